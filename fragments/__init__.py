@@ -1,0 +1,1 @@
+"""Reusable fragments in YAML."""

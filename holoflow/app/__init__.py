@@ -1,0 +1,1 @@
+"""Reading: a YAML file becomes a checked app."""

@@ -1,0 +1,162 @@
+"""The app as a checked value: what the reader makes and the planner takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from holoflow.errors import Location
+
+WhenFull: TypeAlias = Literal["block", "drop_oldest", "drop_newest"]
+OnError: TypeAlias = Literal["stop", "skip"]
+SchedulerKind: TypeAlias = Literal["greedy", "event", "multithread"]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A port of an operator."""
+
+    operator: str
+    port: str
+
+    def __str__(self) -> str:
+        return f"{self.operator}.{self.port}"
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A connection from one output port to one input port."""
+
+    source: Endpoint
+    target: Endpoint
+    queue: int | None = None
+    """Messages that may wait; None is the default of the planner."""
+    when_full: WhenFull | None = None
+    """What happens to a message that finds no room; None is `block`."""
+    back_edge: bool = False
+    """Closes a declared cycle: the first call sees None here."""
+    link: str = "auto"
+    location: Location | None = None
+
+
+@dataclass(frozen=True)
+class Sync:
+    """Join by timestamp instead of by arrival order."""
+
+    leader: str
+    """Input whose messages set the pace."""
+    tolerance: float
+    """Seconds by which a partner's timestamp may differ."""
+    timeout: float | None = None
+    """Seconds after which a leader without partners is given up; None waits."""
+
+
+@dataclass(frozen=True)
+class Native:
+    """An operator class of Holoscan's, Python or C++, with all that it is made from."""
+
+    cls: type
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """Plain values, and `NativeObject` for allocators, stream pools and other resources."""
+    conditions: tuple[NativeObject, ...] = ()
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NativeObject:
+    """A condition, a resource, an allocator of Holoscan's: `type:` and `with:`."""
+
+    cls: type
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Node:
+    """An operator of the app."""
+
+    name: str
+    type_name: str
+    """As written: `capture.video`, `./file.py:ClassOp`, `package.module:ClassOp`."""
+    cls: type
+    """The class; a subclass of `holoflow.Operator` unless `native` is given."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """As the app gives them (quantities with units), variables and assets filled in."""
+    native: Native | None = None
+    sync: Sync | None = None
+    on_error: OnError = "stop"
+    fuse: bool | None = None
+    """Whether it may share a stage; None leaves it to the planner."""
+    location: Location | None = None
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """A named group of operators that runs in one process."""
+
+    name: str
+    operators: tuple[str, ...]
+    host: str | None = None
+    gpu: int | None = None
+    restart: str = "never"
+    location: Location | None = None
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """Which of Holoscan's schedulers runs a fragment's stages."""
+
+    kind: SchedulerKind = "event"
+    workers: int = 2
+    cores: tuple[int, ...] = ()
+    """CPU cores that the workers are pinned to, in turn; empty leaves it to the system."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long a frame may take from one operator to another."""
+
+    source: str
+    target: str
+    limits: Mapping[str, float]
+    """Seconds by statistic: `p99`, `max`, …"""
+    when_missed: str = "warn"
+    location: Location | None = None
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file that is fetched once into the cache."""
+
+    name: str
+    url: str
+    sha256: str
+    location: Location | None = None
+
+
+@dataclass(frozen=True)
+class App:
+    """A checked app: every operator known, every port connected, every parameter valid."""
+
+    name: str
+    path: Path | None
+    operators: Mapping[str, Node]
+    flows: tuple[Flow, ...]
+    fragments: Mapping[str, Fragment] = field(default_factory=dict)
+    scheduler: Scheduler = field(default_factory=Scheduler)
+    budgets: tuple[Budget, ...] = ()
+    assets: Mapping[str, Asset] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    fuse: bool = True
+    """False keeps every operator in a stage of its own."""
+
+    def inputs_of(self, operator: str) -> tuple[Flow, ...]:
+        """Flows that end at `operator`."""
+        return tuple(flow for flow in self.flows if flow.target.operator == operator)
+
+    def outputs_of(self, operator: str) -> tuple[Flow, ...]:
+        """Flows that begin at `operator`."""
+        return tuple(flow for flow in self.flows if flow.source.operator == operator)

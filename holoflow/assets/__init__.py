@@ -1,0 +1,1 @@
+"""Assets: files that are fetched once into a cache and checked."""

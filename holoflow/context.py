@@ -1,0 +1,41 @@
+"""What an operator may ask of the run it is part of."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def _log() -> logging.Logger:
+    return logging.getLogger("holoflow.operator")
+
+
+@dataclass
+class OperatorContext:
+    """The surroundings of an operator; the engine sets it before `start()`.
+
+    Without an engine (in a test) it holds the defaults below.
+    """
+
+    name: str = "operator"
+    """The operator's name in the app."""
+    output: Path = field(default_factory=Path)
+    """Folder for what operators write; relative paths are meant from here."""
+    log: logging.Logger = field(default_factory=_log)
+    lossless: bool = False
+    """No frame may be dropped and nothing may depend on arrival times."""
+    now: Callable[[], int] = time.time_ns
+    """The clock of the run in nanoseconds; simulated in the inline engine."""
+    announce: Callable[[str, str], None] = lambda _kind, _text: None
+    """Tell the user something, once: `announce("live page", "http://127.0.0.1:8080")`."""
+    count_drop: Callable[[str, int], None] = lambda _cause, _count: None
+    """Book frames that were lost before the framework saw them: `count_drop("device", 3)`."""
+    allocate: Callable[[tuple[int, ...], Any], npt.NDArray[Any]] = np.empty
+    """Memory for an output; a link's own where the output crosses to another process."""

@@ -1,0 +1,1 @@
+"""Frame-flow tracking: records and books."""

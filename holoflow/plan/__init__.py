@@ -1,0 +1,1 @@
+"""Planning: a checked app becomes stages, processes and links. Pure functions."""

@@ -1,0 +1,70 @@
+"""The plan: what runs where, as a value that can be printed, compared and tested."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from holoflow.app.graph import App, Endpoint, Scheduler, WhenFull
+
+LinkKind: TypeAlias = Literal["none", "shared_memory", "zeromq", "ucx"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Operators that are scheduled as one: a chain, each feeding only the next."""
+
+    operators: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the stage: its operators, joined by `+`."""
+        return "+".join(self.operators)
+
+
+@dataclass(frozen=True)
+class PlannedFlow:
+    """A flow with all decided."""
+
+    source: Endpoint
+    target: Endpoint
+    queue: int
+    """Messages that may wait; 0 where the flow is fused, so that none ever waits."""
+    when_full: WhenFull
+    fused: bool
+    """Lies inside a stage: a plain call."""
+    latest: bool
+    """Its input holds the newest value."""
+    back_edge: bool
+    link: LinkKind
+
+
+@dataclass(frozen=True)
+class Process:
+    """A fragment and how its process runs it."""
+
+    fragment: str
+    stages: tuple[Stage, ...]
+    scheduler: Scheduler
+    host: str | None = None
+    gpu: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Operators in stages, stages in processes, flows in queues or links."""
+
+    app: App
+    processes: tuple[Process, ...]
+    flows: tuple[PlannedFlow, ...]
+    notices: tuple[str, ...] = ()
+    """What is allowed but may surprise, a sentence each."""
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """All stages of all processes."""
+        return tuple(stage for process in self.processes for stage in process.stages)
+
+    def stage_of(self, operator: str) -> Stage:
+        """Return the stage that holds `operator`."""
+        return next(stage for stage in self.stages if operator in stage.operators)

@@ -1,0 +1,202 @@
+"""Ports of an operator, read from the signature of `process` or `frames`."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+from typing_extensions import is_typeddict
+
+from holoflow.errors import OperatorDefinitionError
+from holoflow.message import Header, Stamped
+
+T = TypeVar("T")
+
+
+class _LatestMarker:
+    """Marks an input that holds the newest value."""
+
+
+Latest = Annotated[Union[T, None], _LatestMarker]  # noqa: UP007 - a generic alias
+"""`boxes: Latest[Boxes]` holds the newest value and does not trigger; None before the first."""
+
+
+@dataclass(frozen=True)
+class InputPort:
+    """An input: a parameter of `process`."""
+
+    name: str
+    type: Any
+    """Type of the payload; `Any` takes everything."""
+    required: bool = True
+    latest: bool = False
+    """Holds the newest value, does not trigger."""
+
+
+@dataclass(frozen=True)
+class OutputPort:
+    """An output: the return type, or a key of the typed dict that is returned."""
+
+    name: str
+    type: Any
+
+
+@dataclass(frozen=True)
+class Ports:
+    """All that the engine needs to know about how to call an operator."""
+
+    inputs: dict[str, InputPort]
+    outputs: dict[str, OutputPort]
+    source: bool = False
+    """Implements `frames()`."""
+    generator: bool = False
+    """`process` may send several messages for one."""
+    stamped: bool = False
+    """Results are `Stamped`."""
+    several: bool = False
+    """Results are typed dicts, one key an output port."""
+    header: str | None = None
+    """Parameter of `process` that gets the header of the trigger."""
+    open_inputs: Any = None
+    """Type of inputs named by the app (`**values: T`); None where there are none."""
+
+
+def type_name(hint: Any) -> str:
+    """Short readable name of a payload type."""
+    if hint is Any:
+        return "any"
+    if get_origin(hint) in (Union, types.UnionType):
+        return " | ".join(type_name(arg) for arg in get_args(hint))
+    return getattr(hint, "__name__", None) or str(hint)
+
+
+def fits(produced: Any, consumed: Any) -> bool:
+    """Whether a payload of type `produced` may flow into a port of type `consumed`.
+
+    `Any` fits on both sides; every member of a produced union must fit.
+    """
+    if produced is Any or consumed is Any or produced == consumed:
+        return True
+    if get_origin(produced) in (Union, types.UnionType):
+        return all(fits(arg, consumed) for arg in get_args(produced) if arg is not type(None))
+    if get_origin(consumed) in (Union, types.UnionType):
+        return any(fits(produced, arg) for arg in get_args(consumed) if arg is not type(None))
+    produced = get_origin(produced) or produced
+    consumed = get_origin(consumed) or consumed
+    return (
+        isinstance(produced, type) and isinstance(consumed, type) and issubclass(produced, consumed)
+    )
+
+
+def _hints(cls: type, function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise OperatorDefinitionError(
+            f"{cls.__module__}.{cls.__qualname__}.{function.__name__}: the annotation uses "
+            f"{error.name!r}, which is not defined in the module"
+        ) from None
+
+
+def _without_none(hint: Any) -> Any:
+    if get_origin(hint) in (Union, types.UnionType):
+        members = tuple(arg for arg in get_args(hint) if arg is not type(None))
+        return Union[members]  # noqa: UP007 - built from a tuple
+    return hint
+
+
+def _input(name: str, hint: Any, default: Any) -> InputPort:
+    latest = get_origin(hint) is Annotated and any(
+        m is _LatestMarker or isinstance(m, _LatestMarker) for m in hint.__metadata__
+    )
+    plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    required = default is inspect.Parameter.empty
+    return InputPort(name, _without_none(plain), required, latest)
+
+
+def _element(hint: Any) -> tuple[Any, bool]:
+    """Split `Iterator[T]` into T and True; anything else into itself and False."""
+    origin = get_origin(hint)
+    if origin in (Iterator, Iterable, Generator):
+        return get_args(hint)[0], True
+    return hint, False
+
+
+def read_ports(cls: type) -> Ports:
+    """Read the ports of operator class `cls`.
+
+    Raises `OperatorDefinitionError` where the class has neither `process` nor `frames`, or
+    both, or where an annotation is missing.
+    """
+    where = f"{cls.__module__}.{cls.__qualname__}"
+    frames = getattr(cls, "frames", None)
+    process = getattr(cls, "process", None)
+    if (frames is None) == (process is None):
+        raise OperatorDefinitionError(
+            f"{where}: an operator has a method process(...), a source a method frames(); "
+            f"this class has {'neither' if frames is None else 'both'}"
+        )
+    function: Callable[..., Any] = frames or process  # type: ignore[assignment]
+    hints = _hints(cls, function)
+    if "return" not in hints:
+        raise OperatorDefinitionError(
+            f"{where}.{function.__name__}: the return type is missing; it makes the output ports "
+            f"(None for a sink)"
+        )
+    inputs: dict[str, InputPort] = {}
+    header: str | None = None
+    open_inputs: Any = None
+    for parameter in list(inspect.signature(function).parameters.values())[1:]:
+        if parameter.name not in hints:
+            raise OperatorDefinitionError(
+                f"{where}.{function.__name__}: parameter {parameter.name!r} has no type; "
+                f"annotate it with the payload it takes"
+            )
+        hint = hints[parameter.name]
+        if hint is Header:
+            header = parameter.name
+        elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            open_inputs = hint
+        elif parameter.kind in (
+            inspect.Parameter.VAR_POSITIONAL,
+            inspect.Parameter.POSITIONAL_ONLY,
+        ):
+            raise OperatorDefinitionError(
+                f"{where}.{function.__name__}: parameter {parameter.name!r} cannot be an input "
+                f"port; inputs are given by name"
+            )
+        else:
+            inputs[parameter.name] = _input(parameter.name, hint, parameter.default)
+    result, generator = _element(hints["return"])
+    if frames is not None:
+        if inputs or header or open_inputs is not None:
+            raise OperatorDefinitionError(f"{where}.frames: a source takes no inputs")
+        if not generator:
+            raise OperatorDefinitionError(f"{where}.frames: the return type must be Iterator[...]")
+    result = _without_none(result)
+    stamped = get_origin(result) is Stamped
+    if stamped:
+        result = _without_none(get_args(result)[0])
+    outputs: dict[str, OutputPort] = {}
+    several = is_typeddict(result)
+    if several:
+        members = typing.get_type_hints(result, include_extras=True)
+        outputs = {n: OutputPort(n, _without_none(_required(h))) for n, h in members.items()}
+    elif result is not type(None):
+        outputs = {"out": OutputPort("out", result)}
+    return Ports(
+        inputs, outputs, frames is not None, generator, stamped, several, header, open_inputs
+    )
+
+
+def _required(hint: Any) -> Any:
+    """Strip `NotRequired[T]` and `Required[T]`."""
+    import typing_extensions
+
+    if get_origin(hint) in (typing_extensions.NotRequired, typing_extensions.Required):
+        return get_args(hint)[0]
+    return hint

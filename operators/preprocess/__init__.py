@@ -1,0 +1,1 @@
+"""From sensor data to what a model takes."""
