@@ -31,6 +31,8 @@ class OperatorContext:
     log: logging.Logger = field(default_factory=_log)
     lossless: bool = False
     """No frame may be dropped and nothing may depend on arrival times."""
+    web: bool = True
+    """Whether live pages are served."""
     now: Callable[[], int] = time.time_ns
     """The clock of the run in nanoseconds; simulated in the inline engine."""
     announce: Callable[[str, str], None] = lambda _kind, _text: None

@@ -32,9 +32,9 @@ class Flow:
     source: Endpoint
     target: Endpoint
     queue: int | None = None
-    """Messages that may wait; None is the default of the planner."""
+    """Messages that may wait; None is the default of the app."""
     when_full: WhenFull | None = None
-    """What happens to a message that finds no room; None is `block`."""
+    """What happens to a message that finds no room; None is the default of the app."""
     back_edge: bool = False
     """Closes a declared cycle: the first call sees None here."""
     link: str = "auto"
@@ -152,6 +152,10 @@ class App:
     variables: Mapping[str, str] = field(default_factory=dict)
     fuse: bool = True
     """False keeps every operator in a stage of its own."""
+    queue: int | None = None
+    """Messages that may wait where a flow does not say (`defaults:`)."""
+    when_full: WhenFull = "block"
+    """What happens where a flow does not say (`defaults:`)."""
 
     def inputs_of(self, operator: str) -> tuple[Flow, ...]:
         """Flows that end at `operator`."""

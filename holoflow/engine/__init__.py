@@ -1,1 +1,6 @@
 """Engines: run a plan."""
+
+from holoflow.engine.execute import execute
+from holoflow.engine.result import Failure, RunOptions, RunResult, Snapshot, Stopper
+
+__all__ = ["Failure", "RunOptions", "RunResult", "Snapshot", "Stopper", "execute"]

@@ -1,0 +1,72 @@
+"""What all stages of a run share: its clock, its limits, and the word that it is to end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from holoflow.engine.result import Failure
+
+
+class Control:
+    """Shared state of a run. Every change wakes all stages, so that none sleeps through it."""
+
+    def __init__(self, *, lossless: bool, tracked: bool) -> None:
+        """Begin a run that nobody has asked to end."""
+        self.lossless = lossless
+        self.tracked = tracked
+        self.begin = 0 if lossless else time.time_ns()
+        """Time of the stream's begin in the run's clock; 0 where runs are to be equal."""
+        self.draining = False
+        """Sources are to end."""
+        self.aborted = False
+        """Everything is to end now."""
+        self.failure: Failure | None = None
+        self.ended = threading.Event()
+        self.now: Callable[[], int] = time.time_ns
+        self.wake_at: Callable[[int, Callable[[], None]], None] = lambda _time, _wake: None
+        """Call a function at a time of the run's clock; set by the engine."""
+        self._stages: list[Callable[[], None]] = []
+        self._running = 0
+        self._lock = threading.Lock()
+
+    def attend(self, wake: Callable[[], None]) -> None:
+        """Count a stage in, and wake it by `wake`."""
+        with self._lock:
+            self._stages.append(wake)
+            self._running += 1
+
+    def stage_finished(self) -> None:
+        """Count a stage out."""
+        with self._lock:
+            self._running -= 1
+            if self._running == 0:
+                self.ended.set()
+
+    def drain(self) -> None:
+        """End the sources; what they have sent is worked off."""
+        self.draining = True
+        self._wake_all()
+
+    def abort(self) -> None:
+        """End everything now."""
+        self.aborted = True
+        self.draining = True
+        self._wake_all()
+
+    def fail(self, failure: Failure) -> None:
+        """End the run because of `failure`; the first one counts."""
+        with self._lock:
+            self.failure = self.failure or failure
+        self.drain()
+
+    def stalled(self, failure: Failure) -> None:
+        """End a run in which nobody can go on."""
+        with self._lock:
+            self.failure = self.failure or failure
+        self.abort()
+
+    def _wake_all(self) -> None:
+        for wake in list(self._stages):
+            wake()

@@ -1,0 +1,233 @@
+"""Running a plan, from the operators' start to the last entry in the books."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from holoflow.context import OperatorContext
+from holoflow.engine import runtime
+from holoflow.engine.build import Program, build
+from holoflow.engine.control import Control
+from holoflow.engine.host import describe
+from holoflow.engine.inline import run_inline, stall
+from holoflow.engine.result import (
+    EngineName,
+    Failure,
+    Outcome,
+    RunOptions,
+    RunResult,
+    Snapshot,
+    Stopper,
+)
+from holoflow.engine.timers import SimulatedTimers, Timers
+from holoflow.errors import HoloflowError
+from holoflow.plan.plan import Plan
+
+GRACE = 5.0
+"""Seconds that operators get to return after the run was told to stop now."""
+
+
+def execute(
+    plan: Plan,
+    options: RunOptions,
+    *,
+    stopper: Stopper | None = None,
+    observe: Callable[[Snapshot], None] | None = None,
+    every: float = 0.5,
+) -> RunResult:
+    """Run `plan` until its sources end, an operator fails, or `stopper` asks for an end.
+
+    Blocks; `observe` is called with the state every `every` seconds, from this thread. The
+    engine works in threads of its own, so that signal handlers of the calling program run.
+    Raises HoloflowError where the engine or an operator's library is missing.
+    """
+    return _Run(plan, options, stopper or Stopper()).go(observe, every)
+
+
+def choose_engine(options: RunOptions, plan: Plan) -> EngineName:
+    """Return the engine that is asked for, or the best that is there; raises HoloflowError."""
+    native = any(node.native is not None for node in plan.app.operators.values())
+    engine = options.engine or ("holoscan" if native or runtime.available() else "inline")
+    if engine == "holoscan":
+        runtime.load()
+    elif native:
+        names = [n.name for n in plan.app.operators.values() if n.native is not None]
+        raise HoloflowError(
+            f"engine inline cannot run Holoscan's own operators ({', '.join(names)}); "
+            f"use --engine holoscan"
+        )
+    return engine
+
+
+class _Run:
+    """One run; holds what its steps share."""
+
+    def __init__(self, plan: Plan, options: RunOptions, stopper: Stopper) -> None:
+        self.plan = plan
+        self.options = options
+        self.stopper = stopper
+        self.engine = choose_engine(options, plan)
+        self.announcements: list[tuple[str, str]] = []
+        self.control = Control(lossless=options.lossless, tracked=options.tracked)
+        self.timers: Timers | SimulatedTimers = (
+            Timers(self.control.begin)
+            if self.engine == "holoscan"
+            else SimulatedTimers(self.control.begin)
+        )
+        self.control.now = self.timers.now
+        self.control.wake_at = self.timers.wake_at
+        options.output.mkdir(parents=True, exist_ok=True)
+        contexts = {name: self._context(name) for name in plan.app.operators}
+        self.program: Program = build(plan, self.control, contexts, options.frames)
+        self.native = any(node.native is not None for node in plan.app.operators.values())
+        self._still_since: tuple[int, ...] | None = None
+        self.began = time.monotonic()
+
+    def _context(self, name: str) -> OperatorContext:
+        return OperatorContext(
+            name=name,
+            output=self.options.output,
+            log=logging.getLogger(f"holoflow.operator.{name}"),
+            lossless=self.options.lossless,
+            now=self.timers.now,
+            announce=lambda kind, text: self.announcements.append((kind, text)),
+            web=self.options.web,
+        )
+
+    def go(self, observe: Callable[[Snapshot], None] | None, every: float) -> RunResult:
+        started: list[str] = []
+        try:
+            if self._start(started):
+                self._run(observe, every)
+        finally:
+            self._stop(started)
+            self.timers.stop()
+            cause = "stopped" if self.control.aborted else "end"
+            for queue in self.program.queues.values():
+                queue.abandon(cause)
+        return RunResult(self._outcome(), self.engine, self.snapshot(), self.control.failure)
+
+    def _outcome(self) -> Outcome:
+        if self.control.failure is not None:
+            return "failed"
+        return "interrupted" if self.stopper.drain.is_set() else "done"
+
+    # -- operators ---------------------------------------------------------------------------
+
+    def _start(self, started: list[str]) -> bool:
+        """Start all operators; false where one failed."""
+        for name, host in self.program.hosts.items():
+            if self.stopper.drain.is_set():
+                return False
+            started.append(name)
+            try:
+                host.operator.start()
+            except BaseException as error:
+                self.control.fail(Failure(name, "start", describe(error), error))
+                return False
+        return True
+
+    def _stop(self, started: Sequence[str]) -> None:
+        """Stop all operators, the last first; one that fails does not keep the rest from it."""
+        for name in reversed(started):
+            try:
+                self.program.hosts[name].operator.stop()
+            except BaseException as error:
+                self.control.fail(Failure(name, "stop", describe(error), error))
+
+    # -- the run itself ----------------------------------------------------------------------
+
+    def _run(self, observe: Callable[[Snapshot], None] | None, every: float) -> None:
+        for stage in self.program.stages:
+            self.control.attend(stage.wake)
+        begun = threading.Event()
+        over = threading.Event()
+
+        def work() -> None:
+            try:
+                self._run_engine(begun)
+            except BaseException as error:
+                self.control.fail(Failure("engine", "", describe(error), error))
+            finally:
+                begun.set()
+                over.set()
+
+        worker = threading.Thread(target=work, name="engine", daemon=True)
+        self.began = time.monotonic()
+        worker.start()
+        begun.wait()
+        _keep_signal_handlers()
+        self._watch(over, observe, every)
+        if over.is_set():
+            worker.join()
+
+    def _run_engine(self, begun: threading.Event) -> None:
+        for stage in self.program.stages:
+            stage.begin()
+        if isinstance(self.timers, SimulatedTimers):
+            begun.set()
+            run_inline(self.program.stages, self.control, self.timers)
+        else:
+            from holoflow.engine.holoscan import run_holoscan
+
+            run_holoscan(self.program, self.control, self.timers, begun, self.options)
+
+    def _watch(
+        self, over: threading.Event, observe: Callable[[Snapshot], None] | None, every: float
+    ) -> None:
+        """Pass on what the stopper asks and what time it is, until the engine has returned."""
+        due = self.began + every
+        deadline = None if self.options.seconds is None else self.began + self.options.seconds
+        give_up: float | None = None
+        while not over.wait(0.02):
+            now = time.monotonic()
+            ending = self.stopper.drain.is_set() or (deadline is not None and now >= deadline)
+            if self.stopper.now.is_set() and not self.control.aborted:
+                self.control.abort()
+            elif ending and not self.control.draining:
+                self.control.drain()
+            if self.control.aborted:
+                give_up = give_up or now + GRACE
+                if now >= give_up:
+                    return
+            if self._stands_still():
+                self.control.stalled(stall([s for s in self.program.stages if not s.finished]))
+            if observe is not None and now >= due:
+                due = now + every
+                observe(self.snapshot())
+
+    def _stands_still(self) -> bool:
+        """Whether no stage can ever go on, seen twice in a row; the inline engine sees itself."""
+        stages = [stage for stage in self.program.stages if not stage.finished]
+        still = (
+            isinstance(self.timers, Timers)
+            and bool(stages)
+            and not self.timers.armed
+            and not self.native
+            and all(s.sleeping and not s.signalled and not s.reading for s in stages)
+        )
+        ticks = tuple(stage.ticks for stage in stages) if still else None
+        before, self._still_since = self._still_since, ticks
+        return ticks is not None and ticks == before
+
+    def snapshot(self) -> Snapshot:
+        """Return the state of the run."""
+        return Snapshot(
+            seconds=time.monotonic() - self.began,
+            operators=tuple(host.account.books() for host in self.program.hosts.values()),
+            flows=self.program.flow_books(),
+            announcements=tuple(self.announcements),
+        )
+
+
+def _keep_signal_handlers() -> None:
+    """Take back the signals: Holoscan's run installs handlers that end it without draining."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            handler = signal.getsignal(number)
+            if handler is not None:
+                signal.signal(number, handler)

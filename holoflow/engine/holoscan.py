@@ -1,0 +1,154 @@
+"""Engine `holoscan`: every stage is an operator of Holoscan's, run by one of its schedulers.
+
+A stage is scheduled through an asynchronous condition: a stage that has found nothing to do
+sets it to wait, and whoever gives it work (a producer, a consumer that made room, a timer) sets
+it to done. Messages wait in queues of holoflow's own, so that every one of them is counted.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from holoflow.app.graph import Scheduler
+from holoflow.engine import runtime
+from holoflow.engine.build import Program
+from holoflow.engine.control import Control
+from holoflow.engine.inline import run_inline
+from holoflow.engine.result import RunOptions
+from holoflow.engine.stage import Progress, Stage
+from holoflow.engine.timers import Timers
+from holoflow.errors import HoloflowError
+
+holoscan = runtime.load()
+core = holoscan.core
+State = holoscan.conditions.AsynchronousEventState
+
+DEADLOCK_TIMEOUT = 100
+"""Milliseconds of standstill after which Holoscan's own operators are taken to have ended."""
+
+
+class StageOp(core.Operator):  # type: ignore[name-defined, misc]
+    """Holoscan's view of a stage: something to tick while its condition says so."""
+
+    def __init__(self, fragment: Any, stage: Stage, on_tick: Callable[[], None], idle: Any) -> None:
+        """Host `stage`; `idle` is the state of its condition while it sleeps."""
+        self.stage = stage
+        self.on_tick = on_tick
+        self.condition = holoscan.conditions.AsynchronousCondition(
+            fragment, name=f"{stage.name} has work"
+        )
+        stage.rouse = lambda: self._set(State.EVENT_DONE)
+        stage.lull = lambda: self._set(State.EVENT_WAITING if stage.awaits_event() else idle)
+        super().__init__(fragment, self.condition, name=stage.name)
+
+    def _set(self, state: Any) -> None:
+        self.condition.event_state = state
+
+    def setup(self, spec: Any) -> None:
+        """Declare no ports: messages go through queues of holoflow's own."""
+
+    def compute(self, _op_input: Any, _op_output: Any, _context: Any) -> None:
+        """Tick the stage."""
+        self.on_tick()
+        if self.stage.tick() is Progress.DONE:
+            self._set(State.EVENT_NEVER)
+
+
+class _Application(core.Application):  # type: ignore[name-defined, misc]
+    """The stages of a program as an application of Holoscan's."""
+
+    def __init__(self, program: Program, on_tick: Callable[[], None], frames: int | None) -> None:
+        self.program = program
+        self.on_tick = on_tick
+        self.frames = frames
+        self.natives: Any = None
+        super().__init__()
+
+    def compose(self) -> None:
+        """Add every stage, and Holoscan's own operators with what joins them to the queues."""
+        app = self.program.plan.app
+        natives = [node for node in app.operators.values() if node.native is not None]
+        # Where nobody but Holoscan knows whether its operators have ended, a stage that waits
+        # for them must not look as if an event could still come: its standstill is the end.
+        idle = State.WAIT if natives else State.EVENT_WAITING
+        for stage in self.program.stages:
+            self.add_operator(StageOp(self, stage, self.on_tick, idle))
+        if natives:
+            from holoflow.engine.native import Natives
+
+            self.natives = Natives(self, self.program, natives, self.on_tick, self.frames)
+
+
+def run_holoscan(
+    program: Program, control: Control, timers: Timers, begun: threading.Event, options: RunOptions
+) -> None:
+    """Run `program`; sets `begun` once the schedulers are at work."""
+    scheduler = program.plan.app.scheduler
+    _check_cores(scheduler)
+    on_tick = _first_tick(begun, scheduler)
+    app = _Application(program, on_tick, options.frames)
+    app.scheduler(make_scheduler(app, scheduler))
+    try:
+        app.run()
+    finally:
+        begun.set()
+        if app.natives is not None:
+            app.natives.end()
+        rest = [stage for stage in program.stages if not stage.finished]
+        if rest:
+            if app.natives is None:
+                control.abort()
+            for stage in rest:
+                stage.lull = None
+                stage.wake()
+            run_inline(rest, control, timers)
+
+
+def make_scheduler(app: Any, scheduler: Scheduler) -> Any:
+    """Return Holoscan's scheduler as the app asks for it."""
+    schedulers = holoscan.schedulers
+    common = {"name": "holoflow scheduler", "stop_on_deadlock_timeout": DEADLOCK_TIMEOUT}
+    if scheduler.kind == "greedy":
+        return schedulers.GreedyScheduler(app, **common)
+    if scheduler.kind == "multithread":
+        return schedulers.MultiThreadScheduler(
+            app, worker_thread_number=scheduler.workers, check_recession_period_ms=0.0, **common
+        )
+    # Without stealing, one slow stage holds up those that are queued behind it on its worker.
+    return schedulers.EventBasedScheduler(
+        app,
+        worker_thread_number=scheduler.workers,
+        enable_queue_stealing=True,
+        enable_worker_postcheck_fastpath=True,
+        **({"pin_cores": list(scheduler.cores)} if scheduler.cores else {}),
+        **common,
+    )
+
+
+def _check_cores(scheduler: Scheduler) -> None:
+    there = os.sched_getaffinity(0)
+    missing = [core for core in scheduler.cores if core not in there]
+    if missing:
+        raise HoloflowError(
+            f"scheduler: core {missing[0]} is not there; this process may use "
+            f"{', '.join(map(str, sorted(there)))}"
+        )
+
+
+def _first_tick(begun: threading.Event, scheduler: Scheduler) -> Callable[[], None]:
+    """Return what is called at every tick: says that the run has begun, pins the thread."""
+    pinned = threading.local()
+    order = iter(range(1_000_000))
+    pin = bool(scheduler.cores) and scheduler.kind != "event"
+
+    def on_tick() -> None:
+        if not begun.is_set():
+            begun.set()
+        if pin and not hasattr(pinned, "done"):
+            pinned.done = True
+            os.sched_setaffinity(0, {scheduler.cores[next(order) % len(scheduler.cores)]})
+
+    return on_tick

@@ -1,0 +1,93 @@
+"""An operator within a stage: how it is called and what it is counted by."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Union, get_args, get_origin
+
+from holoflow.app.graph import Node, OnError
+from holoflow.errors import HoloflowError
+from holoflow.flow.account import Account
+from holoflow.message import Header, Stamped
+from holoflow.operator import Operator
+from holoflow.ports import type_name
+
+
+class Host:
+    """An operator of the running app."""
+
+    def __init__(self, node: Node, operator: Operator, connected: list[str]) -> None:
+        """Host `operator`, whose inputs named `connected` are wired."""
+        self.name = node.name
+        self.operator = operator
+        self.ports = operator.ports()
+        self.on_error: OnError = node.on_error
+        self.account = Account(node.name)
+        self.log = logging.getLogger(f"holoflow.operator.{node.name}")
+        self.call = self._single_call(connected) if not self.ports.source else None
+        self.plain = not (self.ports.stamped or self.ports.header or self.ports.several)
+        """Takes and gives bare payloads, so that nobody need make headers for it."""
+
+    def _single_call(self, connected: list[str]) -> Callable[[Any], Any]:
+        """Return `process` as a function of the payload of its only connected input."""
+        process: Callable[..., Any] = self.operator.process  # type: ignore[attr-defined]
+        if len(connected) != 1:
+            return process
+        name = connected[0]
+        if next(iter(inspect.signature(process).parameters), None) == name:
+            return process
+        return lambda payload: process(**{name: payload})
+
+    def call_with(self, arguments: Mapping[str, Any], header: Header) -> Any:
+        """Call `process` with all inputs by name."""
+        process: Callable[..., Any] = self.operator.process  # type: ignore[attr-defined]
+        if self.ports.header is not None:
+            return process(**arguments, **{self.ports.header: header})
+        return process(**arguments)
+
+    def check(self, port: str, payload: Any) -> None:
+        """Raise TypeError where `payload` is not what output `port` is declared to give."""
+        declared = self.ports.outputs.get(port)
+        if declared is None:
+            known = ", ".join(self.ports.outputs) or "none"
+            raise TypeError(f"{self.name!r} has no output port {port!r}; it has {known}")
+        if not _is_instance(payload, declared.type):
+            raise TypeError(
+                f"output {port!r} is declared to give {type_name(declared.type)}, "
+                f"but process returned {type(payload).__name__}"
+            )
+
+
+def _is_instance(payload: Any, declared: Any) -> bool:
+    """Whether `payload` is of the declared type, as far as a class tells."""
+    if get_origin(declared) in (Union, types.UnionType):
+        return any(_is_instance(payload, member) for member in get_args(declared))
+    kind = get_origin(declared) or declared
+    if kind is Any or not isinstance(kind, type):
+        return True
+    if kind is float:
+        return isinstance(payload, (float, int))
+    return isinstance(payload, kind)
+
+
+def restamp(result: Stamped[Any], header: Header, begin: int) -> Header:
+    """Return `header` with what `result` sets; `begin` is the time the stream began (ns)."""
+    if result.timestamp is not None:
+        header = replace(header, timestamp=result.timestamp)
+    elif result.elapsed is not None:
+        header = replace(header, timestamp=begin + result.elapsed)
+    if result.metadata:
+        header = replace(header, metadata={**header.metadata, **result.metadata})
+    return header
+
+
+def describe(error: BaseException) -> str:
+    """Say what an exception says, in one line that names its type unless it is holoflow's."""
+    text = " ".join(str(error).split())
+    if isinstance(error, HoloflowError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

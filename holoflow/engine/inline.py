@@ -1,0 +1,52 @@
+"""Engine `inline`: one thread, a fixed order, a simulated clock, no Holoscan."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from holoflow.engine.control import Control
+from holoflow.engine.result import Failure
+from holoflow.engine.stage import Progress, Stage
+from holoflow.engine.timers import SimulatedTimers, Timers
+
+
+def run_inline(stages: Sequence[Stage], control: Control, timers: SimulatedTimers | Timers) -> None:
+    """Tick `stages` in turn until all are done.
+
+    When none has work, a simulated clock jumps to the next time anybody waits for; when nobody
+    waits for a time, but a device is being read, its next frame is waited for.
+    """
+    woken = threading.Event()
+    for stage in stages:
+        stage.rouse = woken.set
+    running = list(stages)
+    while running:
+        woken.clear()
+        worked = False
+        for stage in running:
+            if stage.sleeping:
+                continue
+            progress = stage.tick()
+            worked = worked or progress is not Progress.IDLE
+        running = [stage for stage in running if not stage.finished]
+        if worked or any(not stage.sleeping for stage in running):
+            continue
+        if timers.armed and isinstance(timers, SimulatedTimers):
+            timers.jump()
+        elif timers.armed or any(stage.reading for stage in running):
+            woken.wait()
+        else:
+            control.stalled(stall(running))
+
+
+def stall(stages: Sequence[Stage]) -> Failure:
+    """Say who waits for what, where no stage can go on."""
+    waits = [f"{stage.name!r} waits for {stage.stalled_by()}" for stage in stages]
+    return Failure(
+        stages[-1].hosts[0].name,
+        "",
+        "the app is stalled, no operator can go on: " + "; ".join(waits) + "; where operators "
+        "drop messages or send several for one, join by time (sync) or give the inputs that "
+        "wait longer queues",
+    )

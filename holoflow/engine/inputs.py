@@ -1,0 +1,234 @@
+"""Joins: how the messages at the inputs of an operator become the arguments of one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from holoflow.app.graph import Sync
+from holoflow.engine.queue import LatestQueue, Message, Queue
+from holoflow.message import Header
+
+
+class Call:
+    """The arguments of one call, and the message that leads them."""
+
+    __slots__ = ("arguments", "born", "header")
+
+    def __init__(self, arguments: dict[str, Any], header: Header, born: int) -> None:
+        """Keep what the call is made of."""
+        self.arguments = arguments
+        self.header = header
+        self.born = born
+
+
+class Inputs(Protocol):
+    """Where the calls of a stage's first operator come from."""
+
+    queues: list[Queue]
+    """All queues, those of `Latest` inputs included."""
+
+    def ready(self) -> bool:
+        """Whether `take` has a call; may drop what can no longer become part of one."""
+
+    def take(self) -> Call:
+        """Return the next call."""
+
+    def ended(self) -> bool:
+        """Whether no further call will come."""
+
+    def failed(self) -> None:
+        """Book the messages of one call that was taken as dropped by an error."""
+
+    def waits_for(self) -> str:
+        """Say, for the reader, what is missing for the next call."""
+
+
+def merge_headers(leader: Header, others: list[Header]) -> Header:
+    """Return the leader's header, with metadata that only the others have."""
+    extra: dict[str, Any] = {}
+    for other in others:
+        if other.metadata and other.metadata is not leader.metadata:
+            extra.update(other.metadata)
+    if not extra:
+        return leader
+    return replace(leader, metadata={**extra, **leader.metadata})
+
+
+class Arrival:
+    """Joins messages in the order in which they arrive: the n-th of each input.
+
+    A back edge is one call behind: it gives None to the first.
+    """
+
+    def __init__(
+        self, triggers: Mapping[str, Queue], back_edges: Mapping[str, Queue],
+        latest: Mapping[str, LatestQueue],
+    ) -> None:  # fmt: skip
+        """Join `triggers`, whose first leads, with `back_edges` and the newest of `latest`."""
+        self._triggers = list(triggers.items())
+        self._back_edges = list(back_edges.items())
+        self._latest = list(latest.items())
+        self._first = True
+        self.queues = [q for _, q in (*self._triggers, *self._back_edges, *self._latest)]
+
+    def ready(self) -> bool:
+        """Whether every triggering input has a message."""
+        for _, queue in self._triggers:
+            if not queue.items:
+                return False
+        return self._first or all(queue.items for _, queue in self._back_edges)
+
+    def take(self) -> Call:
+        """Take one message from each input."""
+        name, queue = self._triggers[0]
+        leader = queue.take()
+        arguments = {name: leader.payload}
+        header = leader.header
+        if len(self.queues) > 1:
+            messages = [(name, queue.take()) for name, queue in self._triggers[1:]]
+            if not self._first:
+                messages += [(name, queue.take()) for name, queue in self._back_edges]
+            else:
+                arguments.update((name, None) for name, _ in self._back_edges)
+            arguments.update((name, message.payload) for name, message in messages)
+            arguments.update((name, queue.newest()) for name, queue in self._latest)
+            header = merge_headers(header, [message.header for _, message in messages])
+        self._first = False
+        return Call(arguments, header, leader.born)
+
+    def ended(self) -> bool:
+        """Whether a triggering input has ended."""
+        return any(queue.ended() for _, queue in self._triggers)
+
+    def failed(self) -> None:
+        """Book one message of each triggering input as dropped by an error."""
+        for _, queue in self._triggers:
+            queue.rebook("error")
+
+    def waits_for(self) -> str:
+        """Name the inputs that have no message."""
+        missing = [q for _, q in self._triggers if not q.items]
+        if not self._first:
+            missing += [q for _, q in self._back_edges if not q.items]
+        return ", ".join(
+            f"{q.flow.target.port!r} from {q.flow.source} ({q.sent} sent)" for q in missing
+        )
+
+
+class Synced:
+    """Joins by timestamp: to each message of the leader the nearest of every other input.
+
+    A partner must lie within the tolerance; one may serve several leaders. A leader whose
+    partner can no longer come is dropped as `late`, or, where the input is optional, called
+    without it. Decisions hang on timestamps alone, unless a timeout is given.
+    """
+
+    def __init__(
+        self, queues: Mapping[str, Queue], sync: Sync, optional: frozenset[str],
+        latest: Mapping[str, LatestQueue], now: Callable[[], int],
+        wake_at: Callable[[int], None],
+    ) -> None:  # fmt: skip
+        """Join `queues` by `sync`; `now` and `wake_at` (ns) serve the timeout."""
+        self._leader = queues[sync.leader]
+        self._name = sync.leader
+        self._partners = {name: q for name, q in queues.items() if name != sync.leader}
+        self._latest = list(latest.items())
+        self._held: dict[str, Message] = {}
+        self._used: set[str] = set()
+        self._optional = optional
+        self._tolerance = round(sync.tolerance * 1e9)
+        self._timeout = None if sync.timeout is None else round(sync.timeout * 1e9)
+        self._now = now
+        self._wake_at = wake_at
+        self._deadline: int | None = None
+        self._matched: dict[str, Any] | None = None
+        self._headers: list[Header] = []
+        self.queues = [*queues.values(), *latest.values()]
+
+    def ready(self) -> bool:
+        """Whether the next leader has all its partners; drops leaders that have none."""
+        while self._matched is None and self._leader.items:
+            leader = self._leader.items[0]
+            undecided = [
+                name for name in self._partners if not self._advance(name, leader.header.timestamp)
+            ]
+            if undecided and not self._timed_out():
+                return False
+            self._deadline = None
+            self._match(leader.header.timestamp)
+        return self._matched is not None
+
+    def _advance(self, name: str, time: int) -> bool:
+        """Hold the nearest message to `time`; false where a nearer one may still come."""
+        queue = self._partners[name]
+        while True:
+            held = self._held.get(name)
+            closed = queue.closed
+            if not queue.items:
+                return closed or (held is not None and held.header.timestamp >= time)
+            following = queue.items[0].header.timestamp
+            if held is not None and abs(following - time) > abs(held.header.timestamp - time):
+                return True
+            self._release(name)
+            self._held[name] = queue.take()
+
+    def _release(self, name: str) -> None:
+        """Let the held message go; one that served nobody was late."""
+        if self._held.pop(name, None) is not None and name not in self._used:
+            self._partners[name].rebook("late")
+        self._used.discard(name)
+
+    def _timed_out(self) -> bool:
+        if self._timeout is None:
+            return False
+        now = self._now()
+        if self._deadline is None:
+            self._deadline = now + self._timeout
+            self._wake_at(self._deadline)
+        return now >= self._deadline
+
+    def _match(self, time: int) -> None:
+        matched: dict[str, Any] = {}
+        for name in self._partners:
+            held = self._held.get(name)
+            if held is not None and abs(held.header.timestamp - time) <= self._tolerance:
+                matched[name] = held.payload
+            elif name in self._optional:
+                matched[name] = None
+            else:
+                self._leader.take()
+                self._leader.rebook("late")
+                return
+        self._matched = matched
+        names = [name for name in matched if matched[name] is not None]
+        self._used.update(names)
+        self._headers = [self._held[name].header for name in names]
+
+    def take(self) -> Call:
+        """Return the leader with its partners."""
+        leader = self._leader.take()
+        arguments = {self._name: leader.payload, **(self._matched or {})}
+        arguments.update((name, queue.newest()) for name, queue in self._latest)
+        self._matched = None
+        return Call(arguments, merge_headers(leader.header, self._headers), leader.born)
+
+    def ended(self) -> bool:
+        """Whether the leader has ended; partners nobody needed are let go."""
+        if not (self._matched is None and self._leader.ended()):
+            return False
+        for name in list(self._held):
+            self._release(name)
+        return True
+
+    def failed(self) -> None:
+        """Book the leader as dropped by an error; partners may have served others."""
+        self._leader.rebook("error")
+
+    def waits_for(self) -> str:
+        """Name what the leader waits for."""
+        return ", ".join(
+            f"{q.flow.target.port!r} from {q.flow.source} ({q.sent} sent)"
+            for q in ([self._leader] if not self._leader.items else self._partners.values())
+        )

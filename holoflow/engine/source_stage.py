@@ -1,0 +1,178 @@
+"""A stage that begins with a source: it works as fast as the source gives and the rest takes."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from holoflow.engine.chain import Chain
+from holoflow.engine.control import Control
+from holoflow.engine.host import Host
+from holoflow.engine.queue import Queue
+from holoflow.engine.stage import SLICE, Progress, Stage, clock
+from holoflow.message import Header, Stamped
+
+_END = object()
+MAX_BURST = 256
+"""Frames of a fused chain between two looks at the clock."""
+
+
+class SourceStage(Stage):
+    """Draws frames from a source and passes them down its chain."""
+
+    def __init__(
+        self, hosts: Sequence[Host], outputs: Mapping[str, Sequence[Queue]], control: Control,
+        limit: int | None,
+    ) -> None:  # fmt: skip
+        """Run `hosts`, the first of which is the source; end after `limit` frames."""
+        super().__init__(hosts, outputs, control)
+        self.host = hosts[0]
+        self.limit = limit
+        self.sequence = 0
+        self._frames: Iterator[Any] = iter(())
+        self._held: tuple[Any, int] | None = None
+        self._reader: Reader | None = None
+        self._chain: Chain | None = None
+        if len(hosts) > 1 and not self.outputs and all(host.plain for host in hosts):
+            self._chain = Chain(hosts, tracked=control.tracked)
+        self._burst = 1
+
+    def begin(self) -> None:
+        """Ask the started source for its frames."""
+        self._frames = iter(self.host.operator.frames())  # type: ignore[attr-defined]
+        if self.host.operator.live:
+            self._reader = Reader(self._frames, self)
+            self._chain = None
+            self.reading = True
+            self._reader.thread.start()
+
+    def _step(self) -> Progress:
+        if self.control.draining or (self.limit is not None and self.sequence >= self.limit):
+            return Progress.DONE
+        if not self.has_room():
+            return Progress.IDLE
+        if self._chain is not None:
+            return self._step_burst()
+        if self._held is None:
+            start = clock()
+            try:
+                item = self._reader.read() if self._reader else next(self._frames, _END)
+            except BaseException as error:
+                self.operator_failed(self.host, self._header(), error)
+                return Progress.WORKED
+            if item is _END:
+                return Progress.DONE
+            if item is None:
+                return Progress.IDLE if self._reader else Progress.WORKED
+            self._held = (item, 0 if self._reader else clock() - start)
+        item, working = self._held
+        if type(item) is Stamped and item.wait and item.elapsed is not None:
+            due = self.control.begin + item.elapsed
+            if self.control.now() < due:
+                self.wake_at(due)
+                return Progress.IDLE
+        self._held = None
+        self._send(item, working)
+        return Progress.WORKED
+
+    def _header(self) -> Header:
+        """Make the header of the next frame."""
+        # Where runs are to be equal, a source without times of its own counts frames.
+        timestamp = self.sequence if self.control.lossless else self.control.now()
+        return Header(self.sequence, timestamp, self.host.name)
+
+    def _send(self, item: Any, working: int) -> None:
+        header = self._header()
+        born = clock()
+        self.sequence += 1
+        account = self.host.account
+        account.frames += 1
+        if self.control.tracked:
+            account.add(working, 0)
+        self.run_tail(item, header, born, born)
+
+    def _step_burst(self) -> Progress:
+        """Run a burst of frames down a chain that needs no headers and sends nothing on."""
+        assert self._chain is not None  # noqa: S101 - for the type checker
+        size = self._burst
+        if self.limit is not None:
+            size = min(size, self.limit - self.sequence)
+        begin = clock()
+        count = self._chain.run(self._frames, size, self._burst_failed)
+        self.sequence += count
+        took = clock() - begin
+        if took < SLICE // 8:
+            self._burst = min(2 * self._burst, MAX_BURST)
+        elif took > SLICE:
+            self._burst = max(self._burst // 2, 1)
+        return Progress.WORKED if count == size or self.failed else Progress.DONE
+
+    def _burst_failed(self, host: Host, index: int, error: BaseException) -> bool:
+        """Book the failure of `host` on the burst's frame `index`; true where the run goes on."""
+        header = Header(self.sequence + index, self.control.now(), self.host.name)
+        self.operator_failed(host, header, error)
+        return not self.failed
+
+    def _finish(self) -> None:
+        if self._reader is not None:
+            self._reader.stop()
+        super()._finish()
+
+    def stalled_by(self) -> str:
+        """Say what the stage waits for."""
+        return super().stalled_by() or "its device"
+
+
+class Reader:
+    """Reads a live source in a thread of its own, because it waits for a device."""
+
+    ROOM = 4
+    """Frames held; when they are not fetched, the device loses frames and counts them."""
+
+    def __init__(self, frames: Iterator[Any], stage: Stage) -> None:
+        """Read `frames` for `stage`."""
+        self._frames = frames
+        self._stage = stage
+        self._items: deque[Any] = deque()
+        self._room = threading.Semaphore(self.ROOM)
+        self._stopped = False
+        self.thread = threading.Thread(target=self._run, name=f"read {stage.name}", daemon=True)
+
+    def _run(self) -> None:
+        while True:
+            self._room.acquire()
+            if self._stopped:
+                return
+            item: Any
+            try:
+                item = next(self._frames, _END)
+            except BaseException as error:
+                item = _Raised(error)
+            self._items.append(item)
+            self._stage.wake()
+            if item is _END:
+                return
+
+    def read(self) -> Any:
+        """Return the next frame, None where there is none yet; raises what the source raised."""
+        if not self._items:
+            return None
+        item = self._items.popleft()
+        self._room.release()
+        if isinstance(item, _Raised):
+            raise item.error
+        return item
+
+    def stop(self) -> None:
+        """Read no further frame."""
+        self._stopped = True
+        self._room.release()
+
+
+class _Raised:
+    """An exception on its way to another thread."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error

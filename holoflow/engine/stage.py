@@ -1,0 +1,243 @@
+"""A stage at work: what every stage does in a tick, whatever its first operator is."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from typing import Any
+
+from holoflow.engine.control import Control
+from holoflow.engine.host import Host, describe, restamp
+from holoflow.engine.queue import Message, Queue
+from holoflow.engine.result import Failure
+from holoflow.message import Header, Stamped
+
+SLICE = 1_000_000
+"""Nanoseconds a stage may work in one tick while there is work: ticks cost tens of
+microseconds in Holoscan, so that a slice amortises them; longer ones would delay others."""
+
+PATIENCE = 2
+"""Ticks without work before a stage goes to sleep: waking costs more than looking again."""
+
+clock = time.monotonic_ns
+
+
+class Progress(Enum):
+    """What came of a step or a tick."""
+
+    WORKED = "worked"
+    IDLE = "idle"
+    DONE = "done"
+
+
+class Stage:
+    """A chain of operators that is scheduled as one.
+
+    An engine calls `tick` until it is done; ticks of one stage never overlap. Between ticks a
+    stage that found nothing to do may sleep until `wake` is called, by whoever puts into its
+    inputs, takes from its outputs, by a timer, or by the end of the run.
+    """
+
+    def __init__(
+        self, hosts: Sequence[Host], outputs: Mapping[str, Sequence[Queue]], control: Control
+    ) -> None:
+        """Run `hosts` in a chain, the last of which feeds `outputs`."""
+        self.name = "+".join(host.name for host in hosts)
+        self.hosts = list(hosts)
+        self.outputs = {port: list(queues) for port, queues in outputs.items()}
+        self.control = control
+        self.finished = False
+        self.failed = False
+        self.ticks = 0
+        self.rouse: Callable[[], None] | None = None
+        """Set by the engine: have a sleeping stage scheduled again."""
+        self.lull: Callable[[], None] | None = None
+        """Set by the engine: have the stage scheduled no more until it is roused."""
+        self.signalled = True
+        self.sleeping = False
+        self.reading = False
+        """Waits for a device, so that it can never be said to be stalled."""
+        self._patience = 0
+        self._alarm: int | None = None
+        self._lock = threading.Lock()
+        self._queues = [queue for queues in self.outputs.values() for queue in queues]
+        for queue in self._queues:
+            queue.producer = self
+
+    # -- sleeping and waking ---------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Have the stage looked at again. From any thread, at little cost while it is awake."""
+        self.signalled = True
+        if self.sleeping:
+            self._rouse()
+
+    def _rouse(self) -> None:
+        with self._lock:
+            if self.sleeping:
+                self.sleeping = False
+                if self.rouse is not None:
+                    self.rouse()
+
+    def _sleep(self) -> None:
+        with self._lock:
+            self.sleeping = True
+            if self.lull is not None:
+                self.lull()
+        # Whoever signalled before it could see the stage asleep is answered here.
+        if self.signalled:
+            self._rouse()
+
+    # -- working ---------------------------------------------------------------------------
+
+    def tick(self) -> Progress:
+        """Work while there is work, for a slice of time at most."""
+        self.ticks += 1
+        self.signalled = False
+        if self._alarm is not None and self.control.now() >= self._alarm:
+            self._alarm = None
+        end = clock() + SLICE
+        progress = Progress.IDLE
+        while True:
+            step = self._guarded_step()
+            if step is Progress.DONE:
+                self._finish()
+                return step
+            if step is Progress.IDLE:
+                break
+            progress = step
+            if clock() >= end:
+                self.signalled = True
+                return progress
+        if progress is Progress.IDLE:
+            self._patience += 1
+            if self._patience > PATIENCE and not self.signalled:
+                self._sleep()
+        else:
+            self._patience = 0
+        return progress
+
+    def wake_at(self, due: int) -> None:
+        """Have the stage woken at `due`, a time of the run's clock in nanoseconds."""
+        if due != self._alarm:
+            self._alarm = due
+            self.control.wake_at(due, self.wake)
+
+    def awaits_event(self) -> bool:
+        """Whether something outside of the run's stages will wake it: a device, a timer."""
+        return self.reading or self._alarm is not None
+
+    def begin(self) -> None:
+        """Get ready for the first tick; the operators have been started."""
+
+    def _guarded_step(self) -> Progress:
+        if self.failed or self.control.aborted:
+            return Progress.DONE
+        try:
+            return self._step()
+        except BaseException as error:
+            self.fail(self.hosts[0], "", error)
+            return Progress.DONE
+
+    def _step(self) -> Progress:
+        """Do one piece of work."""
+        raise NotImplementedError
+
+    def has_room(self) -> bool:
+        """Whether a frame may begin: every blocking flow out has room for its messages."""
+        for queue in self._queues:  # noqa: SIM110 - asked for every frame
+            if not queue.has_room():
+                return False
+        return True
+
+    def run_tail(self, result: Any, header: Header, born: int, now: int) -> None:
+        """Pass what the first operator gave through the rest of the chain and send it on.
+
+        `now` is when the first operator ended.
+        """
+        hosts = self.hosts
+        last = len(hosts) - 1
+        index = 0
+        while result is not None:
+            host = hosts[index]
+            if type(result) is Stamped:
+                header = restamp(result, header, self.control.begin)
+                result = result.payload
+                if result is None:
+                    return
+            if index == last:
+                self._deliver(host, result, header, born)
+                return
+            host.account.sent += 1
+            index += 1
+            host = hosts[index]
+            try:
+                if host.ports.header is not None:
+                    result = host.call(result, **{host.ports.header: header})  # type: ignore[misc]
+                else:
+                    result = host.call(result)  # type: ignore[misc]
+            except BaseException as error:
+                self.operator_failed(host, header, error)
+                return
+            account = host.account
+            account.frames += 1
+            if self.control.tracked:
+                end = clock()
+                account.add(end - now, end - born)
+                now = end
+
+    def _deliver(self, host: Host, result: Any, header: Header, born: int) -> None:
+        """Put what the last operator gave into the queues behind its ports."""
+        try:
+            sends = list(result.items()) if host.ports.several else [("out", result)]
+            sends = [(port, payload) for port, payload in sends if payload is not None]
+            for port, payload in sends:
+                host.check(port, payload)
+        except (AttributeError, TypeError) as error:
+            self.operator_failed(host, header, error)
+            return
+        for port, payload in sends:
+            host.account.sent += 1
+            queues = self.outputs.get(port)
+            if queues:
+                message = Message(payload, header, born)
+                for queue in queues:
+                    queue.put(message)
+
+    # -- ending ----------------------------------------------------------------------------
+
+    def operator_failed(self, host: Host, header: Header, error: BaseException) -> None:
+        """Skip the frame or stop the run, as the operator's `on_error` says."""
+        host.account.failed += 1
+        frame = f"frame {header.sequence} of {header.source}"
+        if host.on_error == "skip" and isinstance(error, Exception):
+            host.account.skipped += 1
+            host.log.warning(
+                "skipped %s (timestamp %d ns): %s", frame, header.timestamp, describe(error)
+            )
+        else:
+            self.fail(host, frame, error)
+
+    def fail(self, host: Host, frame: str, error: BaseException) -> None:
+        """End the run because of `error`; what has passed this stage is drained."""
+        self.failed = True
+        self.control.fail(Failure(host.name, frame, describe(error), error))
+
+    def _finish(self) -> None:
+        """Let go of the inputs and end the outputs."""
+        self.finished = True
+        cause = "stopped" if self.failed or self.control.aborted else "end"
+        self._release_inputs(cause)
+        for queue in self._queues:
+            queue.close()
+        self.control.stage_finished()
+
+    def _release_inputs(self, cause: str) -> None:
+        """Drop what waits at the inputs."""
+
+    def stalled_by(self) -> str:
+        """Say what the stage waits for."""
+        full = [q for q in self._queues if not q.has_room()]
+        return "room in the queue of " + ", ".join(f"{q.flow.target}" for q in full) if full else ""
