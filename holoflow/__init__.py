@@ -1,6 +1,7 @@
 """holoflow: streaming sensor pipelines from one YAML file, on NVIDIA Holoscan."""
 
 from holoflow.context import OperatorContext
+from holoflow.engine.hosted import hosted
 from holoflow.errors import (
     AppError,
     HoloflowError,
@@ -36,6 +37,6 @@ __all__ = [
     "AppError", "Array", "Arrays", "Batching", "Boxes", "Colour", "Duration", "Frequency",
     "Header", "HoloflowError", "Image", "Keypoints", "Latest", "Mask", "MissingExtraError",
     "Operator", "OperatorContext", "OperatorDefinitionError", "ParameterError", "PointCloud",
-    "Pose", "Quaternion", "Signal", "Size", "Stamped", "Text", "Volume", "namespace", "param",
-    "to_numpy",
+    "Pose", "Quaternion", "Signal", "Size", "Stamped", "Text", "Volume", "hosted", "namespace",
+    "param", "to_numpy",
 ]  # fmt: skip

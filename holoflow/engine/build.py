@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pydantic
 
@@ -16,7 +16,8 @@ from holoflow.engine.operator_stage import OperatorStage
 from holoflow.engine.queue import LatestQueue, Queue
 from holoflow.engine.source_stage import SourceStage
 from holoflow.errors import HoloflowError
-from holoflow.flow.books import FlowBooks
+from holoflow.flow.account import Account
+from holoflow.flow.books import FlowBooks, OperatorBooks
 from holoflow.operator import Operator
 from holoflow.plan.plan import Plan, PlannedFlow
 from holoflow.plan.plan import Stage as PlannedStage
@@ -31,6 +32,13 @@ class Program:
     hosts: dict[str, Host]
     stages: list[SourceStage | OperatorStage]
     queues: dict[PlannedFlow, Queue]
+    natives: dict[str, Account] = field(default_factory=dict)
+    """Accounts of Holoscan's own operators."""
+
+    def operator_books(self) -> tuple[OperatorBooks, ...]:
+        """Books of every operator, in the order of the app."""
+        accounts = {**self.natives, **{name: host.account for name, host in self.hosts.items()}}
+        return tuple(accounts[n].books() for n in self.plan.app.operators if n in accounts)
 
     def flow_books(self) -> tuple[FlowBooks, ...]:
         """Books of every flow, in the order of the app; those of fused ones from the operators'."""

@@ -23,26 +23,16 @@ class Control:
         self.aborted = False
         """Everything is to end now."""
         self.failure: Failure | None = None
-        self.ended = threading.Event()
         self.now: Callable[[], int] = time.time_ns
         self.wake_at: Callable[[int, Callable[[], None]], None] = lambda _time, _wake: None
         """Call a function at a time of the run's clock; set by the engine."""
-        self._stages: list[Callable[[], None]] = []
-        self._running = 0
+        self._listeners: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
-    def attend(self, wake: Callable[[], None]) -> None:
-        """Count a stage in, and wake it by `wake`."""
+    def listen(self, wake: Callable[[], None]) -> None:
+        """Call `wake` whenever the run is told to end."""
         with self._lock:
-            self._stages.append(wake)
-            self._running += 1
-
-    def stage_finished(self) -> None:
-        """Count a stage out."""
-        with self._lock:
-            self._running -= 1
-            if self._running == 0:
-                self.ended.set()
+            self._listeners.append(wake)
 
     def drain(self) -> None:
         """End the sources; what they have sent is worked off."""
@@ -68,5 +58,5 @@ class Control:
         self.abort()
 
     def _wake_all(self) -> None:
-        for wake in list(self._stages):
+        for wake in list(self._listeners):
             wake()

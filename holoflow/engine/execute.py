@@ -143,7 +143,7 @@ class _Run:
 
     def _run(self, observe: Callable[[Snapshot], None] | None, every: float) -> None:
         for stage in self.program.stages:
-            self.control.attend(stage.wake)
+            self.control.listen(stage.wake)
         begun = threading.Event()
         over = threading.Event()
 
@@ -218,7 +218,7 @@ class _Run:
         """Return the state of the run."""
         return Snapshot(
             seconds=time.monotonic() - self.began,
-            operators=tuple(host.account.books() for host in self.program.hosts.values()),
+            operators=self.program.operator_books(),
             flows=self.program.flow_books(),
             announcements=tuple(self.announcements),
         )

@@ -37,12 +37,14 @@ class StageOp(core.Operator):  # type: ignore[name-defined, misc]
         """Host `stage`; `idle` is the state of its condition while it sleeps."""
         self.stage = stage
         self.on_tick = on_tick
+        # Holoscan keeps the dot for itself.
+        name = stage.name.replace(".", "/")
         self.condition = holoscan.conditions.AsynchronousCondition(
-            fragment, name=f"{stage.name} has work"
+            fragment, name=f"{name} has work"
         )
         stage.rouse = lambda: self._set(State.EVENT_DONE)
         stage.lull = lambda: self._set(State.EVENT_WAITING if stage.awaits_event() else idle)
-        super().__init__(fragment, self.condition, name=stage.name)
+        super().__init__(fragment, self.condition, name=name)
 
     def _set(self, state: Any) -> None:
         self.condition.event_state = state
@@ -77,7 +79,7 @@ class _Application(core.Application):  # type: ignore[name-defined, misc]
         for stage in self.program.stages:
             self.add_operator(StageOp(self, stage, self.on_tick, idle))
         if natives:
-            from holoflow.engine.native import Natives
+            from holoflow.engine.native_run import Natives
 
             self.natives = Natives(self, self.program, natives, self.on_tick, self.frames)
 

@@ -232,7 +232,6 @@ class Stage:
         self._release_inputs(cause)
         for queue in self._queues:
             queue.close()
-        self.control.stage_finished()
 
     def _release_inputs(self, cause: str) -> None:
         """Drop what waits at the inputs."""

@@ -1,0 +1,88 @@
+"""An operator of holoflow's in a Holoscan application that is written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from holoflow.context import OperatorContext
+from holoflow.engine import runtime
+from holoflow.engine.host import restamp
+from holoflow.engine.tensors import from_tensors, to_tensors
+from holoflow.message import Header, Stamped
+from holoflow.operator import Operator
+
+_HEADER = "holoflow.header."
+
+
+def hosted(fragment: Any, operator: Operator, *args: Any, name: str) -> Any:
+    """Return `operator` as an operator of Holoscan's, to be wired with `add_flow`.
+
+    Its ports are those of `process`: inputs by the names of the parameters, outputs by the keys
+    of what it returns, or `out`. `args` are conditions and resources of Holoscan's. An input
+    takes tensors (one tensor becomes an Image where one is wanted) or the payload itself; an
+    output sends arrays as tensors and anything else as it is. The header travels as metadata.
+    """
+    core = runtime.load().core
+    ports = operator.ports()
+
+    class HostedOp(core.Operator):  # type: ignore[name-defined, misc]
+        """Runs one operator of holoflow's."""
+
+        def setup(self, spec: Any) -> None:
+            for port in ports.inputs:
+                spec.input(port)
+            for port in ports.outputs:
+                spec.output(port)
+
+        def start(self) -> None:
+            operator.context = OperatorContext(name=name)
+            operator.start()
+            self.sequence = 0
+            self.frames = operator.frames() if ports.source else None  # type: ignore[attr-defined]
+
+        def stop(self) -> None:
+            operator.stop()
+
+        def compute(self, op_input: Any, op_output: Any, _context: Any) -> None:
+            if self.frames is not None:
+                header = Header(self.sequence, operator.context.now(), name)
+                result = next(self.frames, None)
+                if result is None:
+                    self.stop_execution()
+                    return
+                self.send(result, header, op_output)
+                return
+            arguments = {
+                port: from_tensors(op_input.receive(port), declared.type)
+                for port, declared in ports.inputs.items()
+            }
+            header = self.header()
+            if ports.header is not None:
+                arguments[ports.header] = header
+            result = operator.process(**arguments)  # type: ignore[attr-defined]
+            for item in result if ports.generator else (result,):
+                self.send(item, header, op_output)
+
+        def header(self) -> Header:
+            if self.metadata.get(_HEADER + "source", None) is None:
+                return Header(self.sequence, operator.context.now(), name)
+            return Header(
+                *(self.metadata[_HEADER + field] for field in ("sequence", "timestamp", "source"))
+            )
+
+        def send(self, result: Any, header: Header, op_output: Any) -> None:
+            self.sequence += 1
+            if isinstance(result, Stamped):
+                header = restamp(result, header, 0)
+                result = result.payload
+            if result is None:
+                return
+            for field in ("sequence", "timestamp", "source"):
+                self.metadata.set(_HEADER + field, getattr(header, field))
+            payloads: Mapping[str, Any] = result if ports.several else {"out": result}
+            for port, payload in payloads.items():
+                if payload is not None:
+                    op_output.emit(to_tensors(payload), port)
+
+    return HostedOp(fragment, *args, name=name)

@@ -1,0 +1,148 @@
+"""Operators of Holoscan's own, Python or C++: what they are and whether they are given rightly."""
+
+from __future__ import annotations
+
+import difflib
+import inspect as introspection
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from holoflow.app.graph import NativeObject
+from holoflow.engine import runtime
+from holoflow.engine.host import describe
+from holoflow.errors import HoloflowError
+
+_PLAIN = {
+    "int": (int,), "float": (int, float), "bool": (bool,), "str": (str,), "list": (list, tuple),
+    "dict": (dict,),
+}  # fmt: skip
+
+
+class NativeError(HoloflowError):
+    """A Holoscan operator is not given what it takes."""
+
+    def __init__(self, message: str, parameter: str | None = None) -> None:
+        """Say what is wrong, and with which parameter."""
+        super().__init__(message)
+        self.parameter = parameter
+
+
+def _bases(cls: type) -> set[str]:
+    return {base.__name__ for base in cls.__mro__ if base.__module__.split(".")[0] == "holoscan"}
+
+
+def is_operator(cls: type) -> bool:
+    """Whether `cls` derives from `holoscan.core.Operator`; imports nothing."""
+    return bool(_bases(cls) & {"Operator", "OperatorBase"})
+
+
+def is_object(cls: type) -> bool:
+    """Whether `cls` is a condition, a resource or an allocator of Holoscan's."""
+    return bool(_bases(cls) & {"Condition", "Resource", "ResourceBase", "ConditionBase"})
+
+
+def inspect(
+    cls: type, arguments: Mapping[str, Any], conditions: Sequence[NativeObject]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Make the operator in an application that is never run; return its input and output ports.
+
+    Raises `NativeError` where an argument is unknown, missing or of a wrong type.
+    """
+    core = runtime.load().core
+    fragment = core.Application()
+    operator = make(fragment, cls, "inspected", arguments, conditions)
+    unknown = {argument.name for argument in operator.args} - set(_declared(operator, cls))
+    for name in sorted(unknown & set(arguments)):
+        known = _declared(operator, cls)
+        raise NativeError(_unknown(cls, name, known), name)
+    return tuple(operator.spec.inputs), tuple(operator.spec.outputs)
+
+
+def make(
+    fragment: Any, cls: type, name: str, arguments: Mapping[str, Any],
+    conditions: Sequence[NativeObject], extra: Sequence[Any] = (),
+) -> Any:  # fmt: skip
+    """Make an operator of class `cls` with all its conditions and resources."""
+    positional = [_make_object(fragment, condition) for condition in conditions]
+    values = {key: _value(fragment, value) for key, value in arguments.items()}
+    return _construct(cls, (fragment, *positional, *extra), {**values, "name": name}, arguments)
+
+
+def _make_object(fragment: Any, given: NativeObject) -> Any:
+    values = {key: _value(fragment, value) for key, value in given.arguments.items()}
+    return _construct(given.cls, (fragment,), {**values, "name": given.name}, given.arguments)
+
+
+def _value(fragment: Any, value: Any) -> Any:
+    return _make_object(fragment, value) if isinstance(value, NativeObject) else value
+
+
+def _construct(
+    cls: type, positional: tuple[Any, ...], keywords: dict[str, Any], given: Mapping[str, Any]
+) -> Any:
+    try:
+        return cls(*positional, **keywords)
+    except Exception as error:
+        _explain(cls, given)
+        text = describe(error).split(" The following argument types", maxsplit=1)[0]
+        raise NativeError(f"{cls.__name__} cannot be made: {text}") from error
+
+
+def _explain(cls: type, given: Mapping[str, Any]) -> None:
+    """Raise an error that names the argument at fault, where the signature tells it."""
+    signature = _signature(cls)
+    if not signature:
+        return
+    for name, value in given.items():
+        if name not in signature:
+            raise NativeError(_unknown(cls, name, list(signature)), name)
+        wanted = signature[name][0]
+        plain = _PLAIN.get(wanted.split("[")[0])
+        wrong_bool = isinstance(value, bool) and wanted != "bool"
+        if plain and (not isinstance(value, plain) or wrong_bool):
+            raise NativeError(f"{name!r} of {cls.__name__} must be {wanted}, got {value!r}", name)
+    for name, (wanted, required) in signature.items():
+        if required and name not in given:
+            raise NativeError(f"{cls.__name__} needs {name!r} ({wanted})", name)
+
+
+def _unknown(cls: type, name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known) or 'none'}"
+    return f"{cls.__name__} has no parameter {name!r}; {hint}"
+
+
+def _declared(operator: Any, cls: type) -> list[str]:
+    """Names of the parameters that an operator takes."""
+    declared = YAML(typ="safe").load(operator.spec.description).get("params") or []
+    return sorted({*(parameter["name"] for parameter in declared), *_signature(cls)})
+
+
+def _signature(cls: type) -> dict[str, tuple[str, bool]]:
+    """Type and whether it is required, of every keyword that the constructor names.
+
+    C++ classes tell theirs in the first line of the docstring that pybind11 writes.
+    """
+    skipped = {"self", "fragment", "name", "args", "kwargs"}
+    if introspection.isfunction(cls.__init__):  # type: ignore[misc]
+        parameters = introspection.signature(cls.__init__).parameters  # type: ignore[misc]
+        return {
+            name: (_annotation(p), p.default is p.empty)
+            for name, p in parameters.items()
+            if name not in skipped and p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)
+        }
+    text = next(iter((cls.__init__.__doc__ or "").splitlines()), "")  # type: ignore[misc]
+    pattern = r"(\w+): ([\w.]+(?:\[[^=]*?\])?)(?: = (.*?))?(?=, \w+: |, \*|\) ->)"
+    return {
+        match[1]: (match[2], match[3] is None)
+        for match in re.finditer(pattern, text)
+        if match[1] not in skipped
+    }
+
+
+def _annotation(parameter: introspection.Parameter) -> str:
+    hint = parameter.annotation
+    return "any" if hint is parameter.empty else getattr(hint, "__name__", str(hint))

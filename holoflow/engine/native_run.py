@@ -1,0 +1,255 @@
+"""Holoscan's own operators in a running app: what joins them to holoflow's queues.
+
+A feeder takes from a queue and emits to the operator's input; a collector receives from its
+output and puts into the queues behind it. Flows between two of them are Holoscan's alone. The
+header travels along as Holoscan's metadata, which its operators pass on by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from holoflow.app.graph import Endpoint, Node
+from holoflow.engine.build import Program
+from holoflow.engine.holoscan import StageOp, State, holoscan
+from holoflow.engine.host import describe
+from holoflow.engine.native import make
+from holoflow.engine.queue import Message, Queue
+from holoflow.engine.result import Failure
+from holoflow.engine.stage import Stage, clock
+from holoflow.engine.tensors import from_tensors, to_tensors
+from holoflow.flow.account import Account
+from holoflow.message import Header
+from holoflow.plan.plan import PlannedFlow
+
+_KEY = "holoflow."
+_HEADER = ("sequence", "timestamp", "source")
+_BORN = _KEY + "born"
+
+
+class Natives:
+    """All of Holoscan's own operators of an app, with their feeders and collectors."""
+
+    def __init__(
+        self, application: Any, program: Program, nodes: Sequence[Node],
+        on_tick: Callable[[], None], frames: int | None,
+    ) -> None:  # fmt: skip
+        """Add the operators of `nodes` to `application` and wire them."""
+        self._application = application
+        self._program = program
+        self._on_tick = on_tick
+        self._collectors: list[Collector] = []
+        self.operators = {node.name: self._make(node, frames) for node in nodes}
+        collected: dict[tuple[str, str], list[tuple[PlannedFlow, Queue]]] = {}
+        for flow in program.plan.flows:
+            source = self.operators.get(flow.source.operator)
+            target = self.operators.get(flow.target.operator)
+            if source is not None and target is not None:
+                application.add_flow(source, target, {(flow.source.port, flow.target.port)})
+            elif target is not None:
+                self._feed(flow, target)
+            elif source is not None:
+                key = (flow.source.operator, flow.source.port)
+                collected.setdefault(key, []).append((flow, program.queues[flow]))
+        for (name, port), flows in collected.items():
+            self._collect(name, port, flows)
+        program.control.listen(self._on_change)
+
+    def _make(self, node: Node, frames: int | None) -> Any:
+        native = node.native
+        assert native is not None  # noqa: S101 - for the type checker
+        account = self._program.natives.setdefault(node.name, Account(node.name))
+        cls = guarded(native.cls, node, self._program, account)
+        extra = []
+        if frames is not None and not any(
+            flow.target.operator == node.name for flow in self._program.plan.flows
+        ):
+            extra.append(holoscan.conditions.CountCondition(self._application, frames))
+        operator = make(
+            self._application,
+            cls,
+            node.name.replace(".", "/"),
+            native.arguments,
+            native.conditions,
+            extra,
+        )
+        self._application.add_operator(operator)
+        return operator
+
+    def _feed(self, flow: PlannedFlow, target: Any) -> None:
+        stage = Feeder(self._program.queues[flow], self._program)
+        self._program.control.listen(stage.wake)
+        feeder = FeederOp(self._application, stage, self._on_tick, State.WAIT)
+        self._application.add_flow(feeder, target, {("out", flow.target.port)})
+
+    def _collect(self, name: str, port: str, flows: list[tuple[PlannedFlow, Queue]]) -> None:
+        collector = Collector(f"{name}.{port}", flows, self._program)
+        self._collectors.append(collector)
+        operator = CollectorOp(self._application, collector, self._on_tick, State.WAIT)
+        self._application.add_flow(self.operators[name], operator, {(port, "in")})
+
+    def _on_change(self) -> None:
+        """Have the sources among them stop when the run is to end."""
+        if not self._program.control.draining:
+            return
+        targets = {flow.target.operator for flow in self._program.plan.flows}
+        for name, operator in self.operators.items():
+            if name not in targets:
+                operator.stop_execution()
+
+    def end(self) -> None:
+        """Say to the stages behind that nothing more will come."""
+        for collector in self._collectors:
+            collector.close()
+
+
+def guarded(cls: type, node: Node, program: Program, account: Account) -> type:
+    """Return `cls`, if it is written in Python, with failures named and calls counted."""
+    if not is_python(cls):
+        return cls
+    compute: Callable[..., None] = cls.compute  # type: ignore[attr-defined]
+
+    def guarded_compute(self: Any, op_input: Any, op_output: Any, context: Any) -> None:
+        start = clock()
+        try:
+            compute(self, op_input, op_output, context)
+        except BaseException as error:
+            frame = f"call {account.frames} of it"
+            program.control.fail(Failure(node.name, frame, describe(error), error))
+            raise
+        end = clock()
+        account.frames += 1
+        account.add(end - start, 0)
+
+    return type(cls.__name__, (cls,), {"compute": guarded_compute, "__module__": cls.__module__})
+
+
+def is_python(cls: type) -> bool:
+    """Whether the operator is written in Python, so that its calls can be seen."""
+    return hasattr(getattr(cls, "compute", None), "__code__")
+
+
+def _class(program: Program, endpoint: Endpoint) -> type:
+    return program.plan.app.operators[endpoint.operator].cls
+
+
+class Feeder(Stage):
+    """The end of a queue at one of Holoscan's own operators."""
+
+    def __init__(self, queue: Queue, program: Program) -> None:
+        """Take from `queue`."""
+        super().__init__([], {}, program.control)
+        self.name = f"{queue.flow.source} to {queue.flow.target}"
+        self.queue = queue
+        queue.consumer = self
+        self.account = program.natives[queue.flow.target.operator]
+        # Nobody sees the calls of an operator written in C++; what it is fed stands for them.
+        first = next(f for f in program.queues if f.target.operator == queue.flow.target.operator)
+        self._counting = first == queue.flow and not is_python(_class(program, queue.flow.target))
+
+    def next(self) -> Message | None:
+        """Return the next message; None where there is none, which puts the stage to sleep."""
+        self.ticks += 1
+        self.signalled = False
+        if self.control.aborted:
+            self.finish("stopped")
+        elif self.queue.items:
+            if self._counting:
+                self.account.frames += 1
+            return self.queue.take()
+        elif self.queue.ended():
+            self.finish("end")
+        else:
+            self._sleep()
+        return None
+
+    def finish(self, cause: str) -> None:
+        """Take no more."""
+        self.finished = True
+        self.queue.abandon(cause)
+
+
+class FeederOp(StageOp):
+    """Holoscan's view of a feeder: an operator with one output."""
+
+    def setup(self, spec: Any) -> None:
+        """Declare the output."""
+        spec.output("out")
+
+    def compute(self, _op_input: Any, op_output: Any, _context: Any) -> None:
+        """Emit the next message; Holoscan calls only while its receiver has room."""
+        self.on_tick()
+        feeder: Any = self.stage
+        message = feeder.next()
+        if message is not None:
+            header = message.header
+            for name in _HEADER:
+                self.metadata.set(_KEY + name, getattr(header, name))
+            self.metadata.set(_BORN, message.born)
+            op_output.emit(to_tensors(message.payload), "out")
+        elif feeder.finished:
+            self._set(State.EVENT_NEVER)
+
+
+class Collector(Stage):
+    """The begin of queues behind an output of one of Holoscan's own operators."""
+
+    def __init__(self, name: str, flows: list[tuple[PlannedFlow, Queue]], program: Program) -> None:
+        """Put into the queues of `flows` what the operator `name` sends."""
+        super().__init__([], {"out": [queue for _, queue in flows]}, program.control)
+        self.name = f"{name} out"
+        self._types = [_payload_type(program, flow) for flow, _ in flows]
+        self._sequence = 0
+        self.account = program.natives[name.rsplit(".", 1)[0]]
+        endpoint = flows[0][0].source
+        fed = any(f.target.operator == endpoint.operator for f in program.queues)
+        self._counting = not fed and not is_python(_class(program, endpoint))
+
+    def collect(self, tensors: Any, metadata: Any) -> None:
+        """Put what was received into the queues, then sleep until they have room."""
+        self.ticks += 1
+        self.account.sent += 1
+        if self._counting:
+            self.account.frames += 1
+        born = metadata.get(_BORN, None)
+        if born is None:
+            born = clock()
+            header = Header(self._sequence, self._timestamp(), self.account.name)
+        else:
+            header = Header(*(metadata[_KEY + name] for name in _HEADER))
+        self._sequence += 1
+        for queue, kind in zip(self._queues, self._types, strict=True):
+            queue.put(Message(from_tensors(tensors, kind), header, born))
+        self.signalled = False
+        if not self.has_room():
+            self._sleep()
+
+    def _timestamp(self) -> int:
+        return self._sequence if self.control.lossless else self.control.now()
+
+    def close(self) -> None:
+        """Put no more."""
+        for queue in self._queues:
+            queue.close()
+
+
+class CollectorOp(StageOp):
+    """Holoscan's view of a collector: an operator with one input."""
+
+    def setup(self, spec: Any) -> None:
+        """Declare the input."""
+        spec.input("in")
+
+    def compute(self, op_input: Any, _op_output: Any, _context: Any) -> None:
+        """Collect a message; Holoscan calls only when there is one and the queues have room."""
+        self.on_tick()
+        collector: Any = self.stage
+        collector.collect(op_input.receive("in"), self.metadata)
+
+
+def _payload_type(program: Program, flow: PlannedFlow) -> Any:
+    """Type of the input that the flow ends at."""
+    ports = program.hosts[flow.target.operator].ports
+    port = ports.inputs.get(flow.target.port)
+    return ports.open_inputs if port is None else port.type

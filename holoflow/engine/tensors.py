@@ -1,0 +1,68 @@
+"""Payloads as Holoscan's tensors, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+import numpy as np
+
+from holoflow.extras import optional
+from holoflow.payload import Arrays, Image, Mask, PointCloud, Signal, Volume, to_numpy
+
+
+def to_tensors(payload: Any) -> Any:
+    """Return the arrays of `payload` by name, as Holoscan's operators take them.
+
+    Image, Mask, Signal, Volume and PointCloud become one tensor with an empty name; what holds
+    no array goes as the Python object that it is.
+    """
+    if isinstance(payload, (Image, Mask, Signal, Volume)):
+        return {"": _contiguous(payload.data)}
+    if isinstance(payload, PointCloud):
+        return {"": _contiguous(payload.points)}
+    if isinstance(payload, Mapping):
+        return {name: _contiguous(array) for name, array in payload.items()}
+    if hasattr(payload, "shape") and hasattr(payload, "dtype"):
+        return {"": _contiguous(payload)}
+    return payload
+
+
+def _contiguous(array: Any) -> Any:
+    return np.ascontiguousarray(array) if isinstance(array, np.ndarray) else array
+
+
+def from_tensors(message: Any, wanted: Any) -> Any:
+    """Return what Holoscan's operator sent as the payload type `wanted`.
+
+    A single tensor becomes an `Image` (gray, rgb or rgba by its channels) where one is wanted,
+    an array where an array is; several become `Arrays`. Anything else passes unchanged.
+    """
+    if not isinstance(message, Mapping):
+        return message
+    arrays = Arrays({name: _array(tensor) for name, tensor in message.items()})
+    if len(arrays) == 1:
+        (array,) = arrays.values()
+        kinds = (wanted, *get_args(wanted))
+        if Image in kinds:
+            return _image(array)
+        if Arrays not in kinds and any(getattr(k, "__name__", "") == "ndarray" for k in kinds):
+            return array
+    return arrays
+
+
+def _array(tensor: Any) -> Any:
+    """Return a view of a tensor as an array, on the device where it lies."""
+    if hasattr(tensor, "__array_interface__"):
+        return np.asarray(tensor)
+    if hasattr(tensor, "__cuda_array_interface__"):
+        return optional("cupy", "cu12").asarray(tensor)
+    return to_numpy(tensor)
+
+
+def _image(array: Any) -> Image:
+    if array.ndim == 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    colours = {3: "rgb", 4: "rgba"}
+    colour: Any = "gray" if array.ndim == 2 else colours.get(array.shape[-1], "rgb")
+    return Image(array, colour)
