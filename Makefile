@@ -1,15 +1,44 @@
-# make demo   sets all up and runs apps/faces
-# make test   sets all up and runs every check and test
-PYTHON ?= python3
+# make demo   sets everything up and runs apps/faces on a real clip
+# make test   sets everything up and runs every check and every test
+#
+# Nothing is needed beforehand but Python 3.10 to 3.13 and a package index. Give another Python
+# with PYTHON=python3.12; VENV= puts the environment elsewhere.
+PYTHON ?= $(shell for p in python3.12 python3.11 python3.13 python3.10 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& echo $$p && break; done)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-EXTRAS ?= all
 
-.PHONY: demo test lint venv clean
 .DEFAULT_GOAL := demo
+.PHONY: demo test lint venv bench clean
 
-venv: $(VENV)/.ready
-$(VENV)/.ready: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS),dev]'
-	touch $@
+demo: $(VENV)/.installed
+	$(BIN)/holoflow run faces --output runs/demo
+
+test: $(VENV)/.installed-dev
+	sh tests/system/install.sh
+	$(MAKE) lint
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy holoflow
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/chain.py
+
+venv: $(VENV)/.installed-dev
+
+$(VENV)/.installed: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "holoflow needs Python 3.10 to 3.13; none was found" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]'
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all,dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist runs .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -1,7 +1,6 @@
 """holoflow: streaming sensor pipelines from one YAML file, on NVIDIA Holoscan."""
 
 from holoflow.context import OperatorContext
-from holoflow.engine.hosted import hosted
 from holoflow.errors import (
     AppError,
     HoloflowError,
@@ -9,6 +8,7 @@ from holoflow.errors import (
     OperatorDefinitionError,
     ParameterError,
 )
+from holoflow.hosting import hosted
 from holoflow.message import Header, Stamped
 from holoflow.operator import Batching, Operator, param
 from holoflow.payload import (

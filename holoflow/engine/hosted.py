@@ -15,14 +15,8 @@ from holoflow.operator import Operator
 _HEADER = "holoflow.header."
 
 
-def hosted(fragment: Any, operator: Operator, *args: Any, name: str) -> Any:
-    """Return `operator` as an operator of Holoscan's, to be wired with `add_flow`.
-
-    Its ports are those of `process`: inputs by the names of the parameters, outputs by the keys
-    of what it returns, or `out`. `args` are conditions and resources of Holoscan's. An input
-    takes tensors (one tensor becomes an Image where one is wanted) or the payload itself; an
-    output sends arrays as tensors and anything else as it is. The header travels as metadata.
-    """
+def host(fragment: Any, operator: Operator, args: tuple[Any, ...], name: str) -> Any:
+    """Return `operator` as an operator of Holoscan's; see `holoflow.hosted`."""
     core = runtime.load().core
     ports = operator.ports()
 

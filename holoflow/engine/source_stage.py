@@ -15,8 +15,8 @@ from holoflow.engine.stage import SLICE, Progress, Stage, clock
 from holoflow.message import Header, Stamped
 
 _END = object()
-MAX_BURST = 256
-"""Frames of a fused chain between two looks at the clock."""
+MAX_BURST = 1024
+"""Frames of a fused chain between two entries in the books."""
 
 
 class SourceStage(Stage):
@@ -103,7 +103,7 @@ class SourceStage(Stage):
         count = self._chain.run(self._frames, size, self._burst_failed)
         self.sequence += count
         took = clock() - begin
-        if took < SLICE // 8:
+        if took < SLICE // 2:
             self._burst = min(2 * self._burst, MAX_BURST)
         elif took > SLICE:
             self._burst = max(self._burst // 2, 1)

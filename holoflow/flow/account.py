@@ -38,13 +38,12 @@ class Account:
         if working > self.slowest:
             self.slowest = working
 
-    def add_many(self, working: Any, latency: Any) -> None:
-        """Add timed calls; both (N,) int64."""
-        if len(working):
-            self.timed += len(working)
-            self.working += int(working.sum())
-            self.latency += int(latency.sum())
-            self.slowest = max(self.slowest, int(working.max()))
+    def add_many(self, count: int, working: int, slowest: int, latency: int) -> None:
+        """Add `count` timed calls by their sums and the slowest one."""
+        self.timed += count
+        self.working += working
+        self.latency += latency
+        self.slowest = max(self.slowest, slowest)
 
     def count_drop(self, cause: str, count: int) -> None:
         """Book frames lost before they became messages."""
@@ -72,16 +71,19 @@ def add_chain(accounts: list[Account], stamps: Any, begin: int) -> None:
     """
     if not len(stamps):
         return
+    reached = stamps > 0
+    count = reached.sum(axis=0)
+    # Of each call: from the end of the one before, which for the source is that of the last
+    # operator on the frame before. Of each frame: from its capture, the end of the source.
     ends = stamps.max(axis=1)
-    starts = np.concatenate(([begin], ends[:-1]))
-    born = stamps[:, 0]
-    accounts[0].add_many(born - starts, np.zeros(len(stamps), np.int64))
-    complete = bool(stamps[:, -1].all())
-    for index in range(1, len(accounts)):
-        before, end = stamps[:, index - 1], stamps[:, index]
-        if not complete:
-            reached = end > 0
-            before, end, since = before[reached], end[reached], born[reached]
-        else:
-            since = born
-        accounts[index].add_many(end - before, end - since)
+    working = np.diff(stamps, axis=1, prepend=np.concatenate(([begin], ends[:-1]))[:, None])
+    latency = stamps - stamps[:, :1]
+    if count[-1] < len(stamps):
+        working[~reached] = 0
+        latency[~reached] = 0
+    rows = zip(
+        count.tolist(), working.sum(axis=0).tolist(), working.max(axis=0).tolist(),
+        latency.sum(axis=0).tolist(), strict=True,
+    )  # fmt: skip
+    for account, row in zip(accounts, rows, strict=True):
+        account.add_many(*row)
