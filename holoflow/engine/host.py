@@ -40,7 +40,7 @@ class Host:
         name = connected[0]
         if next(iter(inspect.signature(process).parameters), None) == name:
             return process
-        return lambda payload: process(**{name: payload})
+        return lambda payload, **header: process(**{name: payload}, **header)
 
     def call_with(self, arguments: Mapping[str, Any], header: Header) -> Any:
         """Call `process` with all inputs by name."""
