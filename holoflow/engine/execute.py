@@ -161,7 +161,12 @@ class _Run:
         worker.start()
         begun.wait()
         _keep_signal_handlers()
-        self._watch(over, observe, every)
+        try:
+            self._watch(over, observe, every)
+        except BaseException:
+            self.control.abort()
+            over.wait(GRACE)
+            raise
         if over.is_set():
             worker.join()
 
