@@ -143,17 +143,9 @@ def _parameter_model(cls: type[Operator]) -> type[pydantic.BaseModel]:
     for base in reversed(cls.__mro__):
         if not issubclass(base, Operator) or base is Operator:
             continue
-        try:
-            hints = typing.get_type_hints(base, include_extras=True)
-        except NameError as error:
-            raise OperatorDefinitionError(
-                f"{base.__module__}.{base.__qualname__}: a parameter's annotation uses "
-                f"{error.name!r}, which is not defined in the module"
-            ) from None
-        for name in inspect.get_annotations(base):
-            if name.startswith("_") or get_origin(hints[name]) is ClassVar or name == "context":
-                continue
-            fields[name] = (hints[name], base.__dict__.get(name, ...))
+        for name, hint in _public_hints(base).items():
+            if get_origin(hint) is not ClassVar and name != "context":
+                fields[name] = (hint, base.__dict__.get(name, ...))
     try:
         return pydantic.create_model(
             cls.__name__,
@@ -166,6 +158,19 @@ def _parameter_model(cls: type[Operator]) -> type[pydantic.BaseModel]:
         )  # fmt: skip
     except (pydantic.errors.PydanticUserError, NameError, TypeError) as error:
         raise OperatorDefinitionError(f"{cls.__module__}.{cls.__qualname__}: {error}") from None
+
+
+def _public_hints(cls: type) -> dict[str, Any]:
+    """Resolve the annotations of `cls` itself that do not begin with an underscore."""
+    own = {n: h for n, h in inspect.get_annotations(cls).items() if not n.startswith("_")}
+    holder = type("holder", (), {"__annotations__": own, "__module__": cls.__module__})
+    try:
+        return typing.get_type_hints(holder, include_extras=True)
+    except NameError as error:
+        raise OperatorDefinitionError(
+            f"{cls.__module__}.{cls.__qualname__}: a parameter's annotation uses "
+            f"{error.name!r}, which is not defined in the module"
+        ) from None
 
 
 def _describe(cls: type[Operator], error: pydantic.ValidationError) -> str:

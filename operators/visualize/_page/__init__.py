@@ -1,0 +1,1 @@
+"""The live page: a small web server, and what it sends to the browser."""

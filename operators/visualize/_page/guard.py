@@ -1,0 +1,68 @@
+"""Who may look: nobody but the user's own browser, or who knows the token."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+"""Names of this machine that reach nobody else."""
+
+HEADERS: Mapping[str, str] = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Resource-Policy": "same-site",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Sent with every answer: the page loads nothing from elsewhere and is embedded nowhere."""
+
+
+class Guard:
+    """Lets a request pass to `app` if it may, and answers 403 otherwise.
+
+    Without a token the request must name this machine as its host: a foreign site that makes
+    its own name point here (DNS rebinding) does not. A page of another origin may not connect
+    (cross-site WebSocket hijacking). With a token, all but the files in `open_paths` need it.
+    """
+
+    def __init__(self, app: ASGIApp, token: str | None, open_paths: frozenset[str]) -> None:
+        self._app = app
+        self._token = token
+        self._open_paths = open_paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = self._refusal(scope)
+        if refusal is None:
+            await self._app(scope, receive, send)
+        else:
+            answer = PlainTextResponse(refusal + "\n", 403, dict(HEADERS))
+            await answer(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> str | None:
+        headers = Headers(scope=scope)
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if self._token is None and _hostname(host) not in LOOPBACK:
+            return f"refused: this page is served to 127.0.0.1 and localhost only, not to {host!r}"
+        if origin is not None and urlsplit(origin).netloc != host:
+            return f"refused: a page from {origin!r} may not look at this one"
+        if self._token is not None and scope["path"] not in self._open_paths:
+            given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+            if not secrets.compare_digest(given.encode(), self._token.encode()):
+                return "refused: the address must end in ?token=..., as the app announced it"
+        return None
+
+
+def _hostname(host: str) -> str | None:
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None

@@ -1,0 +1,159 @@
+"""The server of a live page: one thread with an event loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator
+from importlib.resources import files
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from holoflow.operators.visualize._marks import PALETTE
+from holoflow.operators.visualize._page.frame import Frame
+from holoflow.operators.visualize._page.guard import HEADERS, Guard
+from holoflow.operators.visualize._page.newest import Newest
+
+FILES = {
+    "/": ("index.html", "text/html"),
+    "/page.js": ("page.js", "text/javascript"),
+    "/page.css": ("page.css", "text/css"),
+}
+PATIENCE = 1.0
+"""Seconds that viewers have at the end to take leave."""
+
+
+class Server:
+    """Serves a page that shows the newest frame, on a listening socket that it takes over.
+
+    A viewer asks for a frame with a message on the WebSocket and gets the newest that it has not
+    seen, as soon as there is one. So there is never more than one on its way to it, and one who
+    does not read gets nothing more, and harms nobody.
+    """
+
+    def __init__(
+        self, listener: socket.socket, *, title: str, token: str | None, log: logging.Logger
+    ) -> None:
+        self._listener = listener
+        self._hello = {"title": title, "palette": PALETTE}
+        self._log = log
+        routes: list[Route | WebSocketRoute] = [Route(path, _file) for path in FILES]
+        routes += [
+            Route("/snapshot.jpg", self._snapshot),
+            Route("/stream.mjpg", self._stream),
+            WebSocketRoute("/live", self._live),
+        ]
+        self._app = Guard(Starlette(routes=routes), token, frozenset(FILES) - {"/"})
+        self._thread = threading.Thread(target=self._run, name=f"live page {title}", daemon=True)
+        self._ready = threading.Event()
+
+    def start(self) -> None:
+        """Serve, until `stop()`."""
+        self._thread.start()
+        self._ready.wait()
+
+    def put(self, frame: Frame) -> None:
+        """Show `frame`; takes microseconds, whoever is looking."""
+        self._newest.put(frame)
+
+    def stop(self) -> None:
+        """Tell the viewers that it has ended, and close everything."""
+        with contextlib.suppress(RuntimeError):  # It has failed, and said so in the log.
+            self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except Exception:
+            self._log.exception("the live page has failed")
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        self._newest = Newest()
+        self._ready.set()
+        server = uvicorn.Server(
+            uvicorn.Config(
+                self._app, log_config=None, access_log=False, lifespan="off", http="h11",
+                ws="websockets-sansio", ws_max_size=4096, ws_per_message_deflate=False,
+                server_header=False,
+            )
+        )  # fmt: skip
+        serving = asyncio.create_task(server.serve(sockets=[self._listener]))
+        await asyncio.wait(
+            (serving, asyncio.create_task(self._stopping.wait())),
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        self._newest.close()
+        server.should_exit = True
+        await asyncio.wait((serving,), timeout=PATIENCE)
+        # Those who do not read would keep it waiting for ever.
+        for connection in list(server.server_state.connections):
+            connection.transport.abort()
+        await serving
+
+    async def _live(self, viewer: WebSocket) -> None:
+        """Serve a viewer: text messages ask for frames, `Frame.message` answers.
+
+        A message says when the frame that the viewer has just shown arrived here (`arrived`,
+        as it was told), or nothing.
+        """
+        await viewer.accept()
+        frame: Frame | None = None
+        try:
+            await viewer.send_json(self._hello)
+            while True:
+                delay = _delay(await viewer.receive_text())
+                frame = await self._newest.after(frame)
+                if frame is None:
+                    await viewer.close(reason="the stream has ended")
+                    return
+                await viewer.send_bytes(frame.message(delay))
+        except (WebSocketDisconnect, KeyError):  # KeyError: not a text message
+            return
+
+    async def _snapshot(self, _request: Request) -> Response:
+        frame = self._newest.frame
+        if frame is None:
+            return PlainTextResponse("no frame yet\n", 503, {**HEADERS, "Retry-After": "1"})
+        return Response(frame.jpeg, headers=dict(HEADERS), media_type="image/jpeg")
+
+    async def _stream(self, _request: Request) -> Response:
+        return StreamingResponse(
+            self._parts(),
+            headers=dict(HEADERS),
+            media_type="multipart/x-mixed-replace; boundary=frame",
+        )
+
+    async def _parts(self) -> AsyncIterator[bytes]:
+        # The boundary follows each picture at once: browsers show it when they see its end.
+        yield b"--frame\r\n"
+        frame: Frame | None = None
+        while (frame := await self._newest.after(frame)) is not None:
+            head = f"Content-Type: image/jpeg\r\nContent-Length: {len(frame.jpeg)}\r\n\r\n"
+            yield head.encode() + frame.jpeg + b"\r\n--frame\r\n"
+
+
+def _delay(arrived: str) -> float:
+    """Milliseconds since `arrived` (of `time.monotonic()`, in words); NaN where unknown."""
+    try:
+        return (time.monotonic() - float(arrived)) * 1e3
+    except ValueError:
+        return math.nan
+
+
+async def _file(request: Request) -> Response:
+    name, kind = FILES[request.url.path]
+    page = files(__package__) / name
+    return Response(page.read_bytes(), headers=dict(HEADERS), media_type=kind)

@@ -1,0 +1,123 @@
+"""`visualize.web`: a live view in the browser."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+from holoflow.errors import HoloflowError
+from holoflow.extras import optional
+from holoflow.message import Header
+from holoflow.operator import Operator, param
+from holoflow.payload import Boxes, Image, Keypoints, Mask, Text
+
+if TYPE_CHECKING:
+    from holoflow.operators.visualize._page.server import Server
+
+LIBRARIES = ("simplejpeg", "starlette", "uvicorn", "websockets")
+USUAL_PORT = 8350
+OLDEST = 60.0
+"""Seconds; a picture that claims to be older is a recording."""
+
+
+class WebOp(Operator):
+    """Show the stream live in a browser.
+
+    The address is announced when the app starts. Boxes, masks, keypoints and text are drawn by
+    the browser, sharp and to be switched on and off. Viewers get the newest frame whenever they
+    are done with the one before: slow ones hold up nobody, and without any nothing is encoded.
+    Next to the page, `/stream.mjpg` is for `<img>` and curl, and `/snapshot.jpg` the newest
+    frame, both without what is drawn over it.
+
+    It can be seen from this machine only. A `host` that others reach asks for a token, which is
+    part of the announced address; the connection is not encrypted.
+
+    Example:
+        screen:
+          type: visualize.web
+          inputs: {image: camera, boxes: detect}
+          with: {port: 8400}
+    """
+
+    port: int = param(
+        0, ge=0, le=65535, doc=f"to listen on; 0 takes {USUAL_PORT}, or any free one if it is taken"
+    )
+    host: str = param("127.0.0.1", min_length=1, doc="address to listen on; 0.0.0.0 for all")
+    token: str | None = param(
+        None, min_length=16, pattern=r"^[A-Za-z0-9_-]+$",
+        doc="secret that the address must carry; by default a new one each run where others "
+        "reach `host`, none otherwise",
+    )  # fmt: skip
+    title: str = param("", doc="of the page; empty for the operator's name")
+    quality: int = param(80, ge=1, le=100, doc="of the JPEG pictures")
+
+    def __init__(self, **parameters: Any) -> None:
+        """Take the parameters; the server starts with `start()`."""
+        super().__init__(**parameters)
+        self._server: Server | None = None
+
+    def start(self) -> None:
+        """Serve the page and announce its address; raises HoloflowError if the port is taken."""
+        if not self.context.web:
+            return
+        for library in LIBRARIES:
+            optional(library, "web")
+        from holoflow.operators.visualize._page.guard import LOOPBACK
+        from holoflow.operators.visualize._page.server import Server
+
+        listener = self._listen()
+        token = self.token
+        if token is None and self.host not in LOOPBACK:
+            token = secrets.token_urlsafe(24)
+        title = self.title or self.context.name
+        self._server = Server(listener, title=title, token=token, log=self.context.log)
+        name = socket.gethostname() if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
+        name = f"[{name}]" if ":" in name else name
+        query = f"?token={token}" if token else ""
+        url = f"http://{name}:{listener.getsockname()[1]}/{query}"
+        self._server.start()
+        self.context.announce("live page", url)
+
+    def process(
+        self,
+        header: Header,
+        image: Image,
+        boxes: Boxes | None = None,
+        mask: Mask | None = None,
+        keypoints: Keypoints | None = None,
+        text: Text | None = None,
+    ) -> None:
+        """Show a frame; raises ValueError where it cannot be shown."""
+        if self._server is None:
+            return
+        from holoflow.operators.visualize._page.frame import Frame
+
+        age = (self.context.now() - header.timestamp) / 1e9
+        self._server.put(
+            Frame(
+                header, image, boxes, mask, keypoints, text,
+                quality=self.quality,
+                arrived=time.monotonic(),
+                age=age if 0 <= age < OLDEST else None,
+            )
+        )  # fmt: skip
+
+    def stop(self) -> None:
+        """Tell the viewers that the stream has ended, and close the server."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    def _listen(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        for port in (self.port,) if self.port else (USUAL_PORT, 0):
+            try:
+                return socket.create_server((self.host, port), family=family)
+            except OSError as error:
+                failure = error
+        raise HoloflowError(
+            f"{self.context.name}: cannot listen on {self.host}:{self.port}: "
+            f"{failure.strerror}; choose another `host` or `port`"
+        )

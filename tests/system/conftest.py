@@ -1,0 +1,126 @@
+"""A real browser for tests: Debian's chromium, headless, driven by the DevTools protocol."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--window-size=1280,860", "--remote-debugging-port=0", "about:blank",
+)  # fmt: skip
+PATIENCE = 60.0
+
+
+class Page:
+    """A tab of the browser."""
+
+    def __init__(self, line: ClientConnection, session: str) -> None:
+        self._line = line
+        self._session = session
+        self.complaints: list[str] = []
+        """What scripts threw, and what the content security policy forbade."""
+        self.call("Page.enable")
+        self.call("Runtime.enable")
+        self.call("Log.enable")
+
+    def call(self, method: str, **params: Any) -> Any:
+        return call(self._line, method, params, self._session, self.complaints)
+
+    def open(self, url: str) -> None:
+        self.call("Page.navigate", url=url)
+        self.wait("document.readyState === 'complete'")
+
+    def run(self, script: str) -> Any:
+        """Return the value of the JavaScript expression `script`; waits for a promise."""
+        result = self.call(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
+        assert "exceptionDetails" not in result, result["exceptionDetails"]
+        return result["result"].get("value")
+
+    def wait(self, condition: str) -> Any:
+        """Wait until the expression `condition` is true in the page; returns its value."""
+        value = self.run(
+            "new Promise((done) => { const look = () => { const value = (" + condition + ");"
+            f"if (value || performance.now() > start + {PATIENCE * 1e3}) done(value);"
+            "else setTimeout(look, 20); }; const start = performance.now(); look(); })"
+        )
+        assert value, f"the page never came to: {condition}"
+        return value
+
+    def screenshot(self, path: Path) -> None:
+        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
+
+
+class Browser:
+    def __init__(self, line: ClientConnection) -> None:
+        self._line = line
+
+    def page(self) -> Page:
+        target = call(self._line, "Target.createTarget", {"url": "about:blank"})["targetId"]
+        params = {"targetId": target, "flatten": True}
+        return Page(self._line, call(self._line, "Target.attachToTarget", params)["sessionId"])
+
+
+_numbers = itertools.count(1)
+
+
+def call(
+    line: ClientConnection,
+    method: str,
+    params: dict[str, Any],
+    session: str | None = None,
+    complaints: list[str] | None = None,
+) -> Any:
+    """Call a method of the DevTools protocol and return its result."""
+    number = next(_numbers)
+    request = {"id": number, "method": method, "params": params}
+    line.send(json.dumps(request | ({"sessionId": session} if session else {})))
+    while True:
+        message = json.loads(line.recv(PATIENCE))
+        if message.get("id") == number:
+            assert "error" not in message, message["error"]
+            return message["result"]
+        if complaints is not None and message.get("sessionId") == session:
+            if message["method"] == "Runtime.exceptionThrown":
+                complaints.append(str(message["params"]["exceptionDetails"]))
+            elif message["method"] == "Log.entryAdded":
+                entry = message["params"]["entry"]
+                if entry["level"] == "error" and entry["source"] != "network":
+                    complaints.append(entry["text"])
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    program = shutil.which("chromium")
+    assert program, "these tests need a browser: apt-get install chromium"
+    home = tmp_path_factory.mktemp("chromium")
+    with (home / "log").open("w") as log:
+        process = subprocess.Popen(
+            [program, *FLAGS, f"--user-data-dir={home}"], stdout=log, stderr=log
+        )
+    try:
+        place = home / "DevToolsActivePort"
+        deadline = time.monotonic() + PATIENCE
+        while not (place.exists() and len(lines := place.read_text().split()) == 2):
+            assert process.poll() is None, (home / "log").read_text()
+            assert time.monotonic() < deadline, "chromium does not start"
+            time.sleep(0.05)
+        port, path = lines
+        with connect(f"ws://127.0.0.1:{port}{path}", max_size=None) as line:
+            yield Browser(line)
+            call(line, "Browser.close", {})
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)

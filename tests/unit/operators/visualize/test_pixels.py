@@ -1,0 +1,45 @@
+"""What the screen shows of an image."""
+
+import numpy as np
+import pytest
+
+from holoflow import Image
+from holoflow.operators.visualize._pixels import pixels
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        (np.array([0, 128, 255], np.uint8), [0, 128, 255]),
+        (np.array([0, 32768, 65535], np.uint16), [0, 128, 255]),
+        (np.array([-5, 0, 32767], np.int16), [0, 0, 255]),
+        (np.array([0, 2**31, 2**32 - 1], np.uint32), [0, 128, 255]),
+        (np.array([False, True, True]), [0, 255, 255]),
+        (np.array([0.0, 0.5, 1.0], np.float32), [0, 128, 255]),
+        (np.array([0.0, 0.5, 1.0], np.float16), [0, 128, 255]),
+        (np.array([-1.0, 7.0, 0.2]), [0, 255, 51]),
+        (np.array([np.nan, np.inf, -np.inf]), [0, 255, 0]),
+    ],
+)
+def test_every_dtype_is_scaled_to_eight_bits(values, shown):
+    result = pixels(Image(values[None], "gray"))
+    assert result.dtype == np.uint8
+    assert result.tolist() == [shown]
+
+
+def test_bytes_are_not_copied():
+    data = np.zeros((4, 6, 3), np.uint8)
+    assert pixels(Image(data)) is data
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (Image(np.zeros((4, 4, 3), np.uint8), "hsv"), "in hsv; convert it to rgb"),
+        (Image(np.zeros((0, 4, 3), np.uint8)), "an image of 4x0 pixels"),
+        (Image(np.zeros((4, 4), np.complex64), "gray"), "complex64 values"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(image, message):
+    with pytest.raises(ValueError, match=message):
+        pixels(image)

@@ -1,0 +1,490 @@
+"""`visualize.web` as its viewers see it: the protocol, who may look, start and stop."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import logging
+import math
+import socket
+import struct
+import threading
+import time
+import weakref
+import zlib
+
+import httpx
+import numpy as np
+import pytest
+import simplejpeg
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+from holoflow import Boxes, Header, HoloflowError, Image, Keypoints, Mask, ParameterError, Text
+from holoflow.operators.visualize.web import WebOp
+
+PATIENCE = 20.0
+
+
+class Live:
+    """A started operator, and what a test wants of it."""
+
+    def __init__(self, **parameters):
+        self.op = WebOp(**parameters)
+        self.announced = []
+        self.op.context.announce = lambda kind, text: self.announced.append((kind, text))
+        self.op.context.name = "screen"
+        self.op.start()
+        self.url = self.announced[0][1]
+        self.count = 0
+
+    def feed(self, image=None, **inputs):
+        image = image or Image(np.full((24, 32, 3), self.count % 256, np.uint8))
+        self.op.process(Header(self.count, time.time_ns(), "camera"), image, **inputs)
+        self.count += 1
+
+    def get(self, path="", **headers):
+        return httpx.get(self.url + path, headers=headers, timeout=PATIENCE)
+
+
+class Viewer:
+    """What the page's script does, in Python."""
+
+    def __init__(self, line):
+        self.line = line
+        self.hello = json.loads(self.line.recv(PATIENCE))
+
+    def ask(self, shown=""):
+        self.line.send(shown)
+
+    def take(self):
+        data = self.line.recv(PATIENCE)
+        self.delay, length = struct.unpack_from("<fI", data)
+        said = json.loads(data[8 : 8 + length])
+        rest = data[8 + length :]
+        self.mask = rest[said["jpeg"] :]
+        self.picture = simplejpeg.decode_jpeg(rest[: said["jpeg"]], colorspace="RGB")
+        return said
+
+
+@pytest.fixture
+def start():
+    """Start operators; stops them at the end and looks that nothing is left behind."""
+    before = set(threading.enumerate())
+    with contextlib.ExitStack() as stack:
+
+        def make(**parameters):
+            live = Live(**parameters)
+            stack.callback(live.op.stop)
+            return live
+
+        yield make
+    left = [t for t in set(threading.enumerate()) - before if t.name.startswith("live page")]
+    assert not left
+    gc.collect()  # an unclosed socket warns, which is an error
+
+
+@pytest.fixture
+def view():
+    with contextlib.ExitStack() as stack:
+
+        def make(live, **options):
+            address, _, query = live.url.partition("?")
+            url = address.replace("http", "ws") + "live?" + query
+            return Viewer(stack.enter_context(connect(url, max_size=None, **options)))
+
+        yield make
+
+
+# ---- what viewers get ----
+
+
+def test_a_viewer_gets_the_picture_and_all_that_is_drawn_over_it(start, view):
+    live = start(title="Door")
+    viewer = view(live)
+    assert viewer.hello["title"] == "Door"
+    assert len(viewer.hello["palette"]) >= 7
+    mask = np.zeros((24, 32), np.int64)
+    mask[3:5, 10:14] = 2
+    live.feed(
+        boxes=Boxes(np.array([[1, 2, 3.25, 4]]), np.array([0.5]), np.array([1]), ("a", "b")),
+        mask=Mask(mask, ("", "x", "y")),
+        keypoints=Keypoints(np.array([[[1.5, 2], [np.nan, 0]]]), edges=((0, 1),)),
+        text=Text("12 µm\n</script>"),
+    )
+    viewer.ask()
+    said = viewer.take()
+    assert said["frame"] == 0
+    assert 0 <= said["age"] < PATIENCE * 1e3
+    assert said["boxes"] == [{"xyxy": [1, 2, 3.25, 4], "colour": 1, "label": "b 0.50"}]
+    assert said["points"] == [[[1.5, 2], None]]
+    assert said["edges"] == [[0, 1]]
+    assert said["text"] == "12 µm\n</script>"
+    assert said["mask"] == {"left": 10, "top": 3, "width": 4, "height": 2}
+    assert zlib.decompress(viewer.mask) == bytes([2] * 8)
+    assert viewer.picture.shape == (24, 32, 3)
+    assert math.isnan(viewer.delay)
+
+
+def test_nothing_is_said_of_what_is_not_connected(start, view):
+    live = start()
+    viewer = view(live)
+    assert viewer.hello["title"] == "screen"
+    live.feed()
+    viewer.ask()
+    assert set(viewer.take()) == {"frame", "age", "arrived", "jpeg"}
+
+
+def test_the_newest_frame_wins(start, view):
+    live = start()
+    viewer = view(live)
+    for _ in range(5):
+        live.feed()
+    viewer.ask()
+    assert viewer.take()["frame"] == 4
+    viewer.ask()  # comes before there is a newer one
+    live.feed()
+    assert viewer.take()["frame"] == 5
+
+
+def test_the_delay_is_that_of_the_frame_shown_before(start, view):
+    live = start()
+    viewer = view(live)
+    live.feed()
+    viewer.ask()
+    arrived = viewer.take()["arrived"]
+    viewer.ask(str(arrived))
+    live.feed()
+    viewer.take()
+    assert 0 < viewer.delay <= (time.monotonic() - arrived) * 1e3
+
+
+def test_a_timestamp_of_another_clock_tells_no_age(start, view):
+    live = start()
+    viewer = view(live)
+    for timestamp in (0, time.time_ns() + 10**12):
+        live.op.process(Header(0, timestamp, "recording"), Image(np.zeros((8, 8, 3), np.uint8)))
+        viewer.ask()
+        assert viewer.take()["age"] is None
+
+
+@pytest.mark.parametrize(
+    ("colour", "value", "shown"),
+    [
+        ("gray", 180, (180, 180, 180)),
+        ("rgb", (255, 128, 0), (255, 128, 0)),
+        ("bgr", (0, 128, 255), (255, 128, 0)),
+        ("rgba", (255, 128, 0, 9), (255, 128, 0)),
+        ("bgra", (0, 128, 255, 9), (255, 128, 0)),
+    ],
+)
+def test_every_kind_of_image_is_shown_in_its_colours(start, view, colour, value, shown):
+    live = start()
+    viewer = view(live)
+    for size in ((1, 1), (7, 5), (33, 17), (24, 32)):
+        data = np.empty((*size, *np.shape(value)), np.uint8)
+        data[:] = value
+        for pixels in (data, data.astype(np.float32) / 255):
+            live.feed(Image(pixels, colour))
+            viewer.ask()
+            viewer.take()
+            assert viewer.picture.shape == (*size, 3)
+            assert np.abs(viewer.picture.astype(int) - shown).max() < 8
+
+
+def test_images_are_not_changed_and_need_not_be_contiguous(start, view):
+    live = start()
+    viewer = view(live)
+    data = np.arange(48 * 64 * 3, dtype=np.uint8).reshape(48, 64, 3)[::2, ::-2]
+    data.flags.writeable = False
+    live.feed(Image(data))
+    viewer.ask()
+    viewer.take()
+    assert viewer.picture.shape == (24, 32, 3)
+
+
+@pytest.mark.parametrize(
+    ("image", "inputs", "message"),
+    [
+        (Image(np.zeros((4, 4, 3), np.uint8), "lab"), {}, "in lab; convert it"),
+        (Image(np.zeros((1, 70_000), np.uint8), "gray"), {}, "takes up to 65500"),
+        (None, {"mask": Mask(np.zeros((2, 2), np.uint8))}, "must have the same size"),
+        (None, {"keypoints": Keypoints(np.zeros((1, 1, 3)))}, "place on the picture"),
+    ],
+)
+def test_what_cannot_be_shown_fails_where_it_is_given(start, image, inputs, message):
+    live = start()
+    with pytest.raises(ValueError, match=message):
+        live.feed(image, **inputs)
+
+
+# ---- the work it does ----
+
+
+@pytest.fixture
+def encoded(monkeypatch):
+    """A list that grows with each picture that is encoded."""
+    calls = []
+    encode = simplejpeg.encode_jpeg
+
+    def counted(*args, **options):
+        calls.append(1)
+        return encode(*args, **options)
+
+    monkeypatch.setattr(simplejpeg, "encode_jpeg", counted)
+    return calls
+
+
+def test_a_frame_is_encoded_once_for_all_viewers(start, view, encoded):
+    live = start()
+    viewers = [view(live) for _ in range(3)]
+    for expected in range(4):
+        live.feed()
+        for viewer in viewers:
+            viewer.ask()
+        assert [viewer.take()["frame"] for viewer in viewers] == [expected] * 3
+    assert len(encoded) == 4
+
+
+def test_nothing_is_encoded_while_nobody_looks(start, view, encoded):
+    live = start()
+    view(live)  # is there, but asks for nothing: a paused or a hidden page
+    for _ in range(20):
+        live.feed()
+    assert live.get("snapshot.jpg").status_code == 200
+    assert len(encoded) == 1
+
+
+def test_a_viewer_who_never_reads_holds_up_nobody_and_no_memory(start, view):
+    live = start()
+    greedy = view(live, close_timeout=0.1, max_queue=1)
+    for _ in range(2_000):  # asks for everything, reads nothing
+        greedy.line.send("")
+    reader = view(live)
+    noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+    held = []
+    for expected in range(300):
+        data = noise.copy()
+        held.append(weakref.ref(data))
+        live.feed(Image(data))
+        del data
+        reader.ask()
+        assert reader.take()["frame"] == expected
+    gc.collect()
+    assert sum(data() is not None for data in held) <= 4
+
+
+# ---- other ways to look ----
+
+
+def test_the_snapshot_is_the_newest_frame(start):
+    live = start()
+    early = live.get("snapshot.jpg")
+    assert (early.status_code, early.headers["retry-after"]) == (503, "1")
+    live.feed()
+    live.feed(Image(np.full((10, 20, 3), 200, np.uint8)))
+    answer = live.get("snapshot.jpg")
+    assert answer.headers["content-type"] == "image/jpeg"
+    picture = simplejpeg.decode_jpeg(answer.content)
+    assert picture.shape == (10, 20, 3)
+    assert abs(int(picture[0, 0, 0]) - 200) < 4
+
+
+def test_the_stream_is_multipart_jpeg_and_ends_with_the_app(start):
+    live = start()
+    live.feed()
+    with httpx.stream("GET", live.url + "stream.mjpg", timeout=PATIENCE) as answer:
+        assert answer.headers["content-type"] == "multipart/x-mixed-replace; boundary=frame"
+        data, chunks = b"", answer.iter_raw()
+        for frames in range(1, 4):
+            while data.count(b"--frame\r\n") < frames + 1:
+                data += next(chunks)
+            live.feed()
+        live.op.stop()
+        data += b"".join(chunks)
+    for part in data.split(b"--frame\r\n")[1:-1]:
+        head, _, body = part.partition(b"\r\n\r\n")
+        length = int(head.split(b"Content-Length: ")[1])
+        assert simplejpeg.decode_jpeg(body[:length]).shape == (24, 32, 3)
+        assert body[length:] == b"\r\n"
+
+
+def test_the_page_loads_nothing_from_elsewhere(start):
+    live = start()
+    for path in ("", "page.js", "page.css"):
+        answer = live.get(path)
+        assert answer.status_code == 200
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "https://" not in answer.text
+    assert live.get("etc/passwd").status_code == 404
+
+
+# ---- who may look ----
+
+
+def test_only_this_machine_can_reach_it(start):
+    live = start()
+    assert live.url.startswith("http://127.0.0.1:")
+    port = int(live.url.rstrip("/").rpartition(":")[2])
+    with socket.socket() as other:
+        other.settimeout(1)
+        assert other.connect_ex(("127.0.0.2", port)) != 0
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "[", "localhost.x"])
+def test_a_foreign_name_for_this_machine_is_refused(start, host):
+    live = start()
+    assert live.get("snapshot.jpg", Host=host).status_code in (400, 403)
+    assert live.get(Host="localhost:9").status_code == 200  # as through an ssh tunnel
+
+
+def test_a_page_of_another_origin_is_refused(start, view):
+    live = start()
+    own = live.url.rstrip("/")
+    view(live, origin=own)
+    for origin in ("https://evil.example", "http://127.0.0.1:1", "null"):
+        with pytest.raises(InvalidStatus) as refused:
+            view(live, origin=origin)
+        assert refused.value.response.status_code == 403
+    assert live.get("snapshot.jpg", Origin="https://evil.example").status_code == 403
+
+
+def test_with_a_token_all_need_it_who_want_to_see(start, view):
+    secret = "s3cret-s3cret-s3cret"
+    live = start(token=secret)
+    assert live.url.endswith(f"/?token={secret}")
+    base = live.url.partition("?")[0]
+    live.feed()
+    for path in ("", "snapshot.jpg", "stream.mjpg"):
+        for query in ("", "?token=wrong", "?token=%C3%A4"):
+            assert httpx.get(base + path + query).status_code == 403
+    with pytest.raises(InvalidStatus), connect(base.replace("http", "ws") + "live"):
+        pass
+    assert httpx.get(base + "page.js").status_code == 200
+    assert httpx.get(f"{base}snapshot.jpg?token={secret}").status_code == 200
+    viewer = view(live)
+    viewer.ask()
+    assert viewer.take()["frame"] == 0
+
+
+def test_a_host_that_others_reach_gets_a_token_by_itself(start):
+    live, other = start(host="0.0.0.0"), start(host="0.0.0.0")
+    tokens = [one.url.rpartition("?token=")[2] for one in (live, other)]
+    assert all(len(token) >= 32 for token in tokens)
+    assert tokens[0] != tokens[1]
+    port = live.url.split(":")[2].split("/")[0]
+    local = f"http://127.0.0.1:{port}/"
+    assert httpx.get(local).status_code == 403
+    assert httpx.get(f"{local}?token={tokens[0]}").status_code == 200
+
+
+def test_a_weak_token_is_refused():
+    for token in ("short", "with a blank in it, but long"):
+        with pytest.raises(ParameterError, match="token"):
+            WebOp(token=token)
+
+
+@pytest.mark.parametrize("junk", ["x" * 1000, b"\x00\x01", "nan", "1e999"])
+def test_junk_from_one_viewer_harms_nobody(start, view, junk, caplog):
+    live = start()
+    rude, good = view(live), view(live)
+    rude.line.send(junk)
+    live.feed()
+    good.ask()
+    assert good.take()["frame"] == 0
+    assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
+
+
+def test_a_message_without_end_is_cut_off(start, view):
+    rude = view(start())
+    rude.line.send("x" * 100_000)
+    with pytest.raises(ConnectionClosed):
+        rude.line.recv(PATIENCE)
+
+
+# ---- start and stop ----
+
+
+def test_the_address_is_announced(start):
+    ((kind, url),) = start().announced
+    assert kind == "live page"
+    assert httpx.get(url).text.startswith("<!doctype html>")
+
+
+def test_a_port_that_is_taken_is_named_and_a_free_one_is_found(start):
+    live = start()
+    port = int(live.url.rstrip("/").rpartition(":")[2])
+    with pytest.raises(HoloflowError, match=f"cannot listen on 127.0.0.1:{port}: .*`port`"):
+        start(port=port)
+    assert start().url != live.url
+
+
+def test_a_host_that_does_not_exist_is_named(start):
+    with pytest.raises(HoloflowError, match=r"cannot listen on nowhere\.invalid"):
+        start(host="nowhere.invalid")
+
+
+def test_it_can_be_restarted_on_its_port(start, view):
+    live = start()
+    port = int(live.url.rstrip("/").rpartition(":")[2])
+    viewer = view(live)
+    live.op.stop()
+    with pytest.raises(ConnectionClosed):
+        viewer.line.recv(PATIENCE)
+    again = start(port=port)
+    again.feed()
+    viewer = view(again)
+    viewer.ask()
+    assert viewer.take()["frame"] == 0
+
+
+def test_viewers_are_told_of_the_end(start, view):
+    live = start()
+    waiting, idle = view(live), view(live)
+    live.feed()
+    waiting.ask()
+    waiting.take()
+    waiting.ask()
+    live.op.stop()
+    codes = []
+    for viewer in (waiting, idle):
+        with pytest.raises(ConnectionClosed) as closed:
+            viewer.line.recv(PATIENCE)
+        codes.append(closed.value.rcvd.code)
+    assert set(codes) <= {1000, 1012}
+
+
+def test_it_stops_while_a_viewer_does_not_read(start):
+    live = start()
+    host, port = live.url.split("/")[2].split(":")
+    noise = np.random.default_rng(0).integers(0, 255, (720, 1280, 3), np.uint8)
+    with socket.create_connection((host, int(port))) as stalled:
+        stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stalled.sendall(b"GET /stream.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert stalled.recv(10)
+        for _ in range(30):
+            live.feed(Image(noise))
+            live.get("snapshot.jpg")
+        live.op.stop()
+    with pytest.raises(httpx.ConnectError):
+        live.get()
+
+
+def test_stopping_twice_or_without_a_start_does_nothing(start):
+    live = start()
+    live.op.stop()
+    live.op.stop()
+    WebOp().stop()
+
+
+def test_without_live_pages_it_only_consumes():
+    op = WebOp()
+    op.context.web = False
+    op.context.announce = lambda *_: pytest.fail("announced")
+    before = threading.active_count()
+    op.start()
+    op.process(Header(0, 0, "camera"), Image(np.zeros((4, 4, 3), np.uint8)))
+    assert threading.active_count() == before
+    op.stop()
