@@ -1,0 +1,132 @@
+"""Messages from arrays in a file."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from holoflow.errors import HoloflowError
+from holoflow.message import Stamped
+from holoflow.operator import Operator, param
+from holoflow.operators.capture._timeline import at_rate
+from holoflow.paths import InputPath
+from holoflow.payload import Array, Arrays, Colour, Image, Signal, Volume
+from holoflow.quantity import Frequency
+
+_NPY = b"\x93NUMPY"
+"""How a .npy file begins."""
+
+
+class ArrayOp(Operator):
+    """Read an array from a .npy or .npz file and send it piece by piece along its first axis.
+
+    What is sent, by `payload`: `array`, `image` and `volume` one entry a message, `signal` a
+    block of `block` samples (the array is samples x channels, or samples alone), `arrays` one
+    entry of every array in the file, by name. A .npy file is read as it goes, an .npz file at
+    the start. Files with Python objects in them are refused.
+
+    Example:
+        ecg:
+          type: capture.array
+          with: {path: ecg.npy, payload: signal, rate: 1khz, block: 100}
+    """
+
+    path: InputPath = param(doc="a .npy or .npz file")
+    rate: Frequency = param(gt=0, doc="entries a second: frames, or the samples of a signal")
+    payload: Literal["array", "arrays", "image", "signal", "volume"] = param(
+        "array", doc="what each message carries"
+    )
+    key: str | None = param(None, doc="which array of an .npz file; not needed where it has one")
+    block: int = param(1024, ge=1, doc="samples in one message of a signal; the last may be short")
+    colour: Colour = param("rgb", doc="channels of images that have a third axis; else gray")
+    paced: bool = param(
+        True, doc="hold each message until its time; false: as fast as the app takes them"
+    )
+    loop: bool = param(False, doc="begin again at the end, for ever")
+
+    def frames(self) -> Iterator[Stamped[Any]]:
+        """Yield copies of the entries in the dtype of the file."""
+        arrays = self._pick(_load(Path(self.path)))
+        entries = min(len(array) for array in arrays.values())
+        step = self.block if self.payload == "signal" else 1
+        make = self._makers()[self.payload]
+        done = 0
+        while True:
+            for first in range(0, entries, step):
+                pieces = {
+                    name: self._copy(array[first : first + step]) for name, array in arrays.items()
+                }
+                try:
+                    message = make(pieces)
+                except ValueError as error:
+                    raise HoloflowError(f"{self.path}: {error}") from None
+                yield Stamped(message, elapsed=at_rate(done + first, self.rate), wait=self.paced)
+            if not self.loop:
+                return
+            done += entries
+
+    def _pick(self, arrays: Arrays) -> Arrays:
+        """Return the arrays to send; raises HoloflowError where that is not clear."""
+        names = ", ".join(arrays)
+        if self.key is not None:
+            if self.key not in arrays:
+                raise HoloflowError(f"there is no array {self.key!r} but {names} in {self.path}")
+            arrays = Arrays({self.key: arrays[self.key]})
+        if self.payload != "arrays" and len(arrays) != 1:
+            raise HoloflowError(
+                f"there are the arrays {names or '(none)'} in {self.path}; choose one by `key`, "
+                f"or take all with `payload: arrays`"
+            )
+        lengths = {len(array) if array.ndim else 0 for array in arrays.values()}
+        if len(lengths) != 1 or lengths == {0}:
+            shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+            raise HoloflowError(
+                f"arrays must have one entry or more along their first axis, all of them the "
+                f"same number; there are {shapes or 'none'} in {self.path}"
+            )
+        return arrays
+
+    def _makers(self) -> dict[str, Callable[[dict[str, Array]], Any]]:
+        def only(pieces: dict[str, Array]) -> Array:
+            return next(iter(pieces.values()))
+
+        def image(pieces: dict[str, Array]) -> Image:
+            data = only(pieces)[0]
+            return Image(data, "gray" if data.ndim == 2 else self.colour)
+
+        def signal(pieces: dict[str, Array]) -> Signal:
+            data = only(pieces)
+            return Signal(data[:, None] if data.ndim == 1 else data, self.rate)
+
+        return {
+            "array": lambda pieces: only(pieces)[0],
+            "arrays": lambda pieces: Arrays({name: piece[0] for name, piece in pieces.items()}),
+            "image": image,
+            "signal": signal,
+            "volume": lambda pieces: Volume(only(pieces)[0]),
+        }
+
+    def _copy(self, piece: Array) -> Array:
+        copy = self.allocate(piece.shape, piece.dtype)
+        np.copyto(copy, piece)
+        return copy
+
+
+def _load(path: Path) -> Arrays:
+    """Return the arrays of a file by name, that of a .npy file under `""`."""
+    try:
+        with path.open("rb") as file:
+            if file.read(len(_NPY)) != _NPY:
+                file.seek(0)
+                with np.load(file, allow_pickle=False) as archive:
+                    return Arrays({name: archive[name] for name in archive.files})
+        return Arrays({"": np.load(path, mmap_mode="r", allow_pickle=False)})
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        why = str(error)
+        if "pickle" in why or "Python objects" in why:
+            why = "it is another kind of file, or holds Python objects, which are never loaded"
+        raise HoloflowError(f"cannot read the file as .npy or .npz: {why}: {path}") from None

@@ -1,0 +1,164 @@
+"""Frames of a DICOM file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from itertools import count
+from typing import Any, ClassVar, Literal
+
+from pydantic import PositiveFloat
+
+from holoflow.errors import HoloflowError
+from holoflow.extras import optional
+from holoflow.message import Stamped
+from holoflow.operator import Operator, param
+from holoflow.operators.capture import _dicom
+from holoflow.operators.capture._timeline import at_rate
+from holoflow.paths import InputPath
+from holoflow.payload import Array, Image
+from holoflow.quantity import Frequency
+
+_GRAY = ("MONOCHROME1", "MONOCHROME2")
+_COLOURED = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+"""What the decoder makes RGB of."""
+_KNOWN = (*_GRAY, *_COLOURED, "PALETTE COLOR")
+
+
+class DicomOp(Operator):
+    """Read the frames of a DICOM file: a cine loop, or a single image.
+
+    Colour comes as rgb, all else as gray. Gray values are windowed as the file says they are
+    to be shown (where it says nothing and they have more than 8 bits: over the range of frame
+    0), or with `values: modality` left in their own unit, such as Hounsfield's. Frames come
+    with the times of the file, or evenly spaced where `rate` is given.
+
+    The header's metadata holds `frame` (from 0), `modality` and, where it is known,
+    `spacing_mm`: the distance of pixel centres down and across. An ultrasound file says it of
+    a part of the picture, `spacing_region`: left, top, right, bottom in pixels; of several
+    parts the largest is taken. A part that reaches out of the picture is not believed, because
+    the frames were resized after the calibration; give `spacing` then. Nothing that tells who
+    the patient is leaves this operator, unless it is burnt into the pixels.
+
+    Needs the extra `dicom`.
+
+    Example:
+        cine:
+          type: capture.dicom
+          with: {path: cine.dcm, loop: true}
+    """
+
+    heavy: ClassVar[bool] = True
+
+    path: InputPath = param(doc="a DICOM file")
+    rate: Frequency | None = param(
+        None, gt=0, doc="frames a second, instead of the file's own times"
+    )
+    paced: bool = param(
+        True, doc="hold each frame until its time; false: as fast as the app takes them"
+    )
+    loop: bool = param(False, doc="begin again at the end, for ever")
+    values: Literal["display", "modality"] = param(
+        "display", doc="gray values: as they are to be shown (uint8), or in their unit (float32)"
+    )
+    spacing: tuple[PositiveFloat, PositiveFloat] | None = param(
+        None, doc="distance of pixel centres down and across in mm, instead of the file's"
+    )
+
+    def start(self) -> None:
+        """Read all but the pixels, so that a mistake shows before frame 0."""
+        self._data = self._read()
+        try:
+            self._starts = self._frame_starts()
+            modality = str(self._data.get("Modality", ""))
+            self._metadata = {"modality": modality, **self._calibration()}
+        except (AttributeError, TypeError, ValueError) as error:
+            raise HoloflowError(f"the DICOM header is wrong: {error}: {self.path}") from None
+
+    def frames(self) -> Iterator[Stamped[Image]]:
+        """Yield (height, width, 3) rgb uint8, or (height, width) gray; call `start()` first."""
+        period = self._starts[-1]
+        for played in count() if self.loop else range(1):
+            for index, pixels in enumerate(self._decoded()):
+                yield Stamped(
+                    self._image(pixels, index),
+                    elapsed=played * period + self._starts[index],
+                    wait=self.paced,
+                    metadata={"frame": index, **self._metadata},
+                )
+
+    def _read(self) -> Any:
+        pydicom = optional("pydicom", "dicom")
+        # It logs, with a traceback, what it then raises; here each error is told once.
+        logging.getLogger("pydicom.pixels.decoders").setLevel(logging.CRITICAL)
+        try:
+            data = pydicom.dcmread(self.path, stop_before_pixels=True)
+        except pydicom.errors.InvalidDicomError:
+            raise HoloflowError(f"not a DICOM file: {self.path}") from None
+        kind = data.get("PhotometricInterpretation")
+        if kind is None:
+            raise HoloflowError(f"there is no image in the DICOM file {self.path}")
+        if kind not in _KNOWN:
+            raise HoloflowError(
+                f"pixels in {kind} are not read, only in {', '.join(_KNOWN)}: {self.path}"
+            )
+        return data
+
+    def _frame_starts(self) -> list[int]:
+        frames = _dicom.frame_count(self._data)
+        if self.rate is not None:
+            return [at_rate(index, self.rate) for index in range(frames + 1)]
+        starts = _dicom.frame_starts(self._data)
+        if starts is None:
+            if frames > 1 or self.loop:
+                raise HoloflowError(f"give a `rate`; no time of a frame is said in {self.path}")
+            return [0, 0]
+        return starts
+
+    def _calibration(self) -> dict[str, Any]:
+        """Return `spacing_mm`, and where it holds; nothing where it is not known."""
+        if self.spacing is not None:
+            return {"spacing_mm": list(self.spacing)}
+        spacing = _dicom.attributes_of(self._data, 0).get("PixelSpacing")
+        if spacing:
+            return {"spacing_mm": [float(step) for step in spacing]}
+        for region in _dicom.ultrasound_regions(self._data)[:1]:
+            left, top, right, bottom = region.box
+            width, height = int(self._data.Columns), int(self._data.Rows)
+            if 0 <= left < right <= width and 0 <= top < bottom <= height:
+                return {"spacing_mm": list(region.spacing), "spacing_region": list(region.box)}
+            self.context.log.warning(
+                "the file is calibrated for a picture larger than its %d x %d pixels, so its "
+                "scale is not used; give `spacing` if you know it: %s", width, height, self.path,
+            )  # fmt: skip
+        return {}
+
+    def _decoded(self) -> Iterator[Array]:
+        """Yield the frames as they are stored; raises HoloflowError where one is unreadable."""
+        frames = optional("pydicom.pixels", "dicom").iter_pixels(self.path)
+        for index in range(_dicom.frame_count(self._data)):
+            try:
+                pixels: Array = next(frames)
+            except StopIteration:
+                raise HoloflowError(f"there is no frame {index} in {self.path}") from None
+            except (AttributeError, NotImplementedError, RuntimeError, ValueError) as error:
+                # What pydicom raises for pixels that are missing, cut short or of a kind that
+                # no installed library decodes.
+                why = " ".join(str(error).split())
+                raise HoloflowError(f"frame {index} is unreadable: {why}: {self.path}") from None
+            yield pixels
+
+    def _image(self, pixels: Array, index: int) -> Image:
+        kind = self._data.PhotometricInterpretation
+        if kind == "PALETTE COLOR":
+            colours = optional("pydicom.pixels", "dicom").apply_color_lut(pixels, self._data)
+            return Image(_dicom.to_eight_bits(colours, 8 * colours.itemsize), "rgb")
+        if kind not in _GRAY:
+            return Image(_dicom.to_eight_bits(pixels, int(self._data.BitsStored)), "rgb")
+        attributes = _dicom.attributes_of(self._data, index)
+        values = _dicom.in_their_unit(pixels, attributes)
+        if self.values == "modality":
+            return Image(values, "gray")
+        if index == 0:  # held for all frames, so that the picture does not flicker
+            self._range = _dicom.display_range(pixels, attributes)
+        return Image(_dicom.as_shown(values, attributes, self._range), "gray")

@@ -1,0 +1,81 @@
+"""Where sinks write."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePath
+
+from holoflow.errors import HoloflowError, ParameterError
+
+
+def output_file(folder: Path, path: str) -> Path:
+    """Return `path` within the output `folder`, whose folders are made where they are missing.
+
+    Raises ParameterError for a path that leads out of `folder`.
+    """
+    parts = PurePath(path).parts
+    if PurePath(path).is_absolute() or ".." in parts or not parts:
+        raise ParameterError(
+            f"{path!r} is no file in the output folder; write a path relative to it, without '..'"
+        )
+    file = folder / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return file
+
+
+@contextmanager
+def naming(file: Path) -> Iterator[None]:
+    """Put `file` into every OSError from inside that does not say which file it was."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror or str(error), str(file)) from None
+
+
+def write_whole(file: Path, data: bytes) -> None:
+    """Write `file` so that it is there whole or not at all, whenever the program ends."""
+    part = file.with_name(f".{file.name}.part")
+    with naming(file):
+        try:
+            part.write_bytes(data)
+            os.replace(part, file)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+class NumberedFiles:
+    """Names of files in the output folder, one for each message.
+
+    `{sequence}` in the pattern stands for the number of the frame, `{index}` for that of the
+    message, counted from 0 in the order of writing; both with six digits or more.
+    """
+
+    PATTERN = r"^[^{}]*(\{(sequence|index)\}[^{}]*)+"
+    """What a pattern must match; a suffix is added to it."""
+
+    def __init__(self, folder: Path, pattern: str) -> None:
+        """Check that `pattern` lies in `folder`; raises ParameterError."""
+        output_file(folder, pattern)
+        self._folder, self._pattern = folder, pattern
+        self._index = 0
+        self._last: Path | None = None
+
+    def next(self, sequence: int) -> Path:
+        """Return the file for a message of frame `sequence`.
+
+        Raises HoloflowError where it would overwrite the one before.
+        """
+        name = self._pattern.replace("{sequence}", f"{sequence:06d}")
+        file = output_file(self._folder, name.replace("{index}", f"{self._index:06d}"))
+        if file == self._last:
+            raise HoloflowError(
+                f"several messages came of frame {sequence}, and all would go to {file}; "
+                f"write {{index}} in the path"
+            )
+        self._index, self._last = self._index + 1, file
+        return file

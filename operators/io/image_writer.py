@@ -1,0 +1,73 @@
+"""Frames to image files."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from holoflow.errors import HoloflowError
+from holoflow.extras import optional
+from holoflow.message import Header
+from holoflow.operator import Operator, param
+from holoflow.operators.io._files import NumberedFiles, write_whole
+from holoflow.operators.io._pixels import checked, eight_bits
+from holoflow.paths import OutputPath
+from holoflow.payload import Array, Image
+
+_TO_BGR = {"rgb": "RGB2BGR", "rgba": "RGBA2BGRA"}
+_WITHOUT_ALPHA = {"rgba": "RGBA2BGR", "bgra": "BGRA2BGR"}
+
+
+class ImageWriterOp(Operator):
+    """Write each image to a file of its own, as PNG (exact) or JPEG.
+
+    Takes gray, rgb, bgr, rgba and bgra. PNG keeps 8 and 16 bits and transparency; anything
+    else becomes 8 bits (floats from 0 to 1 are scaled). A file is there whole or not at all,
+    whenever the program ends.
+
+    Needs the extra `vision`.
+
+    Example:
+        stills:
+          type: io.image_writer
+          inputs: {image: overlay}
+          with: {path: "stills/{sequence}.png"}
+    """
+
+    heavy: ClassVar[bool] = True
+
+    path: OutputPath = param(
+        "{sequence}.png",
+        pattern=NumberedFiles.PATTERN + r"\.(png|jpg|jpeg)$",
+        doc="files in the output folder; {sequence} is the frame's number, {index} the message's",
+    )
+    quality: int = param(90, ge=1, le=100, doc="of JPEG: 100 is best")
+
+    def start(self) -> None:
+        """Make the folder."""
+        self._files = NumberedFiles(self.context.output, self.path)
+        self.context.announce("images", str(self.context.output / self.path))
+
+    def process(self, image: Image, header: Header) -> None:
+        """Write one file."""
+        file = self._files.next(header.sequence)
+        write_whole(file, _encoded(image, file.suffix, self.quality))
+
+
+def _encoded(image: Image, suffix: str, quality: int) -> bytes:
+    cv2 = optional("cv2", "vision")
+    png = suffix == ".png"
+    pixels = checked(image)
+    if not (png and pixels.dtype == np.uint16):
+        pixels = eight_bits(image)
+    conversion = (_TO_BGR if png else {**_TO_BGR, **_WITHOUT_ALPHA}).get(image.colour)
+    if conversion is not None:
+        pixels = cv2.cvtColor(np.ascontiguousarray(pixels), getattr(cv2, f"COLOR_{conversion}"))
+    options = [] if png else [cv2.IMWRITE_JPEG_QUALITY, quality]
+    done: bool
+    data: Array
+    done, data = cv2.imencode(suffix, pixels, options)
+    if not done:
+        raise HoloflowError(f"an image of {image.width} x {image.height} cannot be encoded")
+    return data.tobytes()

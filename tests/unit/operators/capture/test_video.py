@@ -1,0 +1,249 @@
+import http.server
+import socket
+import threading
+from fractions import Fraction
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from holoflow import HoloflowError, ParameterError
+from holoflow.operators.capture.video import VideoOp
+
+WIDTH, HEIGHT, FRAMES = 64, 48, 30
+RED = (220, 30, 30)
+
+
+def pictures(count=FRAMES):
+    """A red upper half, and noise that changes, so that frames differ and packets are large."""
+    random = np.random.default_rng(0)
+    for _ in range(count):
+        data = random.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+        data[: HEIGHT // 2] = RED
+        yield data
+
+
+def make_clip(path, codec="libx264", times=None, count=FRAMES):
+    """Write a clip; `times` in ms, else 25 frames a second."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options={"qmax": "10"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.codec_context.max_b_frames = 0
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for index, data in enumerate(pictures(count)):
+            frame = av.VideoFrame.from_ndarray(data, "rgb24")
+            frame.pts = times[index] if times else 40 * index
+            frame.time_base = Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory):
+    return make_clip(tmp_path_factory.mktemp("clip") / "clip.mp4")
+
+
+def play(running, limit=None, **parameters):
+    operator = VideoOp(**parameters)
+    with running(operator) as seen:
+        return list(islice(operator.frames(), limit)), seen
+
+
+def damaged(path, indices, target):
+    """Copy the clip with the packets of `indices` overwritten."""
+    data = bytearray(Path(path).read_bytes())
+    with av.open(path) as container:
+        for index, packet in enumerate(container.demux(video=0)):
+            if index in indices:
+                data[packet.pos : packet.pos + packet.size] = bytes(packet.size)
+    target.write_bytes(data)
+    return str(target)
+
+
+def test_frames_are_paced_by_the_times_of_the_recording(clip, running):
+    frames, seen = play(running, path=clip)
+    assert [frame.elapsed for frame in frames] == [40_000_000 * i for i in range(FRAMES)]
+    assert all(frame.wait and frame.timestamp is None for frame in frames)
+    assert seen.drops == 0
+
+
+def test_frames_may_come_at_uneven_times(tmp_path, running):
+    times = [0, 10, 500, 510, 2000]
+    path = make_clip(tmp_path / "clip.mkv", times=times, count=5)
+    frames, _ = play(running, path=path)
+    assert [frame.elapsed for frame in frames] == [10**6 * time for time in times]
+
+
+def test_a_rate_replaces_the_times(clip, running):
+    frames, _ = play(running, path=clip, rate="30hz")
+    assert [frame.elapsed for frame in frames] == [round(i * 1e9 / 30) for i in range(FRAMES)]
+
+
+def test_unpaced_frames_do_not_wait(clip, running):
+    frames, _ = play(running, path=clip, paced=False)
+    assert not any(frame.wait for frame in frames)
+    assert frames[1].elapsed == 40_000_000
+
+
+@pytest.mark.parametrize("rate", [None, "25hz"])
+def test_a_looped_clip_goes_on_in_time(clip, running, rate):
+    frames, _ = play(running, 3 * FRAMES + 2, path=clip, loop=True, rate=rate)
+    assert [frame.elapsed for frame in frames] == [40_000_000 * i for i in range(3 * FRAMES + 2)]
+    first, again = frames[1].payload.data, frames[FRAMES + 1].payload.data
+    np.testing.assert_array_equal(first, again)
+
+
+@pytest.mark.parametrize(
+    ("colour", "expected"), [("rgb", RED), ("bgr", RED[::-1]), ("gray", (87,))]
+)
+def test_colours(clip, running, colour, expected):
+    image = play(running, path=clip, colour=colour)[0][0].payload
+    assert image.colour == colour
+    assert image.data.dtype == np.uint8
+    assert image.data.shape[:2] == (HEIGHT, WIDTH)
+    inside = image.data[4 : HEIGHT // 2 - 4, 4:-4].reshape(-1, len(expected))
+    assert inside.mean(axis=0) == pytest.approx(expected, abs=6)
+
+
+def test_pictures_come_in_order_and_as_they_are(clip, running):
+    frames, _ = play(running, path=clip)
+    for frame, expected in zip(frames, pictures(), strict=True):
+        # The noise's colour is halved in resolution; its brightness is not.
+        difference = frame.payload.data.mean(axis=2) - expected.mean(axis=2)
+        assert np.abs(difference).mean() < 25
+
+
+def test_frames_have_memory_of_their_own(clip, running):
+    operator = VideoOp(path=clip)
+    asked = []
+    operator.context.allocate = lambda shape, dtype: asked.append(shape) or np.empty(shape, dtype)
+    with running(operator):
+        frames = list(operator.frames())
+    assert asked == [(HEIGHT, WIDTH, 3)] * FRAMES
+    assert not np.shares_memory(frames[0].payload.data, frames[1].payload.data)
+
+
+def test_a_clip_filmed_on_its_side_comes_upright(clip, tmp_path, running):
+    data = Path(clip).read_bytes()
+    matrix = data.index(b"tkhd") + 4 + 40
+    turned = [0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30]  # a quarter clockwise
+    path = tmp_path / "turned.mp4"
+    path.write_bytes(
+        data[:matrix] + b"".join(n.to_bytes(4, "big", signed=True) for n in turned)
+        + data[matrix + 36 :]
+    )  # fmt: skip
+    upright = play(running, path=clip)[0][0].payload.data
+    image = play(running, path=str(path))[0][0].payload
+    assert (image.height, image.width) == (WIDTH, HEIGHT)
+    np.testing.assert_array_equal(image.data, np.rot90(upright, -1))
+
+
+def test_frames_that_cannot_be_decoded_are_counted_and_left_out(clip, tmp_path, running, caplog):
+    path = damaged(clip, {5, 11, 12}, tmp_path / "damaged.mp4")
+    frames, seen = play(running, path=path)
+    assert len(frames) == FRAMES - 3
+    assert seen.drops == 3
+    elapsed = [frame.elapsed // 40_000_000 for frame in frames]
+    assert elapsed == [i for i in range(FRAMES) if i not in (5, 11, 12)]
+    assert "3 frames could not be decoded" in caplog.text
+
+
+def test_a_raw_stream_without_times_is_evenly_spaced(clip, tmp_path, running):
+    path = tmp_path / "raw.h264"
+    with av.open(clip) as source, av.open(str(path), "w", format="h264") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                target.mux(packet)
+    frames, _ = play(running, path=str(path))
+    steps = np.diff([frame.elapsed for frame in frames])
+    assert len(frames) == FRAMES
+    assert steps.min() > 0
+    assert steps.max() - steps.min() <= 2
+
+
+def test_a_file_cut_short_ends_early(clip, tmp_path, running):
+    path = tmp_path / "cut.mkv"
+    make_clip(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    frames, _ = play(running, path=str(path))
+    assert FRAMES // 4 < len(frames) < FRAMES
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("none.mp4", None, r"No such file or directory: .*none\.mp4"),
+        ("text.mp4", b"no video" * 100, r"Invalid data.*: .*text\.mp4"),
+        ("empty.mp4", b"", r"Invalid data.*: .*empty\.mp4"),
+    ],
+)
+def test_what_cannot_be_opened_is_an_error_that_names_it(tmp_path, name, content, message):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(HoloflowError, match=message):
+        VideoOp(path=str(path)).start()
+
+
+def test_a_file_without_video_is_an_error(tmp_path):
+    path = str(tmp_path / "sound.wav")
+    with av.open(path, "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        samples = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
+        samples.sample_rate = 8000
+        container.mux(stream.encode(samples))
+    with pytest.raises(HoloflowError, match=r"no video in .*sound\.wav"):
+        VideoOp(path=path).start()
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_a_file_of_which_nothing_can_be_decoded_is_an_error(clip, tmp_path, running, loop):
+    path = damaged(clip, set(range(FRAMES)), tmp_path / "damaged.mp4")
+    with pytest.raises(HoloflowError, match="no frame could be decoded"):
+        play(running, path=path, loop=loop)
+
+
+def test_a_clip_is_read_over_http(tmp_path, running):
+    make_clip(tmp_path / "clip.mkv")
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_arguments):
+            pass
+
+    with http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Quiet, directory=tmp_path)
+    ) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}/clip.mkv"
+            assert len(play(running, path=url)[0]) == FRAMES
+            with pytest.raises(HoloflowError, match="404"):
+                VideoOp(path=f"{url}.none").start()
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_server_that_says_nothing_is_given_up():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://user:secret@127.0.0.1:{server.getsockname()[1]}/clip.mp4"
+        with pytest.raises(HoloflowError, match=r"nothing came for 0\.2 s from http://…@") as error:
+            VideoOp(path=url, timeout="200ms").start()
+    assert "secret" not in str(error.value)
+
+
+def test_stop_without_start_does_nothing(clip):
+    VideoOp(path=clip).stop()
+
+
+@pytest.mark.parametrize("parameters", [{"rate": 0}, {"colour": "yuv"}, {"timeout": "0s"}])
+def test_wrong_parameters(parameters):
+    with pytest.raises(ParameterError, match=next(iter(parameters))):
+        VideoOp(path="clip.mp4", **parameters)

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+
+from holoflow import (
+    Arrays,
+    Boxes,
+    Header,
+    HoloflowError,
+    Image,
+    ParameterError,
+    Pose,
+    Quaternion,
+    Signal,
+    Text,
+)
+from holoflow.context import OperatorContext
+from holoflow.operators.io.npz import NpzOp
+
+RANDOM = np.random.default_rng(0)
+
+
+def write(folder, *messages, **parameters):
+    operator = NpzOp(**parameters)
+    operator.context = OperatorContext(output=folder)
+    operator.start()
+    for index, values in enumerate(messages):
+        operator.process(Header(index, 10**18 + index, "camera"), **values)
+    operator.stop()
+    return [dict(np.load(file, allow_pickle=False)) for file in sorted(folder.rglob("*.npz"))]
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_every_array_is_written_whole_and_exact(tmp_path, compress):
+    values = {
+        "image": Image(RANDOM.integers(0, 255, (5, 7, 3), np.uint8), "bgr"),
+        "boxes": Boxes(RANDOM.random((2, 4), np.float32), names=("cat", "dog")),
+        "signal": Signal(RANDOM.standard_normal((9, 2)) * 1j, 250.0),
+        "pose": Pose(np.arange(3.0), Quaternion(np.array([1.0, 0, 0, 0]))),
+        "model": Arrays(logits=RANDOM.random(4), state=np.zeros((1, 2, 3))),
+        "plain": RANDOM.integers(0, 9, 3),
+        "note": Text("zwölf"),
+        "late": None,
+    }
+    (read,) = write(tmp_path, values, compress=compress)
+    assert int(read["timestamp"]) == 10**18
+    assert str(read["source"]) == "camera"
+    assert str(read["image.colour"]) == "bgr"
+    assert str(read["note.text"]) == "zwölf"
+    assert read["boxes.names"].tolist() == ["cat", "dog"]
+    assert float(read["signal.rate"]) == 250
+    for name, expected in {
+        "image.data": values["image"].data, "boxes.xyxy": values["boxes"].xyxy,
+        "signal.data": values["signal"].data, "pose.position": values["pose"].position,
+        "pose.orientation.wxyz": values["pose"].orientation.wxyz,
+        "model.logits": values["model"]["logits"], "model.state": values["model"]["state"],
+        "plain": values["plain"],
+    }.items():  # fmt: skip
+        assert read[name].dtype == expected.dtype
+        np.testing.assert_array_equal(read[name], expected)
+    assert not any(name.startswith(("late", "boxes.scores", "signal.names")) for name in read)
+
+
+def test_shapes_may_differ_from_message_to_message(tmp_path):
+    read = write(tmp_path, *({"a": np.zeros(n)} for n in (1, 0, 5)), path="x/{sequence}.npz")
+    assert [len(arrays["a"]) for arrays in read] == [1, 0, 5]
+
+
+@pytest.mark.parametrize("value", [object(), np.array([{}, None]), [[1], [1, 2]], [None]])
+def test_objects_are_refused(tmp_path, value):
+    with pytest.raises(HoloflowError, match=r"thing is a .* does not hold"):
+        write(tmp_path, {"thing": value})
+
+
+def test_an_input_named_as_the_header_is_an_error(tmp_path):
+    with pytest.raises(HoloflowError, match="'timestamp' cannot be told"):
+        write(tmp_path, {"timestamp": np.zeros(1)})
+
+
+def test_a_path_may_not_leave_the_output_folder(tmp_path):
+    with pytest.raises(ParameterError, match="output folder"):
+        write(tmp_path, path="../{sequence}.npz")
+    with pytest.raises(ParameterError, match="path"):
+        NpzOp(path="all.npz")
