@@ -20,24 +20,18 @@ def find_notices(app: App, flows: tuple[PlannedFlow, ...]) -> tuple[str, ...]:
 
 def _unsteady_joins(app: App, flows: tuple[PlannedFlow, ...]) -> Iterable[str]:
     """Find joins in arrival order whose inputs may fall out of step, as messages are dropped."""
-    lossy = {f.target.operator for f in flows if f.when_full != "block" and not f.latest}
-    lossy_flows = [f for f in flows if f.when_full != "block" and not f.latest]
-    skipping = {name for name, node in app.operators.items() if node.on_error == "skip"}
+    lossy = [f for f in flows if f.when_full != "block" and not f.latest]
+    dropping = {f.target.operator for f in lossy}
+    dropping |= {name for name, node in app.operators.items() if node.on_error == "skip"}
     for name, node in app.operators.items():
         joined = [f for f in flows if f.target.operator == name and not (f.latest or f.back_edge)]
         if len(joined) < 2 or node.sync is not None:
             continue
-        direct = [str(f.source) for f in lossy_flows if f in joined]
-        upstream = sorted(
-            before
-            for flow in joined
-            for before in _upstream(flow.source.operator, flows)
-            if before in skipping or before in lossy
-        )
-        culprits = [
-            *(f"the flow from {d!r}" for d in direct),
-            *(repr(u) for u in dict.fromkeys(upstream)),
-        ]
+        ways = [_upstream(flow.source.operator, flows) for flow in joined]
+        # What is dropped before the ways part is missing on all of them.
+        apart = ways[0].union(*ways) - ways[0].intersection(*ways)
+        culprits = [f"the flow from {str(f.source)!r}" for f in lossy if f in joined]
+        culprits += [repr(operator) for operator in app.operators if operator in apart & dropping]
         if culprits:
             yield (
                 f"{name}: its inputs are joined in arrival order, but messages may be dropped at "

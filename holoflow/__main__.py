@@ -1,0 +1,5 @@
+"""`python -m holoflow` is `holoflow`."""
+
+from holoflow.cli import main
+
+main()

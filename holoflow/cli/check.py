@@ -1,0 +1,84 @@
+"""`holoflow check`: say whether an app is right, without starting anything."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from holoflow.cli import apps
+from holoflow.cli.errors import ExitStatus
+from holoflow.cli.settings import parse_settings
+from holoflow.cli.text import plural, printable
+from holoflow.errors import AppError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from holoflow.plan import Plan
+
+
+def check(
+    app: Annotated[str, typer.Argument(help="YAML file, folder with an app.yaml, or name.")],
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Set a variable of the app; repeatable."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object instead of lines.")
+    ] = False,
+) -> None:
+    """Check an app: every mistake, one line each, as file:line:column."""
+    path = apps.find(app)
+    settings = parse_settings(setting or [])
+    try:
+        plan = _plan(path, settings)
+    except AppError as error:
+        typer.echo(_mistakes_as_json(error) if as_json else printable(str(error)))
+        raise typer.Exit(ExitStatus.APP_WRONG) from None
+    typer.echo(json.dumps(_verdict(plan)) if as_json else printable(_describe(app, plan)))
+
+
+def _plan(path: Path, settings: dict[str, str]) -> Plan:
+    from holoflow.app import load
+    from holoflow.plan import plan
+
+    return plan(load(path, settings=settings))
+
+
+def _describe(name: str, plan: Plan) -> str:
+    parts = [
+        plural(len(plan.app.operators), "operator"),
+        plural(len(plan.flows), "flow"),
+        plural(len(plan.stages), "stage"),
+        plural(len(plan.processes), "process", "es"),
+    ]
+    notices = [f"note: {notice}" for notice in plan.notices]
+    return "\n".join([f"{name} is right: {', '.join(parts)}", *notices])
+
+
+def _verdict(plan: Plan) -> dict[str, Any]:
+    return {
+        "right": True,
+        "app": plan.app.name,
+        "operators": len(plan.app.operators),
+        "flows": len(plan.flows),
+        "stages": len(plan.stages),
+        "processes": len(plan.processes),
+        "notices": list(plan.notices),
+    }
+
+
+def _mistakes_as_json(error: AppError) -> str:
+    mistakes = [
+        {
+            "file": mistake.location.file,
+            "line": mistake.location.line,
+            "column": mistake.location.column,
+            "wrong": mistake.wrong,
+            "right": mistake.right,
+        }
+        for mistake in error.mistakes
+    ]
+    return json.dumps({"right": False, "mistakes": mistakes})

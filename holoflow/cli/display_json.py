@@ -1,0 +1,82 @@
+"""The display for machines: one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from holoflow.cli import log
+from holoflow.cli.errors import say
+from holoflow.cli.lines import Lines
+from holoflow.cli.plain_data import plain
+from holoflow.cli.summary import Summary
+from holoflow.engine.result import Snapshot
+
+
+class JsonDisplay:
+    """Prints every event of a run as an object with the key `event`."""
+
+    every = 0.5
+
+    def __init__(self, when_gone: Callable[[], None]) -> None:
+        """Call `when_gone` when nobody reads stdout any more."""
+        self._lines = Lines(when_gone)
+        self._announced = 0
+
+    def note(self, sentence: str) -> None:
+        """Print a sentence on stderr, for whoever looks on."""
+        say(sentence)
+
+    def log(self, record: logging.LogRecord) -> None:
+        """Print `{"event": "log", "time": …, "level": …, "from": …, "text": …}`."""
+        self._event(
+            "log",
+            **{
+                "time": record.created,
+                "level": record.levelname.lower(),
+                "from": log.source(record),
+                "text": log.message(record),
+            },
+        )
+
+    def snapshot(self, snapshot: Snapshot) -> None:
+        """Print new announcements and `{"event": "snapshot", "seconds": …, "operators": …}`."""
+        self._announce(snapshot)
+        self._event(
+            "snapshot",
+            seconds=snapshot.seconds,
+            operators=plain(snapshot.operators),
+            flows=plain(snapshot.flows),
+        )
+
+    def stop(self) -> None:
+        """Nothing to do: every line stands for itself."""
+
+    def end(self, summary: Summary) -> None:
+        """Print `{"event": "end", …}`, then all that is known as `{"event": "summary", …}`."""
+        result = summary.result
+        failure = plain(result.failure)
+        self._event("end", outcome=result.outcome, seconds=result.last.seconds)
+        self._event(
+            "summary",
+            app=summary.app,
+            outcome=result.outcome,
+            engine=result.engine,
+            seconds=result.last.seconds,
+            failure=failure,
+            operators=plain(result.last.operators),
+            flows=plain(result.last.flows),
+            output=str(summary.output),
+            written=plain(summary.written),
+            report=str(summary.report),
+        )
+
+    def _announce(self, snapshot: Snapshot) -> None:
+        for kind, words in snapshot.announcements[self._announced :]:
+            self._event("announcement", kind=kind, text=words)
+        self._announced = len(snapshot.announcements)
+
+    def _event(self, event: str, **values: Any) -> None:
+        self._lines.write(json.dumps({"event": event, **values}, allow_nan=False))

@@ -1,0 +1,61 @@
+"""The `holoflow` command: what all subcommands share, and which there are."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import holoflow
+from holoflow.cli import assets, graph, new, ops, schema
+from holoflow.cli.check import check
+from holoflow.cli.errors import reported
+from holoflow.cli.run import run
+
+
+class _Program(TyperGroup):
+    """Commands whose exceptions become messages and exit statuses."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with reported(debug=ctx.params["debug"]):
+            return super().invoke(ctx)
+
+
+program = typer.Typer(
+    cls=_Program,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit status: 0 done, 1 an operator failed, 2 the app is wrong, 130 interrupted.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"holoflow {holoflow.__version__}")
+        raise typer.Exit
+
+
+@program.callback()
+def common(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Show the version."),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback where holoflow itself fails.")
+    ] = False,
+) -> None:
+    """Streaming sensor pipelines from one YAML file, on NVIDIA Holoscan."""
+
+
+program.command()(run)
+program.command()(check)
+program.command()(graph.graph)
+program.add_typer(ops.commands, name="ops")
+program.command()(schema.schema)
+program.add_typer(assets.commands, name="assets")
+program.add_typer(new.commands, name="new")

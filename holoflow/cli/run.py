@@ -1,0 +1,122 @@
+"""`holoflow run`: read an app, plan it, run it, and show what it does."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import datetime
+from itertools import chain, count
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from holoflow.cli import apps
+from holoflow.cli.settings import parse_duration, parse_settings
+from holoflow.errors import HoloflowError
+
+if TYPE_CHECKING:
+    from holoflow.app.graph import App, SchedulerKind
+
+
+def run(
+    app: Annotated[str, typer.Argument(help="YAML file, folder with an app.yaml, or name.")],
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Set a variable of the app; repeatable."),
+    ] = None,
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="End every source after so many frames.")
+    ] = None,
+    duration: Annotated[
+        str | None,
+        typer.Option("--for", metavar="DURATION", help="End every source after 10s, 5min, …"),
+    ] = None,
+    engine: Annotated[
+        Literal["holoscan", "inline"] | None,
+        typer.Option(help="What runs the app; holoscan where it is installed."),
+    ] = None,
+    scheduler: Annotated[
+        Literal["greedy", "event", "multithread"] | None,
+        typer.Option(help="Holoscan's scheduler, instead of the app's."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads of the scheduler, instead of the app's.")
+    ] = None,
+    fuse: Annotated[
+        Literal["auto", "off"], typer.Option(help="Whether operators may share a stage.")
+    ] = "auto",
+    lossless: Annotated[
+        bool, typer.Option("--lossless", help="Make every flow wait instead of dropping.")
+    ] = False,
+    no_web: Annotated[bool, typer.Option("--no-web", help="Serve no pages.")] = False,
+    tracking: Annotated[
+        Literal["on", "off"], typer.Option(help="Whether every frame's times are taken.")
+    ] = "on",
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for what is written; runs/APP-DATE-TIME."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        typer.Option(help="Least level of what operators log that is shown."),
+    ] = "info",
+) -> None:
+    """Run an app, by path or by the name of one that ships with holoflow."""
+    from holoflow import assets
+    from holoflow.app import load
+    from holoflow.cli.running import run_plan
+    from holoflow.engine.result import RunOptions
+    from holoflow.plan import plan
+
+    seconds = None if duration is None else parse_duration(duration, "--for")
+    loaded = load(apps.find(app), settings=parse_settings(setting or []))
+    loaded = _rescheduled(loaded, scheduler, workers)
+    planned = plan(loaded, fuse=fuse == "auto", lossless=lossless)
+    assets.fetch_all(loaded)
+    options = RunOptions(
+        engine=engine,
+        output=_make_folder(output, loaded.name),
+        frames=frames,
+        seconds=seconds,
+        lossless=lossless,
+        web=not no_web,
+        tracked=tracking == "on",
+    )
+    raise typer.Exit(run_plan(planned, options, as_json=as_json, log_level=log_level))
+
+
+def _rescheduled(app: App, kind: SchedulerKind | None, workers: int | None) -> App:
+    scheduler = app.scheduler
+    if kind is not None:
+        scheduler = replace(scheduler, kind=kind)
+    if workers is not None:
+        scheduler = replace(scheduler, workers=workers)
+    return replace(app, scheduler=scheduler)
+
+
+def _make_folder(chosen: Path | None, name: str) -> Path:
+    """Make the output folder and return it; without a choice it is a new one."""
+    if chosen is not None:
+        _make(chosen, new=False)
+        return chosen
+    started = datetime.now().strftime("%Y%m%d-%H%M%S")
+    base = Path("runs") / f"{re.sub(r'[^A-Za-z0-9_-]+', '-', name)}-{started}"
+    others = (base.with_name(f"{base.name}-{number}") for number in count(2))
+    return next(folder for folder in chain([base], others) if _make(folder, new=True))
+
+
+def _make(folder: Path, *, new: bool) -> bool:
+    """Make `folder`; False where it has to be `new` and is not."""
+    try:
+        folder.mkdir(parents=True, exist_ok=not new)
+    except FileExistsError:
+        if new:
+            return False
+        raise HoloflowError(f"--output: {folder} is a file; name a folder") from None
+    except OSError as error:
+        raise HoloflowError(
+            f"cannot make the folder {folder}: {error.strerror}; name another with --output"
+        ) from None
+    return True

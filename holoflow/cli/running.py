@@ -1,0 +1,113 @@
+"""One run from its first frame to its report: signals, display, files, exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import nullcontext, redirect_stdout
+from datetime import datetime
+
+from holoflow import engine
+from holoflow.cli import display, interrupts, log, terminal
+from holoflow.cli.errors import ExitStatus, say
+from holoflow.cli.report import write_error_log, write_report
+from holoflow.cli.summary import Summary
+from holoflow.cli.written import state, written
+from holoflow.engine.result import Failure, RunOptions, RunResult, Stopper
+from holoflow.errors import HoloflowError
+from holoflow.plan import Plan
+
+
+def run_plan(
+    plan: Plan, options: RunOptions, *, as_json: bool, log_level: log.LevelName
+) -> ExitStatus:
+    """Run `plan`, show it, and leave a report in the output folder, which is there.
+
+    Raises `HoloflowError` where the engine cannot run the plan or the report cannot be written.
+    """
+    started, before = datetime.now().astimezone(), state(options.output)
+    run = _Run(plan.app.name, as_json=as_json)
+    try:
+        result = run.execute(plan, options, log_level)
+        after = state(options.output)
+        try:
+            report = write_report(options.output, plan, options, result, started)
+        except OSError as error:
+            raise HoloflowError(
+                f"the run is {result.outcome}, but its report cannot be written: {error}"
+            ) from None
+        run.display.end(
+            Summary(plan.app.name, result, options.output, written(before, after), report)
+        )
+        if result.failure is not None:
+            say(_describe(result.failure, options))
+        return run.status(result)
+    finally:
+        run.restore_terminal()
+
+
+class _Run:
+    """A run's display, and who has asked it to end."""
+
+    def __init__(self, name: str, *, as_json: bool) -> None:
+        self.restore_terminal = terminal.remember()
+        self._as_json = as_json
+        self.display = display.choose(name, as_json=as_json, when_gone=self._reader_gone)
+        self._stopper = Stopper()
+        self._signals = 0
+        self._gone = False
+
+    def execute(self, plan: Plan, options: RunOptions, log_level: log.LevelName) -> RunResult:
+        """Run the plan to its end; returns only once nothing of it is left."""
+        for notice in plan.notices:
+            self.display.note(f"note: {notice}")
+        try:
+            with (
+                log.logged_to(self.display.log, log_level),
+                interrupts.heard(self._on_signal),
+                # what operators print must not come between the lines for machines
+                redirect_stdout(sys.stderr) if self._as_json else nullcontext(),
+            ):
+                result = engine.execute(
+                    plan,
+                    options,
+                    stopper=self._stopper,
+                    observe=self.display.snapshot,
+                    every=self.display.every,
+                )
+            self.display.snapshot(result.last)
+        finally:
+            self.display.stop()
+        return result
+
+    def status(self, result: RunResult) -> ExitStatus:
+        """Return the exit status that says how the run ended."""
+        if result.outcome == "failed":
+            return ExitStatus.OPERATOR_FAILED
+        if self._gone and not self._signals:
+            return ExitStatus.READER_GONE
+        return ExitStatus.DONE if result.outcome == "done" else ExitStatus.INTERRUPTED
+
+    def _on_signal(self) -> None:
+        """Drain at the first signal, stop at the second, end whatever hangs at the third."""
+        self._signals += 1
+        if self._signals > 2:
+            self.restore_terminal()
+            os._exit(ExitStatus.INTERRUPTED)
+        self._stopper.ask()
+        self.display.note(
+            "draining; Ctrl-C again stops now"
+            if self._signals == 1
+            else "stopping now; Ctrl-C again ends without a report"
+        )
+
+    def _reader_gone(self) -> None:
+        self._gone = True
+        if not self._stopper.drain.is_set():
+            self._stopper.ask()
+
+
+def _describe(failure: Failure, options: RunOptions) -> str:
+    if failure.error is None:
+        return str(failure)
+    return f"{failure}\nthe traceback is in {write_error_log(options.output, failure.error)}"

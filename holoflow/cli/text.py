@@ -1,0 +1,71 @@
+"""How values are written for people; plain text, no markup."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+
+
+def printable(text: str) -> str:
+    """Return `text` with control characters escaped, so that it cannot steer a terminal.
+
+    Line breaks and tabs stay.
+    """
+    return "".join(
+        character
+        if character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cs")
+        else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
+def count(number: int) -> str:
+    """Return `number` with its thousands set apart: `12,345`."""
+    return f"{number:,}"
+
+
+def plural(number: int, noun: str, ending: str = "s") -> str:
+    """Return `1 frame`, `2 frames`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else ending)
+
+
+def rate(per_second: float) -> str:
+    """Return a rate in 1/s with about three digits: `29.97`, `4,400`."""
+    if per_second >= 100:
+        return f"{per_second:,.0f}"
+    return f"{per_second:.1f}" if per_second >= 10 else f"{per_second:.2f}"
+
+
+def milliseconds(seconds: float) -> str:
+    """Return `seconds` in milliseconds, without the unit; `-` where nothing was measured."""
+    if not seconds > 0:
+        return "-"
+    value = seconds * 1e3
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.3f}"
+
+
+def seconds(duration: float) -> str:
+    """Return a duration: `0.25 s`, `12.3 s`, `3 min 20 s`, `2 h 5 min`."""
+    if duration < 60:
+        return f"{duration:.2f} s" if duration < 10 else f"{duration:.1f} s"
+    minutes, rest = divmod(round(duration), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def size(number: int) -> str:
+    """Return a number of bytes: `512 B`, `1.2 MB`."""
+    if number < 1000:
+        return f"{number} B"
+    value = float(number)
+    for unit in ("kB", "MB", "GB"):
+        value /= 1000
+        if value < 999.95:
+            return f"{value:.1f} {unit}"
+    return f"{value / 1000:.1f} TB"
+
+
+def causes(dropped: Mapping[str, int]) -> str:
+    """Return drops by cause: `3 full, 1 late`; empty where there are none."""
+    return ", ".join(f"{number:,} {cause}" for cause, number in dropped.items() if number)

@@ -1,0 +1,143 @@
+"""What every picture of a plan says, in the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from holoflow.app.graph import Node
+from holoflow.operator import Operator
+from holoflow.plan.plan import Plan, PlannedFlow, Process, Stage
+from holoflow.ports import type_name
+
+
+@dataclass(frozen=True)
+class PortFacts:
+    """A port as a picture shows it."""
+
+    name: str
+    type: str
+    """Short name of the payload type."""
+    connected: bool
+    latest: bool = False
+    """Holds the newest value."""
+
+
+def input_facts(plan: Plan, operator: str) -> list[PortFacts]:
+    """Return the inputs of `operator` in its own order, then those that only the app names."""
+    node = plan.app.operators[operator]
+    flows = [flow for flow in plan.flows if flow.target.operator == operator]
+    latest = {flow.target.port for flow in flows if flow.latest}
+    used = [flow.target.port for flow in flows]
+    types = _input_types(node)
+    names = list(dict.fromkeys([*types, *used]))
+    return [PortFacts(n, types.get(n, "any"), n in used, n in latest) for n in names]
+
+
+def output_facts(plan: Plan, operator: str) -> list[PortFacts]:
+    """Return the outputs of `operator` in its own order."""
+    node = plan.app.operators[operator]
+    used = [flow.source.port for flow in plan.flows if flow.source.operator == operator]
+    types = _output_types(node)
+    names = list(dict.fromkeys([*types, *used]))
+    return [PortFacts(n, types.get(n, "any"), n in used) for n in names]
+
+
+def _input_types(node: Node) -> dict[str, str]:
+    if node.native is not None or not issubclass(node.cls, Operator):
+        return dict.fromkeys(node.native.inputs if node.native else (), "any")
+    return {name: type_name(port.type) for name, port in node.cls.ports().inputs.items()}
+
+
+def _output_types(node: Node) -> dict[str, str]:
+    if node.native is not None or not issubclass(node.cls, Operator):
+        return dict.fromkeys(node.native.outputs if node.native else (), "any")
+    return {name: type_name(port.type) for name, port in node.cls.ports().outputs.items()}
+
+
+def source_name(plan: Plan, flow: PlannedFlow) -> str:
+    """Return the producer as an app file names it: without the port where there is but one."""
+    several = len(output_facts(plan, flow.source.operator)) > 1
+    return str(flow.source) if several else flow.source.operator
+
+
+def flow_facts(flow: PlannedFlow) -> str:
+    """Return how messages wait on `flow`, in a few words."""
+    if flow.fused:
+        return "direct call"
+    words: list[str] = [] if flow.link == "none" else [flow.link]
+    words.append("newest value" if flow.latest else f"queue {flow.queue}")
+    if flow.when_full != "block" and not flow.latest:
+        words.append(flow.when_full)
+    if flow.back_edge:
+        words.append("back edge")
+    return ", ".join(words)
+
+
+def operator_facts(node: Node) -> list[str]:
+    """Return what is said of an operator only where it is out of the ordinary."""
+    facts = []
+    if node.sync is not None:
+        facts.append(f"sync: {node.sync.leader} leads, ±{milliseconds(node.sync.tolerance)}")
+    if node.on_error != "stop":
+        facts.append(f"on error: {node.on_error}")
+    return facts
+
+
+def process_facts(process: Process) -> str:
+    """Return name, host and GPU of a fragment."""
+    words = [process.fragment]
+    if process.host is not None:
+        words.append(f"host {process.host}")
+    if process.gpu is not None:
+        words.append(f"gpu {process.gpu}")
+    return ", ".join(words)
+
+
+def plan_facts(plan: Plan) -> str:
+    """Return the size of the plan and how it is scheduled, in one line."""
+    words = [count(len(plan.app.operators), "operator"), count(len(plan.stages), "stage")]
+    if plan.app.fragments:
+        words.append(count(len(plan.app.fragments), "fragment"))
+    scheduler = plan.app.scheduler
+    workers = "" if scheduler.kind == "greedy" else f" with {count(scheduler.workers, 'worker')}"
+    return ", ".join([*words, f"{scheduler.kind} scheduler{workers}"])
+
+
+def count(number: int, word: str) -> str:
+    """Return `1 stage`, `2 stages`."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def milliseconds(seconds: float) -> str:
+    """Return `40ms` for 0.04."""
+    return f"{seconds * 1e3:g}ms"
+
+
+def placed_stages(plan: Plan) -> Iterator[tuple[Process, Stage]]:
+    """Yield the stages so that each comes after those that feed it, back edges aside.
+
+    As far as that allows, stages of one fragment stay together and in the order of the file.
+    """
+    process_of = {stage: process for process in plan.processes for stage in process.stages}
+    stage_of = {name: stage for stage in process_of for name in stage.operators}
+    waits_for: dict[Stage, set[Stage]] = {stage: set() for stage in process_of}
+    feeds: dict[Stage, list[Stage]] = {stage: [] for stage in process_of}
+    for flow in plan.flows:
+        source, target = stage_of[flow.source.operator], stage_of[flow.target.operator]
+        if source is not target and not flow.back_edge:
+            waits_for[target].add(source)
+            feeds[source].append(target)
+    file_order = {name: number for number, name in enumerate(plan.app.operators)}
+    place = {stage: file_order[stage.operators[0]] for stage in process_of}
+    ready = [stage for stage in process_of if not waits_for[stage]]
+    current: Process | None = None
+    while ready:
+        stage = min(ready, key=lambda s: (process_of[s] is not current, place[s]))
+        ready.remove(stage)
+        current = process_of[stage]
+        yield current, stage
+        for fed in dict.fromkeys(feeds[stage]):
+            waits_for[fed].discard(stage)
+            if not waits_for[fed]:
+                ready.append(fed)

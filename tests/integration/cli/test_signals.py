@@ -1,0 +1,53 @@
+import json
+import os
+import signal
+
+import pytest
+
+ENGINES = ["inline", pytest.param("holoscan", marks=pytest.mark.holoscan)]
+
+
+def read_until(stream, beginning):
+    for line in stream:
+        if line.startswith(beginning):
+            return
+    pytest.fail(f"no line begins with {beginning!r}")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_drains_and_reports(start, folder, engine, number):
+    process = start("run", ".", "--output", "out", "--engine", engine)
+    read_until(process.stdout, "counting")
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == "draining; Ctrl-C again stops now\n"
+    assert "numbers: interrupted" in out
+    report = json.loads((folder / "out" / "report.json").read_text())
+    kept = (folder / "out" / "numbers.txt").read_text().split()
+    flows = report["result"]["last"]["flows"]
+    assert [flow["sent"] for flow in flows] == [len(kept)] * 2
+    assert all(flow["dropped"] == {} for flow in flows)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_third_signal_ends_what_hangs(start, engine):
+    process = start("run", ".", "--set", "hang_at=3", "--engine", engine)
+    read_until(process.stdout, "hanging")
+    for said in ("draining", "stopping now"):
+        process.send_signal(signal.SIGINT)
+        read_until(process.stderr, said)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+
+
+def test_a_signal_before_the_run_begins_is_status_130(start, folder):
+    os.mkfifo(folder / "gate")
+    operators = folder / "operators.py"
+    operators.write_text("open('gate').read()\n" + operators.read_text())
+    process = start("check", ".")
+    with (folder / "gate").open("w"):  # returns once the operators' file is being imported
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, "", "interrupted\n")

@@ -1,0 +1,121 @@
+import json
+import logging
+import threading
+from pathlib import Path
+
+import pytest
+
+from holoflow.cli.display_json import JsonDisplay
+from holoflow.cli.display_plain import PlainDisplay
+from holoflow.cli.summary import Summary
+from holoflow.cli.written import Written
+from holoflow.engine.result import Failure
+
+PAGE = ("live page", "http://127.0.0.1:8080")
+
+
+def record(message, level=logging.WARNING):
+    return logging.LogRecord("holoflow.operator.camera", level, "", 0, message, None, None)
+
+
+def summary(made, **arguments):
+    return Summary(
+        "faces",
+        made.result(**arguments),
+        Path("runs/x"),
+        (Written("faces.mp4", 1, 1200), Written("shots/*.png", 30, 99)),
+        Path("runs/x/report.json"),
+    )
+
+
+def never():
+    pytest.fail("the reader is there")
+
+
+def test_plain_display_prints_progress_every_few_seconds(made, capsys):
+    display = PlainDisplay(never)
+    for step in range(1, 25):
+        display.snapshot(made.snapshot(step / 2, 15 * step + 5, announcements=(PAGE,)))
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first == "live page: http://127.0.0.1:8080"
+    assert [line.partition(":")[0] for line in rest] == ["5.00 s", "10.0 s"]
+    assert rest[0] == (
+        "5.00 s: 155 frames, 30.0 frames/s, latency 45.0 ms, dropped 1 device, 3 full, 2 late"
+    )
+
+
+def test_plain_display_prints_logs_without_control_codes(capsys):
+    PlainDisplay(never).log(record("[red]lost\x1b[31m 3"))
+    assert capsys.readouterr().out == "warning camera: [red]lost\\x1b[31m 3\n"
+
+
+def test_plain_summary_holds_all_and_cuts_nothing(made, capsys):
+    PlainDisplay(never).end(summary(made))
+    said = capsys.readouterr().out
+    assert "\x1b" not in said
+    lines = said.splitlines()
+    assert lines[0] == "faces: done, 1,305 frames in 10.0 s (130 frames/s), engine inline"
+    assert lines[3].split() == [
+        "camera", "1,305", "1,305", "1.000", "1,305", "-", "0", "1", "device",
+    ]  # fmt: skip
+    assert "camera.image -> detect.image  1,305      1,300  3 full, 2 late" in lines
+    assert lines[-4:] == [
+        "written to runs/x:",
+        "  faces.mp4  1.2 kB",
+        "  shots/*.png  30 files,  99 B",
+        "report: runs/x/report.json",
+    ]
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_json_display_prints_an_object_a_line(made, capsys):
+    display = JsonDisplay(never)
+    display.log(record("lost [b]\n3"))
+    display.snapshot(made.snapshot(0.5, 15))
+    display.snapshot(made.snapshot(1.0, 30, announcements=(PAGE,)))
+    display.snapshot(made.snapshot(1.5, 45, announcements=(PAGE,)))
+    display.end(
+        summary(
+            made,
+            outcome="failed",
+            failure=Failure("detect", "frame 3 of camera", "ValueError: no", ValueError("no")),
+        )
+    )
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event.pop("event") for event in events] == [
+        "log", "snapshot", "announcement", "snapshot", "snapshot", "end", "summary",
+    ]  # fmt: skip
+    assert events[0]["from"] == "camera"
+    assert events[0]["text"] == "lost [b]\n3"
+    assert events[2] == {"kind": PAGE[0], "text": PAGE[1]}
+    assert events[3]["operators"][0]["frames"] == 30
+    assert events[5] == {"outcome": "failed", "seconds": 10.0}
+    assert events[6]["failure"]["operator"] == "detect"
+    assert events[6]["flows"][0]["dropped"] == {"full": 3, "late": 2}
+    assert events[6]["written"][0] == {"name": "faces.mp4", "files": 1, "size": 1200}
+    assert events[6]["report"] == "runs/x/report.json"
+
+
+@pytest.mark.parametrize("display", [PlainDisplay, JsonDisplay])
+def test_notes_go_to_stderr(display, capsys):
+    display(never).note("draining \x07")
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "draining \\x07\n")
+
+
+@pytest.mark.parametrize("kind", [PlainDisplay, JsonDisplay])
+def test_a_line_is_never_torn_by_another_thread(kind, made, capsys):
+    display = kind(never)
+
+    def talk(name):
+        for _ in range(50):
+            display.log(record(name * 40))
+
+    threads = [threading.Thread(target=talk, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 100
+    assert all(("a" * 40 in line) != ("b" * 40 in line) for line in lines)
