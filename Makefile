@@ -16,7 +16,7 @@ demo: $(VENV)/.installed
 	$(BIN)/holoflow run faces --output runs/demo
 
 test: $(VENV)/.installed-dev
-	sh tests/system/install.sh
+	sh tests/system/install.sh $(BIN)/python
 	$(MAKE) lint
 	$(BIN)/python -m pytest $(ARGS)
 

@@ -1,24 +1,34 @@
 #!/bin/sh
 # Install what the tests need from the system, where that can be done: as root on Debian or
-# Ubuntu. Elsewhere, say which tests will be left out. With CI=true a missing part fails.
+# Ubuntu. Elsewhere the tests that need it are left out, each by name. With CI=true a missing
+# part is an error.
+#
+#   sh tests/system/install.sh PYTHON
 set -u
+python=${1:-python3}
 missing=""
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 command -v Xvfb >/dev/null 2>&1 || missing="$missing xvfb"
+# The window needs Tk; Debian keeps it apart from its own Python.
+if ! "$python" -c 'import tkinter' 2>/dev/null; then
+    case $("$python" -c 'import sys; print(sys.base_prefix)') in
+        /usr) missing="$missing python3-tk" ;;
+        *) echo "this Python has no tkinter: the tests of the window cannot run" >&2 ;;
+    esac
+fi
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     echo "installing$missing"
     export DEBIAN_FRONTEND=noninteractive
     # shellcheck disable=SC2086 - one word a package
-    { apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing; } >/dev/null \
-        && exit 0
+    if apt-get update -qq >/dev/null \
+        && apt-get install -y -qq --no-install-recommends $missing >/dev/null; then
+        exit 0
+    fi
 fi
-for package in $missing; do
-    case $package in
-        chromium) echo "left out: the tests of the live page, which need chromium" >&2 ;;
-        xvfb) echo "left out: the tests of the window, which need Xvfb" >&2 ;;
-    esac
-done
-[ "${CI:-}" = true ] && { echo "CI needs them: apt-get install$missing" >&2; exit 1; }
-exit 0
+if [ "${CI:-}" = true ]; then
+    echo "CI needs$missing; install it with: apt-get install$missing" >&2
+    exit 1
+fi
+echo "not installed:$missing; the tests that need it are left out" >&2

@@ -1,0 +1,88 @@
+"""What the documents say is true: their commands run, their apps are right, their code works."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from holoflow.app import load
+
+REPOSITORY = Path(__file__).parents[2]
+DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+DOCUMENTS += sorted((REPOSITORY / "apps").glob("*/README.md"))
+HOLOFLOW = Path(sys.executable).with_name("holoflow")
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    """Return (document, text) of every fenced block in `language`."""
+    pattern = re.compile(rf"^```{language}\n(.*?)^```", re.MULTILINE | re.DOTALL)
+    return [
+        (str(document.relative_to(REPOSITORY)), block)
+        for document in DOCUMENTS
+        for block in pattern.findall(document.read_text())
+    ]
+
+
+def commands() -> list[str]:
+    """Return every `holoflow` command of the documents, once, without comments."""
+    lines = [line for _, block in blocks("sh") for line in block.splitlines()]
+    split = [shlex.split(line, comments=True) for line in lines]
+    return sorted({shlex.join(words) for words in split if words[:1] == ["holoflow"]})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the repository's apps and a clip, to run commands in."""
+    import av
+    import numpy as np
+
+    path = tmp_path_factory.mktemp("docs")
+    (path / "apps").symlink_to(REPOSITORY / "apps")
+    with av.open(str(path / "my.mp4"), "w") as clip:
+        stream = clip.add_stream("mpeg4", 30)
+        stream.width, stream.height, stream.pix_fmt = 192, 160, "yuv420p"
+        for level in range(5):
+            pixels = np.full((160, 192, 3), 50 * level, np.uint8)
+            clip.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
+        clip.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize("line", commands())
+def test_command(line: str, folder: Path) -> None:
+    words = ["example" if word == "NAME" else word for word in shlex.split(line)]
+    result = subprocess.run([HOLOFLOW, *words[1:]], cwd=folder, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+APPS = [
+    (where, block) for where, block in blocks("yaml") if re.search(r"^app:", block, re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize(("where", "text"), APPS, ids=[f"{w}-{i}" for i, (w, _) in enumerate(APPS)])
+def test_app(where: str, text: str, tmp_path: Path) -> None:
+    for operator in (REPOSITORY / "apps" / "hello").glob("*.py"):
+        (tmp_path / operator.name).write_text(operator.read_text())
+    file = tmp_path / "app.yaml"
+    file.write_text(text)
+    assert load(file).operators
+
+
+PYTHON = {
+    where: "\n".join(block for at, block in blocks("python") if at == where)
+    for where, _ in blocks("python")
+}
+
+
+@pytest.mark.parametrize("where", PYTHON)
+def test_code(where: str, tmp_path: Path) -> None:
+    script = tmp_path / "code.py"
+    script.write_text("from __future__ import annotations\n" + PYTHON[where])
+    result = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
