@@ -110,6 +110,8 @@ def _without_none(hint: Any) -> Any:
 
 
 def _input(name: str, hint: Any, default: Any) -> InputPort:
+    if default is None:
+        hint = _without_none(hint)  # Python 3.10 puts `Latest[T] = None` into an Optional
     latest = get_origin(hint) is Annotated and any(
         m is _LatestMarker or isinstance(m, _LatestMarker) for m in hint.__metadata__
     )

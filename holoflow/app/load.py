@@ -1,0 +1,149 @@
+"""Reads an app: the one place where all checks come together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from holoflow.app.assets import read_assets
+from holoflow.app.circles import check_cycles
+from holoflow.app.document import Value, read_file
+from holoflow.app.drafts import Draft, Scope
+from holoflow.app.format import AppFile, Defaults, SchedulerPiece
+from holoflow.app.graph import App, Node, Scheduler
+from holoflow.app.joins import check_inputs, exports, read_sync
+from holoflow.app.operators import OperatorReader
+from holoflow.app.parameters import AssetPaths
+from holoflow.app.placement import read_budgets, read_fragments
+from holoflow.app.report import Report
+from holoflow.app.reuse import FragmentReader
+from holoflow.app.shape import Words, check
+from holoflow.app.variables import Allowance, Variables, substitute
+from holoflow.app.wiring import Wiring
+from holoflow.errors import Location
+
+
+def load(
+    path: Path,
+    *,
+    settings: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> App:
+    """Read the app file at `path` and check all of it; nothing is started.
+
+    `settings` are the values of `--set`, which go before `vars:`; `environment` stands in for
+    the environment of the process. Raises `AppError` with every mistake there is.
+    """
+    report = Report()
+    root = read_file(path, report)
+    if root is None:
+        report.check()
+        raise AssertionError("a file that cannot be read has been reported")
+    return _App(path, root, settings or {}, environment, report).read()
+
+
+class _App:
+    def __init__(
+        self,
+        path: Path,
+        root: Value,
+        settings: Mapping[str, str],
+        environment: Mapping[str, str] | None,
+        report: Report,
+    ) -> None:
+        self.path = path
+        self.report = report
+        self.allowance = Allowance()
+        if environment is None:
+            environment = os.environ
+        declared = root.get("vars")
+        variables = Variables(declared, settings, environment, report, self.allowance)
+        entries = {
+            key: item
+            if key == "vars"
+            else substitute(item, variables.lookup, report, self.allowance)
+            for key, item in root.mapping.items()
+        }
+        self.variables = variables.resolve_all()
+        self.root = Value(entries if entries else root.data, root.at, keys=root.keys)
+        self.file = check(AppFile, self.root, report)
+        variables.check_settings(root.keys.get("vars", Location(str(path))))
+
+    def read(self) -> App:
+        assets = read_assets(self.root.get("assets"), self.report)
+        declared = self.root.get("assets")
+        paths = AssetPaths(assets, declared.mapping if declared else {})
+        defaults = self.defaults()
+        scheduler = self.scheduler()
+
+        reader = OperatorReader(paths, self.report)
+        fragments = FragmentReader(reader, self.allowance, self.report)
+        operators = self.root.get("operators")
+        if operators is not None:
+            reader.read_all(operators, Scope(), fragments.use)
+        drafts, groups = reader.drafts, reader.groups
+
+        wiring = Wiring(self.report)
+        for group in groups:
+            wiring.connect_group(group)
+        for draft in drafts:
+            wiring.connect(draft)
+        exported = exports(groups)
+        for draft in drafts:
+            check_inputs(draft, exported, self.report)
+        nodes = {draft.name: self.node(draft, defaults) for draft in drafts}
+        check_cycles(drafts, wiring.edges, self.report)
+        placed = read_fragments(self.root.get("fragments"), drafts, groups, self.report)
+        budgets = read_budgets(self.root.get("budgets"), drafts, wiring.edges, self.report)
+        self.report.check()
+        return App(
+            name=self.file.app if self.file else "",
+            path=self.path,
+            operators={name: node for name, node in nodes.items() if node is not None},
+            flows=tuple(wiring.flows),
+            fragments=placed,
+            scheduler=scheduler,
+            budgets=budgets,
+            assets=assets,
+            variables=self.variables,
+            fuse=self.file is None or self.file.fuse == "auto",
+            queue=defaults.queue,
+            when_full=defaults.when_full,
+            description=self.file.description if self.file else "",
+        )
+
+    def defaults(self) -> Defaults:
+        value = self.root.get("defaults")
+        empty = Defaults.model_validate({})
+        if value is None or value.data is None:
+            return empty
+        return check(Defaults, value, self.report, Words("key", " of defaults")) or empty
+
+    def scheduler(self) -> Scheduler:
+        value = self.root.get("scheduler")
+        if value is None or value.data is None:
+            return Scheduler()
+        piece = check(SchedulerPiece, value, self.report, Words("key", " of the scheduler"))
+        if piece is None:
+            return Scheduler()
+        return Scheduler(piece.kind, piece.workers, tuple(piece.cores))
+
+    def node(self, draft: Draft, defaults: Defaults) -> Node | None:
+        sync = draft.value.get("sync")
+        joined = None
+        if sync is not None and sync.data is not None and not draft.is_native:
+            joined = read_sync(draft, sync, self.report)
+        if draft.cls is None or draft.piece is None:
+            return None
+        return Node(
+            name=draft.name,
+            type_name=draft.piece.type,
+            cls=draft.cls,
+            parameters=draft.parameters,
+            native=draft.native,
+            sync=joined,
+            on_error=draft.piece.on_error or defaults.on_error,
+            fuse=False if draft.piece.fuse == "off" else None,
+            location=draft.at,
+        )

@@ -1,0 +1,41 @@
+"""What docs/app-format.md says is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from holoflow.app import format as pieces
+from holoflow.app import fragment_schema, schema
+from holoflow.app.document import parse, plain
+from holoflow.app.report import Report
+
+TEXT = (Path(__file__).parents[3] / "docs" / "app-format.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```yaml\n(.*?)```", TEXT, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=[block.partition("\n")[0] for block in BLOCKS])
+def test_every_example_fits_the_schema(block):
+    made = fragment_schema() if block.startswith("fragment:") else schema()
+    if block.startswith("operators:"):
+        block = "app: example\n" + block
+    report = Report()
+    value = parse(block, "example", report)
+    report.check()
+    jsonschema.Draft202012Validator(made).validate(plain(value))
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        pieces.AppFile, pieces.OperatorPiece, pieces.InputPiece, pieces.SyncPiece, pieces.Defaults,
+        pieces.AssetPiece, pieces.FragmentPiece, pieces.SchedulerPiece, pieces.BudgetPiece,
+        pieces.FragmentFile, pieces.ParameterPiece, pieces.UsePiece,
+    ],
+)  # fmt: skip
+def test_every_key_is_documented(piece):
+    for name, field in piece.model_fields.items():
+        assert f"`{field.alias or name}`" in TEXT
