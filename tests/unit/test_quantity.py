@@ -35,7 +35,7 @@ def test_a_bare_number_needs_its_unit_in_an_app(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "ms", "-5ms", "1e999s", "5 parsecs", "0x10s", True, None, [], "1s 2s", "١s"]
+    "value", ["", "ms", "-5ms", "1e999s", "5 parsecs", "0x10s", True, None, [], "1s 2s", "\u0661s"]
 )
 def test_anything_else_is_refused(value: object) -> None:
     for bare in (True, False):
