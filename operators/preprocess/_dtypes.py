@@ -1,0 +1,54 @@
+"""Pixel values as fractions of full scale and back; see `holoflow.Image` for the convention."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from holoflow.payload.array import Array, namespace
+
+
+def full_scale(data: Array) -> float:
+    """Return the value that stands for 1.0: the highest of an integer dtype, 1.0 of others."""
+    xp = namespace(data)
+    return float(xp.iinfo(data.dtype).max) if xp.isdtype(data.dtype, "integral") else 1.0
+
+
+def to_float(data: Array) -> Array:
+    """Return `data` with the same values in a floating dtype that holds them.
+
+    float32 for integers up to 16 bits, bool and float16, float64 for wider integers; float32
+    and float64 stay as they are, without a copy.
+    """
+    xp = namespace(data)
+    if data.dtype in (xp.float32, xp.float64):
+        return data
+    wide = xp.isdtype(data.dtype, "integral") and xp.iinfo(data.dtype).bits > 16
+    return xp.astype(data, xp.float64 if wide else xp.float32)  # type: ignore[no-any-return]
+
+
+def to_fraction(data: Array) -> Array:
+    """Return `data` in the dtype of `to_float`, full scale being 1.0."""
+    scale = full_scale(data)
+    return to_float(data) if scale == 1.0 else to_float(data) / scale
+
+
+def from_float(data: Array, dtype: Any) -> Array:
+    """Return floating `data` in `dtype`: to integers rounded and clipped to what they hold."""
+    xp = namespace(data)
+    if data.dtype == dtype:
+        return data
+    if xp.isdtype(dtype, "bool"):
+        return data >= 0.5
+    if xp.isdtype(dtype, "integral"):
+        low, high = float(xp.iinfo(dtype).min), float(xp.iinfo(dtype).max)
+        if int(high) > xp.iinfo(dtype).max:  # 64 bits: the next float64 is out of range
+            high = math.nextafter(high, 0)
+        data = xp.clip(xp.round(data), low, high)
+    return xp.astype(data, dtype)  # type: ignore[no-any-return]
+
+
+def from_fraction(data: Array, like: Array) -> Array:
+    """Return floating `data`, full scale being 1.0, in the dtype and scale of `like`."""
+    scale = full_scale(like)
+    return from_float(data if scale == 1.0 else data * scale, like.dtype)

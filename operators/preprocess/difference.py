@@ -1,0 +1,48 @@
+"""What changes from frame to frame."""
+
+from __future__ import annotations
+
+from holoflow import Array, Image, Operator, namespace
+
+
+class DifferenceOp(Operator):
+    """Subtract the frame before from each frame: what moves lights up.
+
+    Gives the absolute difference in the same colour and dtype. The first frame, and one of
+    another size, dtype or colour than that before it, gives zeros, so that every frame that
+    comes in has one that goes out.
+
+    Example:
+        motion:
+          type: preprocess.difference
+          inputs: {image: bright}
+    """
+
+    _before: Image | None = None
+
+    def start(self) -> None:
+        """Forget the frame before."""
+        self._before = None
+
+    def process(self, image: Image) -> Image:
+        """Return the absolute difference to the frame before."""
+        before, self._before = self._before, image
+        if (
+            before is None
+            or before.colour != image.colour
+            or before.data.shape != image.data.shape
+            or before.data.dtype != image.data.dtype
+        ):
+            return image.with_data(namespace(image.data).zeros_like(image.data))
+        return image.with_data(_distance(image.data, before.data))
+
+
+def _distance(one: Array, other: Array) -> Array:
+    """Return |one - other| in the same dtype, at most what it holds."""
+    xp = namespace(one, other)
+    if xp.isdtype(one.dtype, "bool"):
+        return xp.not_equal(one, other)  # type: ignore[no-any-return]
+    difference = xp.maximum(one, other) - xp.minimum(one, other)
+    if xp.isdtype(one.dtype, "signed integer"):  # may have gone past the highest value
+        difference = xp.where(difference < 0, xp.iinfo(one.dtype).max, difference)
+    return difference  # type: ignore[no-any-return]

@@ -1,0 +1,60 @@
+"""Fitting into a fixed size without distortion."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from holoflow import Image, Operator, Stamped, namespace, param
+
+from ._dtypes import from_fraction
+from ._kernels import Interpolation, resize
+
+
+class LetterboxOp(Operator):
+    """Fit an image into a fixed size without distortion, with a border around it.
+
+    The header's metadata tell how to get back, so that operators that decode boxes or points
+    found in the result can give them in pixels of the image that came in:
+    `metadata["letterbox"] = {"scale": s, "left": x, "top": y, "width": w0, "height": h0}`,
+    where (w0, h0) is the size that came in and a point (u, v) of the result lies at
+    ((u - x) / s, (v - y) / s) there. Colour and dtype stay.
+
+    Example:
+        fitted:
+          type: preprocess.letterbox
+          inputs: {image: camera}
+          with: {width: 640, height: 640, padding: 0.447}
+    """
+
+    width: int = param(ge=1, doc="columns of the result, in pixels")
+    height: int = param(ge=1, doc="rows of the result, in pixels")
+    padding: float = param(
+        0.0, ge=0, le=1, doc="value of the border in every channel, as a fraction of full scale"
+    )
+    align: Literal["centre", "top_left"] = param("centre", doc="where the image lies in the result")
+    enlarge: bool = param(True, doc="whether an image smaller than the result is enlarged")
+    interpolation: Interpolation = param("area", doc="how pixels are made, as in preprocess.resize")
+
+    def process(self, image: Image) -> Stamped[Image]:
+        """Return the image with its border; raises ValueError for one without pixels."""
+        xp = namespace(image.data)
+        scale = min(self.width / max(image.width, 1), self.height / max(image.height, 1))
+        if not self.enlarge:
+            scale = min(scale, 1.0)
+        # Rounding a side moves the far edge by half a pixel at most.
+        width = max(round(image.width * scale), 1)
+        height = max(round(image.height * scale), 1)
+        centred = self.align == "centre"
+        left = (self.width - width) // 2 if centred else 0
+        top = (self.height - height) // 2 if centred else 0
+        inner = image.data
+        if (width, height) != (image.width, image.height):
+            inner = resize(inner, height, width, self.interpolation)
+        border = from_fraction(xp.asarray([self.padding]), image.data)
+        data = xp.empty((self.height, self.width, *image.data.shape[2:]), dtype=image.data.dtype)
+        data[...] = border
+        data[top : top + height, left : left + width, ...] = inner
+        geometry = {
+            "scale": scale, "left": left, "top": top, "width": image.width, "height": image.height,
+        }  # fmt: skip
+        return Stamped(image.with_data(data), metadata={"letterbox": geometry})

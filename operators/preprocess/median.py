@@ -1,0 +1,27 @@
+"""Median filter."""
+
+from __future__ import annotations
+
+from holoflow import Image, Operator, param
+
+from ._kernels import median
+
+
+class MedianOp(Operator):
+    """Replace each pixel by the median of those around it: takes out specks, keeps edges.
+
+    Each channel by itself; the border's pixels are repeated outwards. Colour and dtype stay.
+    Images of other dtypes than uint8 take long, and much memory, with a radius above 2.
+
+    Example:
+        clean:
+          type: preprocess.median
+          inputs: {image: camera}
+          with: {radius: 1}
+    """
+
+    radius: int = param(1, ge=1, le=127, doc="the window has 2 radius + 1 pixels a side")
+
+    def process(self, image: Image) -> Image:
+        """Return the filtered image; raises ValueError where the window is larger than it."""
+        return image.with_data(median(image.data, self.radius))

@@ -1,0 +1,57 @@
+"""Pixels as a model wants them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from holoflow import Image, Operator, ParameterError, namespace, param
+
+from ._dtypes import full_scale
+
+
+class NormaliseOp(Operator):
+    """Scale and shift pixels, as models want them, to float32.
+
+    The full scale of the dtype that comes in (0 to 255 for uint8, 0 to 1 for floats) is mapped
+    to `range`; then `mean` is taken off and `std` divided by, both in units of `range`. So
+    `range: [0, 255]` gives plain float values of 8 bits, `range: [-1, 1]` values around zero,
+    and `mean: [0.485, 0.456, 0.406]` with `std: [0.229, 0.224, 0.225]` those of models
+    trained on ImageNet.
+
+    Example:
+        scaled:
+          type: preprocess.normalise
+          inputs: {image: fitted}
+          with: {range: [-1, 1]}
+    """
+
+    range: tuple[float, float] = param((0.0, 1.0), doc="what zero and full scale become")
+    mean: list[float] = param([0.0], min_length=1, doc="taken off; one for all channels or each")
+    std: list[float] = param([1.0], min_length=1, doc="divisor; one for all channels or each")
+
+    def __init__(self, **parameters: Any) -> None:
+        """Check the parameters; raises `ParameterError`."""
+        super().__init__(**parameters)
+        if 0 in self.std:
+            raise ParameterError(f"{type(self).__name__}.std: holds 0, which divides nothing")
+        if self.range[0] == self.range[1]:
+            raise ParameterError(f"{type(self).__name__}.range: both ends are {self.range[0]:g}")
+
+    def process(self, image: Image) -> Image:
+        """Return the image in float32; raises ValueError where channels and parameters differ."""
+        xp = namespace(image.data)
+        channels = 1 if image.colour == "gray" else image.data.shape[2]
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) not in (1, channels):
+                raise ValueError(
+                    f"{name} has {len(values)} values, the image in {image.colour} {channels} "
+                    f"channels; give one value or one for each channel"
+                )
+        low, high = self.range
+        factors = [(high - low) / full_scale(image.data) / std for std in self.std]
+        # One value for all stands beside a list of three.
+        pairs = max(len(self.mean), len(self.std))
+        means, stds = self.mean * (pairs // len(self.mean)), self.std * (pairs // len(self.std))
+        offsets = [(low - mean) / std for mean, std in zip(means, stds, strict=True)]
+        data = xp.astype(image.data, xp.float32) * xp.asarray(factors, dtype=xp.float32)
+        return image.with_data(data + xp.asarray(offsets, dtype=xp.float32))

@@ -1,0 +1,38 @@
+"""Images as the named arrays that models take."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from holoflow import Array, Arrays, Image, Operator, namespace, param
+
+from ._layouts import Layout, arrange, axes_of, packed
+
+
+class TensorOp(Operator):
+    """Turn an image or an array into a named array, as `inference.onnx` takes it.
+
+    Values stay as they are (`preprocess.normalise` scales them), only the dtype changes; a
+    float that goes to an integer dtype loses its fraction. An image gets its axes in the order
+    of `layout`, an array is taken as it is.
+
+    Example:
+        tensor:
+          type: preprocess.tensor
+          inputs: {image: scaled}
+          with: {name: input.1, layout: nchw}
+    """
+
+    name: str = param("input", min_length=1, doc="name of the array: the model's input")
+    layout: Layout = param("nchw", doc="order of the axes: N batch, C channels, H rows, W columns")
+    dtype: Literal["float16", "float32", "float64", "uint8", "int8", "int32", "int64"] = param(
+        "float32", doc="type of the elements"
+    )
+
+    def process(self, image: Image | Array) -> Arrays:
+        """Return the array under its name."""
+        if isinstance(image, Image):
+            data = arrange(image.data, axes_of(image), self.layout)
+        else:
+            data = image
+        return Arrays({self.name: packed(data, getattr(namespace(data), self.dtype))})

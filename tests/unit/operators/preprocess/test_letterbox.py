@@ -1,0 +1,80 @@
+"""`preprocess.letterbox` fits an image into a size and tells the way back."""
+
+import array_api_strict
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from holoflow import Image
+from holoflow.operators.preprocess.letterbox import LetterboxOp
+
+side = st.integers(1, 60)
+
+
+def test_a_wide_image_lies_in_the_middle(picture):
+    image = picture("rgb", 20, 40)
+    result = LetterboxOp(width=40, height=30, padding=1).process(image)
+    assert result.metadata == {
+        "letterbox": {"scale": 1, "left": 0, "top": 5, "width": 40, "height": 20}
+    }
+    assert (result.payload.data[5:25] == image.data).all()
+    assert (result.payload.data[:5] == 255).all()
+    assert (result.payload.data[25:] == 255).all()
+
+
+def test_a_tall_image_lies_in_the_corner_if_wanted(picture):
+    image = picture("gray", 40, 20, "float32")
+    result = LetterboxOp(width=60, height=40, padding=0.25, align="top_left").process(image)
+    assert (result.payload.data[:, :20] == image.data).all()
+    assert (result.payload.data[:, 20:] == 0.25).all()
+    assert result.payload.colour == "gray"
+    assert result.payload.data.dtype == np.float32
+
+
+def test_a_small_image_is_enlarged_only_if_wanted(picture):
+    image = picture("bgra", 10, 10)
+    grown = LetterboxOp(width=30, height=30).process(image)
+    assert grown.metadata["letterbox"]["scale"] == 3
+    same = LetterboxOp(width=30, height=30, enlarge=False).process(image)
+    assert same.metadata["letterbox"] == {
+        "scale": 1, "left": 10, "top": 10, "width": 10, "height": 10
+    }  # fmt: skip
+    assert (same.payload.data[10:20, 10:20] == image.data).all()
+    assert same.payload.colour == "bgra"
+
+
+@settings(max_examples=60, deadline=None)
+@given(height=side, width=side, rows=side, columns=side, centred=st.booleans())
+def test_the_way_back_leads_to_the_corners(height, width, rows, columns, centred):
+    image = Image(np.full((height, width), 200, np.uint8), "gray")
+    op = LetterboxOp(
+        width=columns, height=rows, align="centre" if centred else "top_left", padding=0
+    )
+    result = op.process(image)
+    inside = result.payload.data > 0
+    assert inside.shape == (rows, columns)
+    y, x = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+    way = result.metadata["letterbox"]
+    assert (x[0], y[0]) == (way["left"], way["top"])
+    # To half a pixel of the result, or to the one pixel that always stays.
+    assert abs(x[-1] + 1 - x[0] - width * way["scale"]) <= max(0.5, 1 - width * way["scale"])
+    assert abs(y[-1] + 1 - y[0] - height * way["scale"]) <= max(0.5, 1 - height * way["scale"])
+    if centred:
+        assert abs(x[0] - (columns - 1 - x[-1])) <= 1
+        assert abs(y[0] - (rows - 1 - y[-1])) <= 1
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64", "bool"])
+def test_padding_is_a_fraction_of_full_scale_in_any_library(dtype):
+    data = array_api_strict.zeros((4, 8), dtype=getattr(array_api_strict, dtype))
+    result = LetterboxOp(width=8, height=8, padding=0.6).process(Image(data, "gray"))
+    expected = {"uint8": 153, "uint16": 39321, "bool": True}.get(dtype, 0.6)
+    assert result.payload.data.dtype == data.dtype
+    np.testing.assert_allclose(np.asarray(result.payload.data)[0], expected, rtol=1e-6)
+    assert not np.asarray(result.payload.data)[2:6].any()
+
+
+def test_without_pixels_there_is_nothing_to_fit():
+    with pytest.raises(ValueError, match="without pixels"):
+        LetterboxOp(width=8, height=8).process(Image(np.zeros((4, 0), np.uint8), "gray"))
