@@ -28,7 +28,6 @@ _OPENCV: dict[tuple[Colour, Colour], tuple[str, frozenset[str]]] = {
     ("bgr", "rgb"): ("COLOR_BGR2RGB", _WIDE),
     ("rgba", "rgb"): ("COLOR_RGBA2RGB", _WIDE),
     ("bgra", "rgb"): ("COLOR_BGRA2RGB", _WIDE),
-    ("hsv", "rgb"): ("COLOR_HSV2RGB_FULL", _NARROW),
     ("rgb", "gray"): ("COLOR_RGB2GRAY", _WIDE),
     ("rgb", "bgr"): ("COLOR_RGB2BGR", _WIDE),
     ("rgb", "rgba"): ("COLOR_RGB2RGBA", _WIDE),
@@ -136,10 +135,16 @@ def _to_hsv(data: Array) -> Array:
 
 
 def _from_hsv(data: Array) -> Array:
+    scale = full_scale(data)
+    if for_opencv(data, _WIDE):
+        # In floats: in 8 bits, OpenCV's own inverse of its hue has a period of 255, not 256.
+        units = np.array([360 / _period(data), 1 / scale, 1 / scale], np.float32)
+        cv2 = opencv()
+        return from_float(cv2.cvtColor(data * units, cv2.COLOR_HSV2RGB) * scale, data.dtype)
     xp = namespace(data)
     pixels = to_float(data)
     hue = pixels[..., 0:1] * (6 / _period(data))
-    saturation, value = pixels[..., 1:2] / full_scale(data), pixels[..., 2:3]
+    saturation, value = pixels[..., 1:2] / scale, pixels[..., 2:3]
     # How far a channel lies from the hue, in sixths of a turn.
     turned = (hue + xp.asarray([5.0, 3.0, 1.0], dtype=pixels.dtype)) % 6
     share = xp.clip(xp.where(turned < 4 - turned, turned, 4 - turned), 0, 1)
