@@ -136,7 +136,7 @@ def _types() -> list[dict[str, Any]]:
 def _parameters(name: str, defs: dict[str, Any]) -> dict[str, Any]:
     """Return the rule that operator `name` has its parameters under `with:`."""
     cls = catalogue.find(name)
-    parameters = _ref(cls.parameters(), defs, f"{name} ")
+    parameters = _ref(cls.parameters(), defs, f"{name}:")
     then: dict[str, Any] = {"properties": {"with": parameters}}
     if any(field.is_required() for field in cls.parameters().model_fields.values()):
         then["required"] = ["with"]
@@ -152,12 +152,12 @@ def _ref(model: type[BaseModel], defs: dict[str, Any], prefix: str = "") -> dict
     if name not in defs:
         defs[name] = {}
         defs[name] = _piece(model, defs, prefix)
-    return {"$ref": _REF + name.replace(" ", "%20")}
+    return {"$ref": _REF + name}
 
 
 def _piece(model: type[BaseModel], defs: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return the schema of `model`, its own definitions put among `defs`."""
-    template = f"{_REF}{prefix.replace(' ', '%20')}{{model}}"
+    template = f"{_REF}{prefix}{{model}}"
     made = model.model_json_schema(ref_template=template)
     for name, inner in made.pop("$defs", {}).items():
         defs[prefix + name] = _with_variables(inner, inside=False)

@@ -1,1 +1,7 @@
-"""Assets: files that are fetched once into a cache and checked."""
+"""Assets: files that an app names by URL and checksum, fetched once into a cache."""
+
+from holoflow.assets.cache import cache_folder, cached_path
+from holoflow.assets.errors import AssetError
+from holoflow.assets.fetching import fetch, fetch_all
+
+__all__ = ["AssetError", "cache_folder", "cached_path", "fetch", "fetch_all"]

@@ -131,7 +131,7 @@ def _make_inputs(program: Program, host: Host) -> Inputs:
         inputs = Synced(
             triggers, sync, optional, newest,
             now=lambda: control.now(),
-            wake_at=lambda due: control.wake_at(due, inputs.queues[0].consumer.wake),  # type: ignore[union-attr]
+            wake_at=lambda due: inputs.queues[0].consumer.wake_at(due),  # type: ignore[union-attr]
         )  # fmt: skip
         return inputs
     back_edges = {f.target.port: mine[f] for f in flows if f.back_edge and not f.latest}

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from holoflow.engine.control import Control
 from holoflow.engine.host import Host
 from holoflow.flow.account import add_chain
 
@@ -24,31 +25,42 @@ OnFailure: TypeAlias = Callable[[Host, int, BaseException], bool]
 class Chain:
     """A source and operators of one input and at most one output each."""
 
-    def __init__(self, hosts: Sequence[Host], *, tracked: bool) -> None:
+    def __init__(self, hosts: Sequence[Host], control: Control) -> None:
         """Run `hosts`, the first of which is the source."""
+        self._control = control
         self._hosts = list(hosts)
         self._steps = [(host, host.call) for host in hosts[1:]]
-        self._tracked = tracked
         self._stopped_at: dict[str, int] = {}
         self._failed_at: dict[str, int] = {}
+        self._empty = 0
+        self.ended = False
+        """Whether the source has no more frames."""
 
     def run(self, frames: Iterator[Any], size: int, on_failure: OnFailure) -> int:
-        """Run up to `size` of `frames`; return how many there were."""
+        """Run up to `size` of `frames`, fewer when the run is to end; return how many."""
         self._stopped_at = dict.fromkeys((host.name for host in self._hosts), 0)
         self._failed_at = dict(self._stopped_at)
+        self._empty = 0
         burst = islice(frames, size)
-        run = self._run_tracked if self._tracked else self._run_untracked
+        run = self._run_tracked if self._control.tracked else self._run_untracked
         count = run(burst, on_failure)
         self._count(count)
+        # A source that has failed may go on, but ends the burst.
+        failed = self._failed_at[self._hosts[0].name]
+        self.ended = count + self._empty < size and not failed
         return count
 
     def _run_untracked(self, burst: Iterator[Any], on_failure: OnFailure) -> int:
         source, steps, stopped_at = self._hosts[0], self._steps, self._stopped_at
+        control = self._control
         count = 0
         host = source
         while True:
             try:
                 for payload in burst:
+                    if payload is None:
+                        self._empty += 1
+                        continue
                     count += 1
                     for host, call in steps:
                         payload = call(payload)  # type: ignore[misc]
@@ -56,6 +68,8 @@ class Chain:
                             stopped_at[host.name] += 1
                             break
                     host = source
+                    if control.draining:
+                        break
                 break
             except BaseException as error:
                 self._failed_at[host.name] += 1
@@ -70,12 +84,16 @@ class Chain:
         clock = time.monotonic_ns
         stamps = array("q")
         stamp = stamps.append
+        control = self._control
         count = 0
         host = source
         begin = clock()
         while True:
             try:
                 for payload in burst:
+                    if payload is None:
+                        self._empty += 1
+                        continue
                     stamp(clock())
                     count += 1
                     for host, call in steps:
@@ -87,6 +105,8 @@ class Chain:
                                 _pad(stamps, width)
                             break
                     host = source
+                    if control.draining:
+                        break
                 break
             except BaseException as error:
                 _pad(stamps, width)

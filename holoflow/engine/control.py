@@ -16,8 +16,9 @@ class Control:
         """Begin a run that nobody has asked to end."""
         self.lossless = lossless
         self.tracked = tracked
-        self.begin = 0 if lossless else time.time_ns()
+        self.begin = 0
         """Time of the stream's begin in the run's clock; 0 where runs are to be equal."""
+        self.restart()
         self.draining = False
         """Sources are to end."""
         self.aborted = False
@@ -28,6 +29,11 @@ class Control:
         """Call a function at a time of the run's clock; set by the engine."""
         self._listeners: list[Callable[[], None]] = []
         self._lock = threading.Lock()
+
+    def restart(self) -> int:
+        """Have the stream begin now; return when that is."""
+        self.begin = 0 if self.lossless else time.time_ns()
+        return self.begin
 
     def listen(self, wake: Callable[[], None]) -> None:
         """Call `wake` whenever the run is told to end."""

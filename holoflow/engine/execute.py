@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
 
+from holoflow.app.graph import Scheduler
 from holoflow.context import OperatorContext
 from holoflow.engine import runtime
 from holoflow.engine.build import Program, build
@@ -54,6 +56,7 @@ def choose_engine(options: RunOptions, plan: Plan) -> EngineName:
     engine = options.engine or ("holoscan" if native or runtime.available() else "inline")
     if engine == "holoscan":
         runtime.load()
+        _check_cores(plan.app.scheduler)
     elif native:
         names = [n.name for n in plan.app.operators.values() if n.native is not None]
         raise HoloflowError(
@@ -61,6 +64,17 @@ def choose_engine(options: RunOptions, plan: Plan) -> EngineName:
             f"use --engine holoscan"
         )
     return engine
+
+
+def _check_cores(scheduler: Scheduler) -> None:
+    """Raise HoloflowError where a core is asked for that is not there."""
+    there = os.sched_getaffinity(0)
+    missing = [core for core in scheduler.cores if core not in there]
+    if missing:
+        raise HoloflowError(
+            f"scheduler: core {missing[0]} is not there; this process may use "
+            f"{', '.join(map(str, sorted(there)))}"
+        )
 
 
 class _Run:
@@ -104,6 +118,8 @@ class _Run:
             if self._start(started):
                 self._run(observe, every)
         finally:
+            for stage in self.program.stages:
+                stage.end(GRACE)
             self._stop(started)
             self.timers.stop()
             cause = "stopped" if self.control.aborted else "end"
@@ -124,20 +140,25 @@ class _Run:
             if self.stopper.drain.is_set():
                 return False
             started.append(name)
-            try:
-                host.operator.start()
-            except BaseException as error:
-                self.control.fail(Failure(name, "start", describe(error), error))
+            if not self._try(name, "start", host.operator.start):
                 return False
-        return True
+        # The stream begins now: however long the operators took, no frame of it is behind.
+        self.timers.restart(self.control.restart())
+        return all(self._try(s.hosts[0].name, "start", s.begin) for s in self.program.stages)
 
     def _stop(self, started: Sequence[str]) -> None:
         """Stop all operators, the last first; one that fails does not keep the rest from it."""
         for name in reversed(started):
-            try:
-                self.program.hosts[name].operator.stop()
-            except BaseException as error:
-                self.control.fail(Failure(name, "stop", describe(error), error))
+            self._try(name, "stop", self.program.hosts[name].operator.stop)
+
+    def _try(self, name: str, moment: str, call: Callable[[], None]) -> bool:
+        """Whether `call` of operator `name` went well; the run has failed where it did not."""
+        try:
+            call()
+        except BaseException as error:
+            self.control.fail(Failure(name, moment, describe(error), error))
+            return False
+        return True
 
     # -- the run itself ----------------------------------------------------------------------
 
@@ -159,20 +180,18 @@ class _Run:
         worker = threading.Thread(target=work, name="engine", daemon=True)
         self.began = time.monotonic()
         worker.start()
-        begun.wait()
-        _keep_signal_handlers()
         try:
+            begun.wait()
+            _keep_signal_handlers()
             self._watch(over, observe, every)
         except BaseException:
             self.control.abort()
-            over.wait(GRACE)
+            worker.join(GRACE)
             raise
         if over.is_set():
             worker.join()
 
     def _run_engine(self, begun: threading.Event) -> None:
-        for stage in self.program.stages:
-            stage.begin()
         if isinstance(self.timers, SimulatedTimers):
             begun.set()
             run_inline(self.program.stages, self.control, self.timers)

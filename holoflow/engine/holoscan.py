@@ -20,14 +20,15 @@ from holoflow.engine.inline import run_inline
 from holoflow.engine.result import RunOptions
 from holoflow.engine.stage import Progress, Stage
 from holoflow.engine.timers import Timers
-from holoflow.errors import HoloflowError
 
 holoscan = runtime.load()
 core = holoscan.core
 State = holoscan.conditions.AsynchronousEventState
 
-DEADLOCK_TIMEOUT = 100
+NATIVE_STANDSTILL = 100
 """Milliseconds of standstill after which Holoscan's own operators are taken to have ended."""
+STANDSTILL = 10
+"""The same where there are none: then all stages have said that they have ended."""
 
 
 class StageOp(core.Operator):  # type: ignore[name-defined, misc]
@@ -89,10 +90,11 @@ def run_holoscan(
 ) -> None:
     """Run `program`; sets `begun` once the schedulers are at work."""
     scheduler = program.plan.app.scheduler
-    _check_cores(scheduler)
     on_tick = _first_tick(begun, scheduler)
     app = _Application(program, on_tick, options.frames)
-    app.scheduler(make_scheduler(app, scheduler))
+    natives = any(node.native is not None for node in program.plan.app.operators.values())
+    standstill = NATIVE_STANDSTILL if natives else STANDSTILL
+    app.scheduler(make_scheduler(app, scheduler, standstill))
     try:
         app.run()
     finally:
@@ -109,10 +111,10 @@ def run_holoscan(
             run_inline(rest, control, timers)
 
 
-def make_scheduler(app: Any, scheduler: Scheduler) -> Any:
-    """Return Holoscan's scheduler as the app asks for it."""
+def make_scheduler(app: Any, scheduler: Scheduler, standstill: int = STANDSTILL) -> Any:
+    """Return Holoscan's scheduler as the app asks for it; `standstill` (ms) ends the run."""
     schedulers = holoscan.schedulers
-    common = {"name": "holoflow scheduler", "stop_on_deadlock_timeout": DEADLOCK_TIMEOUT}
+    common = {"name": "holoflow scheduler", "stop_on_deadlock_timeout": standstill}
     if scheduler.kind == "greedy":
         return schedulers.GreedyScheduler(app, **common)
     if scheduler.kind == "multithread":
@@ -128,16 +130,6 @@ def make_scheduler(app: Any, scheduler: Scheduler) -> Any:
         **({"pin_cores": list(scheduler.cores)} if scheduler.cores else {}),
         **common,
     )
-
-
-def _check_cores(scheduler: Scheduler) -> None:
-    there = os.sched_getaffinity(0)
-    missing = [core for core in scheduler.cores if core not in there]
-    if missing:
-        raise HoloflowError(
-            f"scheduler: core {missing[0]} is not there; this process may use "
-            f"{', '.join(map(str, sorted(there)))}"
-        )
 
 
 def _first_tick(begun: threading.Event, scheduler: Scheduler) -> Callable[[], None]:

@@ -28,6 +28,7 @@ class Host:
         self.on_error: OnError = node.on_error
         self.account = Account(node.name)
         self.log = logging.getLogger(f"holoflow.operator.{node.name}")
+        self._gave = "frames gave" if self.ports.source else "process returned"
         self.call = self._single_call(connected) if not self.ports.source else None
         self.plain = not (self.ports.stamped or self.ports.header or self.ports.several)
         """Takes and gives bare payloads, so that nobody need make headers for it."""
@@ -38,16 +39,36 @@ class Host:
         if len(connected) != 1:
             return process
         name = connected[0]
-        if next(iter(inspect.signature(process).parameters), None) == name:
+        first = next(iter(inspect.signature(process).parameters.values()))
+        if first.name == name and first.kind is first.POSITIONAL_OR_KEYWORD:
             return process
         return lambda payload, **header: process(**{name: payload}, **header)
 
     def call_with(self, arguments: Mapping[str, Any], header: Header) -> Any:
         """Call `process` with all inputs by name."""
         process: Callable[..., Any] = self.operator.process  # type: ignore[attr-defined]
-        if self.ports.header is not None:
-            return process(**arguments, **{self.ports.header: header})
-        return process(**arguments)
+        return process(**self.with_header(arguments, header))
+
+    def with_header(self, arguments: Mapping[str, Any], header: Header) -> Mapping[str, Any]:
+        """Return `arguments` with the header, where `process` takes it."""
+        if self.ports.header is None:
+            return arguments
+        return {**arguments, self.ports.header: header}
+
+    def sends(self, result: Any) -> list[tuple[str, Any]]:
+        """Return what `result` sends on which output; raises TypeError where it is not declared."""
+        if not self.ports.several:
+            self.check("out", result)
+            return [("out", result)]
+        if not isinstance(result, dict):
+            raise TypeError(
+                f"{self._gave} {type(result).__name__}, not a dict by the names of the outputs "
+                f"({', '.join(self.ports.outputs)})"
+            )
+        sends = [(port, payload) for port, payload in result.items() if payload is not None]
+        for port, payload in sends:
+            self.check(port, payload)
+        return sends
 
     def check(self, port: str, payload: Any) -> None:
         """Raise TypeError where `payload` is not what output `port` is declared to give."""
@@ -58,7 +79,7 @@ class Host:
         if not _is_instance(payload, declared.type):
             raise TypeError(
                 f"output {port!r} is declared to give {type_name(declared.type)}, "
-                f"but process returned {type(payload).__name__}"
+                f"but {self._gave} {type(payload).__name__}"
             )
 
 

@@ -8,11 +8,12 @@ from typing import Any
 from holoflow.context import OperatorContext
 from holoflow.engine import runtime
 from holoflow.engine.host import restamp
+from holoflow.engine.metadata import get_header, put_header
 from holoflow.engine.tensors import from_tensors, to_tensors
 from holoflow.message import Header, Stamped
 from holoflow.operator import Operator
 
-_HEADER = "holoflow.header."
+_END = object()
 
 
 def host(fragment: Any, operator: Operator, args: tuple[Any, ...], name: str) -> Any:
@@ -33,7 +34,7 @@ def host(fragment: Any, operator: Operator, args: tuple[Any, ...], name: str) ->
             operator.context = OperatorContext(name=name)
             operator.start()
             self.sequence = 0
-            self.frames = operator.frames() if ports.source else None  # type: ignore[attr-defined]
+            self.frames = iter(operator.frames()) if ports.source else None  # type: ignore[attr-defined]
 
         def stop(self) -> None:
             operator.stop()
@@ -41,8 +42,8 @@ def host(fragment: Any, operator: Operator, args: tuple[Any, ...], name: str) ->
         def compute(self, op_input: Any, op_output: Any, _context: Any) -> None:
             if self.frames is not None:
                 header = Header(self.sequence, operator.context.now(), name)
-                result = next(self.frames, None)
-                if result is None:
+                result = next(self.frames, _END)
+                if result is _END:
                     self.stop_execution()
                     return
                 self.send(result, header, op_output)
@@ -55,15 +56,12 @@ def host(fragment: Any, operator: Operator, args: tuple[Any, ...], name: str) ->
             if ports.header is not None:
                 arguments[ports.header] = header
             result = operator.process(**arguments)  # type: ignore[attr-defined]
-            for item in result if ports.generator else (result,):
+            for item in result or () if ports.generator else (result,):
                 self.send(item, header, op_output)
 
         def header(self) -> Header:
-            if self.metadata.get(_HEADER + "source", None) is None:
-                return Header(self.sequence, operator.context.now(), name)
-            return Header(
-                *(self.metadata[_HEADER + field] for field in ("sequence", "timestamp", "source"))
-            )
+            own = Header(self.sequence, operator.context.now(), name)
+            return get_header(self.metadata) or own
 
         def send(self, result: Any, header: Header, op_output: Any) -> None:
             self.sequence += 1
@@ -72,11 +70,13 @@ def host(fragment: Any, operator: Operator, args: tuple[Any, ...], name: str) ->
                 result = result.payload
             if result is None:
                 return
-            for field in ("sequence", "timestamp", "source"):
-                self.metadata.set(_HEADER + field, getattr(header, field))
+            put_header(self.metadata, header)
             payloads: Mapping[str, Any] = result if ports.several else {"out": result}
             for port, payload in payloads.items():
                 if payload is not None:
                     op_output.emit(to_tensors(payload), port)
 
-    return HostedOp(fragment, *args, name=name)
+    hosted = HostedOp(fragment, *args, name=name)
+    # Of several inputs with headers, the first leads.
+    hosted.metadata_policy = core.MetadataPolicy.REJECT
+    return hosted

@@ -38,8 +38,8 @@ class Inputs(Protocol):
     def ended(self) -> bool:
         """Whether no further call will come."""
 
-    def failed(self) -> None:
-        """Book the messages of one call that was taken as dropped by an error."""
+    def failed(self, cause: str = "error") -> None:
+        """Book the messages of one call that was taken as dropped by `cause`."""
 
     def waits_for(self) -> str:
         """Say, for the reader, what is missing for the next call."""
@@ -99,13 +99,15 @@ class Arrival:
         return Call(arguments, header, leader.born)
 
     def ended(self) -> bool:
-        """Whether a triggering input has ended."""
-        return any(queue.ended() for _, queue in self._triggers)
+        """Whether an input has ended that is needed for the next call."""
+        return any(queue.ended() for _, queue in self._triggers) or (
+            not self._first and any(queue.ended() for _, queue in self._back_edges)
+        )
 
-    def failed(self) -> None:
-        """Book one message of each triggering input as dropped by an error."""
+    def failed(self, cause: str = "error") -> None:
+        """Book one message of each triggering input as dropped by `cause`."""
         for _, queue in self._triggers:
-            queue.rebook("error")
+            queue.rebook(cause)
 
     def waits_for(self) -> str:
         """Name the inputs that have no message."""
@@ -120,9 +122,10 @@ class Arrival:
 class Synced:
     """Joins by timestamp: to each message of the leader the nearest of every other input.
 
-    A partner must lie within the tolerance; one may serve several leaders. A leader whose
-    partner can no longer come is dropped as `late`, or, where the input is optional, called
-    without it. Decisions hang on timestamps alone, unless a timeout is given.
+    A partner must lie within the tolerance; of two as near, the earlier is taken; one may serve
+    several leaders. A leader whose partner can no longer come is dropped as `late`, or, where
+    the input is optional, called without it. So is a partner that is older than the one before
+    it. Decisions hang on timestamps alone, unless a timeout is given.
     """
 
     def __init__(
@@ -164,15 +167,22 @@ class Synced:
         """Hold the nearest message to `time`; false where a nearer one may still come."""
         queue = self._partners[name]
         while True:
-            held = self._held.get(name)
+            message = self._held.get(name)
+            held = None if message is None else message.header.timestamp
+            if held is not None and held >= time:
+                return True
             closed = queue.closed
             if not queue.items:
-                return closed or (held is not None and held.header.timestamp >= time)
+                return closed
             following = queue.items[0].header.timestamp
-            if held is not None and abs(following - time) > abs(held.header.timestamp - time):
+            if held is not None and following - time >= time - held:
                 return True
-            self._release(name)
-            self._held[name] = queue.take()
+            message = queue.take()
+            if held is not None and following < held:
+                queue.rebook("late")
+            else:
+                self._release(name)
+                self._held[name] = message
 
     def _release(self, name: str) -> None:
         """Let the held message go; one that served nobody was late."""
@@ -186,6 +196,7 @@ class Synced:
         now = self._now()
         if self._deadline is None:
             self._deadline = now + self._timeout
+        if now < self._deadline:
             self._wake_at(self._deadline)
         return now >= self._deadline
 
@@ -222,9 +233,9 @@ class Synced:
             self._release(name)
         return True
 
-    def failed(self) -> None:
-        """Book the leader as dropped by an error; partners may have served others."""
-        self._leader.rebook("error")
+    def failed(self, cause: str = "error") -> None:
+        """Book the leader as dropped by `cause`; partners may have served others."""
+        self._leader.rebook(cause)
 
     def waits_for(self) -> str:
         """Name what the leader waits for."""

@@ -83,6 +83,7 @@ def _value(fragment: Any, value: Any) -> Any:
 def _construct(
     cls: type, positional: tuple[Any, ...], keywords: dict[str, Any], given: Mapping[str, Any]
 ) -> Any:
+    _check_types(cls, given)
     try:
         return cls(*positional, **keywords)
     except Exception as error:
@@ -91,19 +92,25 @@ def _construct(
         raise NativeError(f"{cls.__name__} cannot be made: {text}") from error
 
 
+def _check_types(cls: type, given: Mapping[str, Any]) -> None:
+    """Raise an error for an argument that Holoscan would take, but that is of a wrong type."""
+    signature = _signature(cls)
+    for name, value in given.items():
+        wanted = signature[name][0] if name in signature else "any"
+        plain = _PLAIN.get(wanted.split("[")[0])
+        wrong_bool = isinstance(value, bool) and wanted != "bool"
+        if plain and (not isinstance(value, plain) or wrong_bool):
+            raise NativeError(f"{name!r} of {cls.__name__} must be {wanted}, got {value!r}", name)
+
+
 def _explain(cls: type, given: Mapping[str, Any]) -> None:
     """Raise an error that names the argument at fault, where the signature tells it."""
     signature = _signature(cls)
     if not signature:
         return
-    for name, value in given.items():
+    for name in given:
         if name not in signature:
             raise NativeError(_unknown(cls, name, list(signature)), name)
-        wanted = signature[name][0]
-        plain = _PLAIN.get(wanted.split("[")[0])
-        wrong_bool = isinstance(value, bool) and wanted != "bool"
-        if plain and (not isinstance(value, plain) or wrong_bool):
-            raise NativeError(f"{name!r} of {cls.__name__} must be {wanted}, got {value!r}", name)
     for name, (wanted, required) in signature.items():
         if required and name not in given:
             raise NativeError(f"{cls.__name__} needs {name!r} ({wanted})", name)

@@ -12,8 +12,9 @@ from typing import Any
 
 from holoflow.app.graph import Endpoint, Node
 from holoflow.engine.build import Program
-from holoflow.engine.holoscan import StageOp, State, holoscan
+from holoflow.engine.holoscan import StageOp, State, core, holoscan
 from holoflow.engine.host import describe
+from holoflow.engine.metadata import KEY, get_header, put_header
 from holoflow.engine.native import make
 from holoflow.engine.queue import Message, Queue
 from holoflow.engine.result import Failure
@@ -23,9 +24,7 @@ from holoflow.flow.account import Account
 from holoflow.message import Header
 from holoflow.plan.plan import PlannedFlow
 
-_KEY = "holoflow."
-_HEADER = ("sequence", "timestamp", "source")
-_BORN = _KEY + "born"
+_BORN = KEY + "born"
 
 
 class Natives:
@@ -40,8 +39,13 @@ class Natives:
         self._program = program
         self._on_tick = on_tick
         self._collectors: list[Collector] = []
+        # Of several inputs with headers, the first that is received leads.
+        application.metadata_policy = core.MetadataPolicy.REJECT
         self.operators = {node.name: self._make(node, frames) for node in nodes}
-        collected: dict[tuple[str, str], list[tuple[PlannedFlow, Queue]]] = {}
+        # An output that nobody takes is collected too: Holoscan would wait for its receiver.
+        flows_of: dict[Endpoint, list[tuple[PlannedFlow, Queue]]] = {
+            endpoint: [] for node in nodes for endpoint in _outputs(node)
+        }
         for flow in program.plan.flows:
             source = self.operators.get(flow.source.operator)
             target = self.operators.get(flow.target.operator)
@@ -50,10 +54,11 @@ class Natives:
             elif target is not None:
                 self._feed(flow, target)
             elif source is not None:
-                key = (flow.source.operator, flow.source.port)
-                collected.setdefault(key, []).append((flow, program.queues[flow]))
-        for (name, port), flows in collected.items():
-            self._collect(name, port, flows)
+                flows_of[flow.source].append((flow, program.queues[flow]))
+        direct = {flow.source for flow in program.plan.flows if flow not in program.queues}
+        for endpoint, flows in flows_of.items():
+            if flows or endpoint not in direct:
+                self._collect(endpoint, flows)
         program.control.listen(self._on_change)
 
     def _make(self, node: Node, frames: int | None) -> Any:
@@ -83,11 +88,12 @@ class Natives:
         feeder = FeederOp(self._application, stage, self._on_tick, State.WAIT)
         self._application.add_flow(feeder, target, {("out", flow.target.port)})
 
-    def _collect(self, name: str, port: str, flows: list[tuple[PlannedFlow, Queue]]) -> None:
-        collector = Collector(f"{name}.{port}", flows, self._program)
+    def _collect(self, source: Endpoint, flows: list[tuple[PlannedFlow, Queue]]) -> None:
+        collector = Collector(source, flows, self._program)
         self._collectors.append(collector)
         operator = CollectorOp(self._application, collector, self._on_tick, State.WAIT)
-        self._application.add_flow(self.operators[name], operator, {(port, "in")})
+        ports = {(source.port, "in")}
+        self._application.add_flow(self.operators[source.operator], operator, ports)
 
     def _on_change(self) -> None:
         """Have the sources among them stop when the run is to end."""
@@ -183,9 +189,7 @@ class FeederOp(StageOp):
         feeder: Any = self.stage
         message = feeder.next()
         if message is not None:
-            header = message.header
-            for name in _HEADER:
-                self.metadata.set(_KEY + name, getattr(header, name))
+            put_header(self.metadata, message.header)
             self.metadata.set(_BORN, message.born)
             op_output.emit(to_tensors(message.payload), "out")
         elif feeder.finished:
@@ -195,16 +199,17 @@ class FeederOp(StageOp):
 class Collector(Stage):
     """The begin of queues behind an output of one of Holoscan's own operators."""
 
-    def __init__(self, name: str, flows: list[tuple[PlannedFlow, Queue]], program: Program) -> None:
-        """Put into the queues of `flows` what the operator `name` sends."""
+    def __init__(
+        self, source: Endpoint, flows: list[tuple[PlannedFlow, Queue]], program: Program
+    ) -> None:
+        """Put into the queues of `flows`, if any, what comes out of `source`."""
         super().__init__([], {"out": [queue for _, queue in flows]}, program.control)
-        self.name = f"{name} out"
+        self.name = f"{source} out"
         self._types = [_payload_type(program, flow) for flow, _ in flows]
         self._sequence = 0
-        self.account = program.natives[name.rsplit(".", 1)[0]]
-        endpoint = flows[0][0].source
-        fed = any(f.target.operator == endpoint.operator for f in program.queues)
-        self._counting = not fed and not is_python(_class(program, endpoint))
+        self.account = program.natives[source.operator]
+        fed = any(f.target.operator == source.operator for f in program.queues)
+        self._counting = not fed and not is_python(_class(program, source))
 
     def collect(self, tensors: Any, metadata: Any) -> None:
         """Put what was received into the queues, then sleep until they have room."""
@@ -212,12 +217,10 @@ class Collector(Stage):
         self.account.sent += 1
         if self._counting:
             self.account.frames += 1
-        born = metadata.get(_BORN, None)
-        if born is None:
-            born = clock()
+        header = get_header(metadata)
+        born = metadata.get(_BORN, None) or clock()
+        if header is None:
             header = Header(self._sequence, self._timestamp(), self.account.name)
-        else:
-            header = Header(*(metadata[_KEY + name] for name in _HEADER))
         self._sequence += 1
         for queue, kind in zip(self._queues, self._types, strict=True):
             queue.put(Message(from_tensors(tensors, kind), header, born))
@@ -246,6 +249,11 @@ class CollectorOp(StageOp):
         self.on_tick()
         collector: Any = self.stage
         collector.collect(op_input.receive("in"), self.metadata)
+
+
+def _outputs(node: Node) -> list[Endpoint]:
+    """All outputs of one of Holoscan's own operators."""
+    return [Endpoint(node.name, port) for port in (node.native.outputs if node.native else ())]
 
 
 def _payload_type(program: Program, flow: PlannedFlow) -> Any:

@@ -29,6 +29,8 @@ class OperatorStage(Stage):
         self._batch_due: int | None = None
         for queue in inputs.queues:
             queue.consumer = self
+            if queue.producer is self:
+                queue.capacity += 1  # what comes back waits for the next call, which sends again
 
     def begin(self) -> None:
         """Read what the started operator says of its batches, and make room for them."""
@@ -41,7 +43,7 @@ class OperatorStage(Stage):
         if not self.has_room():
             return Progress.IDLE
         if self._unfinished is not None:
-            return self._resume()
+            return Progress.DONE if self.unheard() else self._resume()
         if self._batching is not None:
             return self._gather(self._batching)
         if self.inputs.ready():
@@ -54,14 +56,13 @@ class OperatorStage(Stage):
         start = clock()
         try:
             result = host.call_with(call.arguments, call.header)
+            if host.ports.generator and result is not None:
+                # Its work is done as it is asked for results.
+                self._unfinished = (iter(result), call)
+                return
         except BaseException as error:
             self.inputs.failed()
             self.operator_failed(host, call.header, error)
-            return
-        if host.ports.generator:
-            # Its work is done as it is asked for results.
-            if result is not None:
-                self._unfinished = (iter(result), call)
             return
         self._ended(call, start, clock(), result)
 
@@ -72,6 +73,13 @@ class OperatorStage(Stage):
             account.add(end - start, end - call.born)
         if result is not None:
             self.run_tail(result, call.header, call.born, end)
+
+    def _uncount(self, host: Host) -> None:
+        if host is self.hosts[0]:
+            if self._unfinished is not None:
+                return  # its call has not ended
+            self.inputs.failed()
+        super()._uncount(host)
 
     def _resume(self) -> Progress:
         """Ask a generator for its next result."""
@@ -102,12 +110,13 @@ class OperatorStage(Stage):
             self._batch.append(self.inputs.take())
             if self._batch_due is None:
                 self._batch_due = self.control.now() + round(batching.wait * 1e9)
-                self.wake_at(self._batch_due)
         ended = self.inputs.ended()
         if not self._batch:
             return Progress.DONE if ended else Progress.IDLE
-        late = self._batch_due is not None and self.control.now() >= self._batch_due
+        assert self._batch_due is not None  # noqa: S101 - for the type checker
+        late = self.control.now() >= self._batch_due
         if len(self._batch) < batching.size and not ended and not late:
+            self.wake_at(self._batch_due)
             return Progress.IDLE
         self._call_batch()
         return Progress.WORKED
@@ -117,7 +126,9 @@ class OperatorStage(Stage):
         host = self.hosts[0]
         start = clock()
         try:
-            results = host.operator.process_batch([call.arguments for call in batch])
+            results = host.operator.process_batch(
+                [host.with_header(call.arguments, call.header) for call in batch]
+            )
             if len(results) != len(batch):
                 raise ValueError(
                     f"process_batch returned {len(results)} results for {len(batch)} inputs"
@@ -135,11 +146,11 @@ class OperatorStage(Stage):
     def _release_inputs(self, cause: str) -> None:
         if self._unfinished is not None:
             self._unfinished = None
-            self.inputs.failed()
+            self.inputs.failed(cause)
         for queue in self.inputs.queues:
             queue.abandon(cause)
         for _ in self._batch:
-            self.inputs.failed()
+            self.inputs.failed(cause)
         self._batch = []
 
     def stalled_by(self) -> str:

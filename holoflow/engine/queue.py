@@ -29,6 +29,9 @@ class Waker(Protocol):
     def wake(self) -> None:
         """Have the stage looked at again: something it may wait for has happened."""
 
+    def wake_at(self, due: int) -> None:
+        """Have the stage woken at `due`, a time of the run's clock in nanoseconds."""
+
 
 class Queue:
     """Messages on their way between two stages.
@@ -49,17 +52,18 @@ class Queue:
         self.dropped: dict[str, int] = {}
         self.producer: Waker | None = None
         self.consumer: Waker | None = None
-        self._abandoned: str | None = None
+        self.abandoned: str | None = None
+        """Why nothing more will be taken; None while it is."""
         self._lock = threading.Lock()
 
     def has_room(self) -> bool:
         """Whether the producer may begin a frame."""
-        return len(self.items) < self.capacity or self.lossy or self._abandoned is not None
+        return len(self.items) < self.capacity or self.lossy or self.abandoned is not None
 
     def put(self, message: Message) -> None:
         """Add `message`, or drop one as the flow says, and wake the consumer."""
         self.sent += 1
-        if self.lossy or self._abandoned is not None:
+        if self.lossy or self.abandoned is not None:
             self._put_lossy(message)
         else:
             self.items.append(message)
@@ -68,8 +72,8 @@ class Queue:
 
     def _put_lossy(self, message: Message) -> None:
         with self._lock:
-            if self._abandoned is not None:
-                self.drop(self._abandoned)
+            if self.abandoned is not None:
+                self.drop(self.abandoned)
             elif len(self.items) < self.capacity:
                 self.items.append(message)
             else:
@@ -84,9 +88,9 @@ class Queue:
             with self._lock:
                 message = self.items.popleft()
         else:
-            full = len(self.items) >= self.capacity
             message = self.items.popleft()
-            if full and self.producer is not None:
+            # Looked at after taking: a message put meanwhile must not hide that it was full.
+            if len(self.items) + 1 >= self.capacity and self.producer is not None:
                 self.producer.wake()
         self.taken += 1
         return message
@@ -104,7 +108,7 @@ class Queue:
     def abandon(self, cause: str) -> None:
         """Say that nothing more will be taken: what waits and what comes is dropped."""
         with self._lock:
-            self._abandoned = self._abandoned or cause
+            self.abandoned = self.abandoned or cause
             while self.items:
                 self.items.popleft()
                 self.drop(cause)
@@ -149,8 +153,8 @@ class LatestQueue(Queue):
         """Take the place of the message that waits; the consumer is not woken."""
         with self._lock:
             self.sent += 1
-            if self._abandoned is not None:
-                self.drop(self._abandoned)
+            if self.abandoned is not None:
+                self.drop(self.abandoned)
                 return
             if self.items:
                 self.items.popleft()

@@ -54,7 +54,7 @@ class Failure:
 
     operator: str
     frame: str
-    """Which frame: `frame 100 of camera`; empty in `start` and `stop`."""
+    """Which frame: `frame 100 of camera`; or `start`, `stop`; empty where it is none of them."""
     cause: str
     """The exception, `ValueError: …`."""
     error: BaseException | None = None

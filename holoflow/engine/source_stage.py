@@ -32,11 +32,12 @@ class SourceStage(Stage):
         self.limit = limit
         self.sequence = 0
         self._frames: Iterator[Any] = iter(())
+        self._newest = -1
         self._held: tuple[Any, int] | None = None
         self._reader: Reader | None = None
         self._chain: Chain | None = None
         if len(hosts) > 1 and not self.outputs and all(host.plain for host in hosts):
-            self._chain = Chain(hosts, tracked=control.tracked)
+            self._chain = Chain(hosts, control)
         self._burst = 1
 
     def begin(self) -> None:
@@ -45,14 +46,20 @@ class SourceStage(Stage):
         if self.host.operator.live:
             self._reader = Reader(self._frames, self)
             self._chain = None
-            self.reading = True
             self._reader.thread.start()
+
+    @property
+    def reading(self) -> bool:
+        """Whether it waits for its device, and not for room."""
+        return self._reader is not None and self.has_room()
 
     def _step(self) -> Progress:
         if self.control.draining or (self.limit is not None and self.sequence >= self.limit):
             return Progress.DONE
         if not self.has_room():
             return Progress.IDLE
+        if self.unheard():
+            return Progress.DONE
         if self._chain is not None:
             return self._step_burst()
         if self._held is None:
@@ -60,7 +67,7 @@ class SourceStage(Stage):
             try:
                 item = self._reader.read() if self._reader else next(self._frames, _END)
             except BaseException as error:
-                self.operator_failed(self.host, self._header(), error)
+                self.operator_failed(self.host, self._header(self.sequence), error)
                 return Progress.WORKED
             if item is _END:
                 return Progress.DONE
@@ -77,14 +84,16 @@ class SourceStage(Stage):
         self._send(item, working)
         return Progress.WORKED
 
-    def _header(self) -> Header:
-        """Make the header of the next frame."""
-        # Where runs are to be equal, a source without times of its own counts frames.
-        timestamp = self.sequence if self.control.lossless else self.control.now()
-        return Header(self.sequence, timestamp, self.host.name)
+    def _header(self, sequence: int) -> Header:
+        """Make the header of a frame of now."""
+        # Where runs are to be equal, a source without times of its own counts frames. No two
+        # frames have one time, even where the clock stands still because it is simulated.
+        now = sequence if self.control.lossless else self.control.now()
+        self._newest = max(now, self._newest + 1)
+        return Header(sequence, self._newest, self.host.name)
 
     def _send(self, item: Any, working: int) -> None:
-        header = self._header()
+        header = self._header(self.sequence)
         born = clock()
         self.sequence += 1
         account = self.host.account
@@ -106,19 +115,29 @@ class SourceStage(Stage):
         if took < SLICE // 2:
             self._burst = min(2 * self._burst, MAX_BURST)
         elif took > SLICE:
-            self._burst = max(self._burst // 2, 1)
-        return Progress.WORKED if count == size or self.failed else Progress.DONE
+            self._burst = max(size * SLICE // took, 1)
+        return Progress.DONE if self._chain.ended else Progress.WORKED
 
     def _burst_failed(self, host: Host, index: int, error: BaseException) -> bool:
         """Book the failure of `host` on the burst's frame `index`; true where the run goes on."""
-        header = Header(self.sequence + index, self.control.now(), self.host.name)
-        self.operator_failed(host, header, error)
+        self.operator_failed(host, self._header(self.sequence + index), error)
         return not self.failed
+
+    def _uncount(self, host: Host) -> None:
+        super()._uncount(host)
+        if host is self.host:
+            self.sequence -= 1
 
     def _finish(self) -> None:
         if self._reader is not None:
             self._reader.stop()
         super()._finish()
+
+    def end(self, patience: float) -> None:
+        """Wait until nobody reads the device, so that it can be closed."""
+        if self._reader is not None:
+            self._reader.stop()
+            self._reader.thread.join(patience)
 
     def stalled_by(self) -> str:
         """Say what the stage waits for."""
@@ -141,19 +160,20 @@ class Reader:
         self.thread = threading.Thread(target=self._run, name=f"read {stage.name}", daemon=True)
 
     def _run(self) -> None:
-        while True:
+        item: Any = None
+        while item is not _END:
             self._room.acquire()
             if self._stopped:
                 return
-            item: Any
             try:
                 item = next(self._frames, _END)
             except BaseException as error:
                 item = _Raised(error)
+            if item is None:
+                self._room.release()
+                continue
             self._items.append(item)
             self._stage.wake()
-            if item is _END:
-                return
 
     def read(self) -> Any:
         """Return the next frame, None where there is none yet; raises what the source raised."""

@@ -57,14 +57,17 @@ class Stage:
         """Set by the engine: have the stage scheduled no more until it is roused."""
         self.signalled = True
         self.sleeping = False
-        self.reading = False
-        """Waits for a device, so that it can never be said to be stalled."""
         self._patience = 0
         self._alarm: int | None = None
         self._lock = threading.Lock()
         self._queues = [queue for queues in self.outputs.values() for queue in queues]
         for queue in self._queues:
             queue.producer = self
+
+    @property
+    def reading(self) -> bool:
+        """Whether it waits for a device, so that it can not be said to be stalled."""
+        return False
 
     # -- sleeping and waking ---------------------------------------------------------------
 
@@ -121,7 +124,8 @@ class Stage:
 
     def wake_at(self, due: int) -> None:
         """Have the stage woken at `due`, a time of the run's clock in nanoseconds."""
-        if due != self._alarm:
+        # One alarm at a time; who is woken before it is due asks again.
+        if self._alarm is None or due < self._alarm:
             self._alarm = due
             self.control.wake_at(due, self.wake)
 
@@ -144,6 +148,13 @@ class Stage:
     def _step(self) -> Progress:
         """Do one piece of work."""
         raise NotImplementedError
+
+    def unheard(self) -> bool:
+        """Whether all who took what it sends have ended."""
+        for queue in self._queues:
+            if queue.abandoned is None:
+                return False
+        return bool(self._queues)
 
     def has_room(self) -> bool:
         """Whether a frame may begin: every blocking flow out has room for its messages."""
@@ -191,11 +202,9 @@ class Stage:
     def _deliver(self, host: Host, result: Any, header: Header, born: int) -> None:
         """Put what the last operator gave into the queues behind its ports."""
         try:
-            sends = list(result.items()) if host.ports.several else [("out", result)]
-            sends = [(port, payload) for port, payload in sends if payload is not None]
-            for port, payload in sends:
-                host.check(port, payload)
-        except (AttributeError, TypeError) as error:
+            sends = host.sends(result)
+        except TypeError as error:
+            self._uncount(host)
             self.operator_failed(host, header, error)
             return
         for port, payload in sends:
@@ -207,6 +216,10 @@ class Stage:
                     queue.put(message)
 
     # -- ending ----------------------------------------------------------------------------
+
+    def _uncount(self, host: Host) -> None:
+        """Take back that a call of `host` has ended well: what it gave is wrong."""
+        host.account.frames -= 1
 
     def operator_failed(self, host: Host, header: Header, error: BaseException) -> None:
         """Skip the frame or stop the run, as the operator's `on_error` says."""
@@ -235,6 +248,9 @@ class Stage:
 
     def _release_inputs(self, cause: str) -> None:
         """Drop what waits at the inputs."""
+
+    def end(self, patience: float) -> None:
+        """Let go of what lives between ticks, for `patience` seconds at most; the run is over."""
 
     def stalled_by(self) -> str:
         """Say what the stage waits for."""

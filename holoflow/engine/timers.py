@@ -14,8 +14,7 @@ class Timers:
 
     def __init__(self, begin: int) -> None:
         """Count from `begin` (ns), now."""
-        self._begin = begin
-        self._zero = time.monotonic_ns()
+        self.restart(begin)
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._changed = threading.Condition()
@@ -23,8 +22,13 @@ class Timers:
         self._thread = threading.Thread(target=self._run, name="timers", daemon=True)
         self._thread.start()
 
+    def restart(self, begin: int) -> None:
+        """Count from `begin` (ns), now; nobody waits yet."""
+        self._begin = begin
+        self._zero = time.monotonic_ns()
+
     def now(self) -> int:
-        """Time of the run in nanoseconds; never goes back."""
+        """Time of the run in nanoseconds; never goes back once frames flow."""
         return self._begin + time.monotonic_ns() - self._zero
 
     def wake_at(self, due: int, wake: Callable[[], None]) -> None:
@@ -67,9 +71,13 @@ class SimulatedTimers:
 
     def __init__(self, begin: int) -> None:
         """Count from `begin` (ns)."""
-        self._now = begin
+        self.restart(begin)
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
+
+    def restart(self, begin: int) -> None:
+        """Count from `begin` (ns); nobody waits yet."""
+        self._now = begin
 
     def now(self) -> int:
         """Time of the run in nanoseconds."""

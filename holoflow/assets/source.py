@@ -1,0 +1,79 @@
+"""Where an asset comes from: its URL, read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import unquote
+
+from holoflow.app.graph import Asset
+from holoflow.assets.errors import AssetError
+
+WEB_SCHEMES = ("https:",)
+"""What is downloaded as it is. Plain http: is not among them: use https: for it."""
+
+_WHEEL_MEMBER = re.compile(
+    r"pypi:(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9][A-Za-z0-9.!+_-]*)"
+    r"#(?P<member>.+)"
+)
+
+
+@dataclass(frozen=True)
+class Web:
+    """A file on a web server."""
+
+    url: str
+
+
+@dataclass(frozen=True)
+class Local:
+    """A file on this machine."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A release of a package, as pip finds it."""
+
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.name}=={self.version}"
+
+
+@dataclass(frozen=True)
+class WheelMember:
+    """A file inside a wheel."""
+
+    wheel: Wheel
+    member: str
+
+
+Source: TypeAlias = Web | Local | WheelMember
+
+
+def read_source(asset: Asset) -> Source:
+    """Return where `asset` comes from; raises `AssetError` where its URL is not understood.
+
+    A relative `file:` is meant from the folder of the app that names it.
+    """
+    url = asset.url
+    if url.startswith(WEB_SCHEMES):
+        return Web(url)
+    if url.startswith("file:"):
+        return Local(_app_folder(asset) / unquote(re.sub(r"^file:(//(localhost)?(?=/))?", "", url)))
+    if match := _WHEEL_MEMBER.fullmatch(url):
+        return WheelMember(Wheel(match["name"], match["version"]), match["member"])
+    raise AssetError(
+        asset,
+        f"{url!r} is no source that is known; write https://host/path, file:path or "
+        f"pypi:NAME==VERSION#path/in/wheel",
+    )
+
+
+def _app_folder(asset: Asset) -> Path:
+    return Path(asset.location.file).parent if asset.location else Path()

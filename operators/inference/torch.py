@@ -1,0 +1,100 @@
+"""PyTorch models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from holoflow.errors import HoloflowError
+from holoflow.extras import optional
+from holoflow.operator import Operator, param
+from holoflow.paths import InputPath
+from holoflow.payload import Arrays, to_numpy
+
+from ._torch_file import load
+
+
+class TorchOp(Operator):
+    """Compute a PyTorch model: TorchScript (.pt) or an exported program (.pt2).
+
+    The model's arguments are the arrays in the order of `inputs`; what it returns, a tensor, a
+    tuple or a dict of tensors, is given as NumPy arrays by name. Pickled modules are not loaded.
+    PyTorch lets an exported program run any code when it is loaded, so the app must say that it
+    is trusted; a checksum under `assets:` makes sure that it is the one meant.
+
+    Needs the extra `torch`.
+
+    Example:
+        segment:
+          type: inference.torch
+          inputs: {tensors: tensor}
+          with: {model: liver.pt2, trusted: true, outputs: [scores]}
+    """
+
+    heavy: ClassVar[bool] = True
+
+    model: InputPath = param(doc="the .pt (TorchScript) or .pt2 (torch.export) file")
+    trusted: bool = param(
+        False, doc="true says that a .pt2 file comes from somebody whose code may run here"
+    )
+    device: Literal["auto", "cpu", "cuda"] = param(
+        "auto", doc="what to compute on; auto is cuda where there is one, else cpu"
+    )
+    inputs: list[str] = param(
+        [], doc="names of the arrays in the order of the model's arguments; empty for one array"
+    )
+    outputs: list[str] = param(
+        [],
+        doc="names for what the model returns, in order; empty for a dict's own, or output_0, "
+        "output_1 …",
+    )
+
+    def start(self) -> None:
+        """Load the model and log the device; HoloflowError for a bad file or no CUDA device."""
+        self._torch = optional("torch", "torch")
+        cuda = self._torch.cuda.is_available()
+        if self.device == "cuda" and not cuda:
+            raise HoloflowError("there is no CUDA device for PyTorch here; use device: auto or cpu")
+        self._device = ("cuda" if cuda else "cpu") if self.device == "auto" else self.device
+        self._name = Path(self.model).name
+        self._model = load(self.model, self._device, trusted=self.trusted)
+        self.context.log.info("the model %s is computed on %s", self._name, self._device)
+
+    def stop(self) -> None:
+        """Let go of the model and its memory."""
+        self._model = None
+
+    def process(self, tensors: Arrays) -> Arrays:
+        """Return the outputs; ValueError for other arrays, HoloflowError where the model fails."""
+        order = self.inputs or list(tensors)
+        if set(order) != set(tensors) or (not self.inputs and len(order) != 1):
+            raise ValueError(
+                f"the model {self._name} takes {self.inputs or 'one array'}, got arrays named "
+                f"{sorted(tensors)}; `inputs` says which array is which argument"
+            )
+        torch = self._torch
+        # Copied, for a model may change its arguments.
+        arguments = [torch.tensor(to_numpy(tensors[name]), device=self._device) for name in order]
+        try:
+            with torch.inference_mode():
+                found = self._model(*arguments)
+        except Exception as error:
+            got = ", ".join(f"{n} {tensors[n].dtype} {tuple(tensors[n].shape)}" for n in order)
+            raise HoloflowError(f"the model {self._name} failed on {got}: {error}") from None
+        return self._named(found)
+
+    def _named(self, found: Any) -> Arrays:
+        """Return the tensors of `found` by name."""
+        if isinstance(found, Mapping):
+            names, values = [str(name) for name in found], list(found.values())
+        else:
+            values = list(found) if isinstance(found, (tuple, list)) else [found]
+            names = [f"output_{index}" for index in range(len(values))]
+        if self.outputs and len(self.outputs) != len(values):
+            raise HoloflowError(
+                f"the model {self._name} returns {len(values)} tensors, `outputs` has "
+                f"{len(self.outputs)} names"
+            )
+        arrays = (value.detach().cpu().numpy() for value in values)
+        return Arrays(zip(self.outputs or names, arrays, strict=True))

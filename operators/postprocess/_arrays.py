@@ -1,0 +1,17 @@
+"""One array out of several."""
+
+from __future__ import annotations
+
+from holoflow.payload import Array, Arrays
+
+
+def pick(arrays: Arrays, name: str) -> Array:
+    """Return the array `name`, or the only one where `name` is empty; raises ValueError."""
+    if name in arrays:
+        return arrays[name]
+    if not name and len(arrays) == 1:
+        return next(iter(arrays.values()))
+    has = ", ".join(repr(known) for known in arrays) or "none"
+    if name:
+        raise ValueError(f"there is no array {name!r}; there are {has}")
+    raise ValueError(f"there are the arrays {has}; `array` says which one to take")

@@ -1,0 +1,68 @@
+"""Geometry and selection of boxes, in NumPy: what is left to do once a threshold has passed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from holoflow.payload import Array, Boxes, to_numpy
+
+
+def take(boxes: Boxes, index: Array) -> Boxes:
+    """Return the boxes at `index`, in that order, with all that is known of them."""
+
+    def part(values: Array | None) -> Array | None:
+        return None if values is None else to_numpy(values)[index]
+
+    return replace(
+        boxes,
+        xyxy=to_numpy(boxes.xyxy)[index],
+        scores=part(boxes.scores),
+        labels=part(boxes.labels),
+        ids=part(boxes.ids),
+    )
+
+
+def iou(one: Array, others: Array) -> Array:
+    """Return intersection over union, (N,), of box `one` (4,) with `others` (N, 4).
+
+    0 where both are without area.
+    """
+    upper_left = np.maximum(one[:2], others[:, :2])
+    lower_right = np.minimum(one[2:], others[:, 2:])
+    shared = np.prod(np.clip(lower_right - upper_left, 0, None), axis=1)
+    union = _area(one) + _area(others) - shared
+    ratio: Array = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return ratio
+
+
+def suppress(xyxy: Array, scores: Array, labels: Array | None, overlap: float, limit: int) -> Array:
+    """Greedy non-maximum suppression: return the indices of the boxes that stay, best first.
+
+    A box goes where its intersection over union with a better one that stays is above
+    `overlap`; with `labels` only boxes of one class compete. Of equal scores the first wins.
+    At most `limit` stay. xyxy: (N, 4), scores: (N,), labels: (N,).
+    """
+    xyxy = xyxy.astype(np.float64)
+    left = np.argsort(-scores, kind="stable")
+    kept: list[int] = []
+    while left.size and len(kept) < limit:
+        best, left = left[0], left[1:]
+        kept.append(int(best))
+        rival = iou(xyxy[best], xyxy[left]) > overlap
+        if labels is not None:
+            rival &= labels[left] == labels[best]
+        left = left[~rival]
+    return np.asarray(kept, np.int64)
+
+
+def corners(centre: Array, size: Array) -> Array:
+    """Return left, top, right, bottom, (N, 4), of boxes given by centre and size, (N, 2) each."""
+    return np.concatenate([centre - size / 2, centre + size / 2], axis=1)
+
+
+def _area(boxes: Array) -> Array:
+    sides = boxes[..., 2:] - boxes[..., :2]
+    area: Array = np.prod(np.clip(sides, 0, None), axis=-1)
+    return area

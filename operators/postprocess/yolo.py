@@ -1,0 +1,85 @@
+"""Boxes from the output of YOLO models."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from holoflow import Array, Arrays, Boxes, Header, Operator, namespace, param, to_numpy
+
+from ._arrays import pick
+from ._boxes import corners, suppress
+from ._letterbox import boxes_back
+
+
+class YoloOp(Operator):
+    """Turn what a YOLO model gives into boxes.
+
+    `head: v5`, also of v7 and YOLOX: (1, candidates, 5 + classes) of centre x, centre y, width,
+    height, objectness and a score for each class; a box's score is objectness times the best
+    class's. `head: v8`, also of later ones: (1, 4 + classes, candidates) without objectness.
+    Sizes are in pixels of the image that the model saw, scores from 0 to 1, both as exported
+    models give them. Overlapping boxes of a class are reduced to the best one (see
+    `postprocess.nms`).
+
+    Where that image came through `preprocess.letterbox`, boxes are given in pixels of the one
+    before, cut off at its edges.
+
+    Example:
+        objects:
+          type: postprocess.yolo
+          inputs: {outputs: detect}
+          with: {head: v8, threshold: 0.4, names: [person, bicycle, car]}
+    """
+
+    head: Literal["v5", "v8"] = param(doc="what the model's output looks like")
+    threshold: float = param(0.25, ge=0, le=1, doc="lowest score of a box")
+    overlap: float = param(
+        0.45, ge=0, le=1, doc="intersection over union that two of a class may have"
+    )
+    by_class: bool = param(True, doc="only boxes of the same class compete")
+    limit: int = param(300, ge=1, doc="boxes that stay, at most")
+    names: list[str] = param([], doc="of the classes")
+    array: str = param("", doc="name of the array to read; empty for the only one")
+
+    def process(self, header: Header, outputs: Arrays) -> Boxes:
+        """Return the boxes, best first; raises ValueError for an array of another shape."""
+        found = pick(outputs, self.array)
+        rows = self._rows(found)
+        xp = namespace(rows)
+        scores = rows[:, self._first :]
+        if self.head == "v5":
+            scores = scores * rows[:, 4:5]
+        best = xp.max(scores, axis=1)
+        chosen = xp.nonzero(best >= self.threshold)[0]
+        # From here on there are few, and one depends on the other.
+        near = to_numpy(xp.take(rows[:, :4], chosen, axis=0)).astype(np.float32)
+        score = to_numpy(xp.take(best, chosen)).astype(np.float32)
+        labels = to_numpy(xp.take(xp.argmax(scores, axis=1), chosen)).astype(np.int64)
+        xyxy = corners(near[:, :2], near[:, 2:])
+        rivals = labels if self.by_class else None
+        kept = suppress(xyxy, score, rivals, self.overlap, self.limit)
+        xyxy = boxes_back(xyxy[kept], header.metadata)
+        return Boxes(xyxy, score[kept], labels[kept], tuple(self.names))
+
+    @property
+    def _first(self) -> int:
+        """Index of the first class's score."""
+        return 5 if self.head == "v5" else 4
+
+    def _rows(self, found: Array) -> Array:
+        """Return a row for each candidate."""
+        columns, axis = (self._first + 1, 2) if self.head == "v5" else (self._first + 1, 1)
+        if len(found.shape) != 3 or found.shape[0] != 1 or found.shape[axis] < columns:
+            form = "(1, candidates, 5 + classes)" if axis == 2 else "(1, 4 + classes, candidates)"
+            raise ValueError(
+                f"a head {self.head} gives an array of shape {form}, got {tuple(found.shape)}"
+            )
+        rows = found[0, ...] if axis == 2 else found[0, ...].T
+        if self.names and rows.shape[1] != self._first + len(self.names):
+            raise ValueError(
+                f"`names` has {len(self.names)} classes, the array of shape {tuple(found.shape)} "
+                f"{rows.shape[1] - self._first}"
+            )
+        return rows

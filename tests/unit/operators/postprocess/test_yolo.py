@@ -1,0 +1,94 @@
+"""`postprocess.yolo` finds the boxes that an output was made of."""
+
+import array_api_strict
+import numpy as np
+import pytest
+
+from holoflow import Arrays, Header, Image
+from holoflow.operators.postprocess.yolo import YoloOp
+from holoflow.operators.preprocess.letterbox import LetterboxOp
+
+HEADER = Header(0, 0, "test")
+TRUE = [(100, 80, 40, 20, 0), (300, 200, 50, 60, 2), (302, 200, 50, 60, 1)]
+"""Centre x and y, width, height, class."""
+
+
+def output(head, classes=3):
+    """Each true box twice, the second time worse and a pixel off, among empty candidates."""
+    rows = np.zeros((20, 4 + (head == "v5") + classes), np.float32)
+    rows[:, :4] = (320, 320, 10, 10)
+    for index, (x, y, w, h, label) in enumerate(TRUE):
+        for again in range(2):
+            row = rows[5 * index + 3 * again]
+            row[:4] = (x + again, y, w, h)
+            if head == "v5":
+                row[4] = 0.8
+            row[4 + (head == "v5") + label] = 0.9 - 0.1 * index - 0.3 * again
+    if head == "v8":
+        rows = rows.T
+    rows = rows[None].copy()
+    rows.flags.writeable = False
+    return rows
+
+
+@pytest.mark.parametrize(("head", "factor"), [("v5", 0.8), ("v8", 1.0)])
+def test_each_object_is_found_once_with_its_class(head, factor):
+    op = YoloOp(head=head, threshold=0.2, names=["a", "b", "c"])
+    found = op.process(HEADER, Arrays(out=output(head)))
+    assert found.xyxy.tolist() == [[80, 70, 120, 90], [275, 170, 325, 230], [277, 170, 327, 230]]
+    assert found.labels.tolist() == [0, 2, 1]
+    np.testing.assert_allclose(found.scores, np.array([0.9, 0.8, 0.7]) * factor, rtol=1e-6)
+    assert found.names == ("a", "b", "c")
+    assert (found.xyxy.dtype, found.scores.dtype) == (np.float32, np.float32)
+
+
+def test_classes_may_compete_and_the_threshold_counts():
+    outputs = Arrays(out=output("v8"))
+    assert YoloOp(head="v8", by_class=False).process(HEADER, outputs).labels.tolist() == [0, 2]
+    assert YoloOp(head="v8", threshold=0.85).process(HEADER, outputs).labels.tolist() == [0]
+    nothing = YoloOp(head="v8", threshold=0.95).process(HEADER, outputs)
+    assert nothing.xyxy.shape == (0, 4)
+
+
+def test_boxes_come_back_from_the_letterbox():
+    stamped = LetterboxOp(width=640, height=640).process(
+        Image(np.zeros((100, 200, 3), np.uint8), "rgb")
+    )
+    header = Header(0, 0, "test", stamped.metadata)  # 3.2 times as large, 160 rows lower
+    data = np.zeros((1, 5, 2), np.float32)
+    data[0, :, 0] = (320, 320, 64, 32, 0.9)  # x, y, width, height
+    data[0, :, 1] = (0, 160, 64, 64, 0.8)  # reaches over the corner
+    found = YoloOp(head="v8").process(header, Arrays(out=data))
+    np.testing.assert_allclose(found.xyxy, [[90, 45, 110, 55], [0, 0, 10, 10]], atol=1e-4)
+
+
+def test_the_large_part_runs_on_any_array_library():
+    strict = Arrays(out=array_api_strict.asarray(output("v5")))
+    found = YoloOp(head="v5").process(HEADER, strict)
+    np.testing.assert_array_equal(
+        found.xyxy, YoloOp(head="v5").process(HEADER, Arrays(out=output("v5"))).xyxy
+    )
+
+
+@pytest.mark.parametrize(
+    ("head", "shape", "message"),
+    [
+        ("v5", (1, 7), r"head v5 gives .*\(1, candidates, 5 \+ classes\), got \(1, 7\)"),
+        ("v5", (1, 10, 5), r"got \(1, 10, 5\)"),
+        ("v8", (2, 6, 10), r"head v8 gives .*\(1, 4 \+ classes, candidates\), got \(2, 6, 10\)"),
+        ("v8", (1, 7, 10), r"`names` has 2 classes, .* 3"),
+    ],
+)
+def test_other_shapes_are_named(head, shape, message):
+    op = YoloOp(head=head, names=["a", "b"])
+    with pytest.raises(ValueError, match=message):
+        op.process(HEADER, Arrays(out=np.zeros(shape, np.float32)))
+
+
+def test_the_array_is_named_where_there_are_several():
+    outputs = Arrays(out=output("v8"), other=np.zeros(3, np.float32))
+    assert len(YoloOp(head="v8", array="out").process(HEADER, outputs)) == 3
+    with pytest.raises(ValueError, match="there are the arrays 'out', 'other'; `array` says"):
+        YoloOp(head="v8").process(HEADER, outputs)
+    with pytest.raises(ValueError, match="no array 'boxes'; there are 'out', 'other'"):
+        YoloOp(head="v8", array="boxes").process(HEADER, outputs)
