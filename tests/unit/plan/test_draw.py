@@ -61,7 +61,7 @@ def test_boxes_stand_apart_within_the_picture(drawn: App) -> None:
     root = ET.fromstring(svg)
     width, height = float(root.attrib["width"]), float(root.attrib["height"])
     assert all(b[0] > 0 and b[2] < width and b[1] > 0 and b[3] < height for b in found)
-    assert len([p for p in root.iter(f"{SVG}path")]) == len(drawn.flows)
+    assert len(list(root.iter(f"{SVG}path"))) == len(drawn.flows)
 
 
 @given(random_graphs())

@@ -1,0 +1,170 @@
+"""Flows with all decided."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from support.graphs import (
+    App,
+    Join,
+    Pass,
+    Scheduler,
+    Sink,
+    Source,
+    WithLatest,
+    app,
+    chain,
+    flow,
+    fragment,
+    node,
+)  # fmt: skip
+
+from holoflow.app.graph import Sync
+from holoflow.plan import plan
+from holoflow.plan.planner import DEFAULT_QUEUE
+
+
+def two(when_full: Any = "block", queue: int | None = None, **fields: Any) -> App:
+    """Source and sink that are not fused."""
+    return app(
+        [node("source", Source), node("sink", Sink, fuse=False)],
+        [flow("source", "sink", **fields)],
+        when_full=when_full,
+        queue=queue,
+    )
+
+
+@pytest.mark.parametrize(
+    ("of_app", "of_flow", "expected"),
+    [(None, None, DEFAULT_QUEUE), (5, None, 5), (None, 3, 3), (5, 3, 3), (3, 5, 5)],
+)
+def test_queues(of_app: int | None, of_flow: int | None, expected: int) -> None:
+    graph = two(queue=of_app)
+    graph = replace(graph, flows=(replace(graph.flows[0], queue=of_flow),))
+    (planned,) = plan(graph).flows
+    assert planned.queue == expected
+    assert not planned.fused
+
+
+@pytest.mark.parametrize(
+    ("of_app", "of_flow", "expected"),
+    [
+        ("block", None, "block"), ("drop_oldest", None, "drop_oldest"),
+        ("block", "drop_newest", "drop_newest"), ("drop_oldest", "block", "block"),
+    ],
+)  # fmt: skip
+def test_when_full(of_app: Any, of_flow: Any, expected: str) -> None:
+    graph = two(when_full=of_app)
+    graph = replace(graph, flows=(replace(graph.flows[0], when_full=of_flow),))
+    assert plan(graph).flows[0].when_full == expected
+    assert plan(graph, lossless=True).flows[0].when_full == "block"
+
+
+def test_latest_and_back_edges() -> None:
+    graph = app(
+        [node("a", Source), node("b", Source), node("latest", WithLatest), node("sink", Sink)],
+        [flow("a", "latest", queue=9), flow("b", "latest.newest", queue=9), flow("latest", "sink")],
+    )
+    trigger, newest, behind = plan(graph).flows
+    assert (trigger.latest, trigger.queue) == (False, 9)
+    assert (newest.latest, newest.queue) == (True, 1)
+    assert behind.fused
+
+
+def test_plans_are_values() -> None:
+    graph = chain(node("source", Source), node("a", Pass), node("sink", Sink))
+    assert plan(graph) == plan(graph)
+    assert plan(graph) != plan(graph, fuse=False)
+
+
+def test_one_process_where_there_are_no_fragments() -> None:
+    graph = replace(two(), scheduler=Scheduler("greedy", 3))
+    (process,) = plan(graph).processes
+    assert process.fragment == "app"
+    assert process.scheduler == Scheduler("greedy", 3)
+    assert (process.host, process.gpu) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "link", "expected"),
+    [
+        ((None, None), "auto", "shared_memory"),
+        (("a", "a"), "auto", "shared_memory"),
+        (("a", "b"), "auto", "zeromq"),
+        (("a", None), "auto", "zeromq"),
+        (("a", "b"), "ucx", "ucx"),
+        (("a", "a"), "zeromq", "zeromq"),
+    ],
+)
+def test_links(hosts: tuple[str | None, str | None], link: str, expected: str) -> None:
+    graph = app(
+        [node("source", Source), node("sink", Sink)],
+        [flow("source", "sink", link=link)],
+        fragments=[
+            fragment("one", "source", host=hosts[0], gpu=1), fragment("two", "sink", host=hosts[1]),
+        ],
+    )  # fmt: skip
+    planned = plan(graph)
+    assert planned.flows[0].link == expected
+    assert not planned.flows[0].fused
+    assert [(p.host, p.gpu) for p in planned.processes] == [(hosts[0], 1), (hosts[1], None)]
+
+
+# -- notices ---------------------------------------------------------------------------------
+
+
+def joined(**fields: Any) -> App:
+    return app(
+        [
+            node("source", Source), node("a", Pass), node("b", Pass),
+            node("join", Join, **fields), node("sink", Sink),
+        ],
+        [
+            flow("source", "a"), flow("source", "b"), flow("a", "join.a"), flow("b", "join.b"),
+            flow("join", "sink"),
+        ],
+    )  # fmt: skip
+
+
+def lossy(graph: App, index: int) -> App:
+    flows = list(graph.flows)
+    flows[index] = replace(flows[index], when_full="drop_oldest")
+    return replace(graph, flows=tuple(flows))
+
+
+def test_no_notice() -> None:
+    assert plan(joined()).notices == ()
+    assert plan(two(when_full="drop_oldest")).notices == ()
+    assert plan(lossy(joined(), 4)).notices == ()
+
+
+@pytest.mark.parametrize(("index", "culprit"), [(0, "'a'"), (2, "the flow from 'a.out'")])
+def test_joins_of_lossy_flows(index: int, culprit: str) -> None:
+    graph = lossy(joined(), index)
+    (notice,) = plan(graph).notices
+    assert notice.startswith("join: its inputs are joined in arrival order, but messages may be ")
+    assert f"dropped at {culprit}," in notice
+    assert notice.endswith("sync: {leader: a, tolerance: 40ms}")
+    assert plan(graph, lossless=True).notices == ()
+
+
+def test_joins_behind_operators_that_skip() -> None:
+    graph = joined()
+    operators = dict(graph.operators)
+    operators["b"] = replace(operators["b"], on_error="skip")
+    (notice,) = plan(replace(graph, operators=operators)).notices
+    assert "dropped at 'b'," in notice
+
+
+def test_joins_by_time_are_at_ease() -> None:
+    assert plan(lossy(joined(sync=Sync("a", 0.04)), 0)).notices == ()
+
+
+def test_fragments_run_together() -> None:
+    graph = replace(
+        two(), fragments={"one": fragment("one", "source"), "two": fragment("two", "sink")}
+    )
+    (notice,) = plan(graph).notices
+    assert notice == "app: its 2 fragments run together in one process"
