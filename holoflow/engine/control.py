@@ -40,6 +40,11 @@ class Control:
         with self._lock:
             self._listeners.append(wake)
 
+    def release(self) -> None:
+        """Wake nobody any more; the run is over."""
+        with self._lock:
+            self._listeners.clear()
+
     def drain(self) -> None:
         """End the sources; what they have sent is worked off."""
         self.draining = True

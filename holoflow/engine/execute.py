@@ -121,6 +121,7 @@ class _Run:
             for stage in self.program.stages:
                 stage.end(GRACE)
             self._stop(started)
+            self.control.release()
             self.timers.stop()
             cause = "stopped" if self.control.aborted else "end"
             for queue in self.program.queues.values():

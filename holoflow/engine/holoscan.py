@@ -20,12 +20,13 @@ from holoflow.engine.inline import run_inline
 from holoflow.engine.result import RunOptions
 from holoflow.engine.stage import Progress, Stage
 from holoflow.engine.timers import Timers
+from holoflow.errors import HoloflowError
 
 holoscan = runtime.load()
 core = holoscan.core
 State = holoscan.conditions.AsynchronousEventState
 
-NATIVE_STANDSTILL = 100
+NATIVE_STANDSTILL = 500
 """Milliseconds of standstill after which Holoscan's own operators are taken to have ended."""
 STANDSTILL = 10
 """The same where there are none: then all stages have said that they have ended."""
@@ -46,6 +47,12 @@ class StageOp(core.Operator):  # type: ignore[name-defined, misc]
         stage.rouse = lambda: self._set(State.EVENT_DONE)
         stage.lull = lambda: self._set(State.EVENT_WAITING if stage.awaits_event() else idle)
         super().__init__(fragment, self.condition, name=name)
+        fragment.stage_operators.append(self)
+
+    def let_go(self) -> None:
+        """Drop the stage with all that it holds; Holoscan may keep the operator for ever."""
+        self.stage.rouse = self.stage.lull = None
+        del self.stage
 
     def _set(self, state: Any) -> None:
         self.condition.event_state = state
@@ -68,6 +75,7 @@ class _Application(core.Application):  # type: ignore[name-defined, misc]
         self.on_tick = on_tick
         self.frames = frames
         self.natives: Any = None
+        self.stage_operators: list[StageOp] = []
         super().__init__()
 
     def compose(self) -> None:
@@ -78,37 +86,66 @@ class _Application(core.Application):  # type: ignore[name-defined, misc]
         # for them must not look as if an event could still come: its standstill is the end.
         idle = State.WAIT if natives else State.EVENT_WAITING
         for stage in self.program.stages:
+            if stage.finished:
+                continue
             self.add_operator(StageOp(self, stage, self.on_tick, idle))
         if natives:
             from holoflow.engine.native_run import Natives
 
             self.natives = Natives(self, self.program, natives, self.on_tick, self.frames)
 
+    def let_go(self) -> None:
+        """Drop all that the run has held."""
+        for operator in self.stage_operators:
+            operator.let_go()
+        if self.natives is not None:
+            self.natives.let_go()
+        del self.program
+
 
 def run_holoscan(
     program: Program, control: Control, timers: Timers, begun: threading.Event, options: RunOptions
 ) -> None:
     """Run `program`; sets `begun` once the schedulers are at work."""
-    scheduler = program.plan.app.scheduler
-    on_tick = _first_tick(begun, scheduler)
-    app = _Application(program, on_tick, options.frames)
+    on_tick = _first_tick(begun, program.plan.app.scheduler)
     natives = any(node.native is not None for node in program.plan.app.operators.values())
+    try:
+        while True:
+            ticks = sum(stage.ticks for stage in program.stages)
+            _run_application(program, on_tick, options, natives=natives)
+            finished = all(stage.finished for stage in program.stages)
+            if finished or natives or control.aborted:
+                break
+            # Holoscan takes it for a deadlock when the machine leaves the process standing, and
+            # ends at a signal that comes before its handlers are replaced. The stages have kept
+            # all that they had, and go on in another application.
+            if sum(stage.ticks for stage in program.stages) == ticks:
+                raise HoloflowError("Holoscan ended the run before its time, without a word")
+    except BaseException:
+        if not control.draining:  # nobody's failure but Holoscan's
+            control.abort()
+        raise
+    finally:
+        begun.set()
+        rest = [stage for stage in program.stages if not stage.finished]
+        for stage in rest:
+            stage.wake()
+        run_inline(rest, control, timers)
+
+
+def _run_application(
+    program: Program, on_tick: Callable[[], None], options: RunOptions, *, natives: bool
+) -> None:
+    """Run the stages that are not finished as an application of Holoscan's."""
+    app = _Application(program, on_tick, options.frames)
     standstill = NATIVE_STANDSTILL if natives else STANDSTILL
-    app.scheduler(make_scheduler(app, scheduler, standstill))
+    app.scheduler(make_scheduler(app, program.plan.app.scheduler, standstill))
     try:
         app.run()
     finally:
-        begun.set()
         if app.natives is not None:
             app.natives.end()
-        rest = [stage for stage in program.stages if not stage.finished]
-        if rest:
-            if app.natives is None:
-                control.abort()
-            for stage in rest:
-                stage.lull = None
-                stage.wake()
-            run_inline(rest, control, timers)
+        app.let_go()
 
 
 def make_scheduler(app: Any, scheduler: Scheduler, standstill: int = STANDSTILL) -> Any:

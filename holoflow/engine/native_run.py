@@ -12,6 +12,7 @@ from typing import Any
 
 from holoflow.app.graph import Endpoint, Node
 from holoflow.engine.build import Program
+from holoflow.engine.control import Control
 from holoflow.engine.holoscan import StageOp, State, core, holoscan
 from holoflow.engine.host import describe
 from holoflow.engine.metadata import KEY, get_header, put_header
@@ -37,11 +38,14 @@ class Natives:
         """Add the operators of `nodes` to `application` and wire them."""
         self._application = application
         self._program = program
+        self._control = program.control
         self._on_tick = on_tick
         self._collectors: list[Collector] = []
         # Of several inputs with headers, the first that is received leads.
         application.metadata_policy = core.MetadataPolicy.REJECT
         self.operators = {node.name: self._make(node, frames) for node in nodes}
+        fed = {flow.target.operator for flow in program.plan.flows}
+        self._sources = [o for name, o in self.operators.items() if name not in fed]
         # An output that nobody takes is collected too: Holoscan would wait for its receiver.
         flows_of: dict[Endpoint, list[tuple[PlannedFlow, Queue]]] = {
             endpoint: [] for node in nodes for endpoint in _outputs(node)
@@ -65,7 +69,7 @@ class Natives:
         native = node.native
         assert native is not None  # noqa: S101 - for the type checker
         account = self._program.natives.setdefault(node.name, Account(node.name))
-        cls = guarded(native.cls, node, self._program, account)
+        cls = guarded(native.cls, node, self._program.control, account)
         extra = []
         if frames is not None and not any(
             flow.target.operator == node.name for flow in self._program.plan.flows
@@ -97,12 +101,13 @@ class Natives:
 
     def _on_change(self) -> None:
         """Have the sources among them stop when the run is to end."""
-        if not self._program.control.draining:
-            return
-        targets = {flow.target.operator for flow in self._program.plan.flows}
-        for name, operator in self.operators.items():
-            if name not in targets:
+        if self._control.draining:
+            for operator in self._sources:
                 operator.stop_execution()
+
+    def let_go(self) -> None:
+        """Drop the program; Holoscan may keep the rest for ever."""
+        del self._program, self._collectors
 
     def end(self) -> None:
         """Say to the stages behind that nothing more will come."""
@@ -110,7 +115,7 @@ class Natives:
             collector.close()
 
 
-def guarded(cls: type, node: Node, program: Program, account: Account) -> type:
+def guarded(cls: type, node: Node, control: Control, account: Account) -> type:
     """Return `cls`, if it is written in Python, with failures named and calls counted."""
     if not is_python(cls):
         return cls
@@ -122,7 +127,7 @@ def guarded(cls: type, node: Node, program: Program, account: Account) -> type:
             compute(self, op_input, op_output, context)
         except BaseException as error:
             frame = f"call {account.frames} of it"
-            program.control.fail(Failure(node.name, frame, describe(error), error))
+            control.fail(Failure(node.name, frame, describe(error), error))
             raise
         end = clock()
         account.frames += 1

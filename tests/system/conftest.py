@@ -118,7 +118,8 @@ def browser(tmp_path_factory):
             assert time.monotonic() < deadline, "chromium does not start"
             time.sleep(0.05)
         port, path = lines
-        with connect(f"ws://127.0.0.1:{port}{path}", max_size=None) as line:
+        # A browser that has nothing to show may sleep through pings.
+        with connect(f"ws://127.0.0.1:{port}{path}", max_size=None, ping_interval=None) as line:
             yield Browser(line)
             call(line, "Browser.close", {})
     finally:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -53,10 +55,10 @@ EXECUTE = importlib.import_module("holoflow.engine.execute")
 
 
 def asks(stopper: Stopper, when: Callable[[], bool], times: int = 1) -> Callable[[Any], None]:
-    """Return an observer that asks for the end once something holds."""
+    """Return an observer that asks for the end, `times` at once, as soon as something holds."""
 
     def observe(_snapshot: Any) -> None:
-        if when():
+        if when() and not stopper.drain.is_set():
             for _ in range(times):
                 stopper.ask()
 
@@ -570,3 +572,20 @@ def test_the_books_of_time(engine: Engine) -> None:
     untracked = run(graph, engine, tracked=False).operator("slow")
     assert (untracked.working, untracked.slowest, untracked.latency) == (0, 0, 0)
     assert untracked.frames == 5
+
+
+@on_all
+def test_nothing_is_kept_of_a_run(engine: Engine) -> None:
+    """A model that an operator has loaded must not stay in memory."""
+    alive: list[weakref.ref[Operator]] = []
+
+    class Model(Operator):
+        def start(self) -> None:
+            alive.append(weakref.ref(self))
+
+        def process(self, x: Any) -> Any:
+            return x
+
+    run(chain(node("source", Source), node("model", Model, fuse=False), node("c", Count)), engine)
+    gc.collect()
+    assert [ref() for ref in alive] == [None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -138,6 +140,26 @@ def test_in_the_middle(engine: Engine) -> None:
     assert {g.source for g in got} == {"source"}
     assert ran.operator("relay").frames == ran.operator("relay").sent == N
     assert ran.operator("relay").working > 0
+
+
+@on_schedulers
+def test_nothing_is_kept_of_a_run(engine: Engine) -> None:
+    alive: list[weakref.ref[Operator]] = []
+
+    class Model(Operator):
+        def start(self) -> None:
+            alive.append(weakref.ref(self))
+
+        def process(self, x: Any) -> None:
+            pass
+
+    graph = app(
+        [node("source", Images), relay(), node("model", Model)],
+        [flow("source", "relay.in"), flow("relay", "model")],
+    )
+    run(graph, engine)
+    gc.collect()
+    assert [ref() for ref in alive] == [None]
 
 
 @on_schedulers
