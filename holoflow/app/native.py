@@ -60,8 +60,7 @@ class NativeReader:
                     continue
                 return None, None
         ports = Ports(
-            # Whether such an input must be connected is known to its conditions alone.
-            {port: InputPort(port, Any, required=False) for port in inputs},
+            {port: InputPort(port, Any, required=needed) for port, needed in inputs.items()},
             {port: OutputPort(port, Any) for port in outputs},
             source=not inputs,
         )

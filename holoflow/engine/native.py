@@ -46,10 +46,11 @@ def is_object(cls: type) -> bool:
 
 def inspect(
     cls: type, arguments: Mapping[str, Any], conditions: Sequence[NativeObject]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+) -> tuple[dict[str, bool], tuple[str, ...]]:
     """Make the operator in an application that is never run; return its input and output ports.
 
-    Raises `NativeError` where an argument is unknown, missing or of a wrong type.
+    Of each input it says whether it must be connected, as it must where the operator waits for
+    a message there. Raises `NativeError` where an argument is unknown, missing or of a wrong type.
     """
     core = runtime.load().core
     fragment = core.Application()
@@ -58,7 +59,9 @@ def inspect(
     for name in sorted(unknown & set(arguments)):
         known = _declared(operator, cls)
         raise NativeError(_unknown(cls, name, known), name)
-    return tuple(operator.spec.inputs), tuple(operator.spec.outputs)
+    described = _description(operator)["inputs"] or []
+    free = {port["name"] for port in described if {"type": "kNone"} in (port["conditions"] or [])}
+    return {name: name not in free for name in operator.spec.inputs}, tuple(operator.spec.outputs)
 
 
 def make(
@@ -124,8 +127,14 @@ def _unknown(cls: type, name: str, known: Sequence[str]) -> str:
 
 def _declared(operator: Any, cls: type) -> list[str]:
     """Names of the parameters that an operator takes."""
-    declared = YAML(typ="safe").load(operator.spec.description).get("params") or []
+    declared = _description(operator)["params"] or []
     return sorted({*(parameter["name"] for parameter in declared), *_signature(cls)})
+
+
+def _description(operator: Any) -> dict[str, Any]:
+    """Return what Holoscan tells of an operator's parameters and ports."""
+    described: dict[str, Any] = YAML(typ="safe").load(operator.spec.description)
+    return described
 
 
 def _signature(cls: type) -> dict[str, tuple[str, bool]]:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 from support.graphs import (
+    EVENT2,
+    GREEDY,
     INLINE,
     Count,
     Engine,
@@ -40,6 +42,9 @@ from holoscan.operators import (  # noqa: E402 - after the CUDA runtime is loade
 from holoscan.resources import UnboundedAllocator  # noqa: E402
 
 N = 20
+
+# Each run ends with the half second of standstill that tells that Holoscan has ended.
+on_two = pytest.mark.parametrize("engine", [GREEDY, EVENT2], ids=str)
 
 
 class Images(Operator):
@@ -142,7 +147,7 @@ def test_in_the_middle(engine: Engine) -> None:
     assert ran.operator("relay").working > 0
 
 
-@on_schedulers
+@on_two
 def test_nothing_is_kept_of_a_run(engine: Engine) -> None:
     alive: list[weakref.ref[Operator]] = []
 
@@ -162,7 +167,7 @@ def test_nothing_is_kept_of_a_run(engine: Engine) -> None:
     assert [ref() for ref in alive] == [None]
 
 
-@on_schedulers
+@on_two
 def test_joined_directly(engine: Engine) -> None:
     """A flow between two of them is Holoscan's alone and has no books."""
     graph = app(
@@ -176,7 +181,7 @@ def test_joined_directly(engine: Engine) -> None:
     ]  # fmt: skip
 
 
-@on_schedulers
+@on_two
 def test_several_ports(engine: Engine) -> None:
     graph = app(
         [node("a", Images), node("b", Images), holoscans("pair", Pair, ("left", "right"),
@@ -209,7 +214,7 @@ def test_one_that_raises(engine: Engine, where: str) -> None:
         assert ran.payloads() == list(range(7))
 
 
-@on_schedulers
+@on_two
 @pytest.mark.parametrize("frames", [0, 7])
 def test_a_number_of_frames(engine: Engine, frames: int) -> None:
     class Shape(Operator):
@@ -226,7 +231,7 @@ def test_a_number_of_frames(engine: Engine, frames: int) -> None:
     assert ran.payloads() == [(3, 2)] * frames
 
 
-@on_schedulers
+@on_two
 @pytest.mark.parametrize("times", [1, 2])
 def test_asked_to_end(engine: Engine, times: int) -> None:
     """Those that never end by themselves are stopped."""
@@ -273,7 +278,7 @@ def test_a_slow_consumer(engine: Engine, tmp_path: Path) -> None:
     assert ran.flow("ping", "slow").dropped == {}
 
 
-@on_schedulers
+@on_two
 def test_a_failure_elsewhere(engine: Engine) -> None:
     ping = holoscans("ping", PingTensorTxOp, (), ("out",), storage_type="system", rows=3, columns=2)
 
@@ -296,10 +301,19 @@ def test_it_takes_holoscan() -> None:
 
 
 def test_ports() -> None:
-    assert native.inspect(Relay, {}, ()) == (("in",), ("out",))
+    assert native.inspect(Relay, {}, ()) == ({"in": True}, ("out",))
     assert native.inspect(
         VideoStreamReplayerOp, {"directory": "/x", "basename": "y"}, ()
-    ) == ((), ("output",))  # fmt: skip
+    ) == ({}, ("output",))  # fmt: skip
+
+
+def test_an_input_that_it_does_not_wait_for() -> None:
+    class Patient(holoscan.core.Operator):
+        def setup(self, spec: Any) -> None:
+            spec.input("needed")
+            spec.input("free").condition(holoscan.core.ConditionType.NONE)
+
+    assert native.inspect(Patient, {}, ()) == ({"needed": True, "free": False}, ())
 
 
 @pytest.mark.parametrize(
@@ -331,7 +345,7 @@ def test_what_is_what() -> None:
     assert not native.is_object(Relay)
 
 
-@on_schedulers
+@on_two
 def test_conditions_and_allocators(engine: Engine) -> None:
     ping = holoscans(
         "ping", PingTensorTxOp, (), ("out",),

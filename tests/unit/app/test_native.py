@@ -40,7 +40,8 @@ def inspect(cls: Any, arguments: dict[str, Any], conditions: tuple[NativeObject,
     for condition in conditions:
         check(condition.cls, condition.arguments)
     check(cls, arguments)
-    return cls.ports
+    inputs, outputs = cls.ports
+    return {name: name != "b" for name in inputs}, outputs
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +101,10 @@ def test_arguments_conditions_and_ports(load_text):
         ("conditions: {first", "conditions: «first #{", "these are no conditions; they are a list"),
         ("inputs: {a: sender}", "inputs: {«c: sender}", "unknown input 'c' of 'receiver'; known"),
         ("extra: {plain: 1}", "extra: «'asset:none'", "unknown asset 'none'"),
-        ("inputs: {a: sender}", "«sync: {leader: a, tolerance: 1s}", "sync is not for"),
+        ("inputs: {a: sender}", "inputs: {a: sender}\n    «sync: {leader: a, tolerance: 1s}",
+         "sync is not for"),
+        ("  receiver:\n    type: ./native.py:ReceiverOp\n    inputs: {a: sender}\n",
+         "  «receiver:\n    type: ./native.py:ReceiverOp\n", "input 'a' of 'receiver' is not"),
         ("sender.out", "«sender.uot", "unknown output 'uot' of 'sender'; did you mean 'out'?"),
     ],
 )  # fmt: skip
