@@ -26,6 +26,8 @@ holoscan = runtime.load()
 core = holoscan.core
 State = holoscan.conditions.AsynchronousEventState
 
+_ended: list[Any] = []
+"""Applications that have run, empty by now: Python 3.13's garbage collector crashes on them."""
 NATIVE_STANDSTILL = 500
 """Milliseconds of standstill after which Holoscan's own operators are taken to have ended."""
 STANDSTILL = 10
@@ -146,6 +148,7 @@ def _run_application(
         if app.natives is not None:
             app.natives.end()
         app.let_go()
+        _ended.append(app)
 
 
 def make_scheduler(app: Any, scheduler: Scheduler, standstill: int = STANDSTILL) -> Any:

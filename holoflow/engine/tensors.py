@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import numpy as np
 
 from holoflow.extras import optional
-from holoflow.payload import Arrays, Image, Mask, PointCloud, Signal, Volume, to_numpy
+from holoflow.payload import Array, Arrays, Image, Mask, PointCloud, Signal, Volume, to_numpy
 
 
 def to_tensors(payload: Any) -> Any:
@@ -46,7 +46,7 @@ def from_tensors(message: Any, wanted: Any) -> Any:
         kinds = (wanted, *get_args(wanted))
         if Image in kinds:
             return _image(array)
-        if Arrays not in kinds and any(getattr(k, "__name__", "") == "ndarray" for k in kinds):
+        if Arrays not in kinds and any(k is Array or get_origin(k) is np.ndarray for k in kinds):
             return array
     return arrays
 

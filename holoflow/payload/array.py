@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import array_api_compat
 import numpy as np
 import numpy.typing as npt
 
-Array: TypeAlias = npt.NDArray[Any]
-"""An array of any dtype, of NumPy or of CuPy."""
+if TYPE_CHECKING:
+    Array: TypeAlias = npt.NDArray[Any]
+else:
+
+    class _AnyArray(type):
+        """Makes every array an instance of `Array`, wherever its data lie."""
+
+        def __instancecheck__(cls, value: object) -> bool:
+            return hasattr(value, "shape") and hasattr(value, "dtype")
+
+        def __subclasscheck__(cls, other: type) -> bool:
+            return hasattr(other, "shape") and hasattr(other, "dtype")
+
+    class Array(metaclass=_AnyArray):
+        """An array of any dtype, of NumPy or of CuPy."""
 
 
 class Arrays(dict[str, Array]):
