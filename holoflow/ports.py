@@ -85,11 +85,17 @@ def fits(produced: Any, consumed: Any) -> bool:
         return all(fits(arg, consumed) for arg in get_args(produced) if arg is not type(None))
     if get_origin(consumed) in (Union, types.UnionType):
         return any(fits(produced, arg) for arg in get_args(consumed) if arg is not type(None))
-    produced = get_origin(produced) or produced
-    consumed = get_origin(consumed) or consumed
+    produced, consumed = class_of(produced), class_of(consumed)
     return (
         isinstance(produced, type) and isinstance(consumed, type) and issubclass(produced, consumed)
     )
+
+
+def class_of(hint: Any) -> Any:
+    """Return the class behind a generic type, or behind an alias of one as NumPy's `NDArray`."""
+    origin = get_origin(hint) or hint
+    value = getattr(origin, "__value__", None)
+    return origin if value is None else class_of(value)
 
 
 def _hints(cls: type, function: Callable[..., Any]) -> dict[str, Any]:

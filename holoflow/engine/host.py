@@ -14,7 +14,7 @@ from holoflow.errors import HoloflowError
 from holoflow.flow.account import Account
 from holoflow.message import Header, Stamped
 from holoflow.operator import Operator
-from holoflow.ports import type_name
+from holoflow.ports import class_of, type_name
 
 
 class Host:
@@ -87,7 +87,7 @@ def _is_instance(payload: Any, declared: Any) -> bool:
     """Whether `payload` is of the declared type, as far as a class tells."""
     if get_origin(declared) in (Union, types.UnionType):
         return any(_is_instance(payload, member) for member in get_args(declared))
-    kind = get_origin(declared) or declared
+    kind = class_of(declared)
     if kind is Any or not isinstance(kind, type):
         return True
     if kind is float:

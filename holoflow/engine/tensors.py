@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, get_args, get_origin
+from typing import Any, get_args
 
 import numpy as np
 
 from holoflow.extras import optional
 from holoflow.payload import Array, Arrays, Image, Mask, PointCloud, Signal, Volume, to_numpy
+from holoflow.ports import class_of
 
 
 def to_tensors(payload: Any) -> Any:
@@ -46,7 +47,7 @@ def from_tensors(message: Any, wanted: Any) -> Any:
         kinds = (wanted, *get_args(wanted))
         if Image in kinds:
             return _image(array)
-        if Arrays not in kinds and any(k is Array or get_origin(k) is np.ndarray for k in kinds):
+        if Arrays not in kinds and any(class_of(k) in (Array, np.ndarray) for k in kinds):
             return array
     return arrays
 
