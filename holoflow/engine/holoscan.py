@@ -8,6 +8,7 @@ it to done. Messages wait in queues of holoflow's own, so that every one of them
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +28,7 @@ core = holoscan.core
 State = holoscan.conditions.AsynchronousEventState
 
 _ended: list[Any] = []
-"""Applications that have run, empty by now: Python 3.13's garbage collector crashes on them."""
+"""Applications that have run, with 20 MB each: Python 3.13's garbage collector crashes on them."""
 NATIVE_STANDSTILL = 500
 """Milliseconds of standstill after which Holoscan's own operators are taken to have ended."""
 STANDSTILL = 10
@@ -148,7 +149,8 @@ def _run_application(
         if app.natives is not None:
             app.natives.end()
         app.let_go()
-        _ended.append(app)
+        if sys.version_info >= (3, 13):
+            _ended.append(app)
 
 
 def make_scheduler(app: Any, scheduler: Scheduler, standstill: int = STANDSTILL) -> Any:
