@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-from typing_extensions import is_typeddict
+from typing_extensions import NotRequired, Required, is_typeddict
 
 from holoflow.errors import OperatorDefinitionError
 from holoflow.message import Header, Stamped
@@ -203,8 +203,6 @@ def read_ports(cls: type) -> Ports:
 
 def _required(hint: Any) -> Any:
     """Strip `NotRequired[T]` and `Required[T]`."""
-    import typing_extensions
-
-    if get_origin(hint) in (typing_extensions.NotRequired, typing_extensions.Required):
+    if get_origin(hint) in (NotRequired, Required):
         return get_args(hint)[0]
     return hint

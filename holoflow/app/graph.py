@@ -158,11 +158,3 @@ class App:
     """What happens where a flow does not say (`defaults:`)."""
     description: str = ""
     """What the app does, for its reader."""
-
-    def inputs_of(self, operator: str) -> tuple[Flow, ...]:
-        """Flows that end at `operator`."""
-        return tuple(flow for flow in self.flows if flow.target.operator == operator)
-
-    def outputs_of(self, operator: str) -> tuple[Flow, ...]:
-        """Flows that begin at `operator`."""
-        return tuple(flow for flow in self.flows if flow.source.operator == operator)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from holoflow.app.graph import App, Flow, Fragment
 from holoflow.plan.notices import find_notices
 from holoflow.plan.plan import LinkKind, Plan, PlannedFlow, Process
@@ -17,7 +19,7 @@ def plan(app: App, *, fuse: bool = True, lossless: bool = False) -> Plan:
     `fuse=False` keeps every operator in a stage of its own; `lossless=True` makes every flow
     block.
     """
-    stages = make_stages(app) if fuse else make_stages(_unfused(app))
+    stages = make_stages(app) if fuse else make_stages(replace(app, fuse=False))
     together = {
         (a, b)
         for stage in stages
@@ -36,12 +38,6 @@ def plan(app: App, *, fuse: bool = True, lossless: bool = False) -> Plan:
         for fragment in fragments
     )
     return Plan(app, processes, flows, find_notices(app, flows))
-
-
-def _unfused(app: App) -> App:
-    from dataclasses import replace
-
-    return replace(app, fuse=False)
 
 
 def _plan_flow(app: App, flow: Flow, together: set[tuple[str, str]], lossless: bool) -> PlannedFlow:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from holoflow.app import load
+from holoflow.errors import AppError
 
 REPOSITORY = Path(__file__).parents[2]
 DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -72,6 +73,12 @@ def test_app_of_the_readme_is_right(tmp_path: Path) -> None:
     file = tmp_path / "app.yaml"
     file.write_text(text)
     assert load(file).operators
+
+    file.write_text(text.replace("length: 90", "lenght: 90"))
+    with pytest.raises(AppError) as caught:
+        load(file)
+    shown = str(caught.value).replace(f"{tmp_path}/", "")
+    assert f"```\n{shown}\n```" in (REPOSITORY / "README.md").read_text()
 
 
 PYTHON = {

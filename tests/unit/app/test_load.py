@@ -48,6 +48,11 @@ fuse: "off"
 """
 
 
+def into(app, operator):
+    """Flows that end at `operator`."""
+    return [flow for flow in app.flows if flow.target.operator == operator]
+
+
 def test_the_whole_format(load_text):
     app = load_text(WHOLE)
     assert app.name == "faces"
@@ -73,14 +78,14 @@ def test_the_whole_format(load_text):
     assert (gray.location.line, gray.location.column) == (15, 3)
     assert gray.cls.from_app(gray.parameters).size == (3, 4)
 
-    image = app.inputs_of("detect")[0]
+    image = into(app, "detect")[0]
     assert (image.location.line, image.location.column) == (23, 21)
     source, target = Endpoint("gray", "out"), Endpoint("detect", "image")
     assert image == Flow(source, target, 1, "drop_newest", False, "zeromq", image.location)
-    assert [str(flow.source) for flow in app.inputs_of("screen")] == [
+    assert [str(flow.source) for flow in into(app, "screen")] == [
         "gray.out", "detect.boxes", "detect.text",
     ]  # fmt: skip
-    assert all(flow.queue is flow.when_full is None for flow in app.inputs_of("screen"))
+    assert all(flow.queue is flow.when_full is None for flow in into(app, "screen"))
     assert app.operators["screen"].sync == Sync("image", 0.04, 1.0)
 
     fragments = list(app.fragments.values())
