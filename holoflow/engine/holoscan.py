@@ -164,11 +164,13 @@ def make_scheduler(app: Any, scheduler: Scheduler, standstill: int = STANDSTILL)
             app, worker_thread_number=scheduler.workers, check_recession_period_ms=0.0, **common
         )
     # Without stealing, one slow stage holds up those that are queued behind it on its worker.
+    # With the workers' post-check fast path a run hangs now and then when all stages have ended
+    # at once on a busy machine, and cannot be woken; it also costs a third of the throughput.
     return schedulers.EventBasedScheduler(
         app,
         worker_thread_number=scheduler.workers,
         enable_queue_stealing=True,
-        enable_worker_postcheck_fastpath=True,
+        enable_worker_postcheck_fastpath=False,
         **({"pin_cores": list(scheduler.cores)} if scheduler.cores else {}),
         **common,
     )
