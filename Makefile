@@ -27,6 +27,7 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/chain.py
+	$(BIN)/python benchmarks/tracking.py
 
 venv: $(VENV)/.installed-dev
 

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from holoflow.flow.books import Sample, Snapshot
+
 
 def _log() -> logging.Logger:
     return logging.getLogger("holoflow.operator")
@@ -39,5 +41,9 @@ class OperatorContext:
     """Tell the user something, once: `announce("live page", "http://127.0.0.1:8080")`."""
     count_drop: Callable[[str, int], None] = lambda _cause, _count: None
     """Book frames that were lost before the framework saw them: `count_drop("device", 3)`."""
+    snapshot: Callable[[], Snapshot | None] = lambda: None
+    """The newest state of the whole run, taken twice a second; None outside of a run."""
+    history: Callable[[], tuple[Sample, ...]] = lambda: ()
+    """Curves over the run so far."""
     allocate: Callable[[tuple[int, ...], Any], npt.NDArray[Any]] = np.empty
     """Memory for an output; a link's own where the output crosses to another process."""

@@ -11,7 +11,7 @@ import shutil
 
 import pytest
 
-NEEDS = {"browser": ["chromium"], "display": ["Xvfb", "_tkinter"]}
+NEEDS = {"browser": ["chromium"], "compiler": ["cc"], "display": ["Xvfb", "_tkinter"]}
 """Programs and modules that the fixtures of these names need."""
 
 _left_out: list[str] = []

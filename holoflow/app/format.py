@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from holoflow.app.graph import OnError, SchedulerKind, WhenFull
+from holoflow.app.graph import OnError, SchedulerKind, WhenFull, WhenMissed
 from holoflow.quantity import Duration
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
@@ -168,7 +168,15 @@ class BudgetPiece(Piece):
         None, alias="p99.9", description="limit that 99.9% of the frames keep"
     )
     max: Duration | None = Field(None, description="limit that every frame keeps")
-    when_missed: Literal["warn"] = Field("warn", description="what happens if it is missed")
+    when_missed: WhenMissed = Field(
+        "warn",
+        description="warn; drop_late: a frame that is late already is not worked on any more; "
+        "stop: the run is drained and ends with exit status 3",
+    )
+    window: Annotated[Duration, Field(gt=0)] = Field(
+        10.0, description="the last so many seconds are judged"
+    )
+    fail: bool = Field(False, description="whether a run that missed it ends with exit status 3")
 
 
 class FragmentFile(Piece):

@@ -11,6 +11,7 @@ from holoflow.errors import Location
 
 WhenFull: TypeAlias = Literal["block", "drop_oldest", "drop_newest"]
 OnError: TypeAlias = Literal["stop", "skip"]
+WhenMissed: TypeAlias = Literal["warn", "drop_late", "stop"]
 SchedulerKind: TypeAlias = Literal["greedy", "event", "multithread"]
 
 
@@ -123,7 +124,11 @@ class Budget:
     target: str
     limits: Mapping[str, float]
     """Seconds by statistic: `p99`, `max`, …"""
-    when_missed: str = "warn"
+    when_missed: WhenMissed = "warn"
+    window: float = 10.0
+    """Seconds of the sliding window in which it is judged."""
+    fail: bool = False
+    """Whether a run that missed it ends with exit status 3."""
     location: Location | None = None
 
 

@@ -12,6 +12,7 @@ from holoflow.app.shape import Words, check
 from holoflow.app.wiring import Edge
 
 _STATISTICS = ("mean", "p50", "p90", "p95", "p99", "p99.9", "max")
+_NO_LIMITS = {"from", "to", "when_missed", "window", "fail"}
 
 
 def read_fragments(
@@ -85,7 +86,11 @@ def read_budgets(
             continue
         limits = {name: getattr(piece, name.replace(".", "_")) for name in _STATISTICS}
         limits = {name: limit for name, limit in limits.items() if limit is not None}
-        if not limits and not set(item.keys) - {"from", "to", "when_missed"}:
+        if not limits and not set(item.keys) - _NO_LIMITS:
             report.add(item.at, "this budget has no limit", "write one such as p99: 50ms")
-        found.append(Budget(piece.from_, piece.to, limits, piece.when_missed, item.at))
+        found.append(
+            Budget(
+                piece.from_, piece.to, limits, piece.when_missed, piece.window, piece.fail, item.at
+            )
+        )
     return tuple(found)

@@ -8,7 +8,8 @@ import typer
 
 from holoflow.cli import apps
 from holoflow.cli.settings import parse_settings
-from holoflow.cli.text import plural, printable, size
+from holoflow.cli.text import plural, size
+from holoflow.printable import printable
 
 if TYPE_CHECKING:
     from holoflow.app.graph import App, Asset

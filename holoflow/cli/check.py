@@ -10,8 +10,9 @@ import typer
 from holoflow.cli import apps
 from holoflow.cli.errors import ExitStatus
 from holoflow.cli.settings import parse_settings
-from holoflow.cli.text import plural, printable
+from holoflow.cli.text import plural
 from holoflow.errors import AppError
+from holoflow.printable import printable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from holoflow.cli.summary import Summary
 from holoflow.cli.terminal import is_live
-from holoflow.engine.result import Snapshot
+from holoflow.flow.books import Snapshot
 
 
 class Display(Protocol):

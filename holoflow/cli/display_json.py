@@ -10,9 +10,11 @@ from typing import Any
 from holoflow.cli import log
 from holoflow.cli.errors import say
 from holoflow.cli.lines import Lines
-from holoflow.cli.plain_data import plain
 from holoflow.cli.summary import Summary
-from holoflow.engine.result import Snapshot
+from holoflow.flow.books import Snapshot
+from holoflow.flow.report import numbers
+from holoflow.flow.verdict import explain
+from holoflow.plain_data import plain
 
 
 class JsonDisplay:
@@ -47,8 +49,9 @@ class JsonDisplay:
         self._event(
             "snapshot",
             seconds=snapshot.seconds,
-            operators=plain(snapshot.operators),
-            flows=plain(snapshot.flows),
+            operators=numbers.operators(snapshot),
+            flows=numbers.flows(snapshot),
+            paths=numbers.latencies(snapshot),
         )
 
     def stop(self) -> None:
@@ -66,11 +69,12 @@ class JsonDisplay:
             engine=result.engine,
             seconds=result.last.seconds,
             failure=failure,
-            operators=plain(result.last.operators),
-            flows=plain(result.last.flows),
+            explanation=numbers.explained(explain(result.last)),
+            **numbers.numbers(result.last),
             output=str(summary.output),
             written=plain(summary.written),
             report=str(summary.report),
+            traces=[str(trace) for trace in summary.traces],
         )
 
     def _announce(self, snapshot: Snapshot) -> None:

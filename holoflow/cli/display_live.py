@@ -11,20 +11,18 @@ from rich.live import Live
 from rich.text import Text
 
 from holoflow.cli import log, text
-from holoflow.cli.meter import Meter, Reading, source_frames
+from holoflow.cli.meter import Meter, Reading
+from holoflow.cli.printing import print_on
 from holoflow.cli.summary import Summary, renderables
 from holoflow.cli.tables import table
-from holoflow.engine.result import Snapshot
+from holoflow.flow.books import Snapshot
+from holoflow.flow.report.measures import source_frames
+from holoflow.printable import printable
 
 _COLUMNS = (
-    (0, "operator"),
-    (0, "frames"),
-    (30, "rate/s"),
-    (70, "working ms"),
-    (50, "latency ms"),
-    (80, "queue"),
-    (60, "dropped"),
-)
+    (0, "operator"), (0, "frames"), (30, "rate/s"), (45, "busy"), (70, "work p50"),
+    (55, "latency p50"), (50, "latency p99"), (80, "queue"), (60, "dropped"),
+)  # fmt: skip
 
 
 class LiveDisplay:
@@ -43,7 +41,7 @@ class LiveDisplay:
 
     def note(self, sentence: str) -> None:
         """Print a sentence above the table."""
-        self._console.print(Text(text.printable(sentence)), soft_wrap=True)
+        self._console.print(Text(printable(sentence)), soft_wrap=True)
 
     def log(self, record: logging.LogRecord) -> None:
         """Print what was logged above the table."""
@@ -79,8 +77,7 @@ class LiveDisplay:
 
     def end(self, summary: Summary) -> None:
         """Print the summary."""
-        for part in renderables(summary, self._console.width):
-            self._console.print(part, soft_wrap=isinstance(part, Text))
+        print_on(self._console, renderables(summary, self._console.width))
 
     def _draw(self, snapshot: Snapshot) -> RenderableType:
         readings = self._meter.read(snapshot)
@@ -95,9 +92,9 @@ class LiveDisplay:
 
     def _state(self, snapshot: Snapshot) -> Text:
         return Text(
-            text.printable(
+            printable(
                 f"{self._name}: {text.plural(source_frames(snapshot), 'frame')} in "
-                f"{text.seconds(snapshot.seconds)}"
+                f"{text.seconds(snapshot.seconds)}; times in ms"
             ),
             style="bold",
             no_wrap=True,
@@ -106,7 +103,7 @@ class LiveDisplay:
 
 
 def _announcements(snapshot: Snapshot) -> list[Text]:
-    return [Text(text.printable(f"{kind}: {words}")) for kind, words in snapshot.announcements]
+    return [Text(printable(f"{kind}: {words}")) for kind, words in snapshot.announcements]
 
 
 def _cells(reading: Reading) -> dict[str, str]:
@@ -115,8 +112,10 @@ def _cells(reading: Reading) -> dict[str, str]:
         "operator": reading.name,
         "frames": text.count(reading.frames),
         "rate/s": text.rate(reading.rate),
-        "working ms": text.milliseconds(reading.working),
-        "latency ms": text.milliseconds(reading.latency),
+        "busy": text.percent(reading.utilisation),
+        "work p50": text.statistic(reading.working, "p50"),
+        "latency p50": text.statistic(reading.latency, "p50"),
+        "latency p99": text.statistic(reading.latency, "p99"),
         "queue": f"{reading.waiting}/{reading.queue}" if reading.queue else "-",
         "dropped": text.causes(lost) or "0",
     }

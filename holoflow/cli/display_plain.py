@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import logging
-import math
 from collections.abc import Callable
 
 from holoflow.cli import log, text
 from holoflow.cli.errors import say
 from holoflow.cli.lines import Lines
-from holoflow.cli.meter import Meter, source_frames, total_dropped
+from holoflow.cli.meter import Meter, Reading
+from holoflow.cli.printing import WIDE, plain_text
 from holoflow.cli.summary import Summary, renderables
-from holoflow.engine.result import Snapshot
+from holoflow.flow.books import Snapshot
+from holoflow.flow.histogram import Histogram
+from holoflow.flow.report.measures import source_frames, sources, total_dropped
+from holoflow.printable import printable
 
 PROGRESS_EVERY = 5.0
 """Seconds from one line of progress to the next."""
-_WIDTH = 10_000
-"""Columns: wider than any table, so that nothing is cut."""
 
 
 class PlainDisplay:
@@ -43,24 +43,20 @@ class PlainDisplay:
     def snapshot(self, snapshot: Snapshot) -> None:
         """Print new announcements, and a line of progress when it is time for one."""
         for kind, words in snapshot.announcements[self._announced :]:
-            self._lines.write(text.printable(f"{kind}: {words}"))
+            self._lines.write(printable(f"{kind}: {words}"))
         self._announced = len(snapshot.announcements)
         readings = self._meter.read(snapshot)
         if snapshot.seconds < self._progress_at:
             return
         self._progress_at = (snapshot.seconds // PROGRESS_EVERY + 1) * PROGRESS_EVERY
-        senders = {flow.source.rpartition(".")[0] for flow in snapshot.flows}
-        fed = {flow.target.rpartition(".")[0] for flow in snapshot.flows}
-        rate = sum(reading.rate for reading in readings if reading.name not in fed)
-        latency = max(
-            (reading.latency for reading in readings if reading.name not in senders),
-            default=math.nan,
-        )
+        fed_by_none = {books.name for books in sources(snapshot)}
+        rate = sum(reading.rate for reading in readings if reading.name in fed_by_none)
+        latency = _latency(snapshot, readings)
         dropped = text.causes(total_dropped(snapshot))
         self._lines.write(
             f"{text.seconds(snapshot.seconds)}: {text.plural(source_frames(snapshot), 'frame')}, "
-            f"{text.rate(rate)} frames/s, latency {text.milliseconds(latency)} ms"
-            + (f", dropped {dropped}" if dropped else "")
+            f"{text.rate(rate)} frames/s, latency p50 {text.statistic(latency, 'p50')} ms, "
+            f"p99 {text.statistic(latency, 'p99')} ms" + (f", dropped {dropped}" if dropped else "")
         )
 
     def stop(self) -> None:
@@ -68,10 +64,11 @@ class PlainDisplay:
 
     def end(self, summary: Summary) -> None:
         """Print the summary."""
-        from rich.console import Console
+        self._lines.write(plain_text(renderables(summary, WIDE)).rstrip("\n"))
 
-        page = io.StringIO()
-        console = Console(file=page, width=_WIDTH, color_system=None)
-        for part in renderables(summary, _WIDTH):
-            console.print(part)
-        self._lines.write("\n".join(line.rstrip() for line in page.getvalue().splitlines()))
+
+def _latency(snapshot: Snapshot, readings: list[Reading]) -> Histogram:
+    """Return the latencies of the slowest sink over the last seconds."""
+    senders = {flow.producer for flow in snapshot.flows}
+    sinks = [reading.latency for reading in readings if reading.name not in senders]
+    return max(sinks, key=lambda times: times.mean, default=Histogram())

@@ -13,8 +13,8 @@ from typing import TextIO
 
 import typer
 
-from holoflow.cli.text import printable
 from holoflow.errors import HoloflowError
+from holoflow.printable import printable
 
 
 class ExitStatus(IntEnum):
@@ -24,6 +24,8 @@ class ExitStatus(IntEnum):
     OPERATOR_FAILED = 1
     APP_WRONG = 2
     """Also a wrong option."""
+    OVER_BUDGET = 3
+    """A budget was missed for which the app asks to be told so."""
     BUG = 70
     """holoflow itself failed."""
     INTERRUPTED = 130

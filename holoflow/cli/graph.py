@@ -12,8 +12,8 @@ import typer
 
 from holoflow.cli import apps
 from holoflow.cli.settings import parse_settings
-from holoflow.cli.text import printable
 from holoflow.errors import HoloflowError
+from holoflow.printable import printable
 
 Format = Literal["text", "mermaid", "svg", "dot", "json"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal, TypeAlias
 
-from holoflow.cli.text import printable
+from holoflow.printable import printable
 
 LevelName: TypeAlias = Literal["debug", "info", "warning", "error"]
 

@@ -6,10 +6,12 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from holoflow.engine.result import Snapshot
+from holoflow.flow.books import OperatorBooks, Snapshot
+from holoflow.flow.histogram import Histogram
+from holoflow.flow.live.difference import subtract
 
 WINDOW = 2.0
-"""Seconds over which rates are taken."""
+"""Seconds over which rates, utilisation and latencies are taken."""
 
 
 @dataclass(frozen=True)
@@ -18,12 +20,15 @@ class Reading:
 
     name: str
     frames: int
+    """Since the start."""
     rate: float
     """Frames per second over the last seconds."""
-    working: float
-    """Mean seconds of work a frame."""
-    latency: float
-    """Mean seconds from capture to the end of the call."""
+    utilisation: float | None
+    """Share of the last seconds in which it was at work; None where it is not measured."""
+    working: Histogram
+    """Seconds of work a frame, over the last seconds."""
+    latency: Histogram
+    """Seconds from capture to the end of the call, over the last seconds."""
     waiting: int
     """Messages in its queues."""
     queue: int
@@ -37,53 +42,51 @@ class Meter:
     """Turns snapshots into readings; keeps those of the last `WINDOW` seconds."""
 
     def __init__(self) -> None:
-        """Nothing has been read yet: the first rates are means since the start."""
-        self._earlier: deque[tuple[float, dict[str, int]]] = deque([(0.0, {})])
+        """Nothing has been read yet: the first readings are those since the start."""
+        self._earlier: deque[tuple[float, Mapping[str, OperatorBooks]]] = deque([(0.0, {})])
 
     def read(self, snapshot: Snapshot) -> list[Reading]:
         """Return a reading for every operator, in the order of the snapshot."""
         now = snapshot.seconds
         while len(self._earlier) > 1 and now - self._earlier[1][0] >= WINDOW:
             self._earlier.popleft()
-        since, frames = self._earlier[0]
-        self._earlier.append((now, {books.name: books.frames for books in snapshot.operators}))
-        span = now - since
+        since, before = self._earlier[0]
+        self._earlier.append((now, {books.name: books for books in snapshot.operators}))
         waiting, queues = Counter[str](), Counter[str]()
         dropped: dict[str, Counter[str]] = {
             books.name: Counter(books.dropped) for books in snapshot.operators
         }
         for flow in snapshot.flows:
-            target = flow.target.rpartition(".")[0]
-            waiting[target] += flow.waiting
-            queues[target] += flow.queue
-            dropped[target].update(flow.dropped)
+            waiting[flow.consumer] += flow.waiting
+            queues[flow.consumer] += flow.queue
+            dropped.setdefault(flow.consumer, Counter()).update(flow.dropped)
         return [
-            Reading(
-                name=books.name,
-                frames=books.frames,
-                rate=(books.frames - frames.get(books.name, 0)) / span if span > 0 else 0.0,
-                working=books.working / books.frames if books.frames else 0.0,
-                latency=books.latency,
-                waiting=waiting[books.name],
-                queue=queues[books.name],
-                dropped=dropped[books.name],
-                skipped=books.skipped,
+            _reading(
+                books, before.get(books.name), now - since, waiting=waiting[books.name],
+                queue=queues[books.name], dropped=dropped[books.name],
             )
             for books in snapshot.operators
-        ]
+        ]  # fmt: skip
 
 
-def source_frames(snapshot: Snapshot) -> int:
-    """Return the frames that all sources have sent."""
-    fed = {flow.target.rpartition(".")[0] for flow in snapshot.flows}
-    return sum(books.frames for books in snapshot.operators if books.name not in fed)
-
-
-def total_dropped(snapshot: Snapshot) -> Counter[str]:
-    """Return everything lost, by cause."""
-    total = Counter[str]()
-    for operator in snapshot.operators:
-        total.update(operator.dropped)
-    for flow in snapshot.flows:
-        total.update(flow.dropped)
-    return total
+def _reading(
+    now: OperatorBooks, before: OperatorBooks | None, span: float, *, waiting: int, queue: int,
+    dropped: Mapping[str, int],
+) -> Reading:  # fmt: skip
+    frames, busy, working, latency = now.frames, now.busy, now.working, now.latency
+    if before is not None:
+        frames, busy = frames - before.frames, busy - before.busy
+        working = subtract(working, before.working)
+        latency = subtract(latency, before.latency)
+    return Reading(
+        name=now.name,
+        frames=now.frames,
+        rate=frames / span if span > 0 else 0.0,
+        utilisation=max(busy, 0.0) / span if span > 0 and now.working.count else None,
+        working=working,
+        latency=latency,
+        waiting=waiting,
+        queue=queue,
+        dropped=dropped,
+        skipped=now.skipped,
+    )

@@ -15,8 +15,8 @@ from typing import Annotated
 
 import typer
 
-from holoflow.cli.text import printable
 from holoflow.errors import HoloflowError
+from holoflow.printable import printable
 
 commands = typer.Typer(
     no_args_is_help=True,

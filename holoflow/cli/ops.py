@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from holoflow.cli.errors import say
-from holoflow.cli.text import printable
+from holoflow.printable import printable
 
 commands = typer.Typer(help="The operator catalogue: list, search, show.")
 
@@ -59,8 +59,8 @@ def show(
 ) -> None:
     """Show one operator: ports, parameters, what it needs, and an example."""
     from holoflow.app.classes import find_class
-    from holoflow.cli.plain_data import plain
     from holoflow.cli.sheet import sheet
+    from holoflow.plain_data import plain
 
     shown = sheet(name, find_class(name, Path.cwd()))
     typer.echo(json.dumps(plain(shown), indent=1) if as_json else printable(str(shown)))

@@ -10,8 +10,12 @@ from typer.core import TyperGroup
 import holoflow
 from holoflow.cli import assets, graph, new, ops, schema
 from holoflow.cli.check import check
+from holoflow.cli.compare import compare
 from holoflow.cli.errors import reported
+from holoflow.cli.export import export
+from holoflow.cli.report import report
 from holoflow.cli.run import run
+from holoflow.cli.top import top
 
 
 class _Program(TyperGroup):
@@ -28,7 +32,8 @@ program = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit status: 0 done, 1 an operator failed, 2 the app is wrong, 130 interrupted.",
+    epilog="Exit status: 0 done, 1 an operator failed, 2 the app is wrong, 3 over budget, "
+    "130 interrupted.",
 )
 
 
@@ -53,6 +58,10 @@ def common(
 
 
 program.command()(run)
+program.command()(top)
+program.command()(export)
+program.command()(report)
+program.command()(compare)
 program.command()(check)
 program.command()(graph.graph)
 program.add_typer(ops.commands, name="ops")

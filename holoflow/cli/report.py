@@ -1,60 +1,116 @@
-"""What a run leaves in its output folder: `report.json`, and `error.log` where it failed."""
+"""`holoflow report`: what a run did, where its time went, and what limited it."""
 
 from __future__ import annotations
 
-import json
-import platform
-import traceback
-from datetime import datetime
-from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from holoflow.cli.plain_data import plain
-from holoflow.engine.result import RunOptions, RunResult
-from holoflow.plan import Plan
+import typer
 
-REPORT = "report.json"
-ERROR_LOG = "error.log"
+from holoflow.errors import HoloflowError
+from holoflow.printable import printable
 
-_LIBRARIES = (
-    "holoflow", "numpy", "pydantic", "holoscan-cu12", "holoscan-cu13", "av", "onnxruntime",
-    "opencv-python-headless", "pydicom", "torch",
-)  # fmt: skip
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
+    from rich.console import RenderableType
 
-def write_report(
-    folder: Path, plan: Plan, options: RunOptions, result: RunResult, started: datetime
-) -> Path:
-    """Write all that is known of a run as JSON; returns the file."""
-    report = {
-        "app": plan.app.name,
-        "started": started.isoformat(timespec="seconds"),
-        "result": plain(result),
-        "options": plain(options),
-        "plan": plain(plan),
-        "versions": _versions(),
-    }
-    path = folder / REPORT
-    path.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    return path
+    from holoflow.flow.report.run_report import RunReport
+
+MOST_PATHS = 3
+"""Paths whose time is split; the slowest first."""
 
 
-def write_error_log(folder: Path, error: BaseException) -> Path:
-    """Write the traceback of `error`; returns the file."""
-    path = folder / ERROR_LOG
-    # backslashreplace: what an exception says may hold bytes that were never text
-    with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
-        file.writelines(traceback.format_exception(error))
-    return path
+def report(
+    run: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of a run, or its report.json; the newest below ./runs."),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a page with pictures.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print all numbers and the explanation as JSON.")
+    ] = False,
+) -> None:
+    """Show what a run did, where its time went, and what limited it."""
+    from holoflow.cli.printing import print_parts
+    from holoflow.flow.report.run_report import read_report, to_json
+    from holoflow.flow.verdict import explain
+
+    if html is not None and as_json:
+        raise HoloflowError("--html and --json: choose one of them")
+    found = read_report(run if run is not None else newest(Path("runs")))
+    if html is not None:
+        from holoflow.flow.report.page import page
+
+        try:
+            html.write_bytes(page(found, explain(found.snapshot)))
+        except OSError as error:
+            raise HoloflowError(f"the page cannot be written: {error}") from None
+    elif as_json:
+        typer.echo(to_json(found, explain(found.snapshot)), nl=False)
+    else:
+        print_parts(lambda width: parts(found, width))
 
 
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version(), "platform": platform.platform()}
-    return versions | {name: version for name in _LIBRARIES if (version := _version(name))}
+def newest(runs: Path) -> Path:
+    """Return the folder below `runs` whose report is the newest."""
+    from holoflow.flow.report.run_report import REPORT
+
+    found = [(file.stat().st_mtime_ns, file.parent) for file in runs.glob(f"*/{REPORT}")]
+    if not found:
+        raise HoloflowError(f"no run with a {REPORT} below {runs}; name the folder of a run")
+    return max(found)[1]
 
 
-def _version(library: str) -> str | None:
-    try:
-        return metadata.version(library)
-    except metadata.PackageNotFoundError:
-        return None
+def parts(report: RunReport, width: int) -> Iterator[RenderableType]:
+    """Yield the whole report, top to bottom, for a terminal of `width`."""
+    from rich.text import Text
+
+    from holoflow.cli import sections, text
+    from holoflow.cli.summary import headline
+    from holoflow.flow.verdict import explain
+
+    last = report.snapshot
+    explanation = explain(last)
+    yield Text(printable(headline(report.app, report.outcome, report.engine, last)), style="bold")
+    yield sections.said(f"started {report.started}, run {last.run}")
+    if report.failure is not None:
+        yield sections.said(report.failure, "bold red")
+    yield Text("")
+    yield from sections.findings(explanation, all_of_them=True)
+    yield from sections.critical_path(explanation)
+    if last.budgets:
+        yield from _part("budgets", sections.budgets(last, width))
+    if last.paths:
+        yield from _part("paths: end to end, ms", sections.paths(last.paths, width))
+        critical = explanation.critical
+        ordered = sorted(last.paths, key=lambda path: path is not critical)
+        for path in ordered[:MOST_PATHS]:
+            yield from _part(
+                f"where the time goes, mean ms: {path.name}",
+                *sections.split_table(path, last, width),
+            )
+        if len(ordered) > MOST_PATHS:
+            yield Text(f"and {text.plural(len(ordered) - MOST_PATHS, 'path')} more")
+    if last.unfollowed:
+        yield sections.said(
+            f"{text.plural(last.unfollowed, 'way')} through the graph were too many to be followed"
+        )
+    if last.operators:
+        yield from _part("operators: times in ms", sections.operators(last, last.operators, width))
+    if last.workers:
+        yield from _part("workers", sections.workers(last, width))
+    if last.flows:
+        yield from _part("flows: times in ms", sections.flows(last, width))
+
+
+def _part(title: str, *content: RenderableType) -> Iterator[RenderableType]:
+    from rich.text import Text
+
+    from holoflow.cli import sections
+
+    yield Text("")
+    yield sections.heading(title)
+    yield from content

@@ -13,6 +13,7 @@ import typer
 
 from holoflow.cli import apps
 from holoflow.cli.settings import parse_duration, parse_settings
+from holoflow.cli.telemetry import parse_metrics, parse_trace
 from holoflow.errors import HoloflowError
 
 if TYPE_CHECKING:
@@ -53,6 +54,14 @@ def run(
     tracking: Annotated[
         Literal["on", "off"], typer.Option(help="Whether every frame's times are taken.")
     ] = "on",
+    trace: Annotated[
+        str | None,
+        typer.Option(metavar="frames=N", help="Keep all calls on the newest N frames."),
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(metavar="[ADDRESS:]PORT", help="Serve metrics for Prometheus."),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Folder for what is written; runs/APP-DATE-TIME."),
@@ -70,6 +79,10 @@ def run(
     from holoflow.engine.result import RunOptions
     from holoflow.plan import plan
 
+    frames_traced = None if trace is None else parse_trace(trace)
+    if frames_traced is not None and tracking == "off":
+        raise typer.BadParameter("without tracking there is nothing to keep", param_hint="--trace")
+    address = None if metrics is None else parse_metrics(metrics)
     seconds = None if duration is None else parse_duration(duration, "--for")
     loaded = load(apps.find(app), settings=parse_settings(setting or []))
     loaded = _rescheduled(loaded, scheduler, workers)
@@ -83,8 +96,10 @@ def run(
         lossless=lossless,
         web=not no_web,
         tracked=tracking == "on",
+        trace=frames_traced,
     )
-    raise typer.Exit(run_plan(planned, options, as_json=as_json, log_level=log_level))
+    status = run_plan(planned, options, as_json=as_json, log_level=log_level, metrics=address)
+    raise typer.Exit(status)
 
 
 def _rescheduled(app: App, kind: SchedulerKind | None, workers: int | None) -> App:

@@ -4,46 +4,65 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import nullcontext, redirect_stdout
+from contextlib import ExitStack, redirect_stdout
 from datetime import datetime
+from pathlib import Path
 
 from holoflow import engine
 from holoflow.cli import display, interrupts, log, terminal
 from holoflow.cli.errors import ExitStatus, say
-from holoflow.cli.report import write_error_log, write_report
 from holoflow.cli.summary import Summary
 from holoflow.cli.written import state, written
 from holoflow.engine.result import Failure, RunOptions, RunResult, Stopper
 from holoflow.errors import HoloflowError
+from holoflow.flow.books import Sample, Snapshot
+from holoflow.flow.export.metrics_server import MetricsServer
+from holoflow.flow.export.trace import write_trace
+from holoflow.flow.live.publish import Publisher
+from holoflow.flow.report.page import write_html
+from holoflow.flow.report.run_report import report_of, write_error_log, write_report
 from holoflow.plan import Plan
 
 
 def run_plan(
-    plan: Plan, options: RunOptions, *, as_json: bool, log_level: log.LevelName
-) -> ExitStatus:
+    plan: Plan, options: RunOptions, *, as_json: bool, log_level: log.LevelName,
+    metrics: tuple[str, int] | None = None,
+) -> ExitStatus:  # fmt: skip
     """Run `plan`, show it, and leave a report in the output folder, which is there.
 
-    Raises `HoloflowError` where the engine cannot run the plan or the report cannot be written.
+    `metrics` is the address and port where Prometheus finds them. Raises `HoloflowError` where
+    the engine cannot run the plan, nobody can listen there, or the report cannot be written.
     """
     started, before = datetime.now().astimezone(), state(options.output)
     run = _Run(plan.app.name, as_json=as_json)
     try:
-        result = run.execute(plan, options, log_level)
+        result = run.execute(plan, options, log_level, metrics)
         after = state(options.output)
         try:
-            report = write_report(options.output, plan, options, result, started)
+            report, traces = _write(plan, options, result, started)
         except OSError as error:
             raise HoloflowError(
                 f"the run is {result.outcome}, but its report cannot be written: {error}"
             ) from None
         run.display.end(
-            Summary(plan.app.name, result, options.output, written(before, after), report)
+            Summary(plan.app.name, result, options.output, written(before, after), report, traces)
         )
         if result.failure is not None:
             say(_describe(result.failure, options))
         return run.status(result)
     finally:
         run.restore_terminal()
+
+
+def _write(
+    plan: Plan, options: RunOptions, result: RunResult, started: datetime
+) -> tuple[Path, tuple[Path, ...]]:
+    """Write all that is known of a run; return the file for machines, and those of raw calls."""
+    report = report_of(plan, options, result, started)
+    records = result.records
+    traces = () if records is None else tuple(write_trace(options.output, records))
+    write_html(options.output, report)
+    return write_report(options.output, report), traces
 
 
 class _Run:
@@ -57,25 +76,40 @@ class _Run:
         self._signals = 0
         self._gone = False
 
-    def execute(self, plan: Plan, options: RunOptions, log_level: log.LevelName) -> RunResult:
+    def execute(
+        self, plan: Plan, options: RunOptions, log_level: log.LevelName,
+        metrics: tuple[str, int] | None,
+    ) -> RunResult:  # fmt: skip
         """Run the plan to its end; returns only once nothing of it is left."""
         for notice in plan.notices:
             self.display.note(f"note: {notice}")
         try:
-            with (
-                log.logged_to(self.display.log, log_level),
-                interrupts.heard(self._on_signal),
-                # what operators print must not come between the lines for machines
-                redirect_stdout(sys.stderr) if self._as_json else nullcontext(),
-            ):
+            with ExitStack() as stack:
+                stack.enter_context(log.logged_to(self.display.log, log_level))
+                stack.enter_context(interrupts.heard(self._on_signal))
+                if self._as_json:
+                    # what operators print must not come between the lines for machines
+                    stack.enter_context(redirect_stdout(sys.stderr))
+                fragment = "+".join(process.fragment for process in plan.processes)
+                publisher = stack.enter_context(Publisher(plan.app.name, options.run, fragment))
+                server = None
+                if metrics is not None:
+                    server = stack.enter_context(MetricsServer(*metrics))
+                    self.display.note(f"metrics: {server.url}")
+
+                def observe(snapshot: Snapshot, history: tuple[Sample, ...]) -> None:
+                    self.display.snapshot(snapshot)
+                    publisher.put(snapshot, history)
+                    if server is not None:
+                        server.put(snapshot)
+
                 result = engine.execute(
                     plan,
                     options,
                     stopper=self._stopper,
-                    observe=self.display.snapshot,
+                    observe=observe,
                     every=self.display.every,
                 )
-            self.display.snapshot(result.last)
         finally:
             self.display.stop()
         return result
@@ -86,6 +120,8 @@ class _Run:
             return ExitStatus.OPERATOR_FAILED
         if self._gone and not self._signals:
             return ExitStatus.READER_GONE
+        if result.over_budget and result.outcome == "done":
+            return ExitStatus.OVER_BUDGET
         return ExitStatus.DONE if result.outcome == "done" else ExitStatus.INTERRUPTED
 
     def _on_signal(self) -> None:

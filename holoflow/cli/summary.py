@@ -9,12 +9,18 @@ from pathlib import Path
 from rich.console import RenderableType
 from rich.text import Text
 
-from holoflow.cli import text
-from holoflow.cli.meter import source_frames
-from holoflow.cli.tables import table
+from holoflow.cli import sections, text
 from holoflow.cli.written import Written
 from holoflow.engine.result import RunResult
-from holoflow.flow.books import FlowBooks, OperatorBooks
+from holoflow.flow.books import OperatorBooks, Snapshot
+from holoflow.flow.report import measures
+from holoflow.flow.report.page import PAGE
+from holoflow.flow.verdict import explain
+from holoflow.printable import printable
+
+MOST_PATHS = 3
+MOST_OPERATORS = 12
+"""That are shown; the report has all."""
 
 
 @dataclass(frozen=True)
@@ -27,70 +33,53 @@ class Summary:
     written: tuple[Written, ...]
     """What the operators wrote in the output folder."""
     report: Path
-
-
-_OPERATOR_COLUMNS = (
-    (0, "operator"),
-    (0, "frames"),
-    (75, "sent"),
-    (40, "working ms"),
-    (64, "slowest ms"),
-    (52, "latency ms"),
-    (75, "skipped"),
-    (30, "dropped"),
-)
-_FLOW_COLUMNS = ((0, "flow"), (0, "sent"), (50, "delivered"), (40, "dropped"))
+    traces: tuple[Path, ...] = ()
+    """Files with the raw calls, where they were asked for."""
 
 
 def renderables(summary: Summary, width: int) -> Iterator[RenderableType]:
     """Yield the parts of the closing report, top to bottom, for a terminal of `width`."""
-    result = summary.result
-    yield Text(text.printable(_headline(summary)), style="bold")
-    if result.last.operators:
-        yield Text("")
-        yield table(_OPERATOR_COLUMNS, map(_operator, result.last.operators), width)
-    if result.last.flows:
-        yield Text("")
-        yield table(_FLOW_COLUMNS, map(_flow, result.last.flows), width)
-    yield Text("")
+    result, last = summary.result, summary.result.last
+    yield Text(printable(headline(summary.app, result.outcome, result.engine, last)), style="bold")
+    if last.operators:
+        shown = _busiest(last)
+        yield sections.heading("operators: times in ms")
+        yield sections.operators(last, shown, width)
+        yield from _and_more(len(last.operators) - len(shown), "operator")
+    if last.paths:
+        yield sections.heading("paths: end to end, ms")
+        yield sections.paths(last.paths[:MOST_PATHS], width)
+        yield from _and_more(len(last.paths) - MOST_PATHS, "path")
+    yield from sections.losses(last)
+    yield from sections.budget_lines(last)
+    yield from sections.findings(explain(last), all_of_them=False)
     if summary.written:
-        yield _line(f"written to {summary.output}:")
+        yield sections.line(f"written to {summary.output}:")
         for written in summary.written:
-            yield _line(f"  {written}")
-    yield _line(f"report: {summary.report}")
+            yield sections.line(f"  {written}")
+    for trace in summary.traces:
+        yield sections.line(f"trace: {trace}")
+    yield sections.line(f"page: {summary.report.with_name(PAGE)}")
+    yield sections.line(f"report: {summary.report}")
 
 
-def _line(content: str) -> Text:
-    return Text(text.printable(content), no_wrap=True, overflow="ignore")
-
-
-def _headline(summary: Summary) -> str:
-    result = summary.result
-    frames, seconds = source_frames(result.last), result.last.seconds
+def headline(app: str, outcome: str, engine: str, snapshot: Snapshot) -> str:
+    """Return how a run ended, how many frames it had, and how fast it was."""
+    frames, seconds = measures.source_frames(snapshot), snapshot.seconds
     rate = f" ({text.rate(frames / seconds)} frames/s)" if seconds > 0 else ""
     return (
-        f"{summary.app}: {result.outcome}, {text.plural(frames, 'frame')} in "
-        f"{text.seconds(seconds)}{rate}, engine {result.engine}"
+        f"{app}: {outcome}, {text.plural(frames, 'frame')} in "
+        f"{text.seconds(seconds)}{rate}, engine {engine}"
     )
 
 
-def _operator(books: OperatorBooks) -> dict[str, str]:
-    return {
-        "operator": books.name,
-        "frames": text.count(books.frames),
-        "sent": text.count(books.sent),
-        "working ms": text.milliseconds(books.working / books.frames if books.frames else 0),
-        "slowest ms": text.milliseconds(books.slowest),
-        "latency ms": text.milliseconds(books.latency),
-        "skipped": text.count(books.skipped),
-        "dropped": text.causes(books.dropped) or "0",
-    }
+def _busiest(snapshot: Snapshot) -> list[OperatorBooks]:
+    """Return the operators that are shown, in the order of the app."""
+    by_use = sorted(snapshot.operators, key=lambda books: -books.busy)[:MOST_OPERATORS]
+    names = {books.name for books in by_use}
+    return [books for books in snapshot.operators if books.name in names]
 
 
-def _flow(books: FlowBooks) -> dict[str, str]:
-    return {
-        "flow": f"{books.source} -> {books.target}",
-        "sent": text.count(books.sent),
-        "delivered": text.count(books.delivered),
-        "dropped": text.causes(books.dropped) or "0",
-    }
+def _and_more(number: int, noun: str) -> Iterator[RenderableType]:
+    if number > 0:
+        yield Text(f"and {text.plural(number, noun)} more")

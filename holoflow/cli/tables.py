@@ -5,29 +5,77 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from holoflow.cli.text import printable
+from holoflow.cli.text import shortened
+from holoflow.printable import printable
 
 Columns: TypeAlias = Sequence[tuple[int, str]]
 """Headings, each with the least width of a terminal that still has room for the column."""
+Cell: TypeAlias = "str | Text"
+"""Text is shown as it is, with its styles."""
 
-_WORDS = frozenset({"operator", "flow", "dropped"})
+_WORDS = frozenset({"operator", "flow", "dropped", "path", "thread", "budget", "", "verdict"})
 """Columns of words, which begin at the left; numbers end at the right."""
+_WAYS = frozenset({"path", "budget"})
+"""Columns of words whose beginning and end say most."""
+_GAP = 2
+_LEAST = 10
+"""Characters below which a column of words is not cut as long as others can be left out."""
 
 
-def table(columns: Columns, rows: Iterable[Mapping[str, str]], width: int) -> Table:
-    """Return a table of `rows`, cells by heading, shown as they are: markup means nothing."""
-    shown = [heading for least, heading in columns if width >= least]
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in shown:
+def table(columns: Columns, rows: Iterable[Mapping[str, Cell]], width: int) -> Table:
+    """Return a table of `rows`, cells by heading, shown as they are: markup means nothing.
+
+    Where `width` does not suffice, columns are left out, those that need the widest terminal
+    first, and words are cut, but no number.
+    """
+    lines = [{heading: _text(row[heading]) for _, heading in columns} for row in rows]
+    shown = _fitting([column for column in columns if width >= column[0]], lines, width)
+    made = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+    for heading, room in shown.items():
         made.add_column(
             heading,
             justify="left" if heading in _WORDS else "right",
             no_wrap=True,
             overflow="ellipsis",
+            max_width=room,
         )
-    for row in rows:
-        made.add_row(*(Text(printable(row[heading]).replace("\n", " ")) for heading in shown))
+    for line in lines:
+        made.add_row(*(_cut(line[heading], heading, room) for heading, room in shown.items()))
     return made
+
+
+def _text(cell: Cell) -> Text:
+    return Text(printable(cell).replace("\n", " ")) if isinstance(cell, str) else cell
+
+
+def _fitting(columns: Columns, lines: Sequence[Mapping[str, Text]], width: int) -> dict[str, int]:
+    """Return the headings that are shown, with their widths."""
+    left = list(columns)
+    while True:
+        widths = {
+            heading: max([cell_len(heading), *(line[heading].cell_len for line in lines)])
+            for _, heading in left
+        }
+        excess = sum(widths.values()) + _GAP * (len(left) - 1) - width
+        cuttable = {h: w - _LEAST for h, w in widths.items() if h in _WORDS and w > _LEAST}
+        if excess <= sum(cuttable.values()) or len(left) < 2:
+            break
+        # Of those that need as wide a terminal, the rightmost goes first; the first one stays.
+        left.remove(max(reversed(left[1:]), key=lambda column: column[0]))
+    while excess > 0 and cuttable:
+        widest = max(cuttable, key=lambda heading: widths[heading])
+        others = [w for h, w in widths.items() if h in cuttable and h != widest]
+        step = min(excess, cuttable[widest], max(widths[widest] - max(others, default=0), 1))
+        widths[widest] -= step
+        excess -= step
+        cuttable[widest] -= step
+        cuttable = {heading: rest for heading, rest in cuttable.items() if rest}
+    return {heading: min(w, max(width, 1)) for heading, w in widths.items()}
+
+
+def _cut(text: Text, heading: str, room: int) -> Text:
+    return Text(shortened(text.plain, room)) if heading in _WAYS else text

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-
-def printable(text: str) -> str:
-    """Return `text` with control characters escaped, so that it cannot steer a terminal.
-
-    Line breaks and tabs stay.
-    """
-    return "".join(
-        character
-        if character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cs")
-        else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )
+if TYPE_CHECKING:
+    from holoflow.flow.histogram import Histogram
 
 
 def count(number: int) -> str:
@@ -42,6 +32,40 @@ def milliseconds(seconds: float) -> str:
         return "-"
     value = seconds * 1e3
     return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.3f}"
+
+
+def statistic(times: Histogram, name: str) -> str:
+    """Return a statistic of `times`, such as `p99`, in milliseconds.
+
+    It is `-` where there are no times, or no such statistic.
+    """
+    try:
+        return measured(times.statistic(name)) if times.count else "-"
+    except (KeyError, ValueError):
+        return "-"
+
+
+def measured(seconds: float | None) -> str:
+    """Return `seconds` in milliseconds, also where they are 0; `-` for None."""
+    if seconds is None:
+        return "-"
+    return milliseconds(seconds) if seconds > 0 else "0"
+
+
+def percent(share: float | None) -> str:
+    """Return a share (0 to 1) as `94%`, small ones as `0.4%`; `-` for None."""
+    if share is None:
+        return "-"
+    value = share * 100
+    return f"{value:.1f}%" if 0 < value < 9.95 else f"{value:.0f}%"
+
+
+def shortened(words: str, width: int) -> str:
+    """Return `words` with so much of their middle left out that `width` characters remain."""
+    if len(words) <= width:
+        return words
+    end = max(width - 1, 0) // 2
+    return words[: max(width - 1 - end, 0)] + "…" + words[len(words) - end :]
 
 
 def seconds(duration: float) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pydantic
 
-from holoflow.app.graph import App, Node
+from holoflow.app.graph import App, Budget, Node
 from holoflow.context import OperatorContext
 from holoflow.engine.control import Control
 from holoflow.engine.host import Host
@@ -17,7 +18,9 @@ from holoflow.engine.queue import LatestQueue, Queue
 from holoflow.engine.source_stage import SourceStage
 from holoflow.errors import HoloflowError
 from holoflow.flow.account import Account
-from holoflow.flow.books import FlowBooks, OperatorBooks
+from holoflow.flow.budget import BudgetAccount
+from holoflow.flow.export import nvtx
+from holoflow.flow.paths import PathTree, Stop
 from holoflow.operator import Operator
 from holoflow.plan.plan import Plan, PlannedFlow
 from holoflow.plan.plan import Stage as PlannedStage
@@ -32,33 +35,9 @@ class Program:
     hosts: dict[str, Host]
     stages: list[SourceStage | OperatorStage]
     queues: dict[PlannedFlow, Queue]
+    budgets: list[BudgetAccount]
     natives: dict[str, Account] = field(default_factory=dict)
     """Accounts of Holoscan's own operators."""
-
-    def operator_books(self) -> tuple[OperatorBooks, ...]:
-        """Books of every operator, in the order of the app."""
-        accounts = {**self.natives, **{name: host.account for name, host in self.hosts.items()}}
-        return tuple(accounts[n].books() for n in self.plan.app.operators if n in accounts)
-
-    def flow_books(self) -> tuple[FlowBooks, ...]:
-        """Books of every flow, in the order of the app; those of fused ones from the operators'."""
-        return tuple(
-            self.queues[flow].books() if flow in self.queues else self._fused_books(flow)
-            for flow in self.plan.flows
-            if flow in self.queues or flow.fused
-        )
-
-    def _fused_books(self, flow: PlannedFlow) -> FlowBooks:
-        target = self.hosts[flow.target.operator].account
-        failed = target.failed
-        delivered = target.frames
-        return FlowBooks(
-            source=str(flow.source),
-            target=str(flow.target),
-            sent=delivered + failed,
-            delivered=delivered,
-            dropped={"error": failed} if failed else {},
-        )
 
 
 def make_operator(node: Node) -> Operator:
@@ -76,24 +55,63 @@ def build(
 ) -> Program:
     """Make the operators, queues and stages of `plan`; nothing is started."""
     app = plan.app
+    stops = _make_stops(plan, control.paths)
     queues = {
-        flow: LatestQueue(flow) if flow.latest else Queue(flow)
+        flow: LatestQueue(flow, stops[flow]) if flow.latest else Queue(flow, stops[flow])
         for flow in plan.flows
         if not flow.fused and not _between_natives(app, flow)
     }
+    budgets = [BudgetAccount(budget) for budget in app.budgets] if control.tracked else []
     hosts: dict[str, Host] = {}
     for node in app.operators.values():
         if node.native is None:
             operator = make_operator(node)
             operator.context = contexts[node.name]
-            connected = [f.target.port for f in plan.flows if f.target.operator == node.name]
-            hosts[node.name] = host = Host(node, operator, connected)
+            nvtx.mark(operator, node.name)
+            ways_in = [flow for flow in plan.flows if flow.target.operator == node.name]
+            stop = stops[ways_in[0]] if ways_in else control.paths.stop("work", node.name, "")
+            connected = [flow.target.port for flow in ways_in]
+            hosts[node.name] = host = Host(node, operator, connected, stop)
+            host.sink = all(flow.source.operator != node.name for flow in plan.flows)
+            host.budgets = tuple(b for b in budgets if b.budget.target == node.name)
+            host.ending = host.sink or bool(host.budgets)
+            if not control.lossless:
+                host.deadlines = tuple(b for b in budgets if _drops_late(plan, b.budget, node.name))
             operator.context.count_drop = host.account.count_drop
-    program = Program(plan, control, hosts, [], queues)
+    program = Program(plan, control, hosts, [], queues, budgets)
     for stage in plan.stages:
         if app.operators[stage.operators[0]].native is None:
             program.stages.append(_make_stage(program, stage, frames))
     return program
+
+
+def _make_stops(plan: Plan, paths: PathTree) -> dict[PlannedFlow, Stop]:
+    """Make the step of paths that each flow leads to."""
+    ends = Counter((flow.source.operator, flow.target.operator) for flow in plan.flows)
+    return {
+        flow: paths.stop(
+            "work",
+            flow.target.operator,
+            flow.target.port,
+            back_edge=flow.back_edge,
+            by_port=ends[flow.source.operator, flow.target.operator] > 1,
+        )
+        for flow in plan.flows
+    }
+
+
+def _drops_late(plan: Plan, budget: Budget, operator: str) -> bool:
+    """Whether `operator` lies on the way of `budget` and is not to work on late frames."""
+    if budget.when_missed != "drop_late" or operator == budget.source:
+        return False
+    behind, before = {budget.source}, {budget.target}
+    for _ in plan.app.operators:
+        for flow in plan.flows:
+            if flow.source.operator in behind:
+                behind.add(flow.target.operator)
+            if flow.target.operator in before:
+                before.add(flow.source.operator)
+    return operator in behind & before
 
 
 def _between_natives(app: App, flow: PlannedFlow) -> bool:
@@ -111,8 +129,13 @@ def _make_stage(
         if flow.source.operator == hosts[-1].name:
             outputs.setdefault(flow.source.port, []).append(queue)
     if hosts[0].ports.source:
-        return SourceStage(hosts, outputs, program.control, frames)
-    return OperatorStage(hosts, _make_inputs(program, hosts[0]), outputs, program.control)
+        made: SourceStage | OperatorStage = SourceStage(hosts, outputs, program.control, frames)
+    else:
+        made = OperatorStage(hosts, _make_inputs(program, hosts[0]), outputs, program.control)
+    for index, name in enumerate(stage.operators[1:], 1):
+        flow = next(flow for flow in program.plan.flows if flow.target.operator == name)
+        made.fused[index] = f"{flow.source} -> {flow.target}"
+    return made
 
 
 def _make_inputs(program: Program, host: Host) -> Inputs:

@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeAlias
 
-import numpy as np
-
 from holoflow.engine.control import Control
 from holoflow.engine.host import Host
-from holoflow.flow.account import add_chain
+from holoflow.flow import chain_account
+from holoflow.flow.chain_account import ChainAccount
 
 OnFailure: TypeAlias = Callable[[Host, int, BaseException], bool]
 """Gets the operator, the index of the frame in the burst and the error; says whether to go on."""
@@ -28,6 +27,11 @@ class Chain:
     def __init__(self, hosts: Sequence[Host], control: Control) -> None:
         """Run `hosts`, the first of which is the source."""
         self._control = control
+        self.account = ChainAccount(
+            [host.account for host in hosts],
+            [host.budgets for host in hosts],
+            control.paths.chain([host.stop for host in hosts]),
+        )
         self._hosts = list(hosts)
         self._steps = [(host, host.call) for host in hosts[1:]]
         self._stopped_at: dict[str, int] = {}
@@ -109,13 +113,17 @@ class Chain:
                         break
                 break
             except BaseException as error:
+                if host is not source:
+                    host.ages.add(clock() - stamps[(len(stamps) - 1) // width * width])
                 _pad(stamps, width)
                 self._failed_at[host.name] += 1
                 if not on_failure(host, count - (host is not source), error):
                     break
                 host = source
-        table = np.frombuffer(stamps, np.int64).reshape(-1, width)
-        add_chain([host.account for host in self._hosts], table, begin)
+        if stamps:
+            self.account.bursts.append((begin, stamps))
+            if len(self.account.bursts) > chain_account.MOST:
+                self.account.fold()
         return count
 
     def _count(self, count: int) -> None:

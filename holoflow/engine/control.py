@@ -7,15 +7,35 @@ import time
 from collections.abc import Callable
 
 from holoflow.engine.result import Failure
+from holoflow.flow.paths import PathTree
+from holoflow.flow.recorder import Recorder
+
+
+class Worker:
+    """A thread that ticks stages."""
+
+    __slots__ = ("busy", "name")
+
+    def __init__(self, name: str) -> None:
+        """Nothing has been done."""
+        self.name = name
+        self.busy = 0
+        """Nanoseconds spent in ticks that had work."""
 
 
 class Control:
     """Shared state of a run. Every change wakes all stages, so that none sleeps through it."""
 
-    def __init__(self, *, lossless: bool, tracked: bool) -> None:
+    def __init__(
+        self, *, lossless: bool = False, tracked: bool = True, trace: int | None = None
+    ) -> None:
         """Begin a run that nobody has asked to end."""
         self.lossless = lossless
         self.tracked = tracked
+        self.paths = PathTree()
+        self.recorder = Recorder(trace) if tracked and trace is not None else None
+        self.workers: dict[int, Worker] = {}
+        """Threads that have ticked stages, by their number."""
         self.begin = 0
         """Time of the stream's begin in the run's clock; 0 where runs are to be equal."""
         self.restart()
@@ -34,6 +54,16 @@ class Control:
         """Have the stream begin now; return when that is."""
         self.begin = 0 if self.lossless else time.time_ns()
         return self.begin
+
+    def worker(self) -> Worker:
+        """Return the worker that asks."""
+        number = threading.get_ident()
+        found = self.workers.get(number)
+        if found is None:
+            with self._lock:
+                found = Worker(f"worker {len(self.workers) + 1}")
+                self.workers[number] = found
+        return found
 
     def listen(self, wake: Callable[[], None]) -> None:
         """Call `wake` whenever the run is told to end."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from holoflow.app.graph import Scheduler
 from holoflow.context import OperatorContext
@@ -16,18 +18,25 @@ from holoflow.engine.build import Program, build
 from holoflow.engine.control import Control
 from holoflow.engine.host import describe
 from holoflow.engine.inline import run_inline, stall
+from holoflow.engine.observer import Observer
 from holoflow.engine.result import (
     EngineName,
     Failure,
     Outcome,
     RunOptions,
     RunResult,
-    Snapshot,
     Stopper,
 )
 from holoflow.engine.timers import SimulatedTimers, Timers
 from holoflow.errors import HoloflowError
+from holoflow.flow.books import Sample, Snapshot
 from holoflow.plan.plan import Plan
+
+Observe: TypeAlias = Callable[[Snapshot, tuple[Sample, ...]], None]
+"""Called with the state of a run and the curves over it."""
+
+LOOK = 0.5
+"""Seconds between looks at the run, at most."""
 
 GRACE = 5.0
 """Seconds that operators get to return after the run was told to stop now."""
@@ -38,13 +47,14 @@ def execute(
     options: RunOptions,
     *,
     stopper: Stopper | None = None,
-    observe: Callable[[Snapshot], None] | None = None,
+    observe: Observe | None = None,
     every: float = 0.5,
 ) -> RunResult:
     """Run `plan` until its sources end, an operator fails, or `stopper` asks for an end.
 
-    Blocks; `observe` is called with the state every `every` seconds, from this thread. The
-    engine works in threads of its own, so that signal handlers of the calling program run.
+    Blocks; `observe` is called with the state and the curves over the run so far, every `every`
+    seconds and at the end, from this thread. The engine works in threads of its own, so that
+    signal handlers of the calling program run.
     Raises HoloflowError where the engine or an operator's library is missing.
     """
     return _Run(plan, options, stopper or Stopper()).go(observe, every)
@@ -85,8 +95,9 @@ class _Run:
         self.options = options
         self.stopper = stopper
         self.engine = choose_engine(options, plan)
-        self.announcements: list[tuple[str, str]] = []
-        self.control = Control(lossless=options.lossless, tracked=options.tracked)
+        self.control = Control(
+            lossless=options.lossless, tracked=options.tracked, trace=options.trace
+        )
         self.timers: Timers | SimulatedTimers = (
             Timers(self.control.begin)
             if self.engine == "holoscan"
@@ -97,6 +108,7 @@ class _Run:
         options.output.mkdir(parents=True, exist_ok=True)
         contexts = {name: self._context(name) for name in plan.app.operators}
         self.program: Program = build(plan, self.control, contexts, options.frames)
+        self.observer = Observer(self.program, options, self.engine)
         self.native = any(node.native is not None for node in plan.app.operators.values())
         self._still_since: tuple[int, ...] | None = None
         self.began = time.monotonic()
@@ -108,11 +120,13 @@ class _Run:
             log=logging.getLogger(f"holoflow.operator.{name}"),
             lossless=self.options.lossless,
             now=self.timers.now,
-            announce=lambda kind, text: self.announcements.append((kind, text)),
+            announce=lambda kind, text: self.observer.announcements.append((kind, text)),
+            snapshot=lambda: self.observer.latest,
+            history=lambda: self.observer.history.samples,
             web=self.options.web,
         )
 
-    def go(self, observe: Callable[[Snapshot], None] | None, every: float) -> RunResult:
+    def go(self, observe: Observe | None, every: float) -> RunResult:
         started: list[str] = []
         try:
             if self._start(started):
@@ -126,7 +140,11 @@ class _Run:
             cause = "stopped" if self.control.aborted else "end"
             for queue in self.program.queues.values():
                 queue.abandon(cause)
-        return RunResult(self._outcome(), self.engine, self.snapshot(), self.control.failure)
+        last = self._look(observe, last=True)
+        return RunResult(
+            self._outcome(), self.engine, last, self.control.failure,
+            self.observer.history.samples, self.observer.records(),
+        )  # fmt: skip
 
     def _outcome(self) -> Outcome:
         if self.control.failure is not None:
@@ -163,7 +181,7 @@ class _Run:
 
     # -- the run itself ----------------------------------------------------------------------
 
-    def _run(self, observe: Callable[[Snapshot], None] | None, every: float) -> None:
+    def _run(self, observe: Observe | None, every: float) -> None:
         for stage in self.program.stages:
             self.control.listen(stage.wake)
         begun = threading.Event()
@@ -179,7 +197,10 @@ class _Run:
                 over.set()
 
         worker = threading.Thread(target=work, name="engine", daemon=True)
+        # What is there now stays: looking through it for garbage would cost frames milliseconds.
+        gc.freeze()
         self.began = time.monotonic()
+        self.observer.begin()
         worker.start()
         try:
             begun.wait()
@@ -189,6 +210,8 @@ class _Run:
             self.control.abort()
             worker.join(GRACE)
             raise
+        finally:
+            gc.unfreeze()
         if over.is_set():
             worker.join()
 
@@ -201,14 +224,13 @@ class _Run:
 
             run_holoscan(self.program, self.control, self.timers, begun, self.options)
 
-    def _watch(
-        self, over: threading.Event, observe: Callable[[Snapshot], None] | None, every: float
-    ) -> None:
+    def _watch(self, over: threading.Event, observe: Observe | None, every: float) -> None:
         """Pass on what the stopper asks and what time it is, until the engine has returned."""
+        every = min(every, LOOK)
         due = self.began + every
         deadline = None if self.options.seconds is None else self.began + self.options.seconds
         give_up: float | None = None
-        while not over.wait(0.02):
+        while not self.observer.probe.wait(over, 0.02):
             now = time.monotonic()
             ending = self.stopper.drain.is_set() or (deadline is not None and now >= deadline)
             if self.stopper.now.is_set() and not self.control.aborted:
@@ -221,9 +243,11 @@ class _Run:
                     return
             if self._stands_still():
                 self.control.stalled(stall([s for s in self.program.stages if not s.finished]))
-            if observe is not None and now >= due:
+            if now >= due:
                 due = now + every
-                observe(self.snapshot())
+                self._look(observe)
+            else:
+                self.observer.relieve()
 
     def _stands_still(self) -> bool:
         """Whether no stage can ever go on, seen twice in a row; the inline engine sees itself."""
@@ -239,14 +263,18 @@ class _Run:
         before, self._still_since = self._still_since, ticks
         return ticks is not None and ticks == before
 
-    def snapshot(self) -> Snapshot:
-        """Return the state of the run."""
-        return Snapshot(
-            seconds=time.monotonic() - self.began,
-            operators=self.program.operator_books(),
-            flows=self.program.flow_books(),
-            announcements=tuple(self.announcements),
-        )
+    def _look(self, observe: Observe | None, *, last: bool = False) -> Snapshot:
+        """Return the state of the run, show it, and do what its budgets ask for."""
+        snapshot, verdicts = self.observer.look(last=last)
+        for verdict in verdicts:
+            log = logging.getLogger("holoflow.budget")
+            log.log(logging.WARNING if verdict.kind == "missed" else logging.INFO, verdict.text)
+        stopping = (b for b in snapshot.budgets if b.when_missed == "stop" and b.missed)
+        if any(stopping) and not self.control.draining and not self.options.lossless:
+            self.control.drain()
+        if observe is not None:
+            observe(snapshot, self.observer.history.samples)
+        return snapshot
 
 
 def _keep_signal_handlers() -> None:

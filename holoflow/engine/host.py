@@ -12,6 +12,9 @@ from typing import Any, Union, get_args, get_origin
 from holoflow.app.graph import Node, OnError
 from holoflow.errors import HoloflowError
 from holoflow.flow.account import Account
+from holoflow.flow.budget import BudgetAccount
+from holoflow.flow.durations import Durations
+from holoflow.flow.paths import Stop
 from holoflow.message import Header, Stamped
 from holoflow.operator import Operator
 from holoflow.ports import class_of, type_name
@@ -20,13 +23,25 @@ from holoflow.ports import class_of, type_name
 class Host:
     """An operator of the running app."""
 
-    def __init__(self, node: Node, operator: Operator, connected: list[str]) -> None:
+    def __init__(self, node: Node, operator: Operator, connected: list[str], stop: Stop) -> None:
         """Host `operator`, whose inputs named `connected` are wired."""
         self.name = node.name
         self.operator = operator
         self.ports = operator.ports()
         self.on_error: OnError = node.on_error
         self.account = Account(node.name)
+        self.ages = Durations()
+        """Of messages from within its stage that it failed on."""
+        self.stop: Stop = stop
+        """The step of paths that it is."""
+        self.sink = False
+        """Whether frames end here: nothing takes what it sends."""
+        self.budgets: tuple[BudgetAccount, ...] = ()
+        """Those that end here."""
+        self.ending = False
+        """Whether frames or budgets end here."""
+        self.deadlines: tuple[BudgetAccount, ...] = ()
+        """Those for which a late frame is not worked on here any more."""
         self.log = logging.getLogger(f"holoflow.operator.{node.name}")
         self._gave = "frames gave" if self.ports.source else "process returned"
         self.call = self._single_call(connected) if not self.ports.source else None

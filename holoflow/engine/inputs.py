@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from holoflow.app.graph import Sync
 from holoflow.engine.queue import LatestQueue, Message, Queue
 from holoflow.message import Header
 
+Part: TypeAlias = tuple[Queue, Message]
+"""A message that a call uses for the first time, and the queue that it came from."""
+
 
 class Call:
-    """The arguments of one call, and the message that leads them."""
+    """The arguments of one call, and the messages that it is made of."""
 
-    __slots__ = ("arguments", "born", "header")
+    __slots__ = ("arguments", "complete", "header", "parts")
 
-    def __init__(self, arguments: dict[str, Any], header: Header, born: int) -> None:
-        """Keep what the call is made of."""
+    def __init__(self, arguments: dict[str, Any], header: Header, parts: list[Part]) -> None:
+        """Keep what the call is made of; the first of `parts` leads."""
         self.arguments = arguments
         self.header = header
-        self.born = born
+        self.parts = parts
+        self.complete = 0
+        """When a batch that it belongs to was closed (ns); 0 for none."""
 
 
 class Inputs(Protocol):
@@ -38,8 +43,8 @@ class Inputs(Protocol):
     def ended(self) -> bool:
         """Whether no further call will come."""
 
-    def failed(self, cause: str = "error") -> None:
-        """Book the messages of one call that was taken as dropped by `cause`."""
+    def failed(self, call: Call, cause: str = "error") -> None:
+        """Book the messages of a call that was taken as dropped by `cause`."""
 
     def waits_for(self) -> str:
         """Say, for the reader, what is missing for the next call."""
@@ -54,6 +59,16 @@ def merge_headers(leader: Header, others: list[Header]) -> Header:
     if not extra:
         return leader
     return replace(leader, metadata={**extra, **leader.metadata})
+
+
+def take_newest(
+    latest: list[tuple[str, LatestQueue]], arguments: dict[str, Any], parts: list[Part]
+) -> None:
+    """Add the newest of every `Latest` input to the arguments, and to `parts` on its first use."""
+    for name, queue in latest:
+        arguments[name], message = queue.newest()
+        if message is not None:
+            parts.append((queue, message))
 
 
 class Arrival:
@@ -86,17 +101,21 @@ class Arrival:
         leader = queue.take()
         arguments = {name: leader.payload}
         header = leader.header
+        parts = [(queue, leader)]
         if len(self.queues) > 1:
-            messages = [(name, queue.take()) for name, queue in self._triggers[1:]]
+            others = self._triggers[1:]
             if not self._first:
-                messages += [(name, queue.take()) for name, queue in self._back_edges]
+                others = [*others, *self._back_edges]
             else:
                 arguments.update((name, None) for name, _ in self._back_edges)
-            arguments.update((name, message.payload) for name, message in messages)
-            arguments.update((name, queue.newest()) for name, queue in self._latest)
-            header = merge_headers(header, [message.header for _, message in messages])
+            for name, queue in others:
+                message = queue.take()
+                arguments[name] = message.payload
+                parts.append((queue, message))
+            header = merge_headers(header, [message.header for _, message in parts[1:]])
+            take_newest(self._latest, arguments, parts)
         self._first = False
-        return Call(arguments, header, leader.born)
+        return Call(arguments, header, parts)
 
     def ended(self) -> bool:
         """Whether an input has ended that is needed for the next call."""
@@ -104,10 +123,10 @@ class Arrival:
             not self._first and any(queue.ended() for _, queue in self._back_edges)
         )
 
-    def failed(self, cause: str = "error") -> None:
-        """Book one message of each triggering input as dropped by `cause`."""
-        for _, queue in self._triggers:
-            queue.rebook(cause)
+    def failed(self, call: Call, cause: str = "error") -> None:
+        """Book the message of each triggering input as dropped by `cause`."""
+        for queue, message in call.parts[: len(self._triggers)]:
+            queue.rebook(cause, message)
 
     def waits_for(self) -> str:
         """Name the inputs that have no message."""
@@ -148,6 +167,8 @@ class Synced:
         self._deadline: int | None = None
         self._matched: dict[str, Any] | None = None
         self._headers: list[Header] = []
+        self._new: list[Part] = []
+        """Partners of the matched leader that served none before it."""
         self.queues = [*queues.values(), *latest.values()]
 
     def ready(self) -> bool:
@@ -179,15 +200,16 @@ class Synced:
                 return True
             message = queue.take()
             if held is not None and following < held:
-                queue.rebook("late")
+                queue.rebook("late", message)
             else:
                 self._release(name)
                 self._held[name] = message
 
     def _release(self, name: str) -> None:
         """Let the held message go; one that served nobody was late."""
-        if self._held.pop(name, None) is not None and name not in self._used:
-            self._partners[name].rebook("late")
+        held = self._held.pop(name, None)
+        if held is not None and name not in self._used:
+            self._partners[name].rebook("late", held)
         self._used.discard(name)
 
     def _timed_out(self) -> bool:
@@ -209,21 +231,24 @@ class Synced:
             elif name in self._optional:
                 matched[name] = None
             else:
-                self._leader.take()
-                self._leader.rebook("late")
+                self._leader.rebook("late", self._leader.take())
                 return
         self._matched = matched
         names = [name for name in matched if matched[name] is not None]
-        self._used.update(names)
         self._headers = [self._held[name].header for name in names]
+        self._new = [
+            (self._partners[name], self._held[name]) for name in names if name not in self._used
+        ]
+        self._used.update(names)
 
     def take(self) -> Call:
         """Return the leader with its partners."""
         leader = self._leader.take()
         arguments = {self._name: leader.payload, **(self._matched or {})}
-        arguments.update((name, queue.newest()) for name, queue in self._latest)
+        parts = [(self._leader, leader), *self._new]
+        take_newest(self._latest, arguments, parts)
         self._matched = None
-        return Call(arguments, merge_headers(leader.header, self._headers), leader.born)
+        return Call(arguments, merge_headers(leader.header, self._headers), parts)
 
     def ended(self) -> bool:
         """Whether the leader has ended; partners nobody needed are let go."""
@@ -233,9 +258,9 @@ class Synced:
             self._release(name)
         return True
 
-    def failed(self, cause: str = "error") -> None:
+    def failed(self, call: Call, cause: str = "error") -> None:
         """Book the leader as dropped by `cause`; partners may have served others."""
-        self._leader.rebook(cause)
+        self._leader.rebook(cause, call.parts[0][1])
 
     def waits_for(self) -> str:
         """Name what the leader waits for."""

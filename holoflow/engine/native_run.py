@@ -22,10 +22,11 @@ from holoflow.engine.result import Failure
 from holoflow.engine.stage import Stage, clock
 from holoflow.engine.tensors import from_tensors, to_tensors
 from holoflow.flow.account import Account
+from holoflow.flow.paths import Stop, Tracks, extend
 from holoflow.message import Header
 from holoflow.plan.plan import PlannedFlow
 
-_BORN = KEY + "born"
+_TRACKS = KEY + "tracks"
 
 
 class Natives:
@@ -131,7 +132,8 @@ def guarded(cls: type, node: Node, control: Control, account: Account) -> type:
             raise
         end = clock()
         account.frames += 1
-        account.add(end - start, 0)
+        if control.tracked:
+            account.note(start, end, end)
 
     return type(cls.__name__, (cls,), {"compute": guarded_compute, "__module__": cls.__module__})
 
@@ -175,6 +177,10 @@ class Feeder(Stage):
             self._sleep()
         return None
 
+    def pass_on(self, message: Message) -> tuple[Tracks, Stop, int]:
+        """Return what the collector behind the operator needs to know of `message`."""
+        return message.tracks, self.queue.stop, clock()
+
     def finish(self, cause: str) -> None:
         """Take no more."""
         self.finished = True
@@ -195,7 +201,8 @@ class FeederOp(StageOp):
         message = feeder.next()
         if message is not None:
             put_header(self.metadata, message.header)
-            self.metadata.set(_BORN, message.born)
+            if message.tracks:
+                self.metadata.set(_TRACKS, feeder.pass_on(message))
             op_output.emit(to_tensors(message.payload), "out")
         elif feeder.finished:
             self._set(State.EVENT_NEVER)
@@ -223,15 +230,25 @@ class Collector(Stage):
         if self._counting:
             self.account.frames += 1
         header = get_header(metadata)
-        born = metadata.get(_BORN, None) or clock()
+        tracks = self._track(metadata.get(_TRACKS, None))
         if header is None:
             header = Header(self._sequence, self._timestamp(), self.account.name)
         self._sequence += 1
         for queue, kind in zip(self._queues, self._types, strict=True):
-            queue.put(Message(from_tensors(tensors, kind), header, born))
+            queue.put(Message(from_tensors(tensors, kind), header, tracks))
         self.signalled = False
         if not self.has_room():
             self._sleep()
+
+    def _track(self, fed: tuple[Tracks, Stop, int] | None) -> Tracks:
+        """Return the tracks of what has come out: behind those of what was fed, if it was."""
+        if not self.control.tracked:
+            return ()
+        now = clock()
+        if fed is None:
+            return self.control.paths.begin(self.account.name, now, now)
+        tracks, stop, start = fed
+        return extend(tracks, stop, start, now)
 
     def _timestamp(self) -> int:
         return self._sequence if self.control.lossless else self.control.now()

@@ -7,9 +7,10 @@ from typing import Any
 
 from holoflow.engine.control import Control
 from holoflow.engine.host import Host
-from holoflow.engine.inputs import Call, Inputs
+from holoflow.engine.inputs import Call, Inputs, Part
 from holoflow.engine.queue import Queue
 from holoflow.engine.stage import Progress, Stage, clock
+from holoflow.flow.paths import Tracks, close, extend
 from holoflow.operator import Batching
 
 
@@ -24,8 +25,13 @@ class OperatorStage(Stage):
         super().__init__(hosts, outputs, control)
         self.inputs = inputs
         self._unfinished: tuple[Iterator[Any], Call] | None = None
-        self._batching: Batching | None = None
+        self.batching: Batching | None = None
+        """How its operator takes batches, if it does; known once it has been started."""
+        self._joins = False
+        """Whether a call may be made of several messages, or wait for others."""
         self._batch: list[Call] = []
+        self._called: Call | None = None
+        """The call whose result is being sent on."""
         self._batch_due: int | None = None
         for queue in inputs.queues:
             queue.consumer = self
@@ -34,22 +40,35 @@ class OperatorStage(Stage):
 
     def begin(self) -> None:
         """Read what the started operator says of its batches, and make room for them."""
-        self._batching = self.hosts[0].operator.batching()
-        if self._batching is not None:
+        self.batching = self.hosts[0].operator.batching()
+        self._joins = len(self.inputs.queues) > 1 or self.batching is not None
+        if self.batching is not None:
             for queue in self.inputs.queues:
-                queue.capacity = max(queue.capacity, self._batching.size)
+                queue.capacity = max(queue.capacity, self.batching.size)
 
     def _step(self) -> Progress:
         if not self.has_room():
-            return Progress.IDLE
+            return self._wait_for_room()
+        self._found_room()
         if self._unfinished is not None:
             return Progress.DONE if self.unheard() else self._resume()
-        if self._batching is not None:
-            return self._gather(self._batching)
+        if self.batching is not None:
+            return self._gather(self.batching)
         if self.inputs.ready():
-            self._call(self.inputs.take())
+            call = self._take()
+            if call is not None:
+                self._call(call)
             return Progress.WORKED
         return Progress.DONE if self.inputs.ended() else Progress.IDLE
+
+    def _take(self) -> Call | None:
+        """Take the next call; None where its frame is too late for a budget, and dropped."""
+        call = self.inputs.take()
+        for budget in self.hosts[0].deadlines:
+            if any(budget.drops(message.tracks, clock()) for _, message in call.parts):
+                self.inputs.failed(call, "late")
+                return None
+        return call
 
     def _call(self, call: Call) -> None:
         host = self.hosts[0]
@@ -59,26 +78,77 @@ class OperatorStage(Stage):
             if host.ports.generator and result is not None:
                 # Its work is done as it is asked for results.
                 self._unfinished = (iter(result), call)
+                if self.control.tracked:
+                    self._waited(call.parts, start)
                 return
         except BaseException as error:
-            self.inputs.failed()
+            self.inputs.failed(call)
             self.operator_failed(host, call.header, error)
             return
-        self._ended(call, start, clock(), result)
+        end = clock()
+        self._ended(call, start, end, result)
 
     def _ended(self, call: Call, start: int, end: int, result: Any) -> None:
-        account = self.hosts[0].account
-        account.frames += 1
-        if self.control.tracked:
-            account.add(end - start, end - call.born)
+        self.hosts[0].account.frames += 1
+        tracks = self._track(call, start, end)
         if result is not None:
-            self.run_tail(result, call.header, call.born, end)
+            self._called = call
+            self.run_tail(result, call.header, tracks, end)
+
+    def _track(self, call: Call, start: int, end: int) -> Tracks:
+        """Count a call, or a result of it, and return the tracks of what comes of it."""
+        control = self.control
+        if not control.tracked:
+            return ()
+        host = self.hosts[0]
+        queue, leader = call.parts[0]
+        before = leader.tracks
+        if self._joins:
+            tracks = self._join(call.parts, start, end)
+            complete = max(message.tracks[0][3] for _, message in call.parts)
+            host.account.completes.append(call.complete or complete)
+            hop = extend(before[:1], queue.stop, start, end)[0]
+        else:
+            tracks = extend(before, queue.stop, start, end)
+            hop = tracks[0]
+        host.account.calls.append(hop)
+        if control.recorder is not None:
+            takes = tuple((queue.name, message.number) for queue, message in call.parts)
+            self._record(host, call.header, before[0][3], start, end, takes)
+        if host.ending:
+            self._ended_at(host, tracks, end)
+        return tracks
+
+    def _join(self, parts: list[Part], start: int, end: int) -> Tracks:
+        """Join the ways of several messages, those of the message that came last first.
+
+        A way that comes in by a back edge ends here.
+        """
+        if not self.hosts[0].ports.generator:
+            self._waited(parts, start)
+        ordered = sorted(parts, key=lambda part: part[1].tracks[0][3], reverse=True)
+        tracks: Tracks = ()
+        for queue, message in ordered:
+            if queue.stop.back_edge:
+                close(extend(message.tracks, queue.stop, start, start))
+            else:
+                tracks += extend(message.tracks, queue.stop, start, end)
+        # What comes of it is a frame of the message that leads: its age counts from there.
+        captured = parts[0][1].tracks[0][4]
+        tracks = tuple([(*hop[:4], captured) for hop in tracks])
+        return self.control.paths.limit(tracks)
+
+    def _waited(self, parts: list[Part], start: int) -> None:
+        """Count how long messages have waited for a call that begins now."""
+        for queue, message in parts:
+            queue.waits.add(start - message.tracks[0][3])
 
     def _uncount(self, host: Host) -> None:
         if host is self.hosts[0]:
             if self._unfinished is not None:
                 return  # its call has not ended
-            self.inputs.failed()
+            assert self._called is not None  # noqa: S101 - for the type checker
+            self.inputs.failed(self._called)
         super()._uncount(host)
 
     def _resume(self) -> Progress:
@@ -95,19 +165,20 @@ class OperatorStage(Stage):
             return Progress.WORKED
         except BaseException as error:
             self._unfinished = None
-            self.inputs.failed()
+            self.inputs.failed(call)
             self.operator_failed(host, call.header, error)
             return Progress.WORKED
         end = clock()
-        if self.control.tracked:
-            host.account.add(end - start, end - call.born)
-        self.run_tail(result, call.header, call.born, end)
+        self.run_tail(result, call.header, self._track(call, start, end), end)
         return Progress.WORKED
 
     def _gather(self, batching: Batching) -> Progress:
         """Fill a batch; work on it when it is full, late, or the last."""
         while len(self._batch) < batching.size and self.inputs.ready():
-            self._batch.append(self.inputs.take())
+            call = self._take()
+            if call is None:
+                continue
+            self._batch.append(call)
             if self._batch_due is None:
                 self._batch_due = self.control.now() + round(batching.wait * 1e9)
         ended = self.inputs.ended()
@@ -123,6 +194,7 @@ class OperatorStage(Stage):
 
     def _call_batch(self) -> None:
         batch, self._batch, self._batch_due = self._batch, [], None
+        closed = clock()
         host = self.hosts[0]
         start = clock()
         try:
@@ -135,22 +207,24 @@ class OperatorStage(Stage):
                 )
         except BaseException as error:
             for call in batch:
-                self.inputs.failed()
+                self.inputs.failed(call)
                 self.operator_failed(host, call.header, error)
             return
         end = clock()
-        share = (end - start) // len(batch)
+        host.account.overlap += (end - start) * (len(batch) - 1)
         for call, result in zip(batch, results, strict=True):
-            self._ended(call, end - share, end, result)
+            call.complete = closed
+            self._ended(call, start, end, result)
 
     def _release_inputs(self, cause: str) -> None:
         if self._unfinished is not None:
+            _, call = self._unfinished
             self._unfinished = None
-            self.inputs.failed(cause)
+            self.inputs.failed(call, cause)
         for queue in self.inputs.queues:
             queue.abandon(cause)
-        for _ in self._batch:
-            self.inputs.failed(cause)
+        for call in self._batch:
+            self.inputs.failed(call, cause)
         self._batch = []
 
     def stalled_by(self) -> str:

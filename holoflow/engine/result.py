@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from holoflow.flow.books import FlowBooks, OperatorBooks
+from holoflow.flow.books import Sample, Snapshot
+from holoflow.flow.records import Records
 
 EngineName: TypeAlias = Literal["holoscan", "inline"]
 Outcome: TypeAlias = Literal["done", "failed", "interrupted"]
@@ -31,6 +33,10 @@ class RunOptions:
     """Whether operators may serve pages."""
     tracked: bool = True
     """Whether times are taken of every frame and operator."""
+    trace: int | None = None
+    """Keep the raw calls on the newest so many frames of each source."""
+    run: str = field(default_factory=lambda: secrets.token_hex(4))
+    """Identifies the run, in all its processes."""
 
 
 class Stopper:
@@ -68,18 +74,6 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """The state of a run at one moment."""
-
-    seconds: float
-    """Since the sources began."""
-    operators: tuple[OperatorBooks, ...]
-    flows: tuple[FlowBooks, ...]
-    announcements: tuple[tuple[str, str], ...] = ()
-    """What operators announced: ("live page", "http://127.0.0.1:8080")."""
-
-
-@dataclass(frozen=True)
 class RunResult:
     """How a run ended; `last.flows` add up."""
 
@@ -87,3 +81,15 @@ class RunResult:
     engine: EngineName
     last: Snapshot
     failure: Failure | None = None
+    history: tuple[Sample, ...] = ()
+    """Curves over the run."""
+    records: Records | None = None
+    """The raw calls on the newest frames, where they were asked for."""
+
+    @property
+    def over_budget(self) -> bool:
+        """Whether a budget was missed for which the app asks to be told by the exit status."""
+        return any(
+            budget.missed and (budget.fail or budget.when_missed == "stop")
+            for budget in self.last.budgets
+        )

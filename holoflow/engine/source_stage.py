@@ -12,6 +12,7 @@ from holoflow.engine.control import Control
 from holoflow.engine.host import Host
 from holoflow.engine.queue import Queue
 from holoflow.engine.stage import SLICE, Progress, Stage, clock
+from holoflow.flow.paths import Tracks, close
 from holoflow.message import Header, Stamped
 
 _END = object()
@@ -33,11 +34,14 @@ class SourceStage(Stage):
         self.sequence = 0
         self._frames: Iterator[Any] = iter(())
         self._newest = -1
-        self._held: tuple[Any, int] | None = None
+        self._held: tuple[Any, int, int] | None = None
+        """A frame that waits for its time, when it was got, how long that took."""
         self._reader: Reader | None = None
-        self._chain: Chain | None = None
-        if len(hosts) > 1 and not self.outputs and all(host.plain for host in hosts):
-            self._chain = Chain(hosts, control)
+        self.chain: Chain | None = None
+        """The fast path, where it may be taken."""
+        plain = all(host.plain for host in hosts) and control.recorder is None
+        if len(hosts) > 1 and not self.outputs and plain:
+            self.chain = Chain(hosts, control)
         self._burst = 1
 
     def begin(self) -> None:
@@ -45,7 +49,7 @@ class SourceStage(Stage):
         self._frames = iter(self.host.operator.frames())  # type: ignore[attr-defined]
         if self.host.operator.live:
             self._reader = Reader(self._frames, self)
-            self._chain = None
+            self.chain = None
             self._reader.thread.start()
 
     @property
@@ -57,15 +61,15 @@ class SourceStage(Stage):
         if self.control.draining or (self.limit is not None and self.sequence >= self.limit):
             return Progress.DONE
         if not self.has_room():
-            return Progress.IDLE
+            return self._wait_for_room()
+        self._found_room()
         if self.unheard():
             return Progress.DONE
-        if self._chain is not None:
+        if self.chain is not None:
             return self._step_burst()
         if self._held is None:
-            start = clock()
             try:
-                item = self._reader.read() if self._reader else next(self._frames, _END)
+                item, got, working = self._next()
             except BaseException as error:
                 self.operator_failed(self.host, self._header(self.sequence), error)
                 return Progress.WORKED
@@ -73,16 +77,32 @@ class SourceStage(Stage):
                 return Progress.DONE
             if item is None:
                 return Progress.IDLE if self._reader else Progress.WORKED
-            self._held = (item, 0 if self._reader else clock() - start)
-        item, working = self._held
-        if type(item) is Stamped and item.wait and item.elapsed is not None:
+            self._held = (item, got, working)
+        item, got, working = self._held
+        waited = type(item) is Stamped and item.wait and item.elapsed is not None
+        if waited:
             due = self.control.begin + item.elapsed
             if self.control.now() < due:
                 self.wake_at(due)
                 return Progress.IDLE
         self._held = None
-        self._send(item, working)
+        sent = clock()
+        if waited:
+            self.paced += sent - got
+            got = sent
+        elif self._reader is None:
+            got = sent
+        self._send(item, got, sent, working)
         return Progress.WORKED
+
+    def _next(self) -> tuple[Any, int, int]:
+        """Return the next frame, when it was got, and for how long the source was at work."""
+        if self._reader is not None:
+            return self._reader.read()
+        start = clock()
+        item = next(self._frames, _END)
+        got = clock()
+        return item, got, got - start
 
     def _header(self, sequence: int) -> Header:
         """Make the header of a frame of now."""
@@ -92,31 +112,38 @@ class SourceStage(Stage):
         self._newest = max(now, self._newest + 1)
         return Header(sequence, self._newest, self.host.name)
 
-    def _send(self, item: Any, working: int) -> None:
+    def _send(self, item: Any, captured: int, sent: int, working: int) -> None:
         header = self._header(self.sequence)
-        born = clock()
         self.sequence += 1
-        account = self.host.account
-        account.frames += 1
+        host = self.host
+        host.account.frames += 1
+        tracks: Tracks = ()
         if self.control.tracked:
-            account.add(working, 0)
-        self.run_tail(item, header, born, born)
+            tracks = self.control.paths.begin(host.name, captured, sent)
+            host.account.note(sent - working, sent, captured)
+            if self._reader:
+                host.account.overlap += working  # who waits for a device is not at work
+            if self.control.recorder is not None:
+                self._record(host, header, captured, sent - working, sent, ())
+            if host.sink:
+                close(tracks)
+        self.run_tail(item, header, tracks, sent)
 
     def _step_burst(self) -> Progress:
         """Run a burst of frames down a chain that needs no headers and sends nothing on."""
-        assert self._chain is not None  # noqa: S101 - for the type checker
+        assert self.chain is not None  # noqa: S101 - for the type checker
         size = self._burst
         if self.limit is not None:
             size = min(size, self.limit - self.sequence)
         begin = clock()
-        count = self._chain.run(self._frames, size, self._burst_failed)
+        count = self.chain.run(self._frames, size, self._burst_failed)
         self.sequence += count
         took = clock() - begin
         if took < SLICE // 2:
             self._burst = min(2 * self._burst, MAX_BURST)
         elif took > SLICE:
             self._burst = max(size * SLICE // took, 1)
-        return Progress.DONE if self._chain.ended else Progress.WORKED
+        return Progress.DONE if self.chain.ended else Progress.WORKED
 
     def _burst_failed(self, host: Host, index: int, error: BaseException) -> bool:
         """Book the failure of `host` on the burst's frame `index`; true where the run goes on."""
@@ -154,7 +181,7 @@ class Reader:
         """Read `frames` for `stage`."""
         self._frames = frames
         self._stage = stage
-        self._items: deque[Any] = deque()
+        self._items: deque[tuple[Any, int, int]] = deque()
         self._room = threading.Semaphore(self.ROOM)
         self._stopped = False
         self.thread = threading.Thread(target=self._run, name=f"read {stage.name}", daemon=True)
@@ -165,6 +192,7 @@ class Reader:
             self._room.acquire()
             if self._stopped:
                 return
+            start = clock()
             try:
                 item = next(self._frames, _END)
             except BaseException as error:
@@ -172,18 +200,22 @@ class Reader:
             if item is None:
                 self._room.release()
                 continue
-            self._items.append(item)
+            got = clock()
+            self._items.append((item, got, got - start))
             self._stage.wake()
 
-    def read(self) -> Any:
-        """Return the next frame, None where there is none yet; raises what the source raised."""
+    def read(self) -> tuple[Any, int, int]:
+        """Return the next frame, when it was got, and for how long it was waited for.
+
+        The frame is None where there is none yet. Raises what the source raised.
+        """
         if not self._items:
-            return None
-        item = self._items.popleft()
+            return None, 0, 0
+        item, got, took = self._items.popleft()
         self._room.release()
         if isinstance(item, _Raised):
             raise item.error
-        return item
+        return item, got, took
 
     def stop(self) -> None:
         """Read no further frame."""

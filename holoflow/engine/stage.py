@@ -8,15 +8,25 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
-from holoflow.engine.control import Control
+from holoflow.engine.control import Control, Worker
 from holoflow.engine.host import Host, describe, restamp
 from holoflow.engine.queue import Message, Queue
 from holoflow.engine.result import Failure
+from holoflow.flow.account import MOST
+from holoflow.flow.paths import Tracks, close, extend
+from holoflow.flow.recorder import OpenCall
 from holoflow.message import Header, Stamped
 
 SLICE = 1_000_000
 """Nanoseconds a stage may work in one tick while there is work: ticks cost tens of
 microseconds in Holoscan, so that a slice amortises them; longer ones would delay others."""
+
+SAMPLED = 17
+"""Short ticks of which one is asked for its CPU time: that is a system call. A prime, so that it
+does not fall in step with ticks without work."""
+
+LONG = 100_000
+"""Nanoseconds of a tick whose follower is asked for its CPU time anyway."""
 
 PATIENCE = 2
 """Ticks without work before a stage goes to sleep: waking costs more than looking again."""
@@ -57,6 +67,22 @@ class Stage:
         """Set by the engine: have the stage scheduled no more until it is roused."""
         self.signalled = True
         self.sleeping = False
+        self.held = 0
+        """Nanoseconds in which it could not begin for want of room behind it."""
+        self.paced = 0
+        """Nanoseconds in which a frame was held back until its time."""
+        self.cpu = 0
+        self.cpu_of = 0
+        """CPU nanoseconds of some ticks, and how long these took."""
+        self.fused = [f"{host.name} fused" for host in hosts]
+        """Names of the flow into each operator of the chain; the first is none."""
+        self._thread = 0
+        self._worker = Worker("")
+        """The thread that has ticked it last: it changes seldom."""
+        self._long = False
+        """Whether the last tick with work was a long one."""
+        self._held_since: int | None = None
+        self._gives: list[tuple[str, int]] = []
         self._patience = 0
         self._alarm: int | None = None
         self._lock = threading.Lock()
@@ -101,26 +127,45 @@ class Stage:
         self.signalled = False
         if self._alarm is not None and self.control.now() >= self._alarm:
             self._alarm = None
-        end = clock() + SLICE
+        begin = now = clock()
+        sampled = self.control.tracked and (self._long or self.ticks % SAMPLED == 0)
+        cpu = time.thread_time_ns() if sampled else 0
         progress = Progress.IDLE
         while True:
             step = self._guarded_step()
-            if step is Progress.DONE:
-                self._finish()
-                return step
-            if step is Progress.IDLE:
+            if step is not Progress.WORKED:
                 break
             progress = step
-            if clock() >= end:
+            now = clock()
+            if now - begin >= SLICE:
                 self.signalled = True
-                return progress
-        if progress is Progress.IDLE:
+                break
+        if progress is Progress.WORKED and self.control.tracked:
+            thread = threading.get_ident()
+            if thread != self._thread:
+                self._thread, self._worker = thread, self.control.worker()
+            self._worker.busy += now - begin
+            self._long = now - begin > LONG
+            if sampled:
+                self.cpu += time.thread_time_ns() - cpu
+                self.cpu_of += now - begin
+                self._relieve()
+        if step is Progress.DONE:
+            self._finish()
+            return step
+        if progress is Progress.WORKED:
+            self._patience = 0
+        else:
             self._patience += 1
             if self._patience > PATIENCE and not self.signalled:
                 self._sleep()
-        else:
-            self._patience = 0
         return progress
+
+    def _relieve(self) -> None:
+        """Fold what has piled up, where the run's observer does not keep up."""
+        for host in self.hosts:
+            if len(host.account.calls) > MOST:
+                host.account.fold()
 
     def wake_at(self, due: int) -> None:
         """Have the stage woken at `due`, a time of the run's clock in nanoseconds."""
@@ -137,7 +182,7 @@ class Stage:
         """Get ready for the first tick; the operators have been started."""
 
     def _guarded_step(self) -> Progress:
-        if self.failed or self.control.aborted:
+        if self.failed or self.finished or self.control.aborted:
             return Progress.DONE
         try:
             return self._step()
@@ -163,10 +208,25 @@ class Stage:
                 return False
         return True
 
-    def run_tail(self, result: Any, header: Header, born: int, now: int) -> None:
+    def _wait_for_room(self) -> Progress:
+        """Note that there is work, or may be, but no room for what comes of it."""
+        if self._held_since is None:
+            self._held_since = clock()
+        return Progress.IDLE
+
+    def _found_room(self) -> None:
+        """Note that there is room again."""
+        if self._held_since is not None:
+            now = clock()
+            self.held += now - self._held_since
+            self._held_since = None
+            if self.hosts and self.control.tracked:
+                self.hosts[0].account.rooms.append(now)
+
+    def run_tail(self, result: Any, header: Header, tracks: Tracks, now: int) -> None:
         """Pass what the first operator gave through the rest of the chain and send it on.
 
-        `now` is when the first operator ended.
+        `tracks` has the hop of the first operator, which ended `now`.
         """
         hosts = self.hosts
         last = len(hosts) - 1
@@ -179,31 +239,48 @@ class Stage:
                 if result is None:
                     return
             if index == last:
-                self._deliver(host, result, header, born)
+                self._deliver(host, result, header, tracks)
                 return
             host.account.sent += 1
             index += 1
             host = hosts[index]
+            takes = self._number_fused(index)
             try:
                 if host.ports.header is not None:
                     result = host.call(result, **{host.ports.header: header})  # type: ignore[misc]
                 else:
                     result = host.call(result)  # type: ignore[misc]
             except BaseException as error:
+                if tracks:
+                    host.ages.add(clock() - tracks[0][4])
                 self.operator_failed(host, header, error)
                 return
             account = host.account
             account.frames += 1
-            if self.control.tracked:
+            if tracks:
                 end = clock()
-                account.add(end - now, end - born)
+                tracks = extend(tracks, host.stop, now, end)
+                account.calls.append(tracks[0])
+                if self.control.recorder is not None:
+                    self._record(host, header, now, now, end, takes)
                 now = end
+                if host.ending:
+                    self._ended_at(host, tracks, end)
 
-    def _deliver(self, host: Host, result: Any, header: Header, born: int) -> None:
+    def _ended_at(self, host: Host, tracks: Tracks, end: int) -> None:
+        """Count a frame for the budgets that end at `host`, and close its ways at a sink."""
+        for budget in host.budgets:
+            budget.add(tracks, end)
+        if host.sink:
+            close(tracks)
+
+    def _deliver(self, host: Host, result: Any, header: Header, tracks: Tracks) -> None:
         """Put what the last operator gave into the queues behind its ports."""
         try:
             sends = host.sends(result)
         except TypeError as error:
+            if tracks and host is not self.hosts[0]:
+                host.ages.add(clock() - tracks[0][4])
             self._uncount(host)
             self.operator_failed(host, header, error)
             return
@@ -211,9 +288,37 @@ class Stage:
             host.account.sent += 1
             queues = self.outputs.get(port)
             if queues:
-                message = Message(payload, header, born)
+                message = Message(payload, header, tracks)
+                if self.control.recorder is not None:
+                    message.number = self.control.recorder.number()
+                    self._gives.extend((queue.name, message.number) for queue in queues)
                 for queue in queues:
                     queue.put(message)
+
+    # -- records ---------------------------------------------------------------------------
+
+    def _record(
+        self, host: Host, header: Header, arrived: int, start: int, end: int,
+        takes: tuple[tuple[str, int], ...],
+    ) -> None:  # fmt: skip
+        """Keep a call; what it sends is added to its record as it is sent."""
+        recorder = self.control.recorder
+        assert recorder is not None  # noqa: S101 - for the type checker
+        call = OpenCall(
+            host.name, threading.get_ident(), header.source, header.sequence, arrived, start, end,
+            takes,
+        )  # fmt: skip
+        self._gives = call.gives
+        recorder.add(call)
+
+    def _number_fused(self, index: int) -> tuple[tuple[str, int], ...]:
+        """Give a number to the message that passes to the operator at `index` of the chain."""
+        recorder = self.control.recorder
+        if recorder is None:
+            return ()
+        message = (self.fused[index], recorder.number())
+        self._gives.append(message)
+        return (message,)
 
     # -- ending ----------------------------------------------------------------------------
 
@@ -241,6 +346,7 @@ class Stage:
     def _finish(self) -> None:
         """Let go of the inputs and end the outputs."""
         self.finished = True
+        self._found_room()
         cause = "stopped" if self.failed or self.control.aborted else "end"
         self._release_inputs(cause)
         for queue in self._queues:

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+import threading
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from holoflow.flow.books import OperatorBooks
+from holoflow.flow.histogram import Histogram
+from holoflow.flow.jitter import Jitter
+
+if TYPE_CHECKING:
+    from holoflow.flow.paths import Hop
+
+MOST = 2048
+"""Calls after which who makes them folds them himself, if the run's observer does not keep up:
+memory stays flat at any rate of frames."""
+
+_end = itemgetter(3)
 
 
 class Account:
-    """Running totals of an operator; times in nanoseconds. Written by one thread at a time."""
+    """Running totals of an operator; times in nanoseconds.
+
+    The lists are appended to by one thread at a time, `fold` may be called by any: what is noted
+    at each call costs next to nothing, and thousands are worked on at once.
+    """
 
     __slots__ = (
-        "dropped", "failed", "frames", "latency", "name", "sent", "skipped", "slowest", "timed",
-        "working",
+        "_busy", "_ended", "_room", "calls", "completes", "dropped", "failed", "frames", "jitter",
+        "latency", "lock", "name", "overlap", "partner", "room", "rooms", "sent", "skipped", "turn",
+        "waits", "worker", "working",
     )  # fmt: skip
 
     def __init__(self, name: str) -> None:
@@ -24,66 +41,90 @@ class Account:
         self.sent = 0
         self.skipped = 0
         self.failed = 0
-        self.timed = 0
-        self.working = 0
-        self.slowest = 0
-        self.latency = 0
         self.dropped: dict[str, int] = {}
+        self.calls: list[Hop] = []
+        """Hops of calls, not yet folded; of a join, that of the message which leads it."""
+        self.completes: list[int] = []
+        """Of a join or of batches, for each of the calls: when the last message had come."""
+        self.rooms: list[int] = []
+        """When there was room again behind the operator, each time that there was none."""
+        self.overlap = 0
+        """Time that calls took, but the operator did not work: batches, waiting for a device."""
+        self.partner = self.turn = self.room = self.worker = 0
+        self.working = Histogram()
+        self.waits = Histogram()
+        self.latency = Histogram()
+        self.jitter = Jitter()
+        self.lock = threading.Lock()
+        """Held by who folds, or reads several totals."""
+        self._busy = 0
+        self._ended = 0
+        self._room = 0
 
-    def add(self, working: int, latency: int) -> None:
-        """Add one timed call."""
-        self.timed += 1
-        self.working += working
-        self.latency += latency
-        if working > self.slowest:
-            self.slowest = working
-
-    def add_many(self, count: int, working: int, slowest: int, latency: int) -> None:
-        """Add `count` timed calls by their sums and the slowest one."""
-        self.timed += count
-        self.working += working
-        self.latency += latency
-        self.slowest = max(self.slowest, slowest)
+    @property
+    def busy(self) -> float:
+        """Seconds at work."""
+        return max(self._busy - self.overlap, 0) / 1e9
 
     def count_drop(self, cause: str, count: int) -> None:
         """Book frames lost before they became messages."""
         self.dropped[cause] = self.dropped.get(cause, 0) + count
 
-    def books(self) -> OperatorBooks:
-        """Return the totals in seconds."""
-        return OperatorBooks(
-            name=self.name,
-            frames=self.frames,
-            sent=self.sent,
-            skipped=self.skipped,
-            working=self.working / 1e9,
-            slowest=self.slowest / 1e9,
-            latency=self.latency / self.timed / 1e9 if self.timed else 0.0,
-            dropped=dict(self.dropped),
-        )
+    def note(self, start: int, end: int, captured: int) -> None:
+        """Note a call that waited for nothing: that of a source, or of Holoscan's own."""
+        self.calls.append(((None, None, start, start, start), None, start, end, captured))  # type: ignore[arg-type]
+
+    def fold(self) -> None:
+        """Work the new calls into the totals."""
+        with self.lock:
+            # The hop is noted last, so that what belongs to it is there.
+            calls = _take(self.calls, len(self.calls))
+            if calls:
+                self._fold(calls)
+
+    def _fold(self, calls: list[Hop]) -> None:
+        before, _, *columns = zip(*calls, strict=True)
+        start, end, captured = np.array(columns, np.int64)
+        ready = np.fromiter(map(_end, before), np.int64, len(calls))
+        complete = ready
+        if self.completes:
+            complete = np.array(_take(self.completes, len(calls)))
+        rooms = np.array([self._room, *_take(self.rooms, len(self.rooms))])
+        self._room = int(rooms[-1])
+        self._add_waits(ready, complete, rooms, start, end)
+        self.add((end - start), (end - captured) / 1e9, end)
+
+    def _add_waits(self, ready: Any, complete: Any, rooms: Any, start: Any, end: Any) -> None:
+        ends = np.maximum.accumulate(np.concatenate(([self._ended], end)))
+        self._ended = int(ends[-1])
+        before, joined = ends[:-1], ready
+        if complete is not ready:
+            # Those of a batch, which begin together, all come after what was before the batch.
+            begins = np.concatenate(([True], start[1:] != start[:-1]))
+            before = ends[np.maximum.accumulate(np.where(begins, np.arange(len(start)), 0))]
+            joined = np.minimum(np.maximum(complete, ready), start)
+        # One reason after the other, none longer than until the start.
+        free = np.minimum(np.maximum(before, joined), start)
+        roomy = free
+        if len(rooms) > 1 or rooms[0] > free[0]:
+            room = rooms[np.maximum(np.searchsorted(rooms, start, side="right") - 1, 0)]
+            roomy = np.minimum(np.maximum(room, free), start)
+        self.partner += int((joined - ready).sum())
+        self.turn += int((free - joined).sum())
+        self.room += int((roomy - free).sum())
+        self.worker += int((start - roomy).sum())
+        self.waits.add((start - ready) / 1e9)
+
+    def add(self, working: Any, latency: Any, end: Any) -> None:
+        """Add calls: nanoseconds they took, seconds from capture to end, and their ends (ns)."""
+        self._busy += int(working.sum())
+        self.working.add(working / 1e9)
+        self.latency.add(latency)
+        self.jitter.add(end)
 
 
-def add_chain(accounts: list[Account], stamps: Any, begin: int) -> None:
-    """Add the frames of a fused chain to the accounts of its operators.
-
-    `stamps` is (frames, operators) int64: when each operator ended, the first being the source,
-    0 where the frame did not get so far; `begin` is when the source began the first frame.
-    """
-    if not len(stamps):
-        return
-    reached = stamps > 0
-    count = reached.sum(axis=0)
-    # Of each call: from the end of the one before, which for the source is that of the last
-    # operator on the frame before. Of each frame: from its capture, the end of the source.
-    ends = stamps.max(axis=1)
-    working = np.diff(stamps, axis=1, prepend=np.concatenate(([begin], ends[:-1]))[:, None])
-    latency = stamps - stamps[:, :1]
-    if count[-1] < len(stamps):
-        working[~reached] = 0
-        latency[~reached] = 0
-    rows = zip(
-        count.tolist(), working.sum(axis=0).tolist(), working.max(axis=0).tolist(),
-        latency.sum(axis=0).tolist(), strict=True,
-    )  # fmt: skip
-    for account, row in zip(accounts, rows, strict=True):
-        account.add_many(*row)
+def _take(items: list[Any], count: int) -> list[Any]:
+    """Remove and return the first `count` items; others may be appended meanwhile."""
+    taken = items[:count]
+    del items[:count]
+    return taken

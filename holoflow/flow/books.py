@@ -4,16 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import PlainSerializer, PlainValidator
+
+from holoflow.flow.histogram import Histogram
 
 Cause: TypeAlias = Literal["full", "late", "replaced", "error", "end", "stopped", "device"]
 """Why a message was dropped.
 
-`full`: no room in the queue. `late`: no partner in time, or came after its partner was gone.
-`replaced`: a newer one took its place at a `Latest` input before it was used. `error`: the
-operator failed on it. `end`: still waiting when the stream it was to be joined with had ended.
-`stopped`: the run was stopped before it was used. `device`: lost by the device itself.
+`full`: no room in the queue. `late`: no partner in time, or came after its partner was gone, or
+too old for a budget that drops late frames. `replaced`: a newer one took its place at a `Latest`
+input before it was used. `error`: the operator failed on it. `end`: still waiting when the stream
+it was to be joined with had ended. `stopped`: the run was stopped before it was used. `device`:
+lost by the device itself.
 """
+
+StepKind: TypeAlias = Literal["work", "serialise", "link"]
+
+
+def _histogram(value: Any) -> Histogram:
+    return value if isinstance(value, Histogram) else Histogram.from_plain(value)
+
+
+Times: TypeAlias = Annotated[
+    Histogram, PlainValidator(_histogram), PlainSerializer(Histogram.to_plain)
+]
+"""A histogram of seconds."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +49,55 @@ class FlowBooks:
     """Messages in the queue now."""
     queue: int = 0
     """Messages that may wait; 0 for a fused flow."""
+    when_full: str = "block"
+    link: str = "none"
+    """What carries it between fragments; `none` within one."""
+    latest: bool = False
+    """Its input holds the newest value."""
+    back_edge: bool = False
+    waits: Times = field(default_factory=Histogram)
+    """Of each message that was used: from the end of the call that made it to its use."""
+    ages: Times = field(default_factory=Histogram)
+    """Of each message that was dropped: time since its frame's capture."""
 
     @property
     def lost(self) -> int:
         """All that were dropped."""
         return sum(self.dropped.values())
+
+    @property
+    def name(self) -> str:
+        """`operator.port -> operator.port`."""
+        return f"{self.source} -> {self.target}"
+
+    @property
+    def producer(self) -> str:
+        """Operator that sends."""
+        return self.source.rpartition(".")[0]
+
+    @property
+    def consumer(self) -> str:
+        """Operator that receives."""
+        return self.target.rpartition(".")[0]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Why an operator's messages waited, in seconds summed over all calls."""
+
+    partner: float = 0.0
+    """For the other messages of their join or batch."""
+    turn: float = 0.0
+    """Behind earlier frames: the operator was working on those."""
+    room: float = 0.0
+    """For room in a queue behind the operator (back-pressure)."""
+    worker: float = 0.0
+    """Ready, but no worker of the scheduler took it up."""
+
+    @property
+    def total(self) -> float:
+        """All reasons together."""
+        return self.partner + self.turn + self.room + self.worker
 
 
 @dataclass(frozen=True)
@@ -50,11 +111,224 @@ class OperatorBooks:
     """Messages sent."""
     skipped: int
     """Calls that failed and were skipped."""
-    working: float
-    """Seconds spent in the operator."""
-    slowest: float
-    """Seconds of its slowest call."""
-    latency: float
-    """Mean seconds from capture to the end of the call."""
+    busy: float
+    """Seconds in which the operator was at work. A batch counts once."""
     dropped: Mapping[str, int] = field(default_factory=dict)
     """Frames lost before they became messages, by cause (`device`)."""
+    fragment: str = ""
+    stage: str = ""
+    """Name of the stage that holds it: its operators, joined by `+`."""
+    type: str = ""
+    """As the app names it: `capture.video`."""
+    source: bool = False
+    live: bool = False
+    """A source that waits for a device."""
+    heavy: bool = False
+    """Marked as expensive (inference)."""
+    batch: int = 1
+    """Most frames it takes at once."""
+    working: Times = field(default_factory=Histogram)
+    """Of each frame: from the call's start to its end; of a source, from asking to getting."""
+    waits: Times = field(default_factory=Histogram)
+    """Of each call: from the arrival of the message that leads it to its start."""
+    waiting: Waiting = field(default_factory=Waiting)
+    """The same by reason."""
+    latency: Times = field(default_factory=Histogram)
+    """Of each frame: from its capture to the end of the call."""
+    jitter: Times = field(default_factory=Histogram)
+    """Differences, without sign, of successive intervals between ends of calls."""
+    held: float = 0.0
+    """Seconds in which its stage could not begin because a queue behind it was full."""
+    paced: float = 0.0
+    """Seconds in which a source held a frame back until its time had come."""
+    cpu: float | None = None
+    """Share of its stage's working time that was spent on a CPU (sampled); the rest it slept,
+    waited for a device, a GPU, a lock or a core. None where it was not sampled."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stop of a path, and the part it has in the end-to-end time."""
+
+    kind: StepKind
+    """`work`: a call of an operator. `serialise`, `link`: crossing from process to process."""
+    operator: str
+    """The operator; of a serialise or link step the one that receives."""
+    port: str
+    """Its input port; empty for the source's."""
+    waiting: float = 0.0
+    """Mean seconds of waiting before the step."""
+    taking: float = 0.0
+    """Mean seconds that the step itself took."""
+    by_port: bool = False
+    """Whether the port is part of the path's name: other flows join the same two operators."""
+
+
+@dataclass(frozen=True)
+class PathBooks:
+    """All frames that went one way from a source to a sink.
+
+    For each frame: end to end = working + waiting + link + serialising. Time begins when the
+    source has the frame in hand and ends with the last operator's call.
+    """
+
+    steps: tuple[Step, ...]
+    """From source to sink."""
+    critical: int
+    """Frames on which this was the way that came last at every join, and so set the latency."""
+    end_to_end: Times
+    working: Times
+    waiting: Times
+    link: Times
+    serialising: Times
+    jitter: Times
+    """Differences, without sign, of successive intervals between ends."""
+    closed_by_back_edge: bool = False
+    """Ends where a back edge brings the frame to an operator that it had passed before."""
+    uncertainty: float = 0.0
+    """Seconds by which clocks of different hosts may have been misjudged; 0 on one host."""
+
+    @property
+    def name(self) -> str:
+        """`camera → detect → screen`."""
+        return " → ".join(
+            f"{step.operator}.{step.port}" if step.by_port else step.operator
+            for step in self.steps
+            if step.kind == "work"
+        )
+
+    @property
+    def frames(self) -> int:
+        """How many."""
+        return self.end_to_end.count
+
+
+@dataclass(frozen=True)
+class WorkerBooks:
+    """A thread of a scheduler."""
+
+    fragment: str
+    name: str
+    busy: float
+    """Seconds in which it ticked a stage that had work."""
+
+
+@dataclass(frozen=True)
+class BudgetBooks:
+    """A budget of the app and how it was kept."""
+
+    source: str
+    target: str
+    limits: Mapping[str, float]
+    """Seconds by statistic: `p99`, `max`, …"""
+    when_missed: str
+    window: float
+    """Seconds of the sliding window."""
+    fail: bool
+    """Whether missing it makes the run's exit status 3."""
+    times: Times
+    """Of all frames: from `source` to the end of `target`'s call, or to where it was dropped."""
+    now: Mapping[str, float] = field(default_factory=dict)
+    """The limited statistics over the newest window; empty where it holds no frame."""
+    worst: Mapping[str, float] = field(default_factory=dict)
+    """The worst that any window has had."""
+    judged: int = 0
+    """Judgements so far."""
+    missed: int = 0
+    """Of those, how many found a limit exceeded."""
+    dropped: int = 0
+    """Frames that were dropped because they were late."""
+
+    @property
+    def name(self) -> str:
+        """`camera → screen`."""
+        return f"{self.source} → {self.target}"
+
+    @property
+    def kept(self) -> bool:
+        """Whether no window missed it."""
+        return not self.missed
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the process and its machine did, sampled while it ran; None where it is unknown."""
+
+    cores: int
+    """CPU cores that the process may use."""
+    cpu: float
+    """CPU seconds that the process spent."""
+    memory: int
+    """Bytes of memory in use, now."""
+    gil: float | None = None
+    """Share of the time (0 to 1) in which who wants Python's interpreter lock has to wait for
+    it noticeably."""
+    crowded: float | None = None
+    """Share of the time (0 to 1) in which a thread that is ready has to wait for a core."""
+
+
+@dataclass(frozen=True)
+class FragmentBooks:
+    """A fragment's process."""
+
+    name: str
+    pid: int
+    host: str
+    engine: str
+    scheduler: str
+    """`greedy`, `event`, `multithread`; `inline` for the engine of that name."""
+    workers: int
+    """Threads of the scheduler."""
+    seconds: float
+    """Since its sources began."""
+    machine: Machine
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The state of a run at one moment, with all that is known of its frames."""
+
+    app: str
+    run: str
+    """Identifies the run; equal in all its fragments."""
+    time: float
+    """Seconds since the epoch."""
+    seconds: float
+    """Since the sources began."""
+    operators: tuple[OperatorBooks, ...]
+    """In the order of the app."""
+    flows: tuple[FlowBooks, ...]
+    paths: tuple[PathBooks, ...] = ()
+    """Those that frames have gone, the slowest first."""
+    workers: tuple[WorkerBooks, ...] = ()
+    fragments: tuple[FragmentBooks, ...] = ()
+    budgets: tuple[BudgetBooks, ...] = ()
+    announcements: tuple[tuple[str, str], ...] = ()
+    """What operators announced: ("live page", "http://127.0.0.1:8080")."""
+    unfollowed: int = 0
+    """Ways through the graph that were too many to be followed one by one."""
+
+    def operator(self, name: str) -> OperatorBooks:
+        """Return the books of operator `name`; raises KeyError if there is none."""
+        for books in self.operators:
+            if books.name == name:
+                return books
+        raise KeyError(name)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What changed in a run over a short time, for curves over the run."""
+
+    seconds: float
+    """When it ended, since the sources began."""
+    span: float
+    """Seconds that it covers."""
+    frames: Mapping[str, int]
+    """Calls that ended, by operator."""
+    depth: Mapping[str, float]
+    """Messages in each queue at the end, by flow; the most where samples were joined."""
+    dropped: Mapping[str, int]
+    """Messages dropped, by flow."""
+    latency: Mapping[str, Times]
+    """End-to-end times, by path."""

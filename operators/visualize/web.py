@@ -28,6 +28,7 @@ class WebOp(Operator):
     The address is announced when the app starts. Boxes, masks, keypoints and text are drawn by
     the browser, sharp and to be switched on and off. Viewers get the newest frame whenever they
     are done with the one before: slow ones hold up nobody, and without any nothing is encoded.
+    Beside the picture (the button Flow) a dashboard shows where frames spend their time.
     Next to the page, `/stream.mjpg` is for `<img>` and curl, and `/snapshot.jpg` the newest
     frame, both without what is drawn over it.
 
@@ -72,7 +73,11 @@ class WebOp(Operator):
         if token is None and self.host not in LOOPBACK:
             token = secrets.token_urlsafe(24)
         title = self.title or self.context.name
-        self._server = Server(listener, title=title, token=token, log=self.context.log)
+        context = self.context
+        self._server = Server(
+            listener, title=title, token=token, log=context.log,
+            snapshot=context.snapshot, history=context.history,
+        )  # fmt: skip
         name = socket.gethostname() if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
         name = f"[{name}]" if ":" in name else name
         query = f"?token={token}" if token else ""

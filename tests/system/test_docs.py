@@ -52,6 +52,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             pixels = np.full((160, 192, 3), 50 * level, np.uint8)
             clip.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
         clip.mux(stream.encode())
+    for run in "ab":
+        command = [HOLOFLOW, "run", "hello", "--engine", "inline", "--no-web"]
+        options = ["--frames", "30", "--trace", "frames=1000", "--output", f"runs/{run}"]
+        subprocess.run([*command, *options], cwd=path, check=True, capture_output=True)
     (path / "my.dcm").write_bytes(Path(examples.get_path("ybr_color")).read_bytes())
     return path
 
@@ -67,7 +71,7 @@ def test_command(line: str, folder: Path) -> None:
 
 
 def test_app_of_the_readme_is_right(tmp_path: Path) -> None:
-    (text,) = [block for where, block in blocks("yaml") if where == "README.md"]
+    text, *_ = [block for where, block in blocks("yaml") if where == "README.md"]
     for operator in (REPOSITORY / "apps" / "hello").glob("*.py"):
         (tmp_path / operator.name).write_text(operator.read_text())
     file = tmp_path / "app.yaml"

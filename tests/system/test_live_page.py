@@ -91,6 +91,7 @@ def page(browser):
     page = browser.page()
     yield page
     assert not page.complaints
+    page.open("about:blank")  # else it would find the page of the next test
 
 
 def frame(page):
@@ -206,6 +207,8 @@ def test_several_viewers_see_it_at_once(browser, page, feed):
         one.call("Emulation.setFocusEmulationEnabled", enabled=True)
     for one in pages:
         one.wait("drawn.length > 5")
+    for one in pages[1:]:
+        one.open("about:blank")
 
 
 def test_it_says_that_it_has_ended_and_finds_the_app_again(page, feed):

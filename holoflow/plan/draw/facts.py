@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from holoflow.app.graph import Node
@@ -114,21 +114,24 @@ def milliseconds(seconds: float) -> str:
     return f"{seconds * 1e3:g}ms"
 
 
-def placed_stages(plan: Plan) -> Iterator[tuple[Process, Stage]]:
+def placed_stages(
+    operators: Iterable[str], processes: Sequence[Process], flows: Sequence[PlannedFlow]
+) -> Iterator[tuple[Process, Stage]]:
     """Yield the stages so that each comes after those that feed it, back edges aside.
 
-    As far as that allows, stages of one fragment stay together and in the order of the file.
+    As far as that allows, stages of one fragment stay together and in the order of `operators`,
+    which is that of the file.
     """
-    process_of = {stage: process for process in plan.processes for stage in process.stages}
+    process_of = {stage: process for process in processes for stage in process.stages}
     stage_of = {name: stage for stage in process_of for name in stage.operators}
     waits_for: dict[Stage, set[Stage]] = {stage: set() for stage in process_of}
     feeds: dict[Stage, list[Stage]] = {stage: [] for stage in process_of}
-    for flow in plan.flows:
+    for flow in flows:
         source, target = stage_of[flow.source.operator], stage_of[flow.target.operator]
         if source is not target and not flow.back_edge:
             waits_for[target].add(source)
             feeds[source].append(target)
-    file_order = {name: number for number, name in enumerate(plan.app.operators)}
+    file_order = {name: number for number, name in enumerate(operators)}
     place = {stage: file_order[stage.operators[0]] for stage in process_of}
     ready = [stage for stage in process_of if not waits_for[stage]]
     current: Process | None = None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from holoflow.plan.draw.facts import placed_stages
-from holoflow.plan.plan import Plan, PlannedFlow
+from holoflow.plan.plan import PlannedFlow, Process, Stage
 
 
 @dataclass(frozen=True)
@@ -27,28 +27,30 @@ class Layout:
     """For each flow that spans more than one column: its place in each column between."""
 
 
-def lay_out(plan: Plan) -> Layout:
-    """Place every operator of `plan`.
+def lay_out(
+    operators: Iterable[str], processes: Sequence[Process], flows: Sequence[PlannedFlow]
+) -> Layout:
+    """Place every one of `operators`, named in the order of the app.
 
     An operator stands one column right of the last that feeds it (longest-path layering, after
     Sugiyama, Tagawa and Toda 1981), in the free row nearest to those that feed it. A fused stage
     is a straight run; fragments are bands above one another.
     """
-    columns = _columns(plan)
+    placed = [stage for _, stage in placed_stages(operators, processes, flows)]
+    columns = _columns(placed, flows)
     bands = {
         name: number
-        for number, process in enumerate(plan.processes)
+        for number, process in enumerate(processes)
         for stage in process.stages
         for name in stage.operators
     }
     layout = Layout()
     taken: set[Slot] = set()
     inputs: dict[str, list[PlannedFlow]] = {name: [] for name in columns}
-    for flow in plan.flows:
+    for flow in flows:
         if not flow.back_edge:
             inputs[flow.target.operator].append(flow)
-    stages = sorted(placed_stages(plan), key=lambda placed: columns[placed[1].operators[0]])
-    for _, stage in stages:
+    for stage in sorted(placed, key=lambda stage: columns[stage.operators[0]]):
         head = stage.operators[0]
         band = bands[head]
         run = [columns[name] for name in stage.operators]
@@ -63,13 +65,13 @@ def lay_out(plan: Plan) -> Layout:
     return layout
 
 
-def _columns(plan: Plan) -> dict[str, int]:
+def _columns(placed: Sequence[Stage], flows: Sequence[PlannedFlow]) -> dict[str, int]:
     """Return the length of the longest way from a source, back edges aside."""
-    columns = {name: 0 for _, stage in placed_stages(plan) for name in stage.operators}
+    columns = {name: 0 for stage in placed for name in stage.operators}
     for name in columns:
         before = [
             columns[flow.source.operator] + 1
-            for flow in plan.flows
+            for flow in flows
             if flow.target.operator == name and not flow.back_edge
         ]
         columns[name] = max(before, default=0)

@@ -74,7 +74,7 @@ def draw_svg(plan: Plan) -> str:
     Fused stages stand on blue ground and are joined by thick lines, fragments in dotted frames;
     a dashed line is a flow that may drop messages. At its end stands how many may wait.
     """
-    layout = lay_out(plan)
+    layout = lay_out(plan.app.operators, plan.processes, plan.flows)
     boxes, lanes, width, height = _measure(plan, layout)
     body = [
         *_fragments(plan, boxes),

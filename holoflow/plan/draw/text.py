@@ -62,7 +62,7 @@ def _rows(plan: Plan) -> list[_Row]:
     rows: list[_Row] = []
     lanes: list[str | None] = []  # the operator whose messages run down each rail
     fragment = None
-    for process, stage in placed_stages(plan):
+    for process, stage in placed_stages(plan.app.operators, plan.processes, plan.flows):
         if plan.app.fragments and process.fragment != fragment:
             fragment = process.fragment
             rows.append(_Row(" ", _running(lanes), f"── fragment {process_facts(process)}"))

@@ -9,7 +9,7 @@ import math
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from importlib.resources import files
 
 import uvicorn
@@ -19,22 +19,32 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from holoflow.flow.books import Sample, Snapshot
 from holoflow.operators.visualize._marks import PALETTE
+from holoflow.operators.visualize._page.board import Update
 from holoflow.operators.visualize._page.frame import Frame
 from holoflow.operators.visualize._page.guard import HEADERS, Guard
 from holoflow.operators.visualize._page.newest import Newest
+from holoflow.operators.visualize._page.watch import Watch
 
 FILES = {
     "/": ("index.html", "text/html"),
     "/page.js": ("page.js", "text/javascript"),
     "/page.css": ("page.css", "text/css"),
+    "/dashboard.js": ("dashboard.js", "text/javascript"),
+    "/graph.js": ("graph.js", "text/javascript"),
+    "/curves.js": ("curves.js", "text/javascript"),
+    "/words.js": ("words.js", "text/javascript"),
+    "/dashboard.css": ("dashboard.css", "text/css"),
 }
 PATIENCE = 1.0
 """Seconds that viewers have at the end to take leave."""
 
 
 class Server:
-    """Serves a page that shows the newest frame, on a listening socket that it takes over.
+    """Serves a page that shows the newest frame and how the app is doing.
+
+    It takes over the listening socket that it is given.
 
     A viewer asks for a frame with a message on the WebSocket and gets the newest that it has not
     seen, as soon as there is one. So there is never more than one on its way to it, and one who
@@ -42,16 +52,25 @@ class Server:
     """
 
     def __init__(
-        self, listener: socket.socket, *, title: str, token: str | None, log: logging.Logger
+        self,
+        listener: socket.socket,
+        *,
+        title: str,
+        token: str | None,
+        log: logging.Logger,
+        snapshot: Callable[[], Snapshot | None],
+        history: Callable[[], tuple[Sample, ...]],
     ) -> None:
         self._listener = listener
         self._hello = {"title": title, "palette": PALETTE}
         self._log = log
+        self._run_state = snapshot, history
         routes: list[Route | WebSocketRoute] = [Route(path, _file) for path in FILES]
         routes += [
             Route("/snapshot.jpg", self._snapshot),
             Route("/stream.mjpg", self._stream),
             WebSocketRoute("/live", self._live),
+            WebSocketRoute("/flow", self._flow),
         ]
         self._app = Guard(Starlette(routes=routes), token, frozenset(FILES) - {"/"})
         self._thread = threading.Thread(target=self._run, name=f"live page {title}", daemon=True)
@@ -81,7 +100,8 @@ class Server:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        self._newest = Newest()
+        self._newest: Newest[Frame] = Newest()
+        self._watch = Watch(*self._run_state, self._log)
         self._ready.set()
         server = uvicorn.Server(
             uvicorn.Config(
@@ -96,6 +116,7 @@ class Server:
             return_when=asyncio.FIRST_COMPLETED,
         )
         self._newest.close()
+        self._watch.close()
         server.should_exit = True
         await asyncio.wait((serving,), timeout=PATIENCE)
         # Those who do not read would keep it waiting for ever.
@@ -123,8 +144,27 @@ class Server:
         except (WebSocketDisconnect, KeyError):  # KeyError: not a text message
             return
 
+    async def _flow(self, viewer: WebSocket) -> None:
+        """Serve a viewer of the dashboard: any text message asks for the newest `Update`."""
+        await viewer.accept()
+        update: Update | None = None
+        with self._watch.viewer() as newest:
+            try:
+                while True:
+                    await viewer.receive_text()
+                    known = update.generation if update is not None else 0
+                    update = await newest.after(update)
+                    if update is None:
+                        await viewer.close(reason="the run has ended")
+                        return
+                    kind = "text" if update.generation == known else "hello"
+                    # Making it takes a while in large apps; pictures are waiting to be sent.
+                    await viewer.send_text(await asyncio.to_thread(getattr, update, kind))
+            except (WebSocketDisconnect, KeyError):  # KeyError: not a text message
+                return
+
     async def _snapshot(self, _request: Request) -> Response:
-        frame = self._newest.frame
+        frame = self._newest.value
         if frame is None:
             return PlainTextResponse("no frame yet\n", 503, {**HEADERS, "Retry-After": "1"})
         return Response(frame.jpeg, headers=dict(HEADERS), media_type="image/jpeg")

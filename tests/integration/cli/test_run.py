@@ -12,8 +12,11 @@ def test_a_run_says_what_it_did_and_what_it_wrote(holoflow, folder):
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "counting: [bold]from 1\\x1b[31m →\n" in ran.stdout
     assert "numbers: done, 20 frames in" in ran.stdout
-    assert re.search(r"^count\.out -> work\.number +20 +20 +0$", ran.stdout, re.MULTILINE)
-    assert ran.stdout.endswith("written to out:\n  numbers.txt  51 B\nreport: out/report.json\n")
+    assert re.search(r"^count → work → keep +20 ", ran.stdout, re.MULTILINE)
+    assert re.search(r"^bottleneck: ", ran.stdout, re.MULTILINE)
+    assert ran.stdout.endswith(
+        "written to out:\n  numbers.txt  51 B\npage: out/report.html\nreport: out/report.json\n"
+    )
     assert (folder / "out" / "numbers.txt").read_text().split() == [str(n) for n in range(1, 21)]
 
 
@@ -45,7 +48,7 @@ def test_options_reach_the_run(holoflow, folder, engine, options):
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     report = json.loads((folder / "out" / "report.json").read_text())
-    assert report["result"]["engine"] == engine
+    assert report["engine"] == engine
     assert report["plan"]["processes"][0]["scheduler"]["kind"] == "greedy"
     assert report["plan"]["processes"][0]["scheduler"]["workers"] == 1
     assert len(report["plan"]["processes"][0]["stages"]) == (3 if options else 1)

@@ -26,7 +26,7 @@ def test_the_first_signal_drains_and_reports(start, folder, engine, number):
     assert "numbers: interrupted" in out
     report = json.loads((folder / "out" / "report.json").read_text())
     kept = (folder / "out" / "numbers.txt").read_text().split()
-    flows = report["result"]["last"]["flows"]
+    flows = report["snapshot"]["flows"]
     assert [flow["sent"] for flow in flows] == [len(kept)] * 2
     assert all(flow["dropped"] == {} for flow in flows)
 

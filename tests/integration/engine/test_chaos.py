@@ -69,7 +69,7 @@ def test_it_ends_and_adds_up(
     stopper = Stopper()
     seen: list[Any] = []
 
-    def observe(snapshot: Any) -> None:
+    def observe(snapshot: Any, _history: Any) -> None:
         seen.append(snapshot)
         if ask_at is not None and len(seen) > ask_at:
             for _ in range(times):

@@ -54,10 +54,10 @@ fused = pytest.mark.parametrize("fuse", [True, False], ids=["fused", "unfused"])
 EXECUTE = importlib.import_module("holoflow.engine.execute")
 
 
-def asks(stopper: Stopper, when: Callable[[], bool], times: int = 1) -> Callable[[Any], None]:
+def asks(stopper: Stopper, when: Callable[[], bool], times: int = 1) -> Callable[..., None]:
     """Return an observer that asks for the end, `times` at once, as soon as something holds."""
 
-    def observe(_snapshot: Any) -> None:
+    def observe(*_state: Any) -> None:
         if when() and not stopper.drain.is_set():
             for _ in range(times):
                 stopper.ask()
@@ -215,7 +215,7 @@ def test_a_fused_chain_that_turned_slow_drains_at_once(engine: Engine, tracked: 
                 stopper.drain.set()
                 assert drained.wait(30)
 
-    def observe(_snapshot: Any) -> None:
+    def observe(*_state: Any) -> None:
         if stopper.drain.is_set():
             seen.append(1)
         if len(seen) == 2:
@@ -257,7 +257,7 @@ def test_a_generator_half_done_counts_as_stopped(engine: Engine) -> None:
     )  # fmt: skip
     asked: list[int] = []
 
-    def twice(_snapshot: Any) -> None:
+    def twice(*_state: Any) -> None:
         if asked:
             gate.open()
         elif gate.waiting.acquire(blocking=False):
@@ -278,7 +278,7 @@ def test_a_batch_that_is_not_full_counts_as_stopped() -> None:
         node("sink", Sink),
     )
 
-    def observe(snapshot: Any) -> None:
+    def observe(snapshot: Any, _history: Any) -> None:
         if snapshot.flows[0].delivered:
             stopper.ask()
             stopper.ask()
@@ -321,7 +321,7 @@ def test_stuck_operators_are_left_behind(engine: Engine, monkeypatch: pytest.Mon
     graph = chain(node("source", Stuck), node("sink", Sink))
     before = set(threading.enumerate())
 
-    def observe(_snapshot: Any) -> None:
+    def observe(*_state: Any) -> None:
         if stuck.is_set():
             stopper.ask()
 
@@ -519,7 +519,7 @@ def test_an_observer_that_raises(engine: Engine) -> None:
     """Nothing goes on behind the caller's back."""
     before = set(threading.enumerate())
 
-    def observe(_snapshot: Any) -> None:
+    def observe(*_state: Any) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -541,7 +541,7 @@ def test_snapshots(engine: Engine) -> None:
             self.context.announce("live page", "http://127.0.0.1:1")
             self.context.count_drop("device", 3)
 
-    def observe(snapshot: Any) -> None:
+    def observe(snapshot: Any, _history: Any) -> None:
         seen.append(snapshot)
         if len(seen) == 3:
             stopper.ask()
@@ -566,12 +566,15 @@ def test_the_books_of_time(engine: Engine) -> None:
 
     graph = chain(node("source", Source, {"n": 5}), node("slow", Slow), node("count", Count))
     books = run(graph, engine).operator("slow")
-    assert books.working >= 0.01
-    assert 0.002 <= books.slowest <= books.working
-    assert books.latency >= 0.002
-    untracked = run(graph, engine, tracked=False).operator("slow")
-    assert (untracked.working, untracked.slowest, untracked.latency) == (0, 0, 0)
-    assert untracked.frames == 5
+    assert books.working.count == books.latency.count == 5
+    assert books.busy >= 0.01
+    assert 0.002 <= books.working.min <= books.working.max <= books.busy
+    assert books.latency.min >= 0.002
+    untracked = run(graph, engine, tracked=False)
+    slow = untracked.operator("slow")
+    assert (slow.busy, slow.working.count, slow.latency.count) == (0, 0, 0)
+    assert slow.frames == 5
+    assert untracked.result.last.paths == ()
 
 
 @on_all

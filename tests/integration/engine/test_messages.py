@@ -180,7 +180,7 @@ def test_a_batch_that_is_called_late_in_earnest() -> None:
         node("batch", Batch, {"size": 4, "wait": 0.02}), node("sink", Sink),
     )  # fmt: skip
 
-    def observe(snapshot: Any) -> None:
+    def observe(snapshot: Any, _history: Any) -> None:
         if snapshot.operators[2].frames:
             stopper.ask()
 

@@ -144,7 +144,11 @@ def test_in_the_middle(engine: Engine) -> None:
     assert [g.metadata for g in got] == [{"index": i} for i in range(N)]
     assert {g.source for g in got} == {"source"}
     assert ran.operator("relay").frames == ran.operator("relay").sent == N
-    assert ran.operator("relay").working > 0
+    assert ran.operator("relay").working.count == N
+    assert ran.operator("relay").busy > 0
+    (path,) = ran.result.last.paths
+    assert path.name == "source → relay → sink"
+    assert path.frames == N
 
 
 @on_two
@@ -239,7 +243,7 @@ def test_asked_to_end(engine: Engine, times: int) -> None:
     ping = holoscans("ping", PingTensorTxOp, (), ("out",), storage_type="system", rows=3, columns=2)
     graph = app([ping, node("count", Count)], [flow("ping", "count")])
 
-    def observe(snapshot: Any) -> None:
+    def observe(snapshot: Any, _history: Any) -> None:
         if snapshot.operators[1].frames > 10:
             for _ in range(times):
                 stopper.ask()

@@ -110,7 +110,7 @@ def test_block_holds_the_producer_up(engine: Engine, queue: int) -> None:
     gates["gate"] = gate = Turnstile()
     most = 0
 
-    def observe(snapshot: Any) -> None:
+    def observe(snapshot: Any, _history: Any) -> None:
         nonlocal most
         books = snapshot.flows[0]
         most = max(most, books.waiting)
@@ -139,7 +139,7 @@ def test_an_endless_generator_stays_bounded(engine: Engine) -> None:
         [flow("source", "endless"), flow("endless", "gate", queue=3), flow("gate", "count")],
     )  # fmt: skip
 
-    def observe(snapshot: Any) -> None:
+    def observe(snapshot: Any, _history: Any) -> None:
         books = snapshot.flows[1]
         assert books.waiting <= 3
         if stopper.now.is_set():
@@ -180,7 +180,8 @@ def test_memory_stays_flat(engine: Engine) -> None:
     )
     ran = run(graph, engine)
     early, late = ran.calls["blocks"]
-    assert late - early < 1000
+    # Up to `MOST` calls wait to be folded; if anything were kept of each frame, it would be more.
+    assert late - early < 0.7 * MANY
     assert ran.flow("source", "blocks").delivered == MANY
     assert ran.flow("source", "lossy").sent == MANY
 
@@ -189,7 +190,7 @@ def test_memory_stays_flat(engine: Engine) -> None:
 def test_memory_of_a_fused_chain_stays_flat(engine: Engine) -> None:
     ran = run(chain(node("source", Tuples), node("a", Pass), node("blocks", Blocks)), engine)
     early, late = ran.calls["blocks"]
-    assert late - early < 1000
+    assert late - early < 0.7 * MANY
 
 
 # -- newest values ---------------------------------------------------------------------------

@@ -96,7 +96,7 @@ def test_the_whole_format(load_text):
         ("infer", ("gray", "detect"), 0), ("view", ("screen",), None),
     ]  # fmt: skip
     budget = app.budgets[0]
-    assert budget == Budget("camera", "screen", {"p99": 0.05, "max": 1.0}, "warn", budget.location)
+    assert budget == Budget("camera", "screen", {"p99": 0.05, "max": 1.0}, location=budget.location)
 
 
 def test_the_smallest_app(load_text):

@@ -314,7 +314,9 @@ def test_an_operator_in_no_fragment(mistakes):
         ("{from: camera, to: detect, p99.9: «50}", "'p99.9': a bare number where a unit belongs"),
         ("«{from: camera, to: detect}", "this budget has no limit; write one such as p99: 50ms"),
         ("«{from: camera, p99: 1s}", "missing key 'to' of this budget"),
-        ("{from: camera, to: detect, p99: 1s, when_missed: «stop}", "'when_missed' cannot be"),
+        ("{from: camera, to: detect, p99: 1s, when_missed: «ask}", "'when_missed' cannot be"),
+        ("{from: camera, to: detect, p99: 1s, window: «10}", "'window': a bare number"),
+        ("{from: camera, to: detect, p99: 1s, fail: «3}", "'fail' cannot be"),
     ],
 )
 def test_budgets(mistakes, budget, message):

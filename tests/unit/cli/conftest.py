@@ -1,32 +1,45 @@
-"""Books, snapshots and results for the tests of the command line."""
+"""Snapshots and results for the tests of the command line."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from support import snapshots
 
-from holoflow.engine.result import RunResult, Snapshot
-from holoflow.flow.books import FlowBooks, OperatorBooks
+from holoflow.engine.result import RunResult
+from holoflow.flow.books import Snapshot
 
 
 def operator(name, frames, *, working=0.0, latency=0.0, skipped=0, **dropped):
-    return OperatorBooks(name, frames, frames, skipped, working, working, latency, dropped)
+    """Return an operator; every call takes the same seconds; no times are taken of 0."""
+    measured = {
+        key: snapshots.times(seconds, count=frames if seconds else 0, spread=0)
+        for key, seconds in (("working", working), ("latency", latency))
+    }
+    made = snapshots.operator(name, working, frames=frames, skipped=skipped, dropped=dropped)
+    return replace(made, **measured)
 
 
 def flow(source, target, sent, delivered, *, waiting=0, queue=2, **dropped):
-    return FlowBooks(source, target, sent, delivered, dropped, waiting, queue)
+    return snapshots.flow(
+        source, target, sent=sent, delivered=delivered, waiting=waiting, queue=queue,
+        dropped=dropped,
+    )  # fmt: skip
 
 
 def snapshot(seconds, frames, *, announcements=()):
     """A camera of so many frames that feeds a detector, on whose way five are lost."""
     return Snapshot(
-        seconds,
-        (
-            operator("camera", frames, working=0.001 * frames, device=1),
-            operator("detect", frames - 5, working=0.02 * (frames - 5), latency=0.045, skipped=2),
+        app="faces", run="a1b2c3", time=1.79e9, seconds=seconds,
+        operators=(
+            operator("camera", frames, working=0.001, device=1),
+            operator("detect", frames - 5, working=0.02, latency=0.045, skipped=2),
         ),
-        (flow("camera.image", "detect.image", frames, frames - 5, waiting=1, full=3, late=2),),
-        announcements,
-    )
+        flows=(
+            flow("camera.image", "detect.image", frames, frames - 5, waiting=1, full=3, late=2),
+        ),
+        announcements=announcements,
+    )  # fmt: skip
 
 
 def result(outcome="done", *, failure=None, **last):

@@ -40,7 +40,8 @@ def test_plain_display_prints_progress_every_few_seconds(made, capsys):
     assert first == "live page: http://127.0.0.1:8080"
     assert [line.partition(":")[0] for line in rest] == ["5.00 s", "10.0 s"]
     assert rest[0] == (
-        "5.00 s: 155 frames, 30.0 frames/s, latency 45.0 ms, dropped 1 device, 3 full, 2 late"
+        "5.00 s: 155 frames, 30.0 frames/s, latency p50 45.0 ms, p99 45.0 ms, "
+        "dropped 1 device, 3 full, 2 late"
     )
 
 
@@ -55,14 +56,16 @@ def test_plain_summary_holds_all_and_cuts_nothing(made, capsys):
     assert "\x1b" not in said
     lines = said.splitlines()
     assert lines[0] == "faces: done, 1,305 frames in 10.0 s (130 frames/s), engine inline"
-    assert lines[3].split() == [
-        "camera", "1,305", "1,305", "1.000", "1,305", "-", "0", "1", "device",
-    ]  # fmt: skip
-    assert "camera.image -> detect.image  1,305      1,300  3 full, 2 late" in lines
-    assert lines[-4:] == [
+    assert lines[1] == "operators: times in ms"
+    assert lines[3].split()[:4] == ["camera", "1,305", "130", "130"]
+    assert lines[3].endswith("0  1 device")
+    assert "dropped camera.image -> detect.image: 3 full, 2 late of 1,305" in lines
+    assert any(line.startswith("bottleneck: ") for line in lines)
+    assert lines[-5:] == [
         "written to runs/x:",
         "  faces.mp4  1.2 kB",
         "  shots/*.png  30 files,  99 B",
+        "page: runs/x/report.html",
         "report: runs/x/report.json",
     ]
     assert all(line == line.rstrip() for line in lines)
@@ -89,9 +92,12 @@ def test_json_display_prints_an_object_a_line(made, capsys):
     assert events[0]["text"] == "lost [b]\n3"
     assert events[2] == {"kind": PAGE[0], "text": PAGE[1]}
     assert events[3]["operators"][0]["frames"] == 30
+    assert events[3]["operators"][1]["latency"]["p99"] == pytest.approx(0.045, rel=0.01)
     assert events[5] == {"outcome": "failed", "seconds": 10.0}
     assert events[6]["failure"]["operator"] == "detect"
     assert events[6]["flows"][0]["dropped"] == {"full": 3, "late": 2}
+    assert events[6]["dropped"] == {"device": 1, "full": 3, "late": 2}
+    assert events[6]["explanation"]["bottleneck"]["evidence"]
     assert events[6]["written"][0] == {"name": "faces.mp4", "files": 1, "size": 1200}
     assert events[6]["report"] == "runs/x/report.json"
 

@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from holoflow.cli.meter import Meter, source_frames, total_dropped
+from holoflow.cli.meter import Meter
 
 
 def test_first_rate_is_the_mean_since_the_start(made):
@@ -27,13 +29,22 @@ def test_readings_join_the_books_of_operators_and_of_the_flows_that_end_there(ma
         "camera", 0, 0, {"device": 1},
     )  # fmt: skip
     assert (detect.waiting, detect.queue, dict(detect.dropped)) == (1, 2, {"full": 3, "late": 2})
-    assert detect.working == pytest.approx(0.02)
     assert detect.skipped == 2
 
 
-def test_frames_are_those_of_the_sources(made):
-    assert source_frames(made.snapshot(10.0, 305)) == 305
+def test_times_and_utilisation_are_those_of_the_last_seconds(made):
+    meter = Meter()
+    meter.read(made.snapshot(10.0, 305))
+    for seconds in (20.0, 30.0, 30.5):
+        _, detect = meter.read(made.snapshot(seconds, 305 + int(10 * (seconds - 10))))
+    assert detect.latency.count == 105  # since second 20: the last 2 seconds are in it
+    assert detect.latency.quantile(0.5) == pytest.approx(0.045, rel=0.01)
+    assert detect.working.quantile(0.5) == pytest.approx(0.02, rel=0.01)
+    assert detect.utilisation == pytest.approx(0.2, rel=0.05)
 
 
-def test_total_of_what_was_lost(made):
-    assert total_dropped(made.snapshot(10.0, 305)) == {"device": 1, "full": 3, "late": 2}
+def test_what_was_not_measured_has_no_utilisation(made):
+    last = made.snapshot(1.0, 30)
+    untracked = made.operator("camera", 30)
+    (camera,) = Meter().read(replace(last, operators=(untracked,), flows=()))
+    assert (camera.rate, camera.utilisation, camera.latency.count) == (30, None, 0)

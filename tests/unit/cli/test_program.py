@@ -8,7 +8,7 @@ import holoflow
 from holoflow.cli.program import program
 from holoflow.errors import HoloflowError
 
-COMMANDS = ("run", "check", "graph", "ops", "schema", "assets", "new")
+COMMANDS = ("run", "report", "compare", "check", "graph", "ops", "schema", "assets", "new")
 
 
 def invoke(*arguments):

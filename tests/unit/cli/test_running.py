@@ -12,8 +12,9 @@ import pytest
 from holoflow import engine
 from holoflow.app.graph import App, Endpoint, Flow, Node
 from holoflow.cli.running import run_plan
-from holoflow.engine.result import Failure, RunOptions, RunResult, Snapshot
+from holoflow.engine.result import Failure, RunOptions, RunResult
 from holoflow.errors import HoloflowError
+from holoflow.flow.books import Snapshot
 from holoflow.operator import Operator
 from holoflow.plan import Plan
 
@@ -68,15 +69,18 @@ def test_notices_files_and_report_are_named(made, play, tmp_path, capsys):
     said = capsys.readouterr()
     assert said.err == "note: this may surprise\n"
     assert "\n  faces.mp4  1.2 kB\n" in said.out
-    assert said.out.endswith(f"report: {tmp_path / 'report.json'}\n")
+    assert said.out.endswith(
+        f"page: {tmp_path / 'report.html'}\nreport: {tmp_path / 'report.json'}\n"
+    )
+    assert (tmp_path / "report.html").read_text().startswith("<!DOCTYPE html>")
 
 
 def test_report_is_the_whole_run_as_plain_data(made, play, tmp_path):
     play(done(made))
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["app"] == "faces"
-    assert report["result"]["outcome"] == "done"
-    assert report["result"]["last"]["flows"][0]["dropped"] == {"full": 3, "late": 2}
+    assert report["outcome"] == "done"
+    assert report["snapshot"]["flows"][0]["dropped"] == {"full": 3, "late": 2}
     assert report["plan"]["app"]["operators"]["detect"]["parameters"] == {"level": 0.5}
     assert report["options"]["output"] == str(tmp_path)
     assert {"holoflow", "python", "platform", "numpy"} <= report["versions"].keys()
@@ -100,9 +104,11 @@ def test_a_failure_names_operator_frame_and_cause_and_keeps_the_traceback(
 
 def test_snapshots_logs_and_the_last_announcement_are_shown(made, play, capsys):
     def execute(plan, options, *, observe, **_):
-        observe(made.snapshot(1.0, 30))
+        observe(made.snapshot(1.0, 30), ())
         logging.getLogger("holoflow.operator.camera").warning("lost some")
-        return made.result(announcements=(("live page", "http://127.0.0.1:1"),))
+        ended = made.result(announcements=(("live page", "http://127.0.0.1:1"),))
+        observe(ended.last, ())
+        return ended
 
     play(execute, as_json=True)
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -163,9 +169,9 @@ def test_a_reader_that_has_gone_drains_the_run(made, play, monkeypatch, tmp_path
             raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
     def execute(plan, options, *, stopper, observe, **_):
-        observe(made.snapshot(6.0, 30))
+        observe(made.snapshot(6.0, 30), ())
         assert stopper.drain.is_set()
-        observe(made.snapshot(12.0, 60))
+        observe(made.snapshot(12.0, 60), ())
         assert not stopper.now.is_set()
         return made.result("interrupted")
 
@@ -191,5 +197,6 @@ def test_a_report_that_cannot_be_written_is_said(made, play, tmp_path):
 
 
 def test_a_run_without_a_single_frame_is_summed_up(play, capsys):
-    assert play(lambda *_, **__: RunResult("done", "inline", Snapshot(0.0, (), ()))) == 0
+    empty = Snapshot("faces", "a1b2c3", 1.79e9, 0.0, (), ())
+    assert play(lambda *_, **__: RunResult("done", "inline", empty)) == 0
     assert "faces: done, 0 frames in 0.00 s, engine inline" in capsys.readouterr().out

@@ -5,20 +5,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holoflow.cli import text
+from holoflow.printable import printable
 
 
 def test_control_characters_cannot_steer_the_terminal():
-    assert text.printable("a\x1b[2Jb\r\x9b1mc\ud800") == "a\\x1b[2Jb\\r\\x9b1mc\\ud800"
+    assert printable("a\x1b[2Jb\r\x9b1mc\ud800") == "a\\x1b[2Jb\\r\\x9b1mc\\ud800"
 
 
 def test_line_breaks_tabs_and_markup_stay_as_they_are():
-    assert text.printable("[bold]two\nlines\t→ µ") == "[bold]two\nlines\t→ µ"
+    assert printable("[bold]two\nlines\t→ µ") == "[bold]two\nlines\t→ µ"
 
 
 @given(st.text())
 def test_printable_is_settled_after_once(words):
-    assert text.printable(text.printable(words)) == text.printable(words)
-    text.printable(words).encode("utf-8")
+    assert printable(printable(words)) == printable(words)
+    printable(words).encode("utf-8")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from holoflow.app.graph import Endpoint, Sync
 from holoflow.engine.inputs import Arrival, Synced, merge_headers
 from holoflow.engine.queue import LatestQueue, Message, Queue
+from holoflow.flow.paths import Stop
 from holoflow.message import Header
 from holoflow.plan.plan import PlannedFlow
 
@@ -23,11 +24,12 @@ def make(port: str, latest: bool = False) -> Any:
         Endpoint(f"of_{port}", "out"), Endpoint("join", port), 4, "block",
         fused=False, latest=latest, back_edge=False, link="none",
     )  # fmt: skip
-    return LatestQueue(flow) if latest else Queue(flow)
+    stop = Stop("work", "join", port)
+    return LatestQueue(flow, stop) if latest else Queue(flow, stop)
 
 
 def put(queue: Queue, payload: Any, time: int = 0, **metadata: Any) -> None:
-    queue.put(Message(payload, Header(0, time, queue.flow.source.operator, metadata), time))
+    queue.put(Message(payload, Header(0, time, queue.flow.source.operator, metadata), ()))
 
 
 def drain(inputs: Any) -> list[dict[str, Any]]:
@@ -77,7 +79,7 @@ def test_one_of_each() -> None:
     call = join.take()
     assert call.arguments == {"a": 1, "b": 2}
     assert call.header == Header(0, 7, "of_a", {"from_a": 1, "from_b": 2})
-    assert call.born == 7
+    assert [(q.stop.port, m.payload) for q, m in call.parts] == [("a", 1), ("b", 2)]
 
 
 def test_it_ends_with_the_first_that_ends() -> None:
@@ -95,8 +97,7 @@ def test_an_error_is_booked_once_for_each() -> None:
     join, queues = arrival("a", "b")
     put(queues["a"], 1)
     put(queues["b"], 1)
-    join.take()
-    join.failed()
+    join.failed(join.take())
     assert [q.books().dropped for q in join.queues] == [{"error": 1}] * 2
     assert [q.books().delivered for q in join.queues] == [0, 0]
 
@@ -324,8 +325,7 @@ def test_an_error_is_booked_for_the_leader() -> None:
     stream(queues["a"], 0)
     stream(queues["b"], 0)
     assert join.ready()
-    join.take()
-    join.failed()
+    join.failed(join.take())
     assert queues["a"].books().dropped == {"error": 1}
     assert queues["b"].books().dropped == {}
 

@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from holoflow.app.graph import Endpoint, WhenFull
 from holoflow.engine.queue import LatestQueue, Message, Queue
+from holoflow.flow.paths import Stop
 from holoflow.message import Header
 from holoflow.plan.plan import PlannedFlow
+
+STOP = Stop("work", "b", "x")
 
 
 class Waker:
@@ -34,11 +37,11 @@ def planned(when_full: WhenFull = "block", size: int = 2, latest: bool = False) 
 
 
 def message(payload: Any) -> Message:
-    return Message(payload, Header(0, 0, "a"), 0)
+    return Message(payload, Header(0, 0, "a"), ())
 
 
 def queue(when_full: WhenFull = "block", size: int = 2) -> Queue:
-    made = Queue(planned(when_full, size))
+    made = Queue(planned(when_full, size), STOP)
     made.producer, made.consumer = Waker(), Waker()
     return made
 
@@ -104,8 +107,7 @@ def test_abandoned(when_full: WhenFull) -> None:
 def test_rebook() -> None:
     q = queue()
     put(q, 1, 2)
-    q.take()
-    q.rebook("error")
+    q.rebook("error", q.take())
     books = q.books()
     assert (books.sent, books.delivered, books.waiting, books.lost) == (2, 0, 1, 1)
 
@@ -138,18 +140,22 @@ def test_a_queue_that_fills_while_its_consumer_takes() -> None:
 
 
 def test_latest() -> None:
-    q = LatestQueue(planned(latest=True))
+    q = LatestQueue(planned(latest=True), STOP)
     q.consumer = Waker()
-    assert q.newest() is None
+    assert q.newest() == (None, None)
     put(q, 1)
-    assert (q.newest(), q.newest()) == (1, 1)
+    payload, first = q.newest()
+    assert payload == 1
+    assert first is not None
+    assert first.payload == 1
+    assert q.newest() == (1, None)
     put(q, 2, 3)
     assert q.has_room()
-    assert q.newest() == 3
+    assert q.newest()[0] == 3
     put(q, 4)
     q.abandon("end")
     put(q, 5)
-    assert q.newest() == 3
+    assert q.newest() == (3, None)
     assert q.consumer.count == 0
     books = q.books()
     assert (books.sent, books.delivered, dict(books.dropped)) == (5, 2, {"replaced": 1, "end": 2})
@@ -175,7 +181,7 @@ def test_books_add_up_at_any_time(when_full: WhenFull, size: int, steps: list[st
         elif step == "take" and model:
             assert q.take().payload == model.pop(0)
         elif step == "rebook" and q.taken:
-            q.rebook("error")
+            q.rebook("error", message(number))
         elif step == "abandon":
             q.abandon("stopped")
             abandoned, model = True, []

@@ -1,4 +1,4 @@
-"""Totals of operators, one by one and in bulk."""
+"""Totals of operators: calls noted one by one, worked on in bulk."""
 
 from __future__ import annotations
 
@@ -6,36 +6,113 @@ from array import array
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holoflow.flow.account import Account, add_chain
+from holoflow.flow.account import Account
+from holoflow.flow.chain_account import ChainAccount
+from holoflow.flow.histogram import Histogram
+from holoflow.flow.paths import PathTree, Stop, extend
+
+SECOND = 1_000_000_000
 
 
-def totals(account: Account) -> tuple[int, int, int, int]:
-    return account.timed, account.working, account.slowest, account.latency
+def hop(ready: int, start: int, end: int, captured: int = 0) -> Any:
+    """Return the hop of a call on a message that was ready at a time; all in seconds."""
+    tracks = PathTree().begin("source", captured * SECOND, ready * SECOND)
+    stop = Stop("work", "a", "x")
+    return extend(tracks, stop, start * SECOND, end * SECOND)[0]
 
 
-def test_books_are_in_seconds() -> None:
+def waits(account: Account) -> dict[str, float]:
+    reasons = ("partner", "turn", "room", "worker")
+    return {name: getattr(account, name) / SECOND for name in reasons}
+
+
+def test_times_of_calls() -> None:
     account = Account("a")
-    assert account.books().latency == 0.0
-    account.add(2_000_000_000, 3_000_000_000)
-    account.add(1_000_000_000, 5_000_000_000)
+    account.calls += [hop(1, 2, 4), hop(3, 5, 6, captured=2)]
+    account.fold()
+    assert account.busy == pytest.approx(3)
+    assert (account.working.min, account.working.max) == (1, 2)
+    assert (account.waits.min, account.waits.max) == (1, 2)
+    assert (account.latency.min, account.latency.max) == (4, 4)
+    assert account.calls == []
+    account.fold()
+    assert account.working.count == 2
+
+
+def test_drops_of_devices() -> None:
+    account = Account("a")
     account.count_drop("device", 2)
     account.count_drop("device", 1)
-    books = account.books()
-    assert (books.working, books.slowest, books.latency) == (3.0, 2.0, 4.0)
-    assert books.dropped == {"device": 3}
+    assert account.dropped == {"device": 3}
 
 
-@given(st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 1000)), max_size=20))
-def test_many_at_once(calls: list[tuple[int, int]]) -> None:
-    one, many = Account("one"), Account("many")
-    for working, latency in calls:
-        one.add(working, latency)
-    working = [w for w, _ in calls]
-    many.add_many(len(calls), sum(working), max(working, default=0), sum(late for _, late in calls))
-    assert totals(one) == totals(many)
+class TestWhyAMessageWaited:
+    def test_for_a_worker(self) -> None:
+        account = Account("a")
+        account.calls.append(hop(1, 4, 5))
+        account.fold()
+        assert waits(account) == {"partner": 0, "turn": 0, "room": 0, "worker": 3}
+
+    def test_for_its_turn(self) -> None:
+        account = Account("a")
+        account.calls += [hop(1, 1, 5), hop(2, 6, 7)]
+        account.fold()
+        assert waits(account) == {"partner": 0, "turn": 3, "room": 0, "worker": 1}
+
+    def test_for_its_turn_across_folds(self) -> None:
+        account = Account("a")
+        account.calls.append(hop(1, 1, 5))
+        account.fold()
+        account.calls.append(hop(2, 6, 7))
+        account.fold()
+        assert waits(account) == {"partner": 0, "turn": 3, "room": 0, "worker": 1}
+
+    def test_for_room(self) -> None:
+        account = Account("a")
+        account.rooms += [4 * SECOND, 9 * SECOND]
+        account.calls.append(hop(1, 6, 7))
+        account.fold()
+        assert waits(account) == {"partner": 0, "turn": 0, "room": 3, "worker": 2}
+
+    def test_for_a_partner(self) -> None:
+        account = Account("a")
+        account.completes.append(4 * SECOND)
+        account.calls.append(hop(1, 6, 7))
+        account.fold()
+        assert waits(account) == {"partner": 3, "turn": 0, "room": 0, "worker": 2}
+
+    def test_a_batch_is_behind_the_calls_before_it_not_behind_itself(self) -> None:
+        account = Account("a")
+        account.completes += [5 * SECOND] * 3
+        account.calls += [hop(ready, 7, 9) for ready in (1, 2, 5)]
+        account.overlap += 2 * 2 * SECOND
+        account.fold()
+        assert waits(account) == {"partner": 4 + 3, "turn": 0, "room": 0, "worker": 3 * 2}
+        assert account.busy == 2
+
+    @given(
+        st.lists(st.tuples(*[st.integers(0, 20)] * 4), max_size=20),
+        st.lists(st.integers(0, 400), max_size=5),
+    )
+    def test_reasons_add_up(self, drawn: list[tuple[int, ...]], rooms: list[int]) -> None:
+        account, now, total = Account("a"), 0, 0
+        for ago, partner, idle, work in drawn:
+            ready = max(now - ago, 0)
+            start = max(now, ready + partner) + idle
+            account.completes.append((ready + partner) * SECOND)
+            account.calls.append(hop(ready, start, start + work))
+            total += start - ready
+            now = start + work
+        account.rooms += [room * SECOND for room in sorted(rooms)]
+        account.fold()
+        reasons = waits(account)
+        assert sum(reasons.values()) == total
+        assert min(reasons.values()) >= 0
+        assert account.waits.total == pytest.approx(total)
 
 
 @st.composite
@@ -53,18 +130,38 @@ def stamped(draw: Any) -> tuple[int, list[list[int]]]:
     return begin, rows
 
 
-@given(stamped())
-def test_a_chain_is_as_if_each_call_were_added(drawn: tuple[int, list[list[int]]]) -> None:
+@given(stamped(), st.integers(0, 6))
+def test_a_chain_is_as_if_each_call_were_noted(
+    drawn: tuple[int, list[list[int]]], split: int
+) -> None:
     begin, rows = drawn
     width = len(rows[0]) if rows else 1
-    bulk = [Account(str(i)) for i in range(width)]
-    single = [Account(str(i)) for i in range(width)]
-    stamps = array("q", [stamp for row in rows for stamp in row])
-    add_chain(bulk, np.frombuffer(stamps, np.int64).reshape(-1, width), begin)
+    names = [f"o{index}" for index in range(width)]
+    bulk = [Account(name) for name in names]
+    tree = PathTree()
+    chain = ChainAccount(bulk, [()] * width, tree.chain([Stop("work", n, "x") for n in names]))
+    ended = max(max(row) for row in rows[:split]) if rows[:split] else begin
+    for start, part in ((begin, rows[:split]), (ended, rows[split:])):
+        if part:
+            chain.bursts.append((start, array("q", [stamp for row in part for stamp in row])))
+    chain.fold()
     before = begin
+    single = [Histogram() for _ in names]
+    whole = Histogram()
     for row in rows:
-        for account, end in zip(single, row, strict=True):
-            if end:
-                account.add(end - before, end - row[0])
-                before = end
-    assert [totals(a) for a in bulk] == [totals(a) for a in single]
+        for index, stamp in enumerate(row):
+            if stamp:
+                single[index].add(np.array([(stamp - before) / 1e9]))
+                before = stamp
+        if row[-1]:
+            whole.add(np.array([(row[-1] - row[0]) / 1e9]))
+    for account, expected in zip(bulk, single, strict=True):
+        assert account.working.count == expected.count
+        assert account.working.mean == pytest.approx(expected.mean)
+        assert account.working.max == expected.max
+        assert account.busy == pytest.approx(expected.total)
+    path = next(iter(tree.accounts.values())).books()
+    assert path.frames == path.critical == whole.count
+    assert path.end_to_end.mean == pytest.approx(whole.mean)
+    assert path.working.mean == pytest.approx(whole.mean)
+    assert path.waiting.max == 0

@@ -13,6 +13,7 @@ import threading
 import time
 import weakref
 import zlib
+from dataclasses import replace
 
 import httpx
 import numpy as np
@@ -22,7 +23,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from holoflow import Boxes, Header, HoloflowError, Image, Keypoints, Mask, ParameterError, Text
+from holoflow.operators.visualize._page.board import Board
 from holoflow.operators.visualize.web import WebOp
+from tests.support.snapshots import faces, history
 
 PATIENCE = 20.0
 
@@ -35,6 +38,10 @@ class Live:
         self.announced = []
         self.op.context.announce = lambda kind, text: self.announced.append((kind, text))
         self.op.context.name = "screen"
+        self.snapshot = None
+        self.samples = ()
+        self.op.context.snapshot = lambda: self.snapshot
+        self.op.context.history = lambda: self.samples
         self.op.start()
         self.url = self.announced[0][1]
         self.count = 0
@@ -275,6 +282,145 @@ def test_a_viewer_who_never_reads_holds_up_nobody_and_no_memory(start, view):
     assert sum(data() is not None for data in held) <= 4
 
 
+# ---- the dashboard ----
+
+
+@pytest.fixture
+def watch():
+    """Look at the dashboard as the page's script does."""
+    with contextlib.ExitStack() as stack:
+
+        def make(live, **options):
+            address, _, query = live.url.partition("?")
+            url = address.replace("http", "ws") + "flow?" + query
+            return stack.enter_context(connect(url, max_size=None, **options))
+
+        yield make
+
+
+def told(line):
+    """Ask, and return what is answered."""
+    line.send("")
+    return json.loads(line.recv(PATIENCE))
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """A list that grows with each update that is made."""
+    calls = []
+    update = Board.update
+
+    def counted(board, snapshot):
+        calls.append(snapshot)
+        return update(board, snapshot)
+
+    monkeypatch.setattr(Board, "update", counted)
+    return calls
+
+
+def test_a_viewer_of_the_dashboard_gets_all_then_what_changes(start, watch):
+    live = start()
+    live.snapshot, live.samples = faces(), history(faces())
+    line = watch(live)
+    hello = told(line)
+    assert (hello["kind"], hello["app"], len(hello["history"])) == ("hello", "faces", 20)
+    live.snapshot = faces(10.5)
+    update = told(line)
+    assert (update["kind"], update["t"], update["span"]) == ("now", 10.5, 0.5)
+    assert "graph" not in update
+    live.snapshot = replace(faces(11.0), paths=())
+    assert told(line)["kind"] == "hello"  # what the page has built no longer fits
+
+
+def test_without_a_run_the_dashboard_says_so_until_there_is_one(start, watch):
+    live = start()
+    line = watch(live)
+    assert told(line) == {"kind": "nothing"}
+    live.snapshot = faces()
+    assert told(line)["kind"] == "hello"
+
+
+def test_updates_are_made_once_for_all_and_only_while_somebody_asks(start, watch, made):
+    live = start()
+    live.snapshot = faces()
+    lines = [watch(live) for _ in range(3)]
+    assert not made
+    assert [told(line)["kind"] for line in lines] == ["hello"] * 3
+    for step in range(1, 4):
+        live.snapshot = faces(10.0 + step)
+        assert [told(line)["t"] for line in lines] == [10.0 + step] * 3
+    assert [snapshot.seconds for snapshot in made] == [10, 11, 12, 13]
+    # Nobody asks: what happens now is told to nobody.
+    live.snapshot = faces(20.0)
+    live.snapshot = faces(21.0)
+    assert told(lines[0])["t"] == 21
+    assert len(made) == 5
+
+
+def test_who_comes_later_is_told_of_now_and_not_of_long_ago(start, watch, made):
+    live = start()
+    live.snapshot = faces()
+    with watch(live) as early:
+        told(early)
+    live.snapshot = faces(500.0)
+    later = watch(live)
+    seen = told(later)
+    while seen.get("now", seen)["t"] != 500:
+        seen = told(later)
+
+
+def test_a_viewer_of_the_dashboard_who_never_reads_holds_up_nobody(start, watch):
+    live = start()
+    live.snapshot = faces()
+    greedy = watch(live, close_timeout=0.1, max_queue=1)
+    for _ in range(2_000):
+        greedy.send("")
+    reader = watch(live)
+    told(reader)
+    for step in range(1, 4):
+        live.snapshot = faces(10.0 + step)
+        assert told(reader)["t"] == 10.0 + step
+
+
+def test_the_dashboard_ends_with_the_run(start, watch):
+    live = start()
+    live.snapshot = faces()
+    line = watch(live)
+    told(line)
+    line.send("")
+    live.op.stop()
+    with pytest.raises(ConnectionClosed) as closed:
+        line.recv(PATIENCE)
+    assert closed.value.rcvd.code in (1000, 1012)
+
+
+def test_a_dashboard_that_fails_is_logged_and_the_pictures_go_on(start, watch, view, caplog):
+    live = start()
+    live.snapshot = "no snapshot"
+    with pytest.raises(ConnectionClosed):
+        told(watch(live))
+    assert [record.message for record in caplog.records] == [
+        "the dashboard of the live page has failed"
+    ]
+    viewer = view(live)
+    live.feed()
+    viewer.ask()
+    assert viewer.take()["frame"] == 0
+
+
+def test_the_dashboard_is_guarded_as_the_pictures_are(start, watch):
+    live = start(token="s3cret-s3cret-s3cret")
+    live.snapshot = faces()
+    base = live.url.partition("?")[0].replace("http", "ws")
+    for query in ("", "?token=wrong"):
+        with pytest.raises(InvalidStatus) as refused, connect(base + "flow" + query):
+            pass
+        assert refused.value.response.status_code == 403
+    with pytest.raises(InvalidStatus):
+        watch(live, origin="https://evil.example")
+    assert told(watch(live))["kind"] == "hello"
+
+
 # ---- other ways to look ----
 
 
@@ -312,7 +458,8 @@ def test_the_stream_is_multipart_jpeg_and_ends_with_the_app(start):
 
 def test_the_page_loads_nothing_from_elsewhere(start):
     live = start()
-    for path in ("", "page.js", "page.css"):
+    scripts = ("page.js", "dashboard.js", "graph.js", "curves.js", "words.js")
+    for path in ("", *scripts, "page.css", "dashboard.css"):
         answer = live.get(path)
         assert answer.status_code == 200
         assert "default-src 'none'" in answer.headers["content-security-policy"]

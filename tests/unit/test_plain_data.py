@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from holoflow.cli.plain_data import plain
+from holoflow.plain_data import plain
 
 
 @dataclass

@@ -1,0 +1,50 @@
+"""`holoflow top`: watch a running app from another terminal."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from holoflow.cli import terminal
+from holoflow.cli.errors import ExitStatus
+from holoflow.cli.settings import parse_duration
+
+SHORTEST = 0.1
+"""Seconds: showing more often only costs."""
+
+
+def top(
+    app: Annotated[
+        str | None, typer.Argument(help="Name of the app, where more than one runs.")
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Show what it does now, and leave.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    every: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="From one showing to the next: 500ms, elsewhere 1s."),
+    ] = None,
+) -> None:
+    """Watch a running app: rates, times, queues, drops, and what limits it.
+
+    Goes on when the app ends, and shows it again when it comes back.
+    """
+    from holoflow.cli import top_lines, top_screen
+    from holoflow.flow.live.attach import Attachment
+
+    shows_screen = terminal.is_live() and not as_json and not once
+    seconds = (0.5 if shows_screen else 1.0) if every is None else parse_duration(every, "--every")
+    if seconds < SHORTEST:
+        raise typer.BadParameter(
+            f"{every!r} is too short; give 100ms or more", param_hint="--every"
+        )
+    try:
+        with Attachment(app) as attachment:
+            if once:
+                top_lines.show_once(attachment, seconds, as_json=as_json)
+            elif shows_screen:
+                top_screen.show(attachment, seconds)
+            else:
+                top_lines.show(attachment, seconds, as_json=as_json)
+    except KeyboardInterrupt:  # how one leaves
+        raise typer.Exit(ExitStatus.INTERRUPTED) from None

@@ -1,0 +1,219 @@
+"""What `holoflow top` shows, as numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from holoflow.flow.books import BudgetBooks, OperatorBooks, PathBooks, Snapshot
+from holoflow.flow.live.state import FragmentState, RunningApp, State, StateKind
+from holoflow.flow.report.measures import rate_in, seconds_of, sources, utilisation
+from holoflow.flow.verdict import Finding, explain
+
+
+@dataclass(frozen=True)
+class OperatorView:
+    """An operator over the last seconds."""
+
+    name: str
+    fragment: str
+    rate: float
+    """Frames per second."""
+    utilisation: float | None
+    """Share of the time (0 to 1) in which it was at work."""
+    p50: float | None
+    """Median seconds that a call worked; None where there was none."""
+    p99: float | None
+    waiting: int
+    """Messages in its queues now."""
+    queue: int
+    """Messages that may wait there; 0 where all its flows are fused."""
+    waits: Mapping[str, float]
+    """Mean seconds of waiting before a call, by reason: `partner`, `turn`, `room`, `worker`; of
+    a source `room` and `pace`."""
+    dropped: Mapping[str, int]
+    """Messages to it that were lost since the run began, by cause, and frames lost before they
+    became messages."""
+    dropping: float
+    """Of these, how many a second were lost in the last seconds."""
+    skipped: int
+    """Calls that failed and were skipped, since the run began."""
+
+
+@dataclass(frozen=True)
+class PathView:
+    """A path over the last seconds; times in seconds from end to end."""
+
+    name: str
+    rate: float
+    """Frames per second."""
+    p50: float
+    p99: float
+    max: float
+    limits: Mapping[str, float]
+    """What the budget from its source to its sink allows, by statistic; empty without one."""
+    over: tuple[str, ...]
+    """Which of these it exceeds."""
+    worst: bool
+    """Whether no other path's p99 is longer."""
+
+
+@dataclass(frozen=True)
+class BudgetView:
+    """A budget: its window's statistics in seconds, and how often it was judged and missed."""
+
+    name: str
+    limits: Mapping[str, float]
+    now: Mapping[str, float]
+    worst: Mapping[str, float]
+    judged: int
+    missed: int
+
+
+@dataclass(frozen=True)
+class WorkerView:
+    """A thread of a scheduler."""
+
+    fragment: str
+    name: str
+    utilisation: float | None
+    """Share of the last seconds in which it was busy."""
+
+
+@dataclass(frozen=True)
+class View:
+    """An app at one moment."""
+
+    state: StateKind
+    app: str = ""
+    run: str = ""
+    seconds: float = 0.0
+    """Since the sources began."""
+    span: float = 0.0
+    """Seconds that rates, percentiles and shares are of."""
+    rate: float = 0.0
+    """Frames per second of all sources."""
+    age: float = 0.0
+    """Seconds since a process that still runs was last heard of, the longest of them."""
+    fragments: Mapping[str, FragmentState] = field(default_factory=dict)
+    operators: tuple[OperatorView, ...] = ()
+    paths: tuple[PathView, ...] = ()
+    """The worst first."""
+    budgets: tuple[BudgetView, ...] = ()
+    workers: tuple[WorkerView, ...] = ()
+    bottleneck: Finding | None = None
+    """What limits the app; None as long as no frame has come by."""
+    announcements: tuple[tuple[str, str], ...] = ()
+    running: tuple[RunningApp, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def view(state: State, recent: Snapshot | None) -> View:
+    """Return what is shown of `state`; `recent` has the books of its last seconds."""
+    now = state.snapshot
+    about = View(
+        state=state.kind, app=state.app, run=state.run, fragments=state.fragments,
+        age=max((f.age for f in state.fragments.values() if f.live), default=0.0),
+        running=state.running, problems=state.problems,
+    )  # fmt: skip
+    if now is None or recent is None:
+        return about
+    return View(
+        **{
+            **vars(about),
+            "seconds": now.seconds,
+            "span": recent.seconds,
+            "rate": sum(rate_in(recent, books) or 0.0 for books in sources(recent)),
+            "operators": _operators(now, recent),
+            "paths": _paths(recent),
+            "budgets": tuple(map(_budget, now.budgets)),
+            "workers": tuple(
+                WorkerView(books.fragment, books.name, utilisation(recent, books))
+                for books in recent.workers
+            ),
+            "bottleneck": _bottleneck(recent),
+            "announcements": now.announcements,
+        }
+    )
+
+
+def _bottleneck(recent: Snapshot) -> Finding | None:
+    worked = recent.seconds > 0 and any(books.frames for books in recent.operators)
+    return explain(recent).bottleneck if worked else None
+
+
+def _operators(now: Snapshot, recent: Snapshot) -> tuple[OperatorView, ...]:
+    waiting, queues, lost = Counter[str](), Counter[str](), Counter[str]()
+    dropped = {books.name: Counter(books.dropped) for books in now.operators}
+    for flow in now.flows:
+        waiting[flow.consumer] += flow.waiting
+        queues[flow.consumer] += flow.queue
+        dropped.setdefault(flow.consumer, Counter()).update(flow.dropped)
+    for flow in recent.flows:
+        lost[flow.consumer] += flow.lost
+    for books in recent.operators:
+        lost[books.name] += sum(books.dropped.values())
+    return tuple(
+        OperatorView(
+            name=books.name,
+            fragment=books.fragment,
+            rate=rate_in(recent, books) or 0.0,
+            utilisation=utilisation(recent, books),
+            p50=books.working.quantile(0.5) if books.working.count else None,
+            p99=books.working.quantile(0.99) if books.working.count else None,
+            waiting=waiting[books.name],
+            queue=queues[books.name],
+            waits=_waits(books),
+            dropped={cause: count for cause, count in dropped[books.name].items() if count},
+            dropping=lost[books.name] / (seconds_of(recent, books.fragment) or 1.0),
+            skipped=whole.skipped,
+        )
+        for books, whole in zip(recent.operators, now.operators, strict=True)
+    )
+
+
+def _waits(books: OperatorBooks) -> dict[str, float]:
+    calls = max(books.frames, 1)
+    if books.source:
+        return {"room": books.held / calls, "pace": books.paced / calls}
+    waiting = books.waiting
+    return {
+        "partner": waiting.partner / calls,
+        "turn": waiting.turn / calls,
+        "room": waiting.room / calls,
+        "worker": waiting.worker / calls,
+    }
+
+
+def _paths(recent: Snapshot) -> tuple[PathView, ...]:
+    slowest = sorted(recent.paths, key=lambda books: -books.end_to_end.quantile(0.99))
+    return tuple(
+        _path(books, recent.budgets, recent.seconds or 1.0, worst=not index)
+        for index, books in enumerate(slowest)
+    )
+
+
+def _path(
+    books: PathBooks, budgets: Sequence[BudgetBooks], span: float, *, worst: bool
+) -> PathView:
+    ends = books.steps[0].operator, books.steps[-1].operator
+    limits: dict[str, float] = {}
+    for budget in budgets:
+        if (budget.source, budget.target) == ends:
+            limits.update(budget.limits)
+    times = books.end_to_end
+    return PathView(
+        name=books.name,
+        rate=books.frames / span,
+        p50=times.quantile(0.5),
+        p99=times.quantile(0.99),
+        max=times.max,
+        limits=limits,
+        over=tuple(name for name, limit in limits.items() if times.statistic(name) > limit),
+        worst=worst,
+    )
+
+
+def _budget(books: BudgetBooks) -> BudgetView:
+    return BudgetView(books.name, books.limits, books.now, books.worst, books.judged, books.missed)

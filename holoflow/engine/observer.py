@@ -1,0 +1,237 @@
+"""Looks at a running program: folds what its threads have noted, judges budgets, takes samples."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+
+from holoflow.engine.build import Program
+from holoflow.engine.host import Host
+from holoflow.engine.result import EngineName, RunOptions
+from holoflow.engine.source_stage import SourceStage
+from holoflow.engine.stage import Stage
+from holoflow.flow.account import Account
+from holoflow.flow.books import (
+    FlowBooks,
+    FragmentBooks,
+    OperatorBooks,
+    PathBooks,
+    Snapshot,
+    Waiting,
+    WorkerBooks,
+)
+from holoflow.flow.budget import Verdict
+from holoflow.flow.chain_account import ChainAccount
+from holoflow.flow.histogram import Histogram
+from holoflow.flow.history import History
+from holoflow.flow.machine import MachineProbe
+from holoflow.flow.records import Records
+from holoflow.plan.plan import PlannedFlow
+
+BACKLOG = 4096
+"""Calls waiting to be folded at which it is done before the next snapshot: memory stays flat at
+any rate of frames, and what is folded is still in the processor's cache."""
+
+
+class Observer:
+    """Makes the snapshots of a run. All calls come from one thread, that which watches the run."""
+
+    def __init__(self, program: Program, options: RunOptions, engine: EngineName) -> None:
+        """Look at `program`."""
+        self.program = program
+        self.history = History()
+        self.probe = MachineProbe()
+        self.announcements: list[tuple[str, str]] = []
+        self.latest: Snapshot | None = None
+        """The newest snapshot; may be read from any thread."""
+        self._options = options
+        self._engine = engine
+        self._began = time.monotonic()
+        self._name = "+".join(process.fragment for process in program.plan.processes)
+        self._fragment_of = {
+            name: process.fragment
+            for process in program.plan.processes
+            for stage in process.stages
+            for name in stage.operators
+        }
+        self._stage_of = {host.name: stage for stage in program.stages for host in stage.hosts}
+        self._fed = {flow.target.operator for flow in program.plan.app.flows}
+
+    def begin(self) -> None:
+        """Say that the sources begin now."""
+        self._began = time.monotonic()
+        self.probe.begin()
+
+    # -- folding -----------------------------------------------------------------------------
+
+    def relieve(self) -> None:
+        """Fold what has piled up, between snapshots."""
+        if self.program.control.recorder is not None:
+            self.program.control.recorder.trim()
+        most = max((len(account.calls) for account in self._accounts()), default=0)
+        if most > BACKLOG or any(len(chain.bursts) > 2 for chain in self._chains()):
+            self._fold()
+
+    def _accounts(self) -> list[Account]:
+        own = [host.account for host in self.program.hosts.values()]
+        return [*own, *list(self.program.natives.values())]
+
+    def _chains(self) -> list[ChainAccount]:
+        chains = (s.chain for s in self.program.stages if isinstance(s, SourceStage))
+        return [chain.account for chain in chains if chain is not None]
+
+    def _fold(self) -> None:
+        for account in self._accounts():
+            account.fold()
+        for chain in self._chains():
+            chain.fold()
+        for path in list(self.program.control.paths.accounts.values()):
+            path.fold()
+
+    # -- snapshots -----------------------------------------------------------------------------
+
+    def look(self, *, last: bool = False) -> tuple[Snapshot, list[Verdict]]:
+        """Return the state of the run, and what has changed with its budgets."""
+        self._fold()
+        now = time.monotonic()
+        judged = [budget.judge(now, last=last) for budget in self.program.budgets]
+        control = self.program.control
+        paths: list[PathBooks] = []
+        recent: dict[str, Histogram] = {}
+        for account in list(control.paths.accounts.values()):
+            fresh = account.take_recent()
+            books = account.books()
+            if books.frames:
+                paths.append(books)
+                recent[books.name] = fresh
+        operators = self._operators()
+        snapshot = Snapshot(
+            app=self.program.plan.app.name,
+            run=self._options.run,
+            time=time.time(),
+            seconds=now - self._began,
+            operators=operators,
+            flows=self._flows(operators),
+            paths=tuple(sorted(paths, key=lambda books: -books.end_to_end.mean)),
+            workers=tuple(
+                WorkerBooks(self._name, worker.name, worker.busy / 1e9)
+                for worker in list(control.workers.values())
+            ),
+            fragments=(self._fragment(now),),
+            budgets=tuple(budget.books() for budget in self.program.budgets),
+            announcements=tuple(self.announcements),
+            unfollowed=control.paths.unfollowed,
+        )
+        self.history.add(snapshot, recent)
+        self.latest = snapshot
+        return snapshot, [verdict for verdict in judged if verdict is not None]
+
+    def _fragment(self, now: float) -> FragmentBooks:
+        """Return the books of the one process that runs all fragments."""
+        scheduler = self.program.plan.app.scheduler
+        inline = self._engine == "inline"
+        return FragmentBooks(
+            name=self._name,
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            engine=self._engine,
+            scheduler="inline" if inline else scheduler.kind,
+            workers=1 if inline or scheduler.kind == "greedy" else scheduler.workers,
+            seconds=now - self._began,
+            machine=self.probe.machine(),
+        )
+
+    def _operators(self) -> tuple[OperatorBooks, ...]:
+        """Return the books of every operator, in the order of the app."""
+        accounts = {account.name: account for account in self._accounts()}
+        names = [name for name in self.program.plan.app.operators if name in accounts]
+        books = []
+        for name in names:
+            with accounts[name].lock:
+                books.append(self._operator(name, accounts[name]))
+        return tuple(books)
+
+    def _operator(self, name: str, account: Account) -> OperatorBooks:
+        node = self.program.plan.app.operators[name]
+        stage = self._stage_of.get(name)
+        host = self.program.hosts.get(name)
+        batching = getattr(stage, "batching", None) if stage and stage.hosts[0] is host else None
+        first = stage is not None and stage.hosts[0] is host
+        return OperatorBooks(
+            name=name,
+            frames=account.frames,
+            sent=account.sent,
+            skipped=account.skipped,
+            busy=account.busy,
+            dropped=dict(account.dropped),
+            fragment=self._fragment_of[name],
+            stage=stage.name if stage is not None else name,
+            type=node.type_name,
+            source=name not in self._fed,
+            live=host is not None and host.ports.source and host.operator.live,
+            heavy=host is not None and host.operator.heavy,
+            batch=batching.size if batching is not None else 1,
+            working=account.working.copy(),
+            waits=account.waits.copy(),
+            waiting=Waiting(
+                account.partner / 1e9, account.turn / 1e9, account.room / 1e9, account.worker / 1e9
+            ),
+            latency=account.latency.copy(),
+            jitter=account.jitter.times.copy(),
+            held=stage.held / 1e9 if stage is not None and first else 0.0,
+            paced=stage.paced / 1e9 if stage is not None and first else 0.0,
+            cpu=_cpu(stage),
+        )
+
+    def _flows(self, operators: tuple[OperatorBooks, ...]) -> tuple[FlowBooks, ...]:
+        """Return the books of every flow, in the order of the app."""
+        queues = self.program.queues
+        waits = {books.name: books.waits for books in operators}
+        inputs: dict[str, int] = {}
+        for flow in queues:
+            inputs[flow.target.operator] = inputs.get(flow.target.operator, 0) + 1
+        books = []
+        for flow in self.program.plan.flows:
+            host = self.program.hosts.get(flow.target.operator)
+            if flow in queues:
+                # The only input of an operator waits as long as its calls do, unless each of
+                # these is counted once a result.
+                name = flow.target.operator
+                alone = host is not None and inputs[name] == 1 and not host.ports.generator
+                books.append(queues[flow].books(waits[name] if alone else None))
+            elif flow.fused and host is not None:
+                books.append(_fused_books(flow, host, waits[flow.target.operator]))
+        return tuple(books)
+
+    # -- records -----------------------------------------------------------------------------
+
+    def records(self) -> Records | None:
+        """Return the raw calls, where they were asked for."""
+        control = self.program.control
+        if control.recorder is None:
+            return None
+        workers = {number: worker.name for number, worker in control.workers.items()}
+        epoch = time.time_ns() - time.monotonic_ns()
+        app = self.program.plan.app.name
+        return control.recorder.records(app, self._options.run, epoch, self._fragment_of, workers)
+
+
+def _fused_books(flow: PlannedFlow, target: Host, waits: Histogram) -> FlowBooks:
+    """Return the books of a flow within a stage, from those of the operator it leads to."""
+    failed = target.account.failed
+    return FlowBooks(
+        source=str(flow.source),
+        target=str(flow.target),
+        sent=target.account.frames + failed,
+        delivered=target.account.frames,
+        dropped={"error": failed} if failed else {},
+        waits=waits,
+        ages=target.ages.total(),
+    )
+
+
+def _cpu(stage: Stage | None) -> float | None:
+    if stage is None or not stage.cpu_of:
+        return None
+    return min(stage.cpu / stage.cpu_of, 1.0)

@@ -1,0 +1,129 @@
+"""Budgets: how long frames may take from one operator to another, judged while they flow."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Literal
+
+from holoflow.app.graph import Budget
+from holoflow.flow.books import BudgetBooks
+from holoflow.flow.durations import Durations
+from holoflow.flow.histogram import Histogram
+from holoflow.flow.paths import Tracks, passed
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a judgement has changed: the budget is missed from now on, or kept again."""
+
+    kind: Literal["missed", "kept"]
+    text: str
+
+
+class BudgetAccount:
+    """One budget. `times` is appended to by one thread, `judge` is called by one other."""
+
+    def __init__(self, budget: Budget) -> None:
+        """Nothing has been judged."""
+        self.budget = budget
+        self.times = Durations()
+        """Of each frame, from the budget's source to its target."""
+        self.dropped = 0
+        self.limit = round(max(budget.limits.values()) * 1e9)
+        """Nanoseconds after which a frame can not keep the budget any more."""
+        self._total = Histogram()
+        self._window: deque[tuple[float, Histogram]] = deque()
+        self._now: dict[str, float] = {}
+        self._worst: dict[str, float] = {}
+        self._judged = 0
+        self._missed = 0
+        self._missing = False
+
+    def add(self, tracks: Tracks, end: int) -> None:
+        """Count a frame whose call at the budget's target has ended at `end`."""
+        begun = self.begun(tracks)
+        if begun is not None:
+            self.times.add(end - begun)
+
+    def begun(self, tracks: Tracks) -> int | None:
+        """Return when the frame began at the budget's source; None where it did not come by."""
+        if len(tracks) == 1 and tracks[0][1].source == self.budget.source:
+            return tracks[0][4]
+        found = [time for hop in tracks if (time := passed(hop, self.budget.source)) is not None]
+        return min(found, default=None)
+
+    def drops(self, tracks: Tracks, now: int) -> bool:
+        """Whether the frame has already taken longer than any limit; if so, count it."""
+        begun = self.begun(tracks)
+        if begun is None or now - begun <= self.limit:
+            return False
+        # It has missed the budget, by how much ever it would have done so.
+        self.times.add(now - begun)
+        self.dropped += 1
+        return True
+
+    def judge(self, now: float, *, last: bool = False) -> Verdict | None:
+        """Judge the window that ends `now` (seconds); return what has changed, if anything.
+
+        A percentile is judged once the window holds as many frames as it takes to have one
+        beyond it: 100 for p99. The `last` judgement of a run, if it is the only one, takes what
+        there is.
+        """
+        self._slide(now)
+        held = Histogram()
+        for _, part in self._window:
+            held.merge(part)
+        last = last and not self._judged
+        if last:
+            held = self._total
+        limits = self.budget.limits
+        self._now = {name: held.statistic(name) for name in limits} if held.count else {}
+        judged = {name for name in self._now if last or held.count >= enough(name)}
+        if not judged:
+            return None
+        self._judged += 1
+        for name in judged:
+            self._worst[name] = max(self._worst.get(name, 0.0), self._now[name])
+        over = {n: self._now[n] for n in limits if n in judged and self._now[n] > limits[n]}
+        self._missed += bool(over)
+        before, self._missing = self._missing, bool(over)
+        if over and not before:
+            return Verdict("missed", f"budget {self._name()} missed: {self._said(over)}")
+        if before and not over:
+            return Verdict("kept", f"budget {self._name()} kept again: {self._said(self._now)}")
+        return None
+
+    def _slide(self, now: float) -> None:
+        """Add the new times to the window and let the old ones go."""
+        part = self.times.take()
+        if part.count:
+            self._total.merge(part)
+            self._window.append((now, part))
+        while self._window and self._window[0][0] <= now - self.budget.window:
+            self._window.popleft()
+
+    def _name(self) -> str:
+        return f"{self.budget.source} → {self.budget.target}"
+
+    def _said(self, values: dict[str, float]) -> str:
+        limits = self.budget.limits
+        said = (f"{n} {v * 1e3:.3g} ms (limit {limits[n] * 1e3:.3g} ms)" for n, v in values.items())
+        return ", ".join(said) + f" over the last {self.budget.window:g} s"
+
+    def books(self) -> BudgetBooks:
+        """Return how it was kept, as of the last judgement."""
+        budget = self.budget
+        return BudgetBooks(
+            source=budget.source, target=budget.target, limits=dict(budget.limits),
+            when_missed=budget.when_missed, window=budget.window, fail=budget.fail,
+            times=self._total.copy(), now=dict(self._now), worst=dict(self._worst),
+            judged=self._judged, missed=self._missed, dropped=self.dropped,
+        )  # fmt: skip
+
+
+def enough(statistic: str) -> int:
+    """Return how many frames it takes to judge `statistic`: `mean`, `max` or a percentile."""
+    if not statistic.startswith("p"):
+        return 1
+    return max(round(1 / (1 - float(statistic[1:]) / 100)), 1)

@@ -1,0 +1,1 @@
+"""Watching a running app from other processes of its user."""

@@ -1,0 +1,1 @@
+"""Reports of runs: what a run leaves, and what can be read from it afterwards."""

@@ -1,0 +1,68 @@
+"""What reports show and books do not hold themselves: rates, utilisation, depths, drops.
+
+Each is None where nothing was measured.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from holoflow.flow.books import FlowBooks, OperatorBooks, Snapshot, WorkerBooks
+
+
+def seconds_of(snapshot: Snapshot, fragment: str) -> float:
+    """Return how long `fragment` has run; where that is unknown, how long the run has."""
+    return max((b.seconds for b in snapshot.fragments if b.name == fragment), default=0.0) or (
+        snapshot.seconds
+    )
+
+
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole > 0 else None
+
+
+def rate_in(snapshot: Snapshot, books: OperatorBooks) -> float | None:
+    """Return the calls of an operator per second; of a source, the frames that it sent."""
+    return _share(books.frames, seconds_of(snapshot, books.fragment))
+
+
+def rate_out(snapshot: Snapshot, books: OperatorBooks) -> float | None:
+    """Return the messages that an operator sent per second."""
+    return _share(books.sent, seconds_of(snapshot, books.fragment))
+
+
+def utilisation(snapshot: Snapshot, books: OperatorBooks | WorkerBooks) -> float | None:
+    """Return the share of the time in which an operator or a worker was at work."""
+    measured = isinstance(books, WorkerBooks) or books.working.count or books.busy
+    return _share(books.busy, seconds_of(snapshot, books.fragment)) if measured else None
+
+
+def mean_depth(snapshot: Snapshot, books: FlowBooks) -> float | None:
+    """Return how many messages waited in a flow's queue on average: Little's law."""
+    return _share(books.waits.total, snapshot.seconds) if books.waits.count else None
+
+
+def share_lost(books: FlowBooks) -> float | None:
+    """Return the share of a flow's messages that was dropped."""
+    return _share(books.lost, books.sent)
+
+
+def sources(snapshot: Snapshot) -> list[OperatorBooks]:
+    """Return the operators that no flow feeds."""
+    fed = {flow.consumer for flow in snapshot.flows}
+    return [books for books in snapshot.operators if books.source or books.name not in fed]
+
+
+def source_frames(snapshot: Snapshot) -> int:
+    """Return the frames that all sources have sent."""
+    return sum(books.frames for books in sources(snapshot))
+
+
+def total_dropped(snapshot: Snapshot) -> Counter[str]:
+    """Return everything lost, by cause."""
+    total = Counter[str]()
+    books: Iterable[OperatorBooks | FlowBooks] = (*snapshot.operators, *snapshot.flows)
+    for item in books:
+        total.update({cause: count for cause, count in item.dropped.items() if count})
+    return total

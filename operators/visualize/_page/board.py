@@ -1,0 +1,233 @@
+"""What the dashboard shows, as messages: made from the snapshots of a run."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from holoflow.flow.books import BudgetBooks, FlowBooks, PathBooks, Sample, Snapshot
+from holoflow.flow.graph import describe_graph, drawn_flows
+from holoflow.flow.live.difference import difference
+from holoflow.flow.verdict import explain
+from holoflow.operators.visualize._page.look import Change, Look
+from holoflow.operators.visualize._page.numbers import (
+    Plain,
+    budget_numbers,
+    drops,
+    flow_numbers,
+    fragment_numbers,
+    is_over,
+    operator_numbers,
+    path_numbers,
+    sample_numbers,
+    worker_numbers,
+)
+from holoflow.operators.visualize._page.times import FLOOR, ROWS
+
+NEAR, FAR = 5.0, 10.0
+"""Seconds over which operators and flows, and over which paths are looked at."""
+PATHS = 16
+"""Most paths that are shown, the slowest."""
+STEADY = 1.1
+"""How much slower another path must be to become the worst: the mark is not to jump about."""
+THINKING = 2.0
+"""Seconds between explanations: they cost more, and are read more slowly."""
+
+
+@dataclass(frozen=True, eq=False)
+class Update:
+    """One state of the run, for all viewers."""
+
+    generation: int
+    """Who does not know this one needs `hello` first; 0 where nothing is known of the run."""
+    now: Plain
+    before: Callable[[], Plain]
+    """What stays, and the curves up to now."""
+
+    @cached_property
+    def text(self) -> str:
+        """The numbers of now."""
+        return _json({"kind": "now", **self.now} if self.generation else {"kind": "nothing"})
+
+    @cached_property
+    def hello(self) -> str:
+        """All there is to know, for who has seen nothing yet."""
+        if not self.generation:
+            return self.text
+        return _json({"kind": "hello", **self.before(), "now": self.now})
+
+
+def _json(message: Plain) -> str:
+    return json.dumps(message, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
+
+
+class Board:
+    """Turns snapshots into updates."""
+
+    def __init__(self, history: Callable[[], Sequence[Sample]]) -> None:
+        """Nothing has been seen yet; `history` returns the curves up to now."""
+        self._history = history
+        self._looks: deque[Look] = deque()
+        self._generation = 0
+        self._known: Any = None
+        self._paths: list[str] = []
+        self._worst: int | None = None
+        self._explained = 0.0
+        self._verdict: Plain = {}
+
+    def update(self, snapshot: Snapshot | None) -> Update:
+        """Return what `snapshot` tells, beside those before."""
+        if snapshot is None:
+            return Update(0, {}, dict)
+        self._recognise(snapshot)
+        self._looks.append(Look(snapshot))
+        while len(self._looks) > 2 and snapshot.seconds - self._looks[1].seconds >= FAR:
+            self._looks.popleft()
+        return Update(self._generation, self._now(snapshot), lambda: self._before(snapshot))
+
+    def _recognise(self, snapshot: Snapshot) -> None:
+        """Begin a new generation where what the page has built no longer fits."""
+        known = (
+            snapshot.run,
+            [(b.name, b.stage, b.fragment) for b in snapshot.operators],
+            [(b.name, b.queue, b.link) for b in snapshot.flows],
+            sorted(b.name for b in snapshot.paths),
+            [(b.fragment, b.name) for b in snapshot.workers],
+            [(b.name, b.host, b.pid) for b in snapshot.fragments],
+            [(b.name, b.limits) for b in snapshot.budgets],
+        )
+        if known != self._known:
+            self._known = known
+            self._generation += 1
+            self._worst = None
+            self._paths = [books.name for books in snapshot.paths[:PATHS]]
+        last = self._looks[-1] if self._looks else None
+        if last and (last.snapshot.run != snapshot.run or last.seconds > snapshot.seconds):
+            self._looks.clear()
+            self._verdict = {}
+
+    def _change(self, seconds: float) -> Change:
+        """Return what happened in about that many seconds up to now, or as many as are known."""
+        now = self._looks[-1]
+        past = [look for look in self._looks if look is not now]
+        long_ago = [look for look in past if now.seconds - look.seconds >= seconds]
+        return Change(long_ago[-1] if long_ago else past[0] if past else None, now)
+
+    def _now(self, snapshot: Snapshot) -> Plain:
+        last, near, far = self._change(0.0), self._change(NEAR), self._change(FAR)
+        by_name = {books.name: books for books in snapshot.paths}
+        paths = [path_numbers(by_name[name], far, last) for name in self._paths]
+        worst, over = self._judge(snapshot, paths)
+        return {
+            "t": round(snapshot.seconds, 3),
+            "span": round(last.seconds, 3),
+            "tracked": _tracked(snapshot),
+            "operators": [operator_numbers(books, near) for books in snapshot.operators],
+            "flows": [flow_numbers(books, near) for books in drawn_flows(snapshot)],
+            "paths": paths,
+            "worst": worst,
+            "over": over,
+            "drops": drops(snapshot, last),
+            "workers": [worker_numbers(books, near) for books in snapshot.workers],
+            "fragments": [fragment_numbers(books, near) for books in snapshot.fragments],
+            "budgets": [budget_numbers(books) for books in snapshot.budgets],
+            "verdict": self._explain(far),
+        }
+
+    def _judge(self, snapshot: Snapshot, paths: Sequence[Plain]) -> tuple[int | None, bool]:
+        """Return the number of the path that is worst, and whether it misses its budget."""
+        books = {b.name: b for b in snapshot.paths}
+        missed = [budget for budget in snapshot.budgets if is_over(budget)]
+        ranked = [
+            (
+                any(_passes(books[name], budget) for budget in missed),
+                # Where it is never the last at its joins, another sets its latency.
+                numbers["critical"],
+                numbers["recent"][1] * (STEADY if number == self._worst else 1),
+                -number,
+            )
+            for number, (name, numbers) in enumerate(zip(self._paths, paths, strict=True))
+            if numbers["recent"][1] is not None
+        ]
+        over, _, _, worst = max(ranked, default=(False, False, 0.0, 1))
+        self._worst = None if worst > 0 else -worst
+        return self._worst, over
+
+    def _explain(self, far: Change) -> Plain:
+        now = far.now
+        if not self._verdict or now.seconds - self._explained >= THINKING:
+            self._explained = now.seconds
+            before = far.before
+            recent = difference(now.snapshot, before.snapshot) if before else now.snapshot
+            # Of a pause there is nothing to tell; what was found before it stays.
+            if not self._verdict or any(books.frames for books in recent.operators):
+                finding = explain(recent).bottleneck
+                self._verdict = {
+                    "cause": finding.cause, "where": finding.where, "evidence": finding.evidence,
+                    "advice": finding.advice,
+                }  # fmt: skip
+        return self._verdict
+
+    def _before(self, snapshot: Snapshot) -> Plain:
+        flows = drawn_flows(snapshot)
+        books = {b.name: b for b in snapshot.paths}
+        return {
+            "app": snapshot.app,
+            "run": snapshot.run,
+            "graph": describe_graph(snapshot),
+            "paths": [_path(books[name], snapshot, flows) for name in self._paths],
+            "unshown": len(snapshot.paths) - len(self._paths) + snapshot.unfollowed,
+            "workers": [{"fragment": b.fragment, "name": b.name} for b in snapshot.workers],
+            "fragments": [
+                {
+                    "name": b.name, "host": b.host, "engine": b.engine, "scheduler": b.scheduler,
+                    "workers": b.workers, "cores": b.machine.cores,
+                }
+                for b in snapshot.fragments
+            ],
+            "budgets": [
+                {"name": b.name, "limits": b.limits, "when_missed": b.when_missed}
+                for b in snapshot.budgets
+            ],
+            "scale": {"rows": ROWS, "floor": FLOOR},
+            "history": [sample_numbers(s, snapshot, self._paths) for s in self._history()],
+        }  # fmt: skip
+
+
+def _tracked(snapshot: Snapshot) -> bool:
+    """Whether the times of frames are known, as far as one can tell."""
+    books = snapshot.operators
+    return any(b.working.count for b in books) or not any(b.frames for b in books)
+
+
+def _operators(path: PathBooks) -> list[str]:
+    return [step.operator for step in path.steps if step.kind == "work"]
+
+
+def _passes(path: PathBooks, budget: BudgetBooks) -> bool:
+    """Whether frames of `path` are among those that `budget` is about."""
+    ways = _operators(path)
+    return budget.source in ways and budget.target in ways[ways.index(budget.source) :]
+
+
+def _path(path: PathBooks, snapshot: Snapshot, flows: Sequence[FlowBooks]) -> Plain:
+    """Return a path by the numbers of its operators and flows, and the limits on all of it."""
+    numbers = {books.name: number for number, books in enumerate(snapshot.operators)}
+    ways = _operators(path)
+    targets = [f"{step.operator}.{step.port}" for step in path.steps if step.kind == "work"]
+    hops = set(zip(ways, targets[1:], strict=False))
+    return {
+        "name": path.name,
+        "operators": [numbers[name] for name in ways if name in numbers],
+        "flows": [n for n, flow in enumerate(flows) if (flow.producer, flow.target) in hops],
+        "limits": [
+            {"name": name, "seconds": seconds}
+            for budget in snapshot.budgets
+            if (budget.source, budget.target) == (ways[0], ways[-1])
+            for name, seconds in budget.limits.items()
+        ],
+    }

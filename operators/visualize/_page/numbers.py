@@ -1,0 +1,159 @@
+"""The numbers of the dashboard: what changes, rounded, as JSON has it; times in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from holoflow.flow.books import (
+    BudgetBooks,
+    FlowBooks,
+    FragmentBooks,
+    OperatorBooks,
+    PathBooks,
+    Sample,
+    Snapshot,
+    WorkerBooks,
+)
+from holoflow.operators.visualize._page.look import Change
+from holoflow.operators.visualize._page.times import Times
+
+Plain: TypeAlias = dict[str, Any]
+
+SEVERAL = "several"
+"""Cause of past drops where only their flow is known, and it drops for more than one cause."""
+RARE = 0.01
+"""Share of a path's frames: paths that set the latency of fewer are told of in passing."""
+
+
+def operator_numbers(books: OperatorBooks, change: Change) -> Plain:
+    """Return what an operator does."""
+    name = books.name
+    working = change.times("operators", name, "working")
+    waits = change.times("operators", name, "waits")
+    frames = change.number("operators", name, "frames")
+    waiting = {
+        reason: short(seconds / frames)
+        for reason in ("partner", "turn", "room", "worker")
+        if frames and (seconds := change.number("operators", name, "waiting", reason)) > 0
+    }
+    p50, p99 = working.quantiles((0.5, 0.99))
+    wait50, wait99 = waits.quantiles((0.5, 0.99))
+    return {
+        "frames": books.frames,
+        "rate": short(change.share("operators", name, "frames")),
+        "busy": short(change.share("operators", name, "busy")),
+        "held": short(change.share("operators", name, "held")),
+        "paced": short(change.share("operators", name, "paced")),
+        "p50": short(p50), "p99": short(p99), "wait50": short(wait50), "wait99": short(wait99),
+        "waiting": waiting,
+        "cpu": short(books.cpu),
+        "skipped": books.skipped,
+        "lost": sum(books.dropped.values()),
+    }  # fmt: skip
+
+
+def flow_numbers(books: FlowBooks, change: Change) -> Plain:
+    """Return how a flow's messages fare."""
+    p50 = p99 = None
+    if books.queue:
+        p50, p99 = change.times("flows", books.name, "waits").quantiles((0.5, 0.99))
+    return {
+        "depth": books.waiting,
+        "rate": short(change.share("flows", books.name, "sent")),
+        "p50": short(p50), "p99": short(p99),
+        "sent": books.sent,
+        "dropped": {cause: n for cause, n in books.dropped.items() if n},
+        # What a `Latest` input replaces is as it should be.
+        "rising": sum(n for c, n in change.dropped("flows", books.name).items() if c != "replaced"),
+    }  # fmt: skip
+
+
+def path_numbers(books: PathBooks, recent: Change, last: Change) -> Plain:
+    """Return how long frames took on a path: lately, over the run, and since the last time."""
+    name = books.name
+    run = recent.now.times("paths", name, "end_to_end")
+    return {
+        "recent": _extent(recent.times("paths", name, "end_to_end")),
+        "run": _extent(run),
+        "frames": run.count,
+        # Elsewhere another path came later at the joins, and set the latency.
+        "critical": books.critical >= RARE * books.frames,
+        "cells": last.times("paths", name, "end_to_end").cells(),
+    }
+
+
+def _extent(times: Times) -> list[float | None]:
+    """Return p50, p99 and the maximum."""
+    most = times.max if times.count else None
+    return [short(value) for value in (*times.quantiles((0.5, 0.99)), most)]
+
+
+def drops(snapshot: Snapshot, change: Change) -> dict[str, int]:
+    """Return how many messages were dropped, by cause."""
+    causes: dict[str, int] = {}
+    grown = [change.dropped("flows", books.name) for books in snapshot.flows]
+    grown += [change.dropped("operators", books.name) for books in snapshot.operators]
+    for counts in grown:
+        for cause, count in counts.items():
+            causes[cause] = causes.get(cause, 0) + count
+    return causes
+
+
+def worker_numbers(books: WorkerBooks, change: Change) -> float | None:
+    """Return the share of its time in which a worker had work."""
+    return short(change.share("workers", (books.fragment, books.name), "busy"))
+
+
+def fragment_numbers(books: FragmentBooks, change: Change) -> Plain:
+    """Return what a process took of its machine: `cpu` in cores, `memory` in bytes."""
+    key = (books.name, books.host, books.pid)
+    return {
+        "cpu": short(change.share("fragments", key, "machine", "cpu")),
+        "memory": books.machine.memory,
+        "gil": short(books.machine.gil),
+        "crowded": short(books.machine.crowded),
+    }
+
+
+def budget_numbers(books: BudgetBooks) -> Plain:
+    """Return how a budget is kept."""
+    return {
+        "now": {name: short(value) for name, value in books.now.items()},
+        "judged": books.judged,
+        "missed": books.missed,
+        "over": is_over(books),
+    }
+
+
+def is_over(books: BudgetBooks) -> bool:
+    """Whether a limit is exceeded now."""
+    return any(value > books.limits.get(name, value) for name, value in books.now.items())
+
+
+def sample_numbers(sample: Sample, snapshot: Snapshot, paths: Sequence[str]) -> Plain:
+    """Return a piece of the curves over the run."""
+    causes = {books.name: [c for c, n in books.dropped.items() if n] for books in snapshot.flows}
+    dropped: dict[str, int] = {}
+    for flow, count in sample.dropped.items():
+        known = causes.get(flow, [])
+        cause = known[0] if len(known) == 1 else SEVERAL
+        if count:
+            dropped[cause] = dropped.get(cause, 0) + count
+    return {
+        "t": round(sample.seconds, 3),
+        "span": round(sample.span, 3),
+        "cells": [
+            Times.of(sample.latency[name]).cells() if name in sample.latency else []
+            for name in paths
+        ],
+        "drops": dropped,
+    }
+
+
+def short(value: float | None) -> float | None:
+    """Return `value` with four digits that count."""
+    if value is None:
+        return None
+    rounded = float(f"{value:.4g}")
+    return int(rounded) if rounded.is_integer() else rounded

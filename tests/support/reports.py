@@ -1,0 +1,22 @@
+"""Reports of runs made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from holoflow.flow.books import Sample, Snapshot
+from holoflow.flow.report.run_report import RunReport
+from support.snapshots import history
+
+
+def report(snapshot: Snapshot, samples: Sequence[Sample] | None = None, **others: Any) -> RunReport:
+    """Return the report of a run that left `snapshot`, with curves that lead up to it."""
+    return RunReport(
+        **{
+            "app": snapshot.app, "started": "2026-02-03T14:05:06+01:00", "outcome": "done",
+            "engine": "holoscan", "failure": None, "snapshot": snapshot,
+            "history": history(snapshot) if samples is None else tuple(samples),
+            "options": {"frames": 300}, "plan": {}, "versions": {"python": "3.11"}, **others,
+        }
+    )  # fmt: skip

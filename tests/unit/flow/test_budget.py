@@ -1,0 +1,100 @@
+"""Budgets: judged in sliding windows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from holoflow.app.graph import Budget
+from holoflow.flow.budget import BudgetAccount, enough
+from holoflow.flow.paths import PathTree, extend
+
+MS = 1_000_000
+
+
+def account(limits: dict[str, float], **others: Any) -> BudgetAccount:
+    return BudgetAccount(Budget("camera", "screen", limits, **others))
+
+
+def put(budget: BudgetAccount, *milliseconds: float) -> None:
+    tree = PathTree()
+    for value in milliseconds:
+        end = round(value * MS)
+        tracks = extend(tree.begin("camera", 0, 0), tree.stop("work", "screen", "x"), 0, end)
+        budget.add(tracks, end)
+
+
+def test_kept_missed_and_kept_again() -> None:
+    budget = account({"max": 0.05}, window=10.0)
+    put(budget, 10, 20)
+    assert budget.judge(1.0) is None
+    put(budget, 60)
+    verdict = budget.judge(2.0)
+    assert verdict is not None
+    assert verdict.kind == "missed"
+    assert verdict.text == (
+        "budget camera → screen missed: max 60 ms (limit 50 ms) over the last 10 s"
+    )
+    put(budget, 30)
+    assert budget.judge(3.0) is None
+    verdict = budget.judge(12.5)
+    assert verdict is not None
+    assert verdict.kind == "kept"
+    books = budget.books()
+    assert (books.judged, books.missed, books.kept) == (4, 2, False)
+    assert books.worst["max"] == pytest.approx(0.06)
+    assert books.now["max"] == pytest.approx(0.03)
+    assert books.times.count == 4
+
+
+def test_a_percentile_needs_frames_enough() -> None:
+    assert [enough(n) for n in ("mean", "max", "p50", "p90", "p99", "p99.9")] == [
+        1, 1, 2, 10, 100, 1000,
+    ]  # fmt: skip
+    budget = account({"p90": 0.05})
+    put(budget, *[60] * 9)
+    assert budget.judge(1.0) is None
+    assert budget.books().judged == 0
+    put(budget, 60)
+    assert budget.judge(1.5) is not None
+
+
+def test_the_last_judgement_takes_what_there_is() -> None:
+    budget = account({"p99": 0.05})
+    put(budget, 60)
+    assert budget.judge(1.0) is None
+    assert budget.judge(2.0, last=True) is not None
+    assert not budget.books().kept
+
+
+def test_without_frames_nothing_is_judged() -> None:
+    budget = account({"max": 0.05})
+    assert budget.judge(1.0) is None
+    assert budget.judge(1.0, last=True) is None
+    assert budget.books().now == {}
+    assert budget.books().judged == 0
+
+
+def test_late_is_later_than_any_limit() -> None:
+    budget = account({"p50": 0.01, "p99": 0.05})
+    tracks = PathTree().begin("camera", 0, 0)
+    assert not budget.drops(tracks, 50 * MS)
+    assert budget.drops(tracks, 50 * MS + 1)
+    other = PathTree().begin("microphone", 0, 0)
+    assert not budget.drops(other, 10**12)
+    budget.judge(1.0, last=True)
+    books = budget.books()
+    assert books.dropped == books.times.count == 1
+    assert not books.kept
+
+
+def test_time_begins_with_the_call_of_an_operator() -> None:
+    tree = PathTree()
+    budget = BudgetAccount(Budget("detect", "screen", {"max": 1.0}))
+    tracks = extend(tree.begin("camera", 0, 0), tree.stop("work", "detect", "x"), 5 * MS, 9 * MS)
+    tracks = extend(tracks, tree.stop("work", "screen", "x"), 10 * MS, 12 * MS)
+    budget.add(tracks, 12 * MS)
+    assert budget.times.total().max == pytest.approx(0.007)
+    budget.add(tree.begin("camera", 0, 0), 3)
+    assert budget.times.total().count == 1

@@ -1,0 +1,114 @@
+"""Tracks across processes."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holoflow.errors import HoloflowError
+from holoflow.flow.carry import from_plain, to_plain
+from holoflow.flow.paths import PathTree, Tracks, close, extend
+
+S = 1_000_000_000
+
+
+def tracks_of(tree: PathTree, begin: int = 0) -> Tracks:
+    tracks = tree.begin("camera", begin, begin + 1 * S)
+    other = tree.begin("lidar", begin, begin)
+    tracks = extend(tracks, tree.stop("work", "a", "x"), begin + 2 * S, begin + 3 * S)
+    joined = tree.stop("work", "join", "x", by_port=True)
+    return extend(tracks + other, joined, begin + 4 * S, begin + 5 * S)
+
+
+def test_there_and_back() -> None:
+    tracks = tracks_of(PathTree())
+    plain = json.loads(json.dumps(to_plain(tracks)))
+    tree = PathTree()
+    read = from_plain(plain, tree)
+    assert to_plain(read) == to_plain(tracks)
+    assert [hop[4] for hop in read] == [hop[4] for hop in tracks]
+    close(read)
+    assert sorted(a.books().name for a in tree.accounts.values()) == [
+        "camera → a → join.x", "lidar → join.x",
+    ]  # fmt: skip
+
+
+def test_times_of_another_host_are_shifted_and_their_doubt_is_kept() -> None:
+    tree = PathTree()
+    there = tracks_of(PathTree(), begin=100 * S)
+    read = from_plain(to_plain(there), tree, shift=-90 * S, uncertainty=2_000_000)
+    stop = tree.stop("work", "screen", "x")
+    close(extend(read, stop, 16 * S, 17 * S))
+    for account in tree.accounts.values():
+        account.fold()
+        books = account.books()
+        assert books.end_to_end.mean == pytest.approx(7)
+        assert books.uncertainty == 0.002
+
+
+def _other_process(pipe: Any) -> None:
+    tree = PathTree()
+    now = time.monotonic_ns()
+    tracks = tree.begin("camera", now, now)
+    tracks = extend(tracks, tree.stop("work", "a", "x"), now, time.monotonic_ns())
+    sent = time.monotonic_ns()
+    tracks = extend(tracks, tree.stop("serialise", "b", "x"), sent, time.monotonic_ns())
+    pipe.send(to_plain(tracks))
+
+
+def test_processes_of_one_host_share_their_clock() -> None:
+    spawn = multiprocessing.get_context("spawn")
+    here, there = spawn.Pipe()
+    began = time.monotonic_ns()
+    process = spawn.Process(target=_other_process, args=(there,))
+    process.start()
+    plain = here.recv()
+    process.join()
+    here.close()
+    there.close()
+    now = time.monotonic_ns()
+    tree = PathTree()
+    tracks = extend(from_plain(plain, tree), tree.stop("link", "b", "x"), plain[0][-1][-1], now)
+    close(extend(tracks, tree.stop("work", "b", "x"), now, now + 1000))
+    (account,) = tree.accounts.values()
+    account.fold()
+    books = account.books()
+    assert books.name == "camera → a → b"
+    parts = (books.working, books.waiting, books.serialising, books.link)
+    assert sum(p.total for p in parts) == pytest.approx(books.end_to_end.total)
+    assert 0 < books.end_to_end.max <= (now + 1000 - began) / 1e9
+    assert min(p.min for p in parts) >= 0
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)
+    | st.sampled_from(["work", "link"]),
+    lambda inner: st.lists(inner, max_size=7) | st.dictionaries(st.text(max_size=2), inner),
+    max_leaves=30,
+)  # fmt: skip
+
+
+@given(VALUES)
+def test_anything_else_is_refused(data: Any) -> None:
+    try:
+        tracks = from_plain(data, PathTree())
+    except HoloflowError:
+        return
+    assert to_plain(tracks) == data
+
+
+def test_a_peer_cannot_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("holoflow.flow.carry.MOST_NODES", 10)
+    tree = PathTree()
+    way = [["work", "a", "", False, 0, 0], ["work", "0", "x", False, 1, 2]]
+    for index in range(11):
+        way[1][1] = str(index)
+        from_plain([way], tree)
+    with pytest.raises(HoloflowError, match="more than 10 different ways"):
+        from_plain([way], tree)
