@@ -76,10 +76,6 @@ def _validator(units: dict[str, float], example: str) -> Callable[[Any, Validati
     return validate
 
 
-def _any_case(unit: str) -> str:
-    return "".join(f"[{c.upper()}{c}]" if c.isascii() else c for c in unit)
-
-
 def _schema(units: dict[str, float], example: str) -> WithJsonSchema:
     """JSON Schema of a quantity: a string in any letter case, as editors complete it."""
     spellings = "|".join(

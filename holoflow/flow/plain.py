@@ -39,15 +39,6 @@ def from_plain(cls: type[T], data: Any) -> T:
     return made
 
 
-def from_json(cls: type[T], text: bytes | str) -> T:
-    """Return the value of `cls` in `text`; raises HoloflowError if there is none."""
-    try:
-        made: T = _adapter(cls).validate_json(text)
-    except ValidationError as error:
-        raise _refusal(cls, error) from None
-    return made
-
-
 def _refusal(cls: Any, error: ValidationError) -> HoloflowError:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(map(str, first["loc"])) or "it"

@@ -13,7 +13,7 @@ from support.snapshots import faces, history
 
 from holoflow.errors import HoloflowError
 from holoflow.flow.books import Sample, Snapshot
-from holoflow.flow.plain import from_json, from_plain, to_json, to_plain
+from holoflow.flow.plain import from_plain, to_json, to_plain
 
 FACES = faces()
 PLAIN = to_plain(FACES)
@@ -40,12 +40,14 @@ PLACES = places(PLAIN)[1:]
 def test_a_snapshot_comes_back_equal() -> None:
     assert from_plain(Snapshot, PLAIN) == FACES
     assert from_plain(Snapshot, json.loads(json.dumps(PLAIN))) == FACES
-    assert from_json(Snapshot, to_json(FACES)) == FACES
+    assert from_plain(Snapshot, json.loads(to_json(FACES))) == FACES
 
 
 def test_samples_come_back_equal() -> None:
     samples = history(FACES)
-    assert from_json(tuple[Sample, ...], to_json(samples, tuple[Sample, ...])) == samples
+    assert (
+        from_plain(tuple[Sample, ...], json.loads(to_json(samples, tuple[Sample, ...]))) == samples
+    )
 
 
 def test_json_is_one_line_and_standard() -> None:
@@ -63,14 +65,6 @@ def test_a_mistake_is_named_with_its_place() -> None:
     data["paths"][0]["end_to_end"]["count"] += 1
     with pytest.raises(HoloflowError, match=r"paths\.0\.end_to_end: .*not a histogram"):
         from_plain(Snapshot, data)
-    with pytest.raises(HoloflowError, match="not a Snapshot: it: Invalid JSON"):
-        from_json(Snapshot, b"{")
-
-
-@pytest.mark.parametrize("text", [b"", b"[" * 100_000, b"\xff", b"1" * 100_000, b'"' + b"a" * 10])
-def test_text_that_is_none_is_refused(text: bytes) -> None:
-    with pytest.raises(HoloflowError):
-        from_json(Snapshot, text)
 
 
 @given(anything)

@@ -13,7 +13,7 @@ from holoflow.flow.books import Sample, Snapshot
 from holoflow.flow.live import publish, sockets
 from holoflow.flow.live.protocol import VERSION
 from holoflow.flow.live.publish import Publisher
-from holoflow.flow.plain import from_json, from_plain
+from holoflow.flow.plain import from_plain
 
 
 def at(seconds: float) -> Snapshot:
@@ -33,7 +33,7 @@ class Watcher:
         return self.file.readline()
 
     def snapshot(self):
-        return from_json(Snapshot, self.read())
+        return from_plain(Snapshot, json.loads(self.read()))
 
     def close(self):
         self.file.close()
@@ -91,7 +91,7 @@ def test_the_last_snapshot_arrives_and_nothing_is_left(place, watch):
         publisher.put(at(1))
         publisher.put(at(9))
     *_, last = watcher.file.readlines()
-    assert from_json(Snapshot, last) == at(9)
+    assert from_plain(Snapshot, json.loads(last)) == at(9)
     assert os.listdir(place) == []
     assert "holoflow-live" not in {thread.name for thread in threading.enumerate()}
     publisher.put(at(10))
