@@ -127,6 +127,17 @@ class _Run:
         )
 
     def go(self, observe: Observe | None, every: float) -> RunResult:
+        try:
+            self._go(observe, every)
+            last = self._look(observe, last=True)
+        finally:
+            self.observer.probe.close()
+        return RunResult(
+            self._outcome(), self.engine, last, self.control.failure,
+            self.observer.history.samples, self.observer.records(),
+        )  # fmt: skip
+
+    def _go(self, observe: Observe | None, every: float) -> None:
         started: list[str] = []
         try:
             if self._start(started):
@@ -140,11 +151,6 @@ class _Run:
             cause = "stopped" if self.control.aborted else "end"
             for queue in self.program.queues.values():
                 queue.abandon(cause)
-        last = self._look(observe, last=True)
-        return RunResult(
-            self._outcome(), self.engine, last, self.control.failure,
-            self.observer.history.samples, self.observer.records(),
-        )  # fmt: skip
 
     def _outcome(self) -> Outcome:
         if self.control.failure is not None:

@@ -14,7 +14,6 @@ import os
 import sys
 import threading
 import time
-import weakref
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +77,10 @@ class MachineProbe:
             crowded=self._waited / ready if ready else None,
         )
 
+    def close(self) -> None:
+        """Close the files that are kept open to look at; a later look opens them anew."""
+        self._threads.close()
+
     def _look(self) -> None:
         run, waited = self._threads.look()
         self._run += run
@@ -93,7 +96,6 @@ class _Threads:
         """Descriptors by thread, kept open."""
         self._seen: dict[int, tuple[int, int]] = {}
         self._buffer = ctypes.create_string_buffer(128)
-        weakref.finalize(self, _close_all, self._files)
 
     def look(self) -> tuple[int, int]:
         """Return (run, waited) of all threads together since the last look."""
@@ -110,6 +112,10 @@ class _Threads:
             os.close(self._files.pop(thread))
         self._seen = seen
         return run, waited
+
+    def close(self) -> None:
+        while self._files:
+            os.close(self._files.popitem()[1])
 
     def times(self, thread: int) -> tuple[int, int] | None:
         """Return (run, waited) of `thread` since it began; None where that is unknown."""
@@ -142,11 +148,6 @@ def _all_threads() -> list[int]:
         return [int(name) for name in os.listdir(_TASKS)]
     except OSError:
         return []
-
-
-def _close_all(files: dict[int, int]) -> None:
-    while files:
-        os.close(files.popitem()[1])
 
 
 def cores() -> int:

@@ -53,7 +53,7 @@ class Page:
         """Wait until the expression `condition` is true in the page; returns its value."""
         value = self.run(
             "new Promise((done) => { const look = () => { const value = (" + condition + ");"
-            f"if (value || performance.now() > start + {PATIENCE * 1e3}) done(value);"
+            f"if (value || performance.now() > start + {PATIENCE * 500}) done(value);"
             "else setTimeout(look, 20); }; const start = performance.now(); look(); })"
         )
         assert value, f"the page never came to: {condition}"
@@ -93,9 +93,9 @@ def call(
             assert "error" not in message, message["error"]
             return message["result"]
         if complaints is not None and message.get("sessionId") == session:
-            if message["method"] == "Runtime.exceptionThrown":
+            if message.get("method") == "Runtime.exceptionThrown":
                 complaints.append(str(message["params"]["exceptionDetails"]))
-            elif message["method"] == "Log.entryAdded":
+            elif message.get("method") == "Log.entryAdded":
                 entry = message["params"]["entry"]
                 if entry["level"] == "error" and entry["source"] != "network":
                     complaints.append(entry["text"])

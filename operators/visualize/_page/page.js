@@ -13,6 +13,7 @@ let paused = false;
 let asked = false; // a frame has been asked for and has not come
 let drawn = []; // times of the last frames
 let told = 0; // when the numbers were last refreshed
+let placedFor = ""; // the room that the canvases were placed for
 
 // ---- connection: one message asks for one frame ----------------------------------------------
 
@@ -90,14 +91,19 @@ function drawPicture(bitmap) {
     canvas.width = bitmap.width;
     canvas.height = bitmap.height;
     element.size.textContent = `${bitmap.width} × ${bitmap.height}`;
-    place();
+    placedFor = "";
   }
+  if (placedFor !== room()) place();
   canvas.getContext("2d").drawImage(bitmap, 0, 0);
   element.note.hidden = true;
 }
 
+// Another screen or zoom has other pixels, though the stage may stay as large as it was.
+const room = () => [element.stage.clientWidth, element.stage.clientHeight, devicePixelRatio].join();
+
 // Fit both canvases into the stage; the overlay has the pixels of the screen, so it is sharp.
 function place() {
+  placedFor = room();
   const { picture, overlay, stage } = element;
   const scale = Math.min(stage.clientWidth / picture.width, stage.clientHeight / picture.height);
   const width = Math.round(picture.width * scale);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import threading
 import time
 import weakref
@@ -592,3 +593,18 @@ def test_nothing_is_kept_of_a_run(engine: Engine) -> None:
     run(chain(node("source", Source), node("model", Model, fuse=False), node("c", Count)), engine)
     gc.collect()
     assert [ref() for ref in alive] == [None]
+
+
+@on_all
+def test_no_file_stays_open_behind_a_run(engine: Engine) -> None:
+    """Not even until the next garbage collection: who runs many apps runs out of files."""
+    graph = chain(node("source", Source), node("pass", Pass, fuse=False), node("count", Count))
+    run(graph, engine)  # what is loaded once
+    gc.collect()
+    before = len(os.listdir("/proc/self/fd"))
+    gc.disable()
+    try:
+        run(graph, engine)
+        assert len(os.listdir("/proc/self/fd")) <= before
+    finally:
+        gc.enable()

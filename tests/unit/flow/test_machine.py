@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import threading
 import time
@@ -116,8 +115,7 @@ def test_threads_come_and_go_without_leaving_files_open() -> None:
     probe.machine()
     alive = len(os.listdir("/proc/self/task"))
     assert len(os.listdir("/proc/self/fd")) <= len(before) + alive
-    del probe
-    gc.collect()
+    probe.close()
     assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
