@@ -1,0 +1,23 @@
+"""The wire format of links: a message becomes a head and buffers, and again a message.
+
+`docs/wire-format.md` has it byte by byte.
+"""
+
+from holoflow.link.wire.compression import Encoding, require
+from holoflow.link.wire.limits import (
+    BUFFERS,
+    DIMENSIONS,
+    HEAD,
+    INLINE,
+    ITEMS,
+    NESTING,
+    TOTAL,
+    WireError,
+)
+from holoflow.link.wire.message import MAGIC, PREFIX, VERSION, Decoded, decode, encode
+from holoflow.link.wire.types import Types
+
+__all__ = [
+    "BUFFERS", "DIMENSIONS", "HEAD", "INLINE", "ITEMS", "MAGIC", "NESTING", "PREFIX", "TOTAL",
+    "VERSION", "Decoded", "Encoding", "Types", "WireError", "decode", "encode", "require",
+]  # fmt: skip

@@ -1,0 +1,170 @@
+"""How the buffers of a message are packed: as they are, by zstd, or images as JPEG."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from holoflow.app.graph import Compression
+from holoflow.extras import optional
+from holoflow.link.wire.arrays import flat
+from holoflow.link.wire.limits import WireError
+from holoflow.payload import Image
+
+RAW: Final = "raw"
+ZSTD: Final = "zstd"
+SHUFFLED: Final = "zstd-shuffled"
+JPEG: Final = "jpeg-"
+"""Followed by the colour order of the pixels."""
+
+LEVEL: Final = 1
+"""Of zstd: a link is to be fast."""
+
+_COLOURS = {"gray": 1, "rgb": 3, "bgr": 3, "rgba": 4, "bgra": 4}
+_LONGEST_SIDE = 65_500
+_SMALLEST_WINDOW = 1024
+
+Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How the messages of a flow are packed."""
+
+    compress: Compression = "none"
+    quality: int = 90
+    """Of JPEG, 1 to 100."""
+
+
+class _Zstd(threading.local):
+    """The contexts of a thread: they cost 10 µs to make, and serve one call at a time."""
+
+    def __init__(self) -> None:
+        self.library = optional("zstandard", "zeromq")
+        self.compressor = self.library.ZstdCompressor(level=LEVEL)
+        self.decompressor = self.library.ZstdDecompressor()
+
+
+@functools.cache
+def _contexts() -> _Zstd:
+    return _Zstd()
+
+
+def require(compress: Compression) -> None:
+    """Raise MissingExtraError unless the library of `compress` is installed."""
+    if compress != "none":
+        optional("zstandard", "zeromq")
+    if compress == "jpeg":
+        optional("simplejpeg", "web")
+
+
+def pack(data: Bytes, dtype: np.dtype[Any]) -> tuple[str, memoryview]:
+    """Return the codec and the bytes of a buffer: by zstd where that makes it smaller.
+
+    Where a number of `dtype` has several bytes, all first ones go before all second ones and so
+    on: the high bytes of a signal resemble one another, its low ones are noise.
+    """
+    codec = ZSTD
+    source = data
+    if width(dtype) > 1:
+        codec = SHUFFLED
+        source = np.ascontiguousarray(data.reshape(-1, width(dtype)).T)
+    packed = _contexts().compressor.compress(source)
+    return (codec, memoryview(packed)) if len(packed) < data.nbytes else (RAW, data.data)
+
+
+def pack_image(image: Image, pixels: npt.NDArray[Any], quality: int) -> tuple[str, memoryview]:
+    """Return codec and bytes of an image's `pixels` as JPEG; of zstd where JPEG does not do.
+
+    It does for uint8 in gray, RGB and BGR, and where the fourth channel is all 255, as JPEG
+    has no transparency.
+    """
+    channels = _COLOURS.get(image.colour)
+    if (
+        channels is None
+        or pixels.dtype != np.uint8
+        or max(pixels.shape[:2]) > _LONGEST_SIDE
+        or (channels == 4 and not (pixels[..., 3] == 255).all())
+    ):
+        return pack(flat(pixels), pixels.dtype)
+    packed = optional("simplejpeg", "web").encode_jpeg(
+        np.ascontiguousarray(pixels).reshape(*pixels.shape[:2], channels),
+        quality=quality,
+        colorspace=image.colour.upper(),
+        colorsubsampling="Gray" if channels == 1 else "420",
+    )
+    if len(packed) >= pixels.nbytes:
+        return RAW, flat(pixels).data
+    return JPEG + image.colour, memoryview(packed)
+
+
+def width(dtype: np.dtype[Any]) -> int:
+    """Return the bytes of one number of `dtype`; a complex one is two."""
+    return dtype.itemsize // 2 if dtype.kind == "c" else dtype.itemsize
+
+
+def unpack(codec: str, data: memoryview, size: int, dtype: np.dtype[Any], shape: list[int]) -> Any:
+    """Return the `size` bytes that were packed as `data`; raises WireError where they are not.
+
+    Nothing is allocated before `data` themselves say that `size` bytes come out of them.
+    """
+    if codec == RAW:
+        if data.nbytes != size:
+            raise WireError(f"a buffer has {data.nbytes} bytes, its head says {size}")
+        return data
+    if codec == ZSTD:
+        return _decompress(data, size)
+    if codec == SHUFFLED:
+        return _unshuffled(np.frombuffer(_decompress(data, size), np.uint8), width(dtype))
+    if codec.startswith(JPEG) and dtype == np.uint8:
+        return _picture(codec[len(JPEG) :], data, size, shape)
+    raise WireError(f"a buffer is packed in an unknown way: {codec[:40]!r}")
+
+
+def _decompress(data: memoryview, size: int) -> bytes:
+    zstd = _contexts()
+    try:
+        frame = zstd.library.get_frame_parameters(data)
+        if frame.content_size != size:
+            raise WireError(f"a zstd frame does not say that it has {size} bytes")
+        if frame.window_size > max(size, _SMALLEST_WINDOW):
+            raise WireError("a zstd frame wants more memory than it has bytes")
+        content: bytes = zstd.decompressor.decompress(
+            data, max_output_size=size, allow_extra_data=False
+        )
+    except zstd.library.ZstdError as error:
+        raise WireError(f"a buffer is no zstd frame: {error}") from None
+    if len(content) != size:
+        raise WireError(f"a zstd frame has {len(content)} bytes, its head says {size}")
+    return content
+
+
+def _unshuffled(data: Bytes, width: int) -> Bytes:
+    numbers = np.empty((data.size // width, width), np.uint8)
+    for place, some in enumerate(data.reshape(width, -1)):  # much faster than transposing
+        numbers[:, place] = some
+    return numbers
+
+
+def _picture(colour: str, data: memoryview, size: int, shape: list[int]) -> Bytes:
+    channels = _COLOURS.get(colour, 0)
+    if not channels or shape[2:] != ([] if channels == 1 else [channels]):
+        raise WireError(f"a JPEG does not fit an array of shape {shape}")
+    library = optional("simplejpeg", "web")
+    try:
+        height, width, *_ = library.decode_jpeg_header(data)
+        if [height, width] != shape[:2]:
+            raise WireError(
+                f"a JPEG has {height} rows of {width} pixels, its head says {shape[:2]}"
+            )
+        pixels: Bytes = library.decode_jpeg(data, colorspace=colour.upper())
+    except ValueError as error:
+        raise WireError(f"a buffer is no JPEG: {error}") from None
+    if pixels.nbytes != size:
+        raise WireError(f"a JPEG has {pixels.nbytes} bytes, its head says {size}")
+    return pixels

@@ -1,0 +1,225 @@
+"""Values become what msgpack knows, and buffers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from holoflow.link.wire import compression
+from holoflow.link.wire.arrays import DTYPES, flat, portable
+from holoflow.link.wire.compression import Encoding
+from holoflow.link.wire.limits import (
+    BUFFERS,
+    DIMENSIONS,
+    INLINE,
+    ITEMS,
+    NESTING,
+    TOTAL,
+    WireError,
+)
+from holoflow.link.wire.types import Known, Types
+from holoflow.payload import Image
+
+LIST: Final = "list"
+TUPLE: Final = "tuple"
+ARRAY: Final = "array"
+NUMBER: Final = "number"
+INTEGER: Final = "int"
+BYTES: Final = "bytes"
+OBJECT: Final = "object"
+
+_AS_THEY_ARE = frozenset({type(None), bool, float, str})
+_LEAST, _MOST = -(1 << 63), (1 << 64) - 1
+
+_WHAT_CAN = (
+    "payloads are the types of holoflow.payload, arrays, numbers, strings, bytes, lists, tuples, "
+    "mappings with strings as keys, and dataclasses that a port of the app names"
+)
+
+
+class Writer:
+    """Writes the values of one message."""
+
+    def __init__(self, types: Types, encoding: Encoding) -> None:
+        """Write values of `types`, their buffers as `encoding` says."""
+        self.buffers: list[memoryview] = []
+        """What has not found room in the head, in the order of the values."""
+        self._types = types
+        self._compress = encoding.compress
+        self._quality = encoding.quality
+        self._bytes = 0
+
+    def write(self, value: Any, depth: int = 0) -> Any:
+        """Return `value` as msgpack knows it; `depth` is how many others it lies in.
+
+        Raises WireError, with the way to it in front, for what cannot travel.
+        """
+        kind = type(value)
+        if kind in _AS_THEY_ARE:
+            return value
+        leaf = _LEAVES.get(kind)
+        if leaf is not None:
+            return leaf(self, value)
+        branch = _BRANCHES.get(kind)
+        if branch is not None:
+            return branch(self, value, depth)
+        known = self._types.get(kind)
+        if known is not None:
+            return self._object(known, value, depth)
+        return self._other(value, depth)
+
+    def _int(self, value: int) -> Any:
+        if _LEAST <= value <= _MOST:
+            return value
+        return [INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)]
+
+    def _bytes_of(self, value: bytes) -> Any:
+        if len(value) <= INLINE:
+            return value
+        return [BYTES, len(value), self._buffer(np.frombuffer(value, np.uint8))]
+
+    def _array(self, value: Any) -> list[Any]:
+        if (
+            type(value) is not np.ndarray
+            or value.dtype.str not in DTYPES
+            or value.ndim > DIMENSIONS
+        ):
+            value = portable(value)
+        dtype = value.dtype
+        content = value.tobytes() if value.nbytes <= INLINE else self._buffer(value)
+        return [ARRAY, dtype.str, value.shape, content]
+
+    def _pixels(self, image: Image) -> list[Any]:
+        """Write the array of `image`, as JPEG where that is possible."""
+        pixels = portable(image.data)
+        if pixels.nbytes <= INLINE:
+            return self._array(pixels)
+        self._count(pixels.nbytes)
+        codec, data = compression.pack_image(image, pixels, self._quality)
+        self.buffers.append(data)
+        return [ARRAY, pixels.dtype.str, pixels.shape, codec]
+
+    def _buffer(self, array: npt.NDArray[Any]) -> str:
+        self._count(array.nbytes)
+        if self._compress == "none":
+            self.buffers.append(flat(array).data)
+            return compression.RAW
+        codec, packed = compression.pack(flat(array), array.dtype)
+        self.buffers.append(packed)
+        return codec
+
+    def _count(self, size: int) -> None:
+        self._bytes += size
+        if self._bytes > TOTAL:
+            raise WireError(f"a message has more than {TOTAL} bytes")
+        if len(self.buffers) >= BUFFERS:
+            raise WireError(
+                f"a message has more than {BUFFERS} arrays or bytes of over {INLINE} bytes; "
+                "stack arrays, or send several messages"
+            )
+
+    def _number(self, value: np.generic) -> list[Any]:
+        array = portable(np.asarray(value))
+        return [NUMBER, array.dtype.str, array.tobytes()]
+
+    def _list(self, value: list[Any], depth: int) -> list[Any]:
+        return [LIST, *self._items(value, depth)]
+
+    def _tuple(self, value: tuple[Any, ...], depth: int) -> list[Any]:
+        return [TUPLE, *self._items(value, depth)]
+
+    def _items(self, items: list[Any] | tuple[Any, ...], depth: int) -> Iterable[Any]:
+        _check(items, depth)
+        if _AS_THEY_ARE.issuperset(map(type, items)):
+            return items
+        written = []
+        try:
+            for item in items:
+                written.append(self.write(item, depth + 1))  # noqa: PERF401 - its place is told
+        except WireError as error:
+            raise inside(f"[{len(written)}]", error) from error.__cause__
+        return written
+
+    def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+        _check(value, depth)
+        written = {}
+        for key, item in value.items():
+            if type(key) is not str:
+                raise WireError(f"a mapping has the key {key!r:.100}; keys must be strings")
+            try:
+                written[key] = self.write(item, depth + 1)
+            except WireError as error:
+                raise inside(f"[{key!r:.100}]", error) from error.__cause__
+        return written
+
+    def _object(self, known: Known, value: Any, depth: int) -> list[Any]:
+        if known.fields is None:
+            return [OBJECT, known.name, self._mapping(value, depth)]
+        if depth >= NESTING:
+            _check((), depth)
+        written = {}
+        for name in known.fields:
+            try:
+                if self._compress == "jpeg" and known.cls is Image and name == "data":
+                    written[name] = self._pixels(value)
+                else:
+                    written[name] = self.write(getattr(value, name), depth + 1)
+            except WireError as error:
+                raise inside(f".{name}", error) from error.__cause__
+        return [OBJECT, known.name, written]
+
+    def _other(self, value: Any, depth: int) -> Any:
+        if isinstance(value, np.generic):
+            return self._number(value)
+        if isinstance(value, Mapping):
+            return self._mapping(value, depth)
+        kind = type(value)
+        if dataclasses.is_dataclass(kind):
+            raise WireError(
+                f"{kind.__module__}.{kind.__qualname__} cannot travel between fragments, as no "
+                f"port names it; annotate the port that sends it with {kind.__qualname__}"
+            )
+        if hasattr(value, "shape") and hasattr(value, "dtype"):
+            return self._array(value)
+        raise WireError(
+            f"{kind.__module__}.{kind.__qualname__} cannot travel between fragments; {_WHAT_CAN}"
+        )
+
+
+_LEAVES: dict[type, Callable[[Writer, Any], Any]] = {
+    int: Writer._int,
+    bytes: Writer._bytes_of,
+    np.ndarray: Writer._array,
+}
+_BRANCHES: dict[type, Callable[[Writer, Any, int], Any]] = {
+    list: Writer._list,
+    tuple: Writer._tuple,
+    dict: Writer._mapping,
+}
+
+
+def _check(items: Any, depth: int) -> None:
+    if depth >= NESTING:
+        raise WireError(f"more than {NESTING} lists, mappings and dataclasses lie in one another")
+    if len(items) > ITEMS:
+        raise WireError(f"it has more than {ITEMS} values; an array can have them")
+
+
+class _PlacedError(WireError):
+    """An error that knows where in the message it was found."""
+
+    def __init__(self, place: str, wrong: str) -> None:
+        super().__init__(f"{place}: {wrong}")
+        self.place = place
+        self.wrong = wrong
+
+
+def inside(place: str, error: WireError) -> WireError:
+    """Return `error` as one of what lies at `place`: `.boxes`, `[3]`, `payload`."""
+    if isinstance(error, _PlacedError):
+        return _PlacedError(place + error.place, error.wrong)
+    return _PlacedError(place, str(error))

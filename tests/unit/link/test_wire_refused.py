@@ -1,0 +1,239 @@
+"""What cannot travel is refused with words for the user, what is no message for the receiver."""
+
+from __future__ import annotations
+
+import datetime
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+import numpy as np
+import pytest
+
+from holoflow.errors import HoloflowError
+from holoflow.link.wire import (
+    BUFFERS,
+    HEAD,
+    ITEMS,
+    NESTING,
+    PREFIX,
+    TOTAL,
+    Types,
+    WireError,
+    decode,
+    encode,
+)
+from holoflow.message import Header
+from holoflow.payload import Text
+
+TYPES = Types.of([])
+HEADER = Header(0, 1, "camera")
+
+
+@dataclass(frozen=True)
+class Track:
+    when: Any
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+class Unruly:
+    """Looks like an array of a library that will not have it read."""
+
+    shape = (3,)
+    dtype = "f4"
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        raise RuntimeError("it lies on the moon")
+
+
+@pytest.mark.parametrize(
+    ("payload", "words"),
+    [
+        (Track(1), r"payload: .*test_wire_refused.Track cannot travel between fragments, as no "
+                   r"port names it; annotate the port that sends it with Track"),
+        ({"a": [0, Track(1)]}, r"payload\['a'\]\[1\]: .*Track"),
+        ({"when": datetime.date(2026, 1, 1)}, r"payload\['when'\]: datetime.date cannot travel .*; "
+                                              r"payloads are"),
+        ({1, 2}, "builtins.set cannot travel"),
+        (object(), "builtins.object cannot travel"),
+        (bytearray(3), "builtins.bytearray cannot travel"),
+        ({1: 2}, "a mapping has the key 1; keys must be strings"),
+        (np.array([object()]), "an array of dtype object cannot travel .*; give bool"),
+        (np.zeros(3, "M8[ns]"), r"dtype datetime64\[ns\]"),
+        (np.timedelta64(1, "s"), r"dtype timedelta64\[s\]"),
+        (np.zeros(3, "f4,i2"), "cannot travel between fragments; give bool"),
+        (np.zeros(3, "U4"), "dtype <U4"),
+        (np.str_("a"), "dtype <U1"),
+        (np.zeros(3, "longdouble"), "dtype float128|dtype longdouble"),
+        (np.ma.masked_array(np.zeros(3), [True, False, True]), "would lose its mask"),
+        (Unruly(), "cannot be brought to main memory: it lies on the moon"),
+        (Text(Track(1)), r"payload\.text: .*Track"),
+        (nested(NESTING + 1), "more than 32 lists, mappings and dataclasses lie in one another"),
+        (list(range(ITEMS + 1)), "it has more than 65536 values; an array can have them"),
+        ("\ud800", "cannot be written: .*surrogates"),
+        ("x" * HEAD, "more than 4194304 bytes besides its arrays"),
+        ([np.zeros(600, "u1")] * (BUFFERS + 1), r"payload\[1024\]: .* more than 1024 arrays"),
+        (np.broadcast_to(np.uint8(0), TOTAL + 1), "more than 2147483648 bytes"),
+        ([np.broadcast_to(np.uint8(0), 2 * TOTAL)], r"payload\[0\]: a message has more than"),
+    ],
+)  # fmt: skip
+def test_what_cannot_travel_is_named(payload: Any, words: str) -> None:
+    with pytest.raises(WireError, match=words) as caught:
+        encode(payload, HEADER, [], types=TYPES)
+    assert isinstance(caught.value, HoloflowError)
+    assert str(caught.value).startswith("a message of camera")
+
+
+def test_what_can_just_travel_does() -> None:
+    for payload in (nested(NESTING), list(range(ITEMS)), "x" * (HEAD - 100)):
+        assert decode(*encode(payload, HEADER, []), TYPES).payload == payload
+
+
+def test_a_payload_that_holds_itself_is_refused() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    with pytest.raises(WireError, match="lie in one another"):
+        encode(endless, HEADER, [])
+
+
+def test_metadata_that_cannot_travel_are_named() -> None:
+    header = Header(0, 1, "camera", {"lens": {"made": datetime.date(2026, 1, 1)}})
+    with pytest.raises(WireError, match=r"camera: metadata\['lens'\]\['made'\]: datetime.date"):
+        encode(1, header, [])
+
+
+def head(payload: Any, *, version: int = 1, magic: bytes = b"holo", reserved: int = 0) -> bytes:
+    body = msgpack.packb([0, 1, "camera", {}, [], payload])
+    return PREFIX.pack(magic, version, reserved, 5, 6) + body
+
+
+def body(*values: Any) -> bytes:
+    return PREFIX.pack(b"holo", 1, 0, 5, 6) + msgpack.packb(list(values))
+
+
+def image(data: Any, colour: Any = "gray") -> Any:
+    return ["object", "Image", {"data": data, "colour": colour}]
+
+
+KB = bytes(1000)
+
+
+@pytest.mark.parametrize(
+    ("data", "buffers", "words"),
+    [
+        (b"", [], "a head has 0 bytes; 24 to 4194304 are right"),
+        (b"holo", [], "a head has 4 bytes"),
+        (bytes(HEAD + 1), [], "a head has 4194305 bytes"),
+        (bytes(100), [], "this is no message of holoflow"),
+        (head(1, magic=b"HTTP"), [], "this is no message of holoflow"),
+        (head(1, version=2), [], "has version 2 of the wire format, this is version 1; run"),
+        (head(1, reserved=1), [], "version"),
+        (head(1) + b"x", [], "no msgpack: .*extra data"),
+        (head(1)[:-1], [], "no msgpack: .*incomplete"),
+        (head(msgpack.ExtType(5, b"abc")), [], "max_ext_len"),
+        (head(msgpack.ExtType(5, b"")), [], "unknown way: a ExtType"),
+        (head(1)[:-1] + b"\xdd\xff\xff\xff\xff", [], "max_array_len"),
+        (head(1)[:-1] + b"\xdd\x00\x01\x00\x02", [], "max_array_len"),
+        (head(1)[:-1] + b"\xdf\x00\x01\x00\x01", [], "max_map_len"),
+        (head(1)[:-1] + b"\x81\x01\x01", [], "map key"),
+        (head({b"a": 1}), [], "key that is no string"),
+        (head(1)[:-1] + b"\xa1\xff", [], "utf-8"),
+        (head(1)[:-1] + b"\x91" * 5000 + b"\x01", [], "no msgpack"),
+        (body(0, 1, "a", {}, []), [], "six values"),
+        (PREFIX.pack(b"holo", 1, 0, 0, 0) + b"\x80", [], "six values"),
+        (body(0.5, 1, "a", {}, [], 1), [], "a header is"),
+        (body(True, 1, "a", {}, [], 1), [], "a header is"),
+        (body(0, 1, b"a", {}, [], 1), [], "a header is"),
+        (body(0, 1, "a", [], [], 1), [], "metadata are a mapping"),
+        (body(0, 1, "a", {"a": ["?"]}, [], 1), [], "unknown way: '\\?'"),
+        (body(0, 1, "a", {}, {}, 1), [], "tracks are"),
+        (body(0, 1, "a", {}, [1], 1), [], "tracks are"),
+        (body(0, 1, "a", {}, [[1]], 1), [], "tracks are"),
+        (body(0, 1, "a", {}, [[[[]]]], 1), [], "tracks are"),
+        (body(0, 1, "a", {}, [], 1), [b""], "more buffers than"),
+        (head(1), [b""] * (BUFFERS + 1), "1025 buffers; at most 1024"),
+        (head([]), [], "unknown way: a list"),
+        (head(["set", 1]), [], "unknown way: 'set'"),
+        (head([[], 1]), [], "unknown way"),
+        (head([True, 1]), [], "unknown way"),
+        (head(["int", 5]), [], "in bytes"),
+        (head(["int"]), [], "followed by 1 values, not 0"),
+        (head(["number", "<f4", bytes(5)]), [], "has 4 bytes"),
+        (head(["number", "|O", bytes(8)]), [], "unknown dtype"),
+        (head(["array", "|O", [1], bytes(8)]), [], "unknown dtype"),
+        (head(["array", "<M8[s]", [1], bytes(8)]), [], "unknown dtype"),
+        (head(["array", ["<f4"], [1], bytes(4)]), [], "unknown dtype"),
+        (head(["array", "<f4", 1, bytes(4)]), [], "a shape is"),
+        (head(["array", "<f4", [1] * 33, bytes(4)]), [], "a shape is"),
+        (head(["array", "<f4", [-1], bytes(4)]), [], "a shape has"),
+        (head(["array", "<f4", [1.0], bytes(4)]), [], "a shape has"),
+        (head(["array", "<f4", [True], bytes(4)]), [], "a shape has"),
+        (head(["array", "<f4", [2], bytes(7)]), [], "of 8 bytes does not lie in the head"),
+        (head(["array", "<f4", [2], "raw"]), [bytes(8)], "of 8 bytes does not lie in the head"),
+        (head(["array", "|u1", [1000], KB]), [], "how a buffer is packed is a string"),
+        (head(["array", "|u1", [1000], "raw"]), [], "less buffers"),
+        (head(["array", "|u1", [1000], "raw"]), [KB[1:]], "has 999 bytes, its head says 1000"),
+        (head(["array", "|u1", [1000], "raw"]), [KB + b"x"], "has 1001 bytes, its head says 1000"),
+        (head(["array", "|u1", [1000], "lzma"]), [KB], "unknown way: 'lzma'"),
+        (head(["array", "|u1", [1 << 32, 1 << 32], "raw"]), [KB], "more than 2147483648 bytes"),
+        (head(["array", "<f8", [(1 << 61) + 125], "raw"]), [KB], "more than 2147483648 bytes"),
+        (head(["array", "|u1", [0, (1 << 64) - 1], b""]), [], "no array has this shape"),
+        (head(["bytes", 1000]), [KB], "followed by 2"),
+        (head(["bytes", 512, "raw"]), [bytes(512)], "a length is"),
+        (head(["bytes", TOTAL + 1, "raw"]), [KB], "a length is"),
+        (head(["bytes", "1000", "raw"]), [KB], "a length is"),
+        (head(["object", "Track", {"when": 1}]), [], "the class 'Track' is none that the ports"),
+        (head(["object", "os:system", {"a": 1}]), [], "the class 'os:system' is none"),
+        (head(["object", ["Image"], {}]), [], "the name of a class is a string"),
+        (head(["object"])[:-8] + b"\x93\xa6object" + b"\x91" * 1015 + b"\0\x80", [], "is a string"),
+        (head(["object", "Image", []]), [], "a mapping is none"),
+        (head(["object", "Image", {"colour": "gray"}]), [], "Image has the fields data, colour"),
+        (head(image(["array", "<f4", [2], bytes(8)])), [], "not take its fields: a gray"),
+        (head(image(["list", 5])), [], "Image does not take its fields: .*must be an array"),
+        (head(image(["array", "<f4", [0, 0], b""], ["list"])), [], "Image does not take"),
+        (head(["object", "Quaternion", {"wxyz": 5}]), [], "Quaternion does not take its fields"),
+        (head({"a": image(5)}), [], "Image does not take"),
+    ],
+)  # fmt: skip
+def test_what_is_no_message_is_refused(data: bytes, buffers: list[bytes], words: str) -> None:
+    with pytest.raises(WireError, match=words):
+        decode(data, buffers, TYPES)
+
+
+def test_arrays_that_are_too_large_together_are_refused() -> None:
+    half = np.zeros(TOTAL // 2 + 1, np.uint8)  # never touched, so that it takes no memory
+    message = encode([half], HEADER, [])
+    assert decode(*message, TYPES).payload[0].nbytes == half.nbytes
+    with pytest.raises(WireError, match=r"payload\[1\]: a message has more than 2147483648 bytes"):
+        encode([half, half], HEADER, [])
+    said = ["array", "|u1", [half.size], "raw"]
+    with pytest.raises(WireError, match="a message has more than 2147483648 bytes"):
+        decode(head(["list", said, said]), [half, half], TYPES)
+
+
+def test_nesting_is_limited_where_it_is_read_too() -> None:
+    deep: Any = 1
+    for _ in range(NESTING):
+        deep = ["list", deep]
+    decode(head(deep), [], TYPES)
+    for deeper in (
+        ["list", deep],
+        ["tuple", deep],
+        {"a": deep},
+        ["object", "Text", {"text": deep}],
+    ):
+        with pytest.raises(WireError, match="lie in one another"):
+            decode(head(deeper), [], TYPES)
+
+
+def test_a_head_of_another_version_is_refused_whatever_follows() -> None:
+    other = struct.pack("<4sH", b"holo", 9) + b"\xff" * 40
+    with pytest.raises(WireError, match="version 9"):
+        decode(other, [], TYPES)
