@@ -8,20 +8,25 @@ from dataclasses import dataclass, field
 
 import pydantic
 
-from holoflow.app.graph import App, Budget, Node
+from holoflow.app.graph import App, Budget, Endpoint, Node
 from holoflow.context import OperatorContext
 from holoflow.engine.control import Control
 from holoflow.engine.host import Host
 from holoflow.engine.inputs import Arrival, Inputs, Synced
 from holoflow.engine.operator_stage import OperatorStage
+from holoflow.engine.outgoing import Outgoing
 from holoflow.engine.queue import LatestQueue, Queue
 from holoflow.engine.source_stage import SourceStage
+from holoflow.engine.stage import Output
 from holoflow.errors import HoloflowError
 from holoflow.flow.account import Account
 from holoflow.flow.budget import BudgetAccount
 from holoflow.flow.export import nvtx
+from holoflow.flow.ledger import Ledger, Row
 from holoflow.flow.paths import PathTree, Stop
+from holoflow.link.links import Links
 from holoflow.operator import Operator
+from holoflow.plan.part import leaves
 from holoflow.plan.plan import Plan, PlannedFlow
 from holoflow.plan.plan import Stage as PlannedStage
 
@@ -36,6 +41,8 @@ class Program:
     stages: list[SourceStage | OperatorStage]
     queues: dict[PlannedFlow, Queue]
     budgets: list[BudgetAccount]
+    outgoing: list[Outgoing] = field(default_factory=list)
+    """Flows that leave the process."""
     natives: dict[str, Account] = field(default_factory=dict)
     """Accounts of Holoscan's own operators."""
 
@@ -51,15 +58,23 @@ def make_operator(node: Node) -> Operator:
 
 
 def build(
-    plan: Plan, control: Control, contexts: Mapping[str, OperatorContext], frames: int | None
-) -> Program:
-    """Make the operators, queues and stages of `plan`; nothing is started."""
+    plan: Plan, control: Control, contexts: Mapping[str, OperatorContext], frames: int | None,
+    links: Links | None = None,
+) -> Program:  # fmt: skip
+    """Make the operators, queues and stages of `plan`; nothing is started.
+
+    `links` carry the flows that enter and leave the part of an app that `plan` may be.
+    """
     app = plan.app
     stops = _make_stops(plan, control.paths)
+    ledger = Ledger.of(plan)
+    rows = dict(zip(plan.flows, ledger.rows, strict=True))
     queues = {
-        flow: LatestQueue(flow, stops[flow]) if flow.latest else Queue(flow, stops[flow])
+        flow: (LatestQueue if flow.latest else Queue)(
+            flow, stops[flow], rows[flow] if links is None else links.row(flow)
+        )
         for flow in plan.flows
-        if not flow.fused and not _between_natives(app, flow)
+        if not (flow.fused or leaves(plan, flow) or _between_natives(app, flow))
     }
     budgets = [BudgetAccount(budget) for budget in app.budgets] if control.tracked else []
     hosts: dict[str, Host] = {}
@@ -79,10 +94,27 @@ def build(
                 host.deadlines = tuple(b for b in budgets if _drops_late(plan, b.budget, node.name))
             operator.context.count_drop = host.account.count_drop
     program = Program(plan, control, hosts, [], queues, budgets)
+    if links is not None:
+        program.outgoing = _make_outgoing(plan, links, control)
     for stage in plan.stages:
         if app.operators[stage.operators[0]].native is None:
-            program.stages.append(_make_stage(program, stage, frames))
+            name = stage.operators[0]
+            number = memoryview(bytearray(8)).cast("q") if links is None else links.number(name)
+            program.stages.append(_make_stage(program, stage, frames, number))
     return program
+
+
+def _make_outgoing(plan: Plan, links: Links, control: Control) -> list[Outgoing]:
+    """Make the sending ends of all flows that leave the process."""
+    by_port: dict[Endpoint, list[PlannedFlow]] = {}
+    for flow in plan.flows:
+        if leaves(plan, flow):
+            by_port.setdefault(flow.source, []).append(flow)
+    return [
+        Outgoing(group, links.types, control.comes_back)
+        for flows in by_port.values()
+        for group in links.groups(flows)
+    ]
 
 
 def _make_stops(plan: Plan, paths: PathTree) -> dict[PlannedFlow, Stop]:
@@ -105,8 +137,8 @@ def _drops_late(plan: Plan, budget: Budget, operator: str) -> bool:
     if budget.when_missed != "drop_late" or operator == budget.source:
         return False
     behind, before = {budget.source}, {budget.target}
-    for _ in plan.app.operators:
-        for flow in plan.flows:
+    for _ in plan.app.flows:
+        for flow in plan.app.flows:  # those of other fragments, too
             if flow.source.operator in behind:
                 behind.add(flow.target.operator)
             if flow.target.operator in before:
@@ -116,20 +148,23 @@ def _drops_late(plan: Plan, budget: Budget, operator: str) -> bool:
 
 def _between_natives(app: App, flow: PlannedFlow) -> bool:
     """Whether Holoscan carries the flow itself."""
-    ends = app.operators[flow.source.operator], app.operators[flow.target.operator]
-    return all(node.native is not None for node in ends)
+    ends = app.operators.get(flow.source.operator), app.operators.get(flow.target.operator)
+    return all(node is not None and node.native is not None for node in ends)
 
 
 def _make_stage(
-    program: Program, stage: PlannedStage, frames: int | None
+    program: Program, stage: PlannedStage, frames: int | None, number: Row
 ) -> SourceStage | OperatorStage:
     hosts = [program.hosts[name] for name in stage.operators]
-    outputs: dict[str, list[Queue]] = {}
-    for flow, queue in program.queues.items():
-        if flow.source.operator == hosts[-1].name:
-            outputs.setdefault(flow.source.port, []).append(queue)
+    outputs: dict[str, list[Output]] = {}
+    every: list[Output] = [*program.queues.values(), *program.outgoing]
+    for output in every:
+        if output.flow.source.operator == hosts[-1].name:
+            outputs.setdefault(output.flow.source.port, []).append(output)
     if hosts[0].ports.source:
-        made: SourceStage | OperatorStage = SourceStage(hosts, outputs, program.control, frames)
+        made: SourceStage | OperatorStage = SourceStage(
+            hosts, outputs, program.control, frames, number
+        )
     else:
         made = OperatorStage(hosts, _make_inputs(program, hosts[0]), outputs, program.control)
     for index, name in enumerate(stage.operators[1:], 1):

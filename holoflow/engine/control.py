@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from holoflow.app.graph import RestartPolicy
 from holoflow.engine.result import Failure
 from holoflow.flow.paths import PathTree
 from holoflow.flow.recorder import Recorder
@@ -43,6 +44,10 @@ class Control:
         """Sources are to end."""
         self.aborted = False
         """Everything is to end now."""
+        self.durable = False
+        """Whether counts are kept so that they can be made sense of if the process dies."""
+        self.returns: RestartPolicy = "never"
+        """When the process is going to be started again."""
         self.failure: Failure | None = None
         self.now: Callable[[], int] = time.time_ns
         self.wake_at: Callable[[int, Callable[[], None]], None] = lambda _time, _wake: None
@@ -85,6 +90,12 @@ class Control:
         self.aborted = True
         self.draining = True
         self._wake_all()
+
+    def comes_back(self) -> bool:
+        """Whether the process is going to be started again after its end."""
+        if self.failure is not None:
+            return self.returns != "never"
+        return self.returns == "always" and not self.draining
 
     def fail(self, failure: Failure) -> None:
         """End the run because of `failure`; the first one counts."""

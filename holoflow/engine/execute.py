@@ -18,7 +18,9 @@ from holoflow.engine.build import Program, build
 from holoflow.engine.control import Control
 from holoflow.engine.host import describe
 from holoflow.engine.inline import run_inline, stall
+from holoflow.engine.joining import end_incoming, join
 from holoflow.engine.observer import Observer
+from holoflow.engine.operator_stage import OperatorStage
 from holoflow.engine.result import (
     EngineName,
     Failure,
@@ -30,6 +32,7 @@ from holoflow.engine.result import (
 from holoflow.engine.timers import SimulatedTimers, Timers
 from holoflow.errors import HoloflowError
 from holoflow.flow.books import Sample, Snapshot
+from holoflow.link.links import Links
 from holoflow.plan.plan import Plan
 
 Observe: TypeAlias = Callable[[Snapshot, tuple[Sample, ...]], None]
@@ -49,15 +52,21 @@ def execute(
     stopper: Stopper | None = None,
     observe: Observe | None = None,
     every: float = 0.5,
+    links: Links | None = None,
+    ready: Callable[[], bool] | None = None,
 ) -> RunResult:
     """Run `plan` until its sources end, an operator fails, or `stopper` asks for an end.
 
     Blocks; `observe` is called with the state and the curves over the run so far, every `every`
     seconds and at the end, from this thread. The engine works in threads of its own, so that
     signal handlers of the calling program run.
+
+    Where `plan` is part of an app, `links` join it to the other parts. `ready` is called when
+    the operators have been started and the links are open, and returns once the sources may
+    begin; False where they are not to.
     Raises HoloflowError where the engine or an operator's library is missing.
     """
-    return _Run(plan, options, stopper or Stopper()).go(observe, every)
+    return _Run(plan, options, stopper or Stopper(), links).go(observe, every, ready)
 
 
 def choose_engine(options: RunOptions, plan: Plan) -> EngineName:
@@ -90,8 +99,11 @@ def _check_cores(scheduler: Scheduler) -> None:
 class _Run:
     """One run; holds what its steps share."""
 
-    def __init__(self, plan: Plan, options: RunOptions, stopper: Stopper) -> None:
+    def __init__(
+        self, plan: Plan, options: RunOptions, stopper: Stopper, links: Links | None
+    ) -> None:
         self.plan = plan
+        self.links = links
         self.options = options
         self.stopper = stopper
         self.engine = choose_engine(options, plan)
@@ -100,14 +112,16 @@ class _Run:
         )
         self.timers: Timers | SimulatedTimers = (
             Timers(self.control.begin)
-            if self.engine == "holoscan"
+            if self.engine == "holoscan" or links is not None  # other processes have real clocks
             else SimulatedTimers(self.control.begin)
         )
+        self.control.durable = links is not None
+        self.control.returns = options.returns
         self.control.now = self.timers.now
         self.control.wake_at = self.timers.wake_at
         options.output.mkdir(parents=True, exist_ok=True)
         contexts = {name: self._context(name) for name in plan.app.operators}
-        self.program: Program = build(plan, self.control, contexts, options.frames)
+        self.program: Program = build(plan, self.control, contexts, options.frames, links)
         self.observer = Observer(self.program, options, self.engine)
         self.native = any(node.native is not None for node in plan.app.operators.values())
         self._still_since: tuple[int, ...] | None = None
@@ -126,9 +140,11 @@ class _Run:
             web=self.options.web,
         )
 
-    def go(self, observe: Observe | None, every: float) -> RunResult:
+    def go(
+        self, observe: Observe | None, every: float, ready: Callable[[], bool] | None
+    ) -> RunResult:
         try:
-            self._go(observe, every)
+            self._go(observe, every, ready)
             last = self._look(observe, last=True)
         finally:
             self.observer.probe.close()
@@ -137,10 +153,10 @@ class _Run:
             self.observer.history.samples, self.observer.records(),
         )  # fmt: skip
 
-    def _go(self, observe: Observe | None, every: float) -> None:
+    def _go(self, observe: Observe | None, every: float, ready: Callable[[], bool] | None) -> None:
         started: list[str] = []
         try:
-            if self._start(started):
+            if self._start(started, ready):
                 self._run(observe, every)
         finally:
             for stage in self.program.stages:
@@ -150,7 +166,13 @@ class _Run:
             self.timers.stop()
             cause = "stopped" if self.control.aborted else "end"
             for queue in self.program.queues.values():
-                queue.abandon(cause)
+                if queue.inlet is None or not self.control.comes_back():
+                    queue.abandon(cause)
+            if self.links is not None:
+                for outgoing in self.program.outgoing:
+                    outgoing.close()
+                self.links.flush(self._in_a_hurry)
+                self.links.close()
 
     def _outcome(self) -> Outcome:
         if self.control.failure is not None:
@@ -159,17 +181,32 @@ class _Run:
 
     # -- operators ---------------------------------------------------------------------------
 
-    def _start(self, started: list[str]) -> bool:
-        """Start all operators; false where one failed."""
+    def _start(self, started: list[str], ready: Callable[[], bool] | None) -> bool:
+        """Start all operators and join the links; false where the run is not to begin."""
         for name, host in self.program.hosts.items():
             if self.stopper.drain.is_set():
                 return False
             started.append(name)
             if not self._try(name, "start", host.operator.start):
                 return False
+        if self.links is not None:
+            join(self.program, self.links)
+        # What takes is ready before anything is sent.
+        taking = [stage for stage in self.program.stages if isinstance(stage, OperatorStage)]
+        giving = [stage for stage in self.program.stages if stage not in taking]
+        if not all(self._try(s.hosts[0].name, "start", s.begin) for s in taking):
+            return False
+        if self.links is not None:
+            self.links.accept()
+        if ready is not None and not ready():
+            return False
         # The stream begins now: however long the operators took, no frame of it is behind.
         self.timers.restart(self.control.restart())
-        return all(self._try(s.hosts[0].name, "start", s.begin) for s in self.program.stages)
+        return all(self._try(s.hosts[0].name, "start", s.begin) for s in giving)
+
+    def _in_a_hurry(self) -> bool:
+        """Whether what was sent is not to be waited for until it has arrived."""
+        return self.control.aborted or self.stopper.now.is_set()
 
     def _stop(self, started: Sequence[str]) -> None:
         """Stop all operators, the last first; one that fails does not keep the rest from it."""
@@ -222,7 +259,7 @@ class _Run:
             worker.join()
 
     def _run_engine(self, begun: threading.Event) -> None:
-        if isinstance(self.timers, SimulatedTimers):
+        if self.engine == "inline" or isinstance(self.timers, SimulatedTimers):
             begun.set()
             run_inline(self.program.stages, self.control, self.timers)
         else:
@@ -243,6 +280,8 @@ class _Run:
                 self.control.abort()
             elif ending and not self.control.draining:
                 self.control.drain()
+            if self.control.failure is not None and self.links is not None:
+                end_incoming(self.program)
             if self.control.aborted:
                 give_up = give_up or now + GRACE
                 if now >= give_up:
@@ -259,7 +298,7 @@ class _Run:
         """Whether no stage can ever go on, seen twice in a row; the inline engine sees itself."""
         stages = [stage for stage in self.program.stages if not stage.finished]
         still = (
-            isinstance(self.timers, Timers)
+            self.engine == "holoscan"
             and bool(stages)
             and not self.timers.armed
             and not self.native

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias
 
 from holoflow.app.graph import Sync
 from holoflow.engine.queue import LatestQueue, Message, Queue
+from holoflow.flow.ledger import SENT
 from holoflow.message import Header
 
 Part: TypeAlias = tuple[Queue, Message]
@@ -134,7 +135,7 @@ class Arrival:
         if not self._first:
             missing += [q for _, q in self._back_edges if not q.items]
         return ", ".join(
-            f"{q.flow.target.port!r} from {q.flow.source} ({q.sent} sent)" for q in missing
+            f"{q.flow.target.port!r} from {q.flow.source} ({q.row[SENT]} sent)" for q in missing
         )
 
 
@@ -265,6 +266,6 @@ class Synced:
     def waits_for(self) -> str:
         """Name what the leader waits for."""
         return ", ".join(
-            f"{q.flow.target.port!r} from {q.flow.source} ({q.sent} sent)"
+            f"{q.flow.target.port!r} from {q.flow.source} ({q.row[SENT]} sent)"
             for q in ([self._leader] if not self._leader.items else self._partners.values())
         )

@@ -130,6 +130,7 @@ class Observer:
     def _fragment(self, now: float) -> FragmentBooks:
         """Return the books of the one process that runs all fragments."""
         scheduler = self.program.plan.app.scheduler
+        call, since = self._longest_call()
         inline = self._engine == "inline"
         return FragmentBooks(
             name=self._name,
@@ -140,7 +141,17 @@ class Observer:
             workers=1 if inline or scheduler.kind == "greedy" else scheduler.workers,
             seconds=now - self._began,
             machine=self.probe.machine(),
+            call=call,
+            call_for=since,
         )
+
+    def _longest_call(self) -> tuple[str, float]:
+        """Return the stage that has been at one frame for longest, and for how many seconds."""
+        at_work = [(since, stage.name) for stage in self.program.stages if (since := stage.since)]
+        if not at_work:
+            return "", 0.0
+        since, name = min(at_work)
+        return name, (time.monotonic_ns() - since) / 1e9
 
     def _operators(self) -> tuple[OperatorBooks, ...]:
         """Return the books of every operator, in the order of the app."""
@@ -192,9 +203,12 @@ class Observer:
         for flow in queues:
             inputs[flow.target.operator] = inputs.get(flow.target.operator, 0) + 1
         books = []
+        sent = {flow: half for out in self.program.outgoing for flow, half in out.books().items()}
         for flow in self.program.plan.flows:
             host = self.program.hosts.get(flow.target.operator)
-            if flow in queues:
+            if flow in sent:
+                books.append(sent[flow])
+            elif flow in queues:
                 # The only input of an operator waits as long as its calls do, unless each of
                 # these is counted once a result.
                 name = flow.target.operator

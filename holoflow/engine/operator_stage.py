@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,8 +10,9 @@ from holoflow.engine.control import Control
 from holoflow.engine.host import Host
 from holoflow.engine.inputs import Call, Inputs, Part
 from holoflow.engine.queue import Queue
-from holoflow.engine.stage import Progress, Stage, clock
+from holoflow.engine.stage import Output, Progress, Stage, clock
 from holoflow.flow.paths import Tracks, close, extend
+from holoflow.link.ends import Inlet
 from holoflow.operator import Batching
 
 
@@ -18,7 +20,7 @@ class OperatorStage(Stage):
     """Takes calls from its inputs, one at a time or in batches."""
 
     def __init__(
-        self, hosts: Sequence[Host], inputs: Inputs, outputs: Mapping[str, Sequence[Queue]],
+        self, hosts: Sequence[Host], inputs: Inputs, outputs: Mapping[str, Sequence[Output]],
         control: Control,
     ) -> None:  # fmt: skip
         """Run `hosts` on what `inputs` give."""
@@ -30,9 +32,13 @@ class OperatorStage(Stage):
         self._joins = False
         """Whether a call may be made of several messages, or wait for others."""
         self._batch: list[Call] = []
+        self._results: deque[tuple[Call, int, int, Any]] = deque()
+        """Of the last batch, with its start and end: each is sent when there is room for it."""
         self._called: Call | None = None
         """The call whose result is being sent on."""
         self._batch_due: int | None = None
+        self._linked: list[tuple[Queue, Inlet]] = []
+        """The inputs that other processes feed."""
         for queue in inputs.queues:
             queue.consumer = self
             if queue.producer is self:
@@ -40,26 +46,52 @@ class OperatorStage(Stage):
 
     def begin(self) -> None:
         """Read what the started operator says of its batches, and make room for them."""
+        self._linked = [(q, q.inlet) for q in self.inputs.queues if q.inlet is not None]
         self.batching = self.hosts[0].operator.batching()
         self._joins = len(self.inputs.queues) > 1 or self.batching is not None
         if self.batching is not None:
             for queue in self.inputs.queues:
                 queue.capacity = max(queue.capacity, self.batching.size)
 
+    @property
+    def reading(self) -> bool:
+        """Whether it waits for another process."""
+        return any(not queue.closed for queue, _ in self._linked) or super().reading
+
+    def _called_from_outside(self) -> bool:
+        come = False
+        for queue, inlet in self._linked:
+            if not queue.closed and len(queue.items) < queue.capacity:
+                come |= not inlet.about_to_sleep()
+        return super()._called_from_outside() or come
+
     def _step(self) -> Progress:
         if not self.has_room():
             return self._wait_for_room()
         self._found_room()
+        for _, inlet in self._linked:
+            inlet.poll()
         if self._unfinished is not None:
             return Progress.DONE if self.unheard() else self._resume()
+        if self._results:
+            self._ended(*self._results.popleft())
+            self._settle()
+            return Progress.WORKED
         if self.batching is not None:
             return self._gather(self.batching)
         if self.inputs.ready():
             call = self._take()
             if call is not None:
                 self._call(call)
+            self._settle()
             return Progress.WORKED
         return Progress.DONE if self.inputs.ended() else Progress.IDLE
+
+    def _settle(self) -> None:
+        """Note that nothing is in hand, so that it is known if the process dies."""
+        if self.control.durable and not (self._unfinished or self._batch or self._results):
+            for queue in self.inputs.queues:
+                queue.settle()
 
     def _take(self) -> Call | None:
         """Take the next call; None where its frame is too late for a budget, and dropped."""
@@ -162,10 +194,12 @@ class OperatorStage(Stage):
         except StopIteration:
             self._unfinished = None
             host.account.frames += 1
+            self._settle()
             return Progress.WORKED
         except BaseException as error:
             self._unfinished = None
             self.inputs.failed(call)
+            self._settle()
             self.operator_failed(host, call.header, error)
             return Progress.WORKED
         end = clock()
@@ -214,7 +248,7 @@ class OperatorStage(Stage):
         host.account.overlap += (end - start) * (len(batch) - 1)
         for call, result in zip(batch, results, strict=True):
             call.complete = closed
-            self._ended(call, start, end, result)
+            self._results.append((call, start, end, result))
 
     def _release_inputs(self, cause: str) -> None:
         if self._unfinished is not None:
@@ -222,10 +256,18 @@ class OperatorStage(Stage):
             self._unfinished = None
             self.inputs.failed(call, cause)
         for queue in self.inputs.queues:
-            queue.abandon(cause)
+            if queue.inlet is not None and self.control.comes_back():
+                if not queue.closed:
+                    queue.inlet.suspend()  # what waits is for the fragment's next process
+                queue.closed = True
+            else:
+                queue.abandon(cause)
         for call in self._batch:
             self.inputs.failed(call, cause)
+        for call, *_ in self._results:
+            self.inputs.failed(call, cause)
         self._batch = []
+        self._results.clear()
 
     def stalled_by(self) -> str:
         """Say what the stage waits for."""

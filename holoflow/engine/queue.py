@@ -7,10 +7,13 @@ import time
 from collections import deque
 from typing import Any, Protocol
 
+from holoflow.flow import ledger
 from holoflow.flow.books import FlowBooks
 from holoflow.flow.durations import Durations
 from holoflow.flow.histogram import Histogram
+from holoflow.flow.ledger import GONE, RETURNED, SENT, SETTLED, TAKEN, Row, gone
 from holoflow.flow.paths import Stop, Tracks
+from holoflow.link.ends import Inlet
 from holoflow.message import Header
 from holoflow.plan.plan import PlannedFlow
 
@@ -45,21 +48,19 @@ class Queue:
     `has_room` before it begins a frame. sent = delivered + dropped + waiting at any time.
     """
 
-    def __init__(self, flow: PlannedFlow, stop: Stop, capacity: int | None = None) -> None:
-        """Make the queue of `flow`, with room for `capacity` instead of what is planned.
+    def __init__(self, flow: PlannedFlow, stop: Stop, row: Row) -> None:
+        """Make the queue of `flow`, which counts in `row`.
 
         `stop` is the step of paths that the operator behind the queue is.
         """
         self.flow = flow
+        self.row = row
         self.name = f"{flow.source} -> {flow.target}"
         self.stop = stop
         self.items: deque[Message] = deque()
-        self.capacity = flow.queue if capacity is None else capacity
+        self.capacity = flow.queue
         self.lossy = flow.when_full != "block"
         self.closed = False
-        self.sent = 0
-        self.taken = 0
-        self.dropped: dict[str, int] = {}
         self.waits = Durations()
         """How long messages of a join have waited."""
         self.ages = Durations()
@@ -68,6 +69,8 @@ class Queue:
         self.consumer: Waker | None = None
         self.abandoned: str | None = None
         """Why nothing more will be taken; None while it is."""
+        self.inlet: Inlet | None = None
+        """Where its messages come from, if from another process."""
         self._lock = threading.Lock()
 
     def has_room(self) -> bool:
@@ -76,11 +79,19 @@ class Queue:
 
     def put(self, message: Message) -> None:
         """Add `message`, or drop one as the flow says, and wake the consumer."""
-        self.sent += 1
+        self.row[SENT] += 1
+        self.store(message)
+
+    def store(self, message: Message) -> None:
+        """Add a message that has been counted as sent."""
         if self.lossy or self.abandoned is not None:
             self._put_lossy(message)
         else:
             self.items.append(message)
+        self.wake()
+
+    def wake(self) -> None:
+        """Have the consumer looked at."""
         if self.consumer is not None:
             self.consumer.wake()
 
@@ -106,8 +117,14 @@ class Queue:
             # Looked at after taking: a message put meanwhile must not hide that it was full.
             if len(self.items) + 1 >= self.capacity and self.producer is not None:
                 self.producer.wake()
-        self.taken += 1
+        self.row[TAKEN] += 1
+        if self.inlet is not None:
+            self.inlet.took()
         return message
+
+    def settle(self) -> None:
+        """Note that all that has been taken is worked off."""
+        self.row[SETTLED] = self.row[TAKEN]
 
     def ended(self) -> bool:
         """Whether nothing is there and nothing will come."""
@@ -116,27 +133,30 @@ class Queue:
     def close(self) -> None:
         """Say that nothing more will be put."""
         self.closed = True
-        if self.consumer is not None:
-            self.consumer.wake()
+        self.wake()
 
     def abandon(self, cause: str) -> None:
         """Say that nothing more will be taken: what waits and what comes is dropped."""
         with self._lock:
+            first = self.abandoned is None
             self.abandoned = self.abandoned or cause
             while self.items:
                 self.drop(cause, self.items.popleft())
+        if first and self.inlet is not None:
+            self.row[GONE] = gone(cause)
+            self.inlet.abandon()
         if self.producer is not None:
             self.producer.wake()
 
     def drop(self, cause: str, message: Message) -> None:
         """Book `message` as dropped."""
-        self.dropped[cause] = self.dropped.get(cause, 0) + 1
+        ledger.drop(self.row, cause)
         if message.tracks:
             self.ages.add(time.monotonic_ns() - message.tracks[0][4])
 
     def rebook(self, cause: str, message: Message) -> None:
         """Book a message that was taken as dropped instead of delivered."""
-        self.taken -= 1
+        self.row[RETURNED] += 1
         self.drop(cause, message)
 
     def books(self, waits: Histogram | None = None) -> FlowBooks:
@@ -144,9 +164,9 @@ class Queue:
         return FlowBooks(
             source=str(self.flow.source),
             target=str(self.flow.target),
-            sent=self.sent,
-            delivered=self.taken,
-            dropped=dict(self.dropped),
+            sent=self.row[SENT] if self.inlet is None else 0,  # else the sending fragment says it
+            delivered=ledger.delivered(self.row),
+            dropped=ledger.dropped(self.row),
             waiting=len(self.items),
             queue=self.capacity,
             when_full=self.flow.when_full,
@@ -161,19 +181,19 @@ class Queue:
 class LatestQueue(Queue):
     """Holds the newest message; taking leaves it there."""
 
-    def __init__(self, flow: PlannedFlow, stop: Stop) -> None:
+    def __init__(self, flow: PlannedFlow, stop: Stop, row: Row) -> None:
         """Make it for `flow`, whose input is `Latest`."""
-        super().__init__(flow, stop, capacity=1)
+        super().__init__(flow, stop, row)
+        self.capacity = 1
         self._newest: Message | None = None
 
     def has_room(self) -> bool:
         """Whatever comes takes the place of what is there."""
         return True
 
-    def put(self, message: Message) -> None:
+    def store(self, message: Message) -> None:
         """Take the place of the message that waits; the consumer is not woken."""
         with self._lock:
-            self.sent += 1
             if self.abandoned is not None:
                 self.drop(self.abandoned, message)
                 return
@@ -187,5 +207,5 @@ class LatestQueue(Queue):
         with self._lock:
             if self.items:
                 self._newest = first = self.items.popleft()
-                self.taken += 1
+                self.row[TAKEN] += 1
         return (self._newest.payload if self._newest is not None else None), first

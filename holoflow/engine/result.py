@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from holoflow.app.graph import RestartPolicy
 from holoflow.flow.books import Sample, Snapshot
 from holoflow.flow.records import Records
 
@@ -35,6 +36,8 @@ class RunOptions:
     """Whether times are taken of every frame and operator."""
     trace: int | None = None
     """Keep the raw calls on the newest so many frames of each source."""
+    returns: RestartPolicy = "never"
+    """When the process is going to be started again, so that its links stay open for it."""
     run: str = field(default_factory=lambda: secrets.token_hex(4))
     """Identifies the run, in all its processes."""
 
@@ -59,15 +62,22 @@ class Failure:
     """Why a run failed."""
 
     operator: str
+    """Empty where it was the process that failed, and no operator of it."""
     frame: str
     """Which frame: `frame 100 of camera`; or `start`, `stop`; empty where it is none of them."""
     cause: str
-    """The exception, `ValueError: …`."""
+    """The exception, `ValueError: …`, or how the process ended."""
     error: BaseException | None = None
+    trace: str = ""
+    """The traceback of an error in another process."""
+    fragment: str = ""
+    """Whose process it was, where there are several."""
 
     def __str__(self) -> str:
+        who = [f"operator {self.operator!r}"] if self.operator else []
+        who += [f"fragment {self.fragment!r}"] if self.fragment else []
         return (
-            f"operator {self.operator!r} failed"
+            f"{' of '.join(who)} failed"
             + (f" on {self.frame}" if self.frame else "")
             + f": {self.cause}"
         )

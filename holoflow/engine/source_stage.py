@@ -10,8 +10,8 @@ from typing import Any
 from holoflow.engine.chain import Chain
 from holoflow.engine.control import Control
 from holoflow.engine.host import Host
-from holoflow.engine.queue import Queue
-from holoflow.engine.stage import SLICE, Progress, Stage, clock
+from holoflow.engine.stage import SLICE, Output, Progress, Stage, clock
+from holoflow.flow.ledger import Row
 from holoflow.flow.paths import Tracks, close
 from holoflow.message import Header, Stamped
 
@@ -24,14 +24,18 @@ class SourceStage(Stage):
     """Draws frames from a source and passes them down its chain."""
 
     def __init__(
-        self, hosts: Sequence[Host], outputs: Mapping[str, Sequence[Queue]], control: Control,
-        limit: int | None,
+        self, hosts: Sequence[Host], outputs: Mapping[str, Sequence[Output]], control: Control,
+        limit: int | None, number: Row,
     ) -> None:  # fmt: skip
-        """Run `hosts`, the first of which is the source; end after `limit` frames."""
+        """Run `hosts`, the first of which is the source; end after `limit` frames.
+
+        `number` keeps the number of the next frame, for the case that the source is started again.
+        """
         super().__init__(hosts, outputs, control)
         self.host = hosts[0]
         self.limit = limit
-        self.sequence = 0
+        self.sequence = number[0]
+        self._number = number
         self._frames: Iterator[Any] = iter(())
         self._newest = -1
         self._held: tuple[Any, int, int] | None = None
@@ -54,8 +58,8 @@ class SourceStage(Stage):
 
     @property
     def reading(self) -> bool:
-        """Whether it waits for its device, and not for room."""
-        return self._reader is not None and self.has_room()
+        """Whether it waits for its device, or for room in another process."""
+        return (self._reader is not None and self.has_room()) or super().reading
 
     def _step(self) -> Progress:
         if self.control.draining or (self.limit is not None and self.sequence >= self.limit):
@@ -115,6 +119,7 @@ class SourceStage(Stage):
     def _send(self, item: Any, captured: int, sent: int, working: int) -> None:
         header = self._header(self.sequence)
         self.sequence += 1
+        self._number[0] = self.sequence
         host = self.host
         host.account.frames += 1
         tracks: Tracks = ()
@@ -138,6 +143,7 @@ class SourceStage(Stage):
         begin = clock()
         count = self.chain.run(self._frames, size, self._burst_failed)
         self.sequence += count
+        self._number[0] = self.sequence
         took = clock() - begin
         if took < SLICE // 2:
             self._burst = min(2 * self._burst, MAX_BURST)
@@ -154,6 +160,7 @@ class SourceStage(Stage):
         super()._uncount(host)
         if host is self.host:
             self.sequence -= 1
+            self._number[0] = self.sequence
 
     def _finish(self) -> None:
         if self._reader is not None:

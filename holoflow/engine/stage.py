@@ -6,15 +6,17 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, TypeAlias
 
 from holoflow.engine.control import Control, Worker
 from holoflow.engine.host import Host, describe, restamp
+from holoflow.engine.outgoing import Outgoing
 from holoflow.engine.queue import Message, Queue
 from holoflow.engine.result import Failure
 from holoflow.flow.account import MOST
 from holoflow.flow.paths import Tracks, close, extend
 from holoflow.flow.recorder import OpenCall
+from holoflow.link.wire import WireError
 from holoflow.message import Header, Stamped
 
 SLICE = 1_000_000
@@ -32,6 +34,9 @@ PATIENCE = 2
 """Ticks without work before a stage goes to sleep: waking costs more than looking again."""
 
 clock = time.monotonic_ns
+
+Output: TypeAlias = Queue | Outgoing
+"""What takes the messages of an output port."""
 
 
 class Progress(Enum):
@@ -51,7 +56,7 @@ class Stage:
     """
 
     def __init__(
-        self, hosts: Sequence[Host], outputs: Mapping[str, Sequence[Queue]], control: Control
+        self, hosts: Sequence[Host], outputs: Mapping[str, Sequence[Output]], control: Control
     ) -> None:
         """Run `hosts` in a chain, the last of which feeds `outputs`."""
         self.name = "+".join(host.name for host in hosts)
@@ -89,11 +94,14 @@ class Stage:
         self._queues = [queue for queues in self.outputs.values() for queue in queues]
         for queue in self._queues:
             queue.producer = self
+        self._outgoing = [queue for queue in self._queues if isinstance(queue, Outgoing)]
+        self.since = 0
+        """When the step that goes on now began (ns); 0 between ticks."""
 
     @property
     def reading(self) -> bool:
-        """Whether it waits for a device, so that it can not be said to be stalled."""
-        return False
+        """Whether it waits for a device or another process, and so cannot be said to be stalled."""
+        return any(not outgoing.has_room() for outgoing in self._outgoing)
 
     # -- sleeping and waking ---------------------------------------------------------------
 
@@ -116,8 +124,13 @@ class Stage:
             if self.lull is not None:
                 self.lull()
         # Whoever signalled before it could see the stage asleep is answered here.
-        if self.signalled:
+        if self.signalled or self._called_from_outside():
             self._rouse()
+
+    def _called_from_outside(self) -> bool:
+        """Have other processes wake the stage from now on; whether one of them already would."""
+        held = [outgoing for outgoing in self._outgoing if not outgoing.has_room()]
+        return any(outgoing.about_to_sleep() for outgoing in held)
 
     # -- working ---------------------------------------------------------------------------
 
@@ -132,6 +145,7 @@ class Stage:
         cpu = time.thread_time_ns() if sampled else 0
         progress = Progress.IDLE
         while True:
+            self.since = now
             step = self._guarded_step()
             if step is not Progress.WORKED:
                 break
@@ -140,6 +154,7 @@ class Stage:
             if now - begin >= SLICE:
                 self.signalled = True
                 break
+        self.since = 0
         if progress is Progress.WORKED and self.control.tracked:
             thread = threading.get_ident()
             if thread != self._thread:
@@ -292,8 +307,12 @@ class Stage:
                 if self.control.recorder is not None:
                     message.number = self.control.recorder.number()
                     self._gives.extend((queue.name, message.number) for queue in queues)
-                for queue in queues:
-                    queue.put(message)
+                try:
+                    for queue in queues:
+                        queue.put(message)
+                except WireError as error:
+                    self.operator_failed(host, header, error)
+                    return
 
     # -- records ---------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from holoflow.app.graph import Endpoint, Sync
 from holoflow.engine.inputs import Arrival, Synced, merge_headers
 from holoflow.engine.queue import LatestQueue, Message, Queue
+from holoflow.flow.ledger import Ledger
 from holoflow.flow.paths import Stop
 from holoflow.message import Header
 from holoflow.plan.plan import PlannedFlow
@@ -25,7 +26,8 @@ def make(port: str, latest: bool = False) -> Any:
         fused=False, latest=latest, back_edge=False, link="none",
     )  # fmt: skip
     stop = Stop("work", "join", port)
-    return LatestQueue(flow, stop) if latest else Queue(flow, stop)
+    row = Ledger(1).rows[0]
+    return LatestQueue(flow, stop, row) if latest else Queue(flow, stop, row)
 
 
 def put(queue: Queue, payload: Any, time: int = 0, **metadata: Any) -> None:

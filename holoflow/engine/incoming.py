@@ -1,0 +1,67 @@
+"""The consumer's side of a flow that comes from another process."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from holoflow.engine.queue import Message, Queue
+from holoflow.errors import HoloflowError
+from holoflow.flow import ledger
+from holoflow.flow.carry import from_plain
+from holoflow.flow.paths import PathTree, extend
+from holoflow.link.ends import Buffer
+from holoflow.link.wire import Types, decode
+
+_log = logging.getLogger("holoflow.link")
+
+
+class Incoming:
+    """Unpacks what a link delivers and puts it into the queue of the stage that takes it."""
+
+    def __init__(
+        self, queue: Queue, types: Types, paths: PathTree, shift: Callable[[], tuple[int, int]]
+    ) -> None:
+        """Fill `queue`.
+
+        `shift` tells what to add to times of the sender's clock, and how far that may be off (ns).
+        """
+        self._queue = queue
+        self._types = types
+        self._paths = paths
+        self._shift = shift
+        ends = queue.stop
+        self._serialise, self._link = (
+            paths.stop(kind, ends.operator, ends.port, by_port=ends.by_port)
+            for kind in ("serialise", "link")
+        )
+
+    def deliver(self, number: int, head: Buffer, buffers: Sequence[Buffer]) -> None:
+        """Put a message into the queue; what cannot be read is dropped by `error`."""
+        try:
+            message = self._read(head, buffers)
+        except HoloflowError as error:
+            ledger.drop(self._queue.row, "error")
+            _log.error("%s: message %d cannot be read: %s", self._queue.name, number, error)
+            return
+        self._queue.store(message)
+
+    def _read(self, head: Buffer, buffers: Sequence[Buffer]) -> Message:
+        decoded = decode(head, buffers, self._types)
+        if not decoded.tracks:
+            return Message(decoded.payload, decoded.header, ())
+        shift, uncertainty = self._shift()
+        tracks = from_plain(decoded.tracks, self._paths, shift=shift, uncertainty=uncertainty)
+        began, sent = decoded.began + shift, decoded.sent + shift
+        tracks = extend(tracks, self._serialise, began, sent)
+        tracks = extend(tracks, self._link, sent, max(time.monotonic_ns(), sent))
+        return Message(decoded.payload, decoded.header, tracks)
+
+    def close(self) -> None:
+        """Say that the stream has ended."""
+        self._queue.close()
+
+    def wake(self) -> None:
+        """Have the receiving stage looked at."""
+        self._queue.wake()

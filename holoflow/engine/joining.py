@@ -1,0 +1,39 @@
+"""Joining a part of an app to its other parts: the ends of links find their stages."""
+
+from __future__ import annotations
+
+import functools
+
+from holoflow.engine.build import Program
+from holoflow.engine.incoming import Incoming
+from holoflow.flow.ledger import GONE, gone
+from holoflow.link.links import Links
+from holoflow.plan.part import enters
+
+
+def join(program: Program, links: Links) -> None:
+    """Open all ends of links; messages come once the links accept."""
+    for flow, queue in program.queues.items():
+        if enters(program.plan, flow):
+            shift = functools.partial(links.shift, flow)
+            incoming = Incoming(queue, links.types, program.control.paths, shift)
+            queue.inlet = links.inlet(flow, incoming)
+    for outgoing in program.outgoing:
+        outgoing.outlet = outlet = links.outlet(outgoing.flows, outgoing)
+        for stage in program.stages:
+            if stage is outgoing.producer:
+                for host in stage.hosts:
+                    host.operator.context.allocate = outlet.allocate
+
+
+def end_incoming(program: Program) -> None:
+    """Take nothing more from other processes: the run has failed. What is here is worked off."""
+    for queue in program.queues.values():
+        if queue.inlet is None or queue.closed:
+            continue
+        queue.close()
+        if program.control.comes_back():
+            queue.inlet.suspend()
+        else:
+            queue.row[GONE] = gone("stopped")
+            queue.inlet.abandon()

@@ -1,0 +1,118 @@
+"""The producer's side of flows that leave the process: where messages are packed and sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from holoflow.engine.queue import Message, Waker
+from holoflow.flow.books import FlowBooks
+from holoflow.flow.carry import to_plain
+from holoflow.flow.ledger import ARRIVED, CAUSES, CLOSED, GONE, SENT, TAKEN, waiting
+from holoflow.link.ends import LinkedFlow, Outlet
+from holoflow.link.wire import Encoding, Types, encode
+from holoflow.plan.plan import PlannedFlow
+
+
+class Outgoing:
+    """The flows of one output port that one link carries; to its stage it is like a queue."""
+
+    def __init__(
+        self, flows: Sequence[LinkedFlow], types: Types, comes_back: Callable[[], bool]
+    ) -> None:
+        """Send payloads of `types` to `flows`.
+
+        `comes_back` tells whether the fragment is going to be started again.
+        """
+        self.flows = list(flows)
+        self.flow = flows[0].flow
+        self.name = f"{self.flow.source} -> {', '.join(str(f.flow.target) for f in flows)}"
+        self.outlet: Outlet | None = None
+        """The link's end; set before the first message."""
+        self._closed = False
+        self.producer: Waker | None = None
+        self._types = types
+        self._comes_back = comes_back
+        self._encoding = Encoding(self.flow.compress, self.flow.quality)
+        self._blocking = [f for f in flows if f.flow.when_full == "block" and not f.flow.latest]
+
+    def has_room(self) -> bool:
+        """Whether the producer may begin a frame."""
+        for linked in self._blocking:
+            row = linked.row
+            # What was dropped makes room too, but is seldom needed to see that there is some.
+            if (
+                row[SENT] - row[TAKEN] >= linked.flow.queue
+                and not row[GONE]
+                and waiting(row) >= linked.flow.queue
+            ):
+                return False
+        return True
+
+    def about_to_sleep(self) -> bool:
+        """Have the producer woken when there is room; whether there is some by now."""
+        if self.outlet is not None:
+            self.outlet.wants_room()
+        return self.has_room()
+
+    def put(self, message: Message) -> None:
+        """Send `message` to all flows that are still heard.
+
+        Raises WireError where it holds something that cannot travel.
+        """
+        head, buffers = encode(
+            message.payload,
+            message.header,
+            to_plain(message.tracks),
+            self._encoding,
+            self._types,
+        )
+        numbers = []
+        for linked in self.flows:
+            linked.row[SENT] += 1
+            numbers.append(0 if linked.row[GONE] else linked.row[SENT])
+        if any(numbers) and self.outlet is not None:
+            self.outlet.send(numbers, head, buffers)
+
+    @property
+    def abandoned(self) -> str | None:
+        """Why nobody takes anything any more; None while one does."""
+        if all(linked.row[GONE] for linked in self.flows):
+            return CAUSES[self.flows[0].row[GONE] - 1]
+        return None
+
+    def wake(self) -> None:
+        """Have the producer look again whether there is room."""
+        if self.producer is not None:
+            self.producer.wake()
+
+    def close(self) -> None:
+        """End the stream, or leave it open for the fragment's next process."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._comes_back():
+            if self.outlet is not None:
+                self.outlet.suspend()
+            return
+        for linked in self.flows:
+            linked.row[CLOSED] = 1
+        if self.outlet is not None:
+            self.outlet.close()
+
+    def books(self) -> Mapping[PlannedFlow, FlowBooks]:
+        """Return this end's half of the books: what was sent, and what is still under way."""
+        return {
+            linked.flow: FlowBooks(
+                source=str(linked.flow.source),
+                target=str(linked.flow.target),
+                sent=linked.row[SENT],
+                delivered=0,
+                waiting=linked.row[SENT] - linked.row[ARRIVED],
+                queue=linked.flow.queue,
+                when_full=linked.flow.when_full,
+                link=linked.flow.link,
+                latest=linked.flow.latest,
+                back_edge=linked.flow.back_edge,
+            )
+            for linked in self.flows
+        }

@@ -1,0 +1,126 @@
+"""The ledger: the counts of every flow, in memory that outlives the process which counts.
+
+A row of integers for each flow of the plan, in the order of the plan. In an app of several
+processes all rows lie in one file on the host that all of them map, so that a process killed at
+any moment leaves its counts behind, and each end of a link sees how far the other one is. Every
+integer has one writer: the process of the producer, or that of the consumer; of a process that
+is gone, the launcher.
+
+Messages of a flow are numbered from 1 in the order in which they are sent. Whatever of the
+numbers up to `SENT` never arrives was lost under way, and is booked by the consumer's side when
+the next one arrives, or when the flow has ended.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from holoflow.plan.plan import Plan
+
+Row: TypeAlias = "memoryview[int]"
+"""The integers of one flow, by the names below."""
+
+# Written by the producer's process.
+SENT: Final = 0
+"""Number of the newest message."""
+CLOSED: Final = 1
+"""Whether nothing more will be sent (0 or 1)."""
+WANTS_ROOM: Final = 2
+"""Whether the producer sleeps until there is room (0 or 1)."""
+PASSED: Final = 3
+"""Number of the newest message that is in memory which both ends share, or was left out: up to
+it, what the other end does not find there will never come. Other links leave it 0."""
+# Written by the consumer's process.
+ARRIVED: Final = 4
+"""Number of the newest message that has come to the queue, or that is known to be lost."""
+TAKEN: Final = 5
+"""Messages that a call has taken out of the queue."""
+RETURNED: Final = 6
+"""Of these, how many were dropped after all; they are among the dropped."""
+SETTLED: Final = 7
+"""Value of `TAKEN` when all that had been taken was worked off."""
+WANTS_MORE: Final = 8
+"""Whether the consumer sleeps until something comes (0 or 1)."""
+GONE: Final = 9
+"""Whether nothing more will be taken, for good: 1 + the cause's place in `CAUSES`; else 0."""
+_DROPPED: Final = 10
+
+CAUSES: Final = ("full", "late", "replaced", "error", "end", "stopped", "device", "crash")
+"""Causes of drops, in the order of their counts (`holoflow.flow.books.Cause`)."""
+_AT: Final[Mapping[str, int]] = {cause: _DROPPED + i for i, cause in enumerate(CAUSES)}
+
+WIDTH: Final = _DROPPED + len(CAUSES)
+
+
+class Ledger:
+    """Rows of counts, in memory of the process, or in a file that others map too."""
+
+    def __init__(self, rows: int, counters: int = 0, file: Path | None = None) -> None:
+        """Map `file`, which is made with all counts 0 where it is not there.
+
+        Raises OSError where that cannot be done.
+        """
+        size = max((rows * WIDTH + counters) * 8, 8)
+        self._memory: bytearray | mmap.mmap
+        if file is None:
+            self._memory = bytearray(size)
+        else:
+            with file.open("a+b") as opened:
+                opened.truncate(size)
+                self._memory = mmap.mmap(opened.fileno(), size)
+        self._view = memoryview(self._memory).cast("q")
+        self.rows: list[Row] = [self._view[i * WIDTH : (i + 1) * WIDTH] for i in range(rows)]
+        self.counters: Row = self._view[rows * WIDTH : rows * WIDTH + counters]
+        """Number of the next frame of each operator that is a source."""
+
+    @staticmethod
+    def of(plan: Plan, file: Path | None = None) -> Ledger:
+        """Return a ledger for all flows and operators of the whole `plan`."""
+        return Ledger(len(plan.flows), len(plan.app.operators), file)
+
+    def close(self) -> None:
+        """Let go of the file; nobody may use a row any more."""
+        for row in (*self.rows, self.counters):
+            row.release()
+        self._view.release()
+        if isinstance(self._memory, mmap.mmap):
+            self._memory.close()
+
+
+def drop(row: Row, cause: str, count: int = 1) -> None:
+    """Book `count` messages as dropped by `cause`, one of `CAUSES`."""
+    row[_AT[cause]] += count
+
+
+def gone(cause: str) -> int:
+    """Return the value of `GONE` that says that nothing more is taken, by `cause`."""
+    return 1 + CAUSES.index(cause)
+
+
+def dropped(row: Row) -> dict[str, int]:
+    """Return how many messages were dropped, by cause."""
+    return {cause: row[at] for cause, at in _AT.items() if row[at]}
+
+
+def lost(row: Row) -> int:
+    """Return how many messages were dropped, whatever the cause."""
+    return sum(row[_DROPPED:WIDTH])
+
+
+def delivered(row: Row) -> int:
+    """Return how many messages were taken and not dropped after all."""
+    return row[TAKEN] - row[RETURNED]
+
+
+def waiting(row: Row) -> int:
+    """Return how many messages are under way or in the queue."""
+    return row[SENT] - row[TAKEN] - lost(row) + row[RETURNED]
+
+
+def queued(row: Row) -> int:
+    """Return how many messages have arrived and were neither taken nor dropped."""
+    return waiting(row) - (row[SENT] - row[ARRIVED])

@@ -1,0 +1,1 @@
+"""Links: what carries a flow across the boundary of a process or a host."""

@@ -1,0 +1,145 @@
+"""The links of one process: which kind carries which of its flows, and the ledger they count in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import get_args
+
+from holoflow.flow.ledger import ARRIVED, CLOSED, GONE, SENT, Ledger, Row, waiting
+from holoflow.link.ends import Consumer, Inlet, LinkedFlow, Outlet, Producer, Transport
+from holoflow.link.wire import Types
+from holoflow.operator import Operator
+from holoflow.plan.plan import LinkKind, Plan, PlannedFlow
+
+LOOK = 0.02
+"""Seconds between two looks at whether what was sent has arrived."""
+PATIENCE = 2.0
+"""Seconds that links get to say good-bye, once all that was sent has arrived."""
+
+
+class Links:
+    """All ends of links in the process of one fragment."""
+
+    def __init__(
+        self, plan: Plan, ledger: Ledger, transports: Mapping[LinkKind, Transport]
+    ) -> None:
+        """Carry the flows of `plan` that have one end in another fragment by `transports`.
+
+        `plan` is that of the whole app, and `ledger` one for it.
+        """
+        self._transports = dict(transports)
+        self._ledger = ledger
+        self._counters = dict(zip(plan.app.operators, range(len(plan.app.operators)), strict=True))
+        self.types = Types.of(_port_types(plan))
+        """What may come over a link."""
+        fragments = {
+            name: process.fragment
+            for process in plan.processes
+            for name in process.placement.operators
+        }
+        self._rows = dict(zip(plan.flows, ledger.rows, strict=True))
+        self._linked = {
+            flow: LinkedFlow(
+                number,
+                flow,
+                fragments[flow.source.operator],
+                fragments[flow.target.operator],
+                self._rows[flow],
+            )
+            for number, flow in enumerate(plan.flows)
+        }
+        self._sent: list[LinkedFlow] = []
+        self._ends: dict[int, list[Producer | Consumer]] = {}
+
+    def row(self, flow: PlannedFlow) -> Row:
+        """Return where `flow` is counted."""
+        return self._rows[flow]
+
+    def number(self, operator: str) -> Row:
+        """Return where the number of the next frame of `operator` is kept."""
+        at = self._counters[operator]
+        return self._ledger.counters[at : at + 1]
+
+    def groups(self, flows: Iterable[PlannedFlow]) -> list[list[LinkedFlow]]:
+        """Return those of `flows`, which all leave one port, together that one outlet carries."""
+        groups: dict[object, list[LinkedFlow]] = {}
+        for flow in flows:
+            # Shared memory holds a message once for all; else each has a connection of its own.
+            key = flow.link if flow.link == "shared_memory" else flow
+            groups.setdefault(key, []).append(self._linked[flow])
+        return list(groups.values())
+
+    def outlet(self, flows: Sequence[LinkedFlow], producer: Producer) -> Outlet:
+        """Open the sending end of `flows`."""
+        for linked in flows:
+            linked.row[CLOSED] = 0
+            self._ends.setdefault(linked.number, []).append(producer)
+        self._sent.extend(flows)
+        return self._transports[flows[0].flow.link].outlet(flows, producer)
+
+    def inlet(self, flow: PlannedFlow, consumer: Consumer) -> Inlet:
+        """Open the receiving end of `flow`."""
+        linked = self._linked[flow]
+        linked.row[GONE] = 0
+        self._ends.setdefault(linked.number, []).append(consumer)
+        return self._transports[flow.link].inlet(linked, consumer)
+
+    def shift(self, flow: PlannedFlow) -> tuple[int, int]:
+        """Return what to add to the times of the sender of `flow`, and how far that may be off."""
+        return self._transports[flow.link].shift(self._linked[flow])
+
+    def waits_for(self) -> str:
+        """Say which peers have not joined yet; empty where all have."""
+        return "; ".join(filter(None, (link.waits_for() for link in self._transports.values())))
+
+    def look_again(self, numbers: Iterable[int]) -> None:
+        """Have the stages at the ends of flows, by their place in the plan, look at their rows."""
+        for number in numbers:
+            for end in self._ends.get(number, ()):
+                end.wake()
+
+    def accept(self) -> None:
+        """Let the other ends join: the operators have been started."""
+        for transport in self._transports.values():
+            transport.accept()
+
+    def flush(self, give_up: Callable[[], bool]) -> None:
+        """Wait until all that was sent has been taken, or until `give_up`."""
+        while any(not _worked_off(linked) for linked in self._sent) and not give_up():
+            time.sleep(LOOK)
+
+    def close(self) -> None:
+        """Let go of everything."""
+        for transport in self._transports.values():
+            transport.close(PATIENCE)
+
+
+def _worked_off(linked: LinkedFlow) -> bool:
+    """Whether nobody needs the sender of a flow any more."""
+    row = linked.row
+    if row[GONE]:
+        return True
+    if linked.flow.when_full == "block" and not linked.flow.latest:
+        return waiting(row) <= 0
+    return row[ARRIVED] >= row[SENT]
+
+
+def _port_types(plan: Plan) -> list[type]:
+    """Return the classes that are named by the ports of the app's operators."""
+    found: list[type] = []
+    for node in plan.app.operators.values():
+        if issubclass(node.cls, Operator):
+            ports = node.cls.ports()
+            declared = [port.type for port in ports.inputs.values()]
+            declared += [port.type for port in ports.outputs.values()]
+            for hint in (*declared, ports.open_inputs):
+                found.extend(_classes(hint))
+    return found
+
+
+def _classes(declared: object) -> list[type]:
+    """Return the classes in an annotation: `list[Blob] | None` names Blob."""
+    if isinstance(declared, type) and not get_args(declared):
+        return [declared]
+    return [cls for inner in get_args(declared) for cls in _classes(inner)]
