@@ -120,6 +120,13 @@ class Operator:
     def stop(self) -> None:
         """Let go of everything; called once for every `start()`, also after an error."""
 
+    def claims(self) -> tuple[str, ...]:
+        """Return what no other operator on its host may have: a device, a port, a file to write.
+
+        Asked before anything starts, of an operator that has its parameters alone.
+        """
+        return ()
+
     def batching(self) -> Batching | None:
         """Return how to gather messages for `process_batch`; None calls `process` for each."""
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +33,17 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
     return float(sides.prod() / (sum(areas) - sides.prod()))
 
 
-def run(engine: str, output: Path, settings: dict[str, str] | None = None) -> list[dict]:
-    app = load(APP, settings=settings or {})
+def run(
+    engine: str,
+    output: Path,
+    settings: dict[str, str] | None = None,
+    file: Path = APP,
+    frames: int | None = None,
+) -> list[dict]:
+    app = load(file, settings=settings or {})
     fetch_all(app)
-    result = execute(plan(app, lossless=True), RunOptions(engine, output, lossless=True, web=False))
+    options = RunOptions(engine, output, frames=frames, lossless=True, web=False)
+    result = execute(plan(app, lossless=True), options)
     assert result.outcome == "done", result.failure
     return [json.loads(line) for line in (output / "faces.jsonl").read_text().splitlines()]
 
@@ -75,6 +83,39 @@ def test_landmarks_lie_in_the_face_with_the_eyes_above_the_mouth(lines):
                 assert points[f"{side} eye"][1] < points["nose"][1] < points[f"{side} mouth"][1]
             for part in ("eye", "mouth"):
                 assert points[f"left {part}"][0] < points[f"right {part}"][0]
+
+
+APART = APP.with_name("apart.yaml")
+
+
+def test_apart_it_is_the_same_app(lines, tmp_path):
+    whole, apart = load(APP), load(APART)
+    assert [replace(o, sync=None) for o in apart.operators.values()] == [
+        replace(o, location=apart.operators[o.name].location) for o in whole.operators.values()
+    ]
+    assert [(f.source, f.target) for f in apart.flows] == [
+        (f.source, f.target) for f in whole.flows
+    ]
+    assert plan(apart).notices == ()
+    assert run("inline", tmp_path, file=APART, frames=20) == lines[:20]
+
+
+@pytest.mark.parametrize(
+    ("settings", "links"),
+    [
+        ({}, {"shared_memory"}),
+        ({"source_host": "a", "detect_host": "b", "view_host": "c"}, {"zeromq"}),
+        ({"view_host": "c"}, {"shared_memory", "zeromq"}),
+        ({"link": "zeromq"}, {"zeromq"}),
+        ({"link": "ucx"}, {"ucx"}),
+    ],
+)
+def test_apart_on_hosts_of_ones_own(settings, links):
+    planned = plan(load(APART, settings=settings))
+    assert {flow.link for flow in planned.flows} - {"none"} == links
+    assert [p.placement.host for p in planned.processes] == [
+        settings.get(f"{name}_host") for name in ("source", "detect", "view")
+    ]
 
 
 def test_a_clip_of_another_shape(lines, tmp_path):

@@ -10,12 +10,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from holoflow.app.graph import OnError, SchedulerKind, WhenFull, WhenMissed
-from holoflow.quantity import Duration
+from holoflow.app.graph import (
+    Compression,
+    OnError,
+    RestartPolicy,
+    SchedulerKind,
+    WhenFull,
+    WhenMissed,
+)
+from holoflow.quantity import Duration, Size
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
+HOST_PATTERN = r"^[A-Za-z0-9:][A-Za-z0-9._:%-]*$"
+"""Names, IPv4 and IPv6 addresses; nothing that means something more in an endpoint."""
+ENVIRONMENT_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)]
 Queue = Annotated[int, Field(ge=1, le=1_000_000)]
+Cores = list[Annotated[int, Field(ge=0)]]
 LinkName = Literal["auto", "shared_memory", "zeromq", "ucx"]
 
 
@@ -31,6 +42,9 @@ class AppFile(Piece):
     app: Name = Field(description="name of the app")
     schema_: Literal[1] = Field(1, alias="schema", description="version of this format")
     description: str = Field("", description="what the app does")
+    extends: str | None = Field(
+        None, description="another app file, over which this one is put", examples=["app.yaml"]
+    )
     vars: dict[Name, Any] | None = Field(
         None, description="variables, used as ${NAME}; --set NAME=VALUE replaces them"
     )
@@ -54,6 +68,7 @@ class Defaults(Piece):
 
     queue: Queue | None = Field(None, description="messages that may wait at an input")
     when_full: WhenFull = Field("block", description="what happens when a queue is full")
+    link: LinkName = Field("auto", description="what carries flows between fragments")
     on_error: OnError = Field("stop", description="whether a failed frame stops the run")
 
 
@@ -85,7 +100,16 @@ class InputPiece(Piece):
     back_edge: bool = Field(
         False, description="closes a cycle on purpose: the first call gets None here"
     )
-    link: LinkName = Field("auto", description="what carries the flow between fragments")
+    link: LinkName | None = Field(None, description="what carries the flow between fragments")
+    compress: Compression = Field(
+        "none", description="how messages are packed on a zeromq link; jpeg is for images"
+    )
+    quality: Annotated[int, Field(ge=1, le=100)] = Field(
+        90, description="of JPEG: 100 is best, and largest"
+    )
+    encrypt: bool = Field(
+        True, description="whether a zeromq link to another host is encrypted and authenticated"
+    )
 
 
 class SyncPiece(Piece):
@@ -136,11 +160,37 @@ class UsePiece(Piece):
 class FragmentPiece(Piece):
     """Operators that run in one process."""
 
-    operators: list[str] = Field(description="names of operators", min_length=1)
-    host: str | None = Field(None, description="name or address of the host; default: this one")
-    gpu: Annotated[int, Field(ge=0)] | None = Field(None, description="number of the GPU")
-    restart: Literal["never", "on-failure", "always"] = Field(
-        "never", description="when the process is started again"
+    operators: list[str] = Field(
+        description="names of operators and of reusable fragments", min_length=1
+    )
+    host: Annotated[str, Field(pattern=HOST_PATTERN, max_length=253)] | None = Field(
+        None, description="name or address of the host; default: this one"
+    )
+    port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
+        None, description="TCP port at which fragments of other hosts reach it"
+    )
+    gpu: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="number of the only GPU that it sees; default: all there are"
+    )
+    cores: Cores = Field([], description="CPU cores that it may use; default: all there are")
+    exclusive: bool = Field(False, description="whether its GPU and its cores are for it alone")
+    scheduler: Any = Field(None, description="how its operators are scheduled; default: the app's")
+    environment: dict[str, Any] | None = Field(
+        None, description="variables that are set in its process"
+    )
+    memory: Annotated[Size, Field(gt=0)] | None = Field(
+        None, description="that the process may use of its own before it is killed"
+    )
+    hang: Annotated[Duration, Field(gt=0)] = Field(
+        30.0,
+        description="how long an operator may work on one frame, and the process may be silent, "
+        "before it is killed",
+    )
+    restart: RestartPolicy = Field("never", description="when the process is started again")
+    restarts: Annotated[int, Field(ge=0)] = Field(
+        10,
+        description="how often in a row it is started again; a minute without a failure begins "
+        "a new row",
     )
 
 
@@ -149,9 +199,7 @@ class SchedulerPiece(Piece):
 
     kind: SchedulerKind = Field("event", description="greedy uses one thread")
     workers: Annotated[int, Field(ge=1, le=1024)] = Field(2, description="threads")
-    cores: list[Annotated[int, Field(ge=0)]] = Field(
-        [], description="CPU cores that workers are pinned to, in turn"
-    )
+    cores: Cores = Field([], description="CPU cores that workers are pinned to, in turn")
 
 
 class BudgetPiece(Piece):

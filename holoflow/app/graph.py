@@ -12,6 +12,8 @@ from holoflow.errors import Location
 WhenFull: TypeAlias = Literal["block", "drop_oldest", "drop_newest"]
 OnError: TypeAlias = Literal["stop", "skip"]
 WhenMissed: TypeAlias = Literal["warn", "drop_late", "stop"]
+Compression: TypeAlias = Literal["none", "zstd", "jpeg"]
+RestartPolicy: TypeAlias = Literal["never", "on-failure", "always"]
 SchedulerKind: TypeAlias = Literal["greedy", "event", "multithread"]
 
 
@@ -39,6 +41,12 @@ class Flow:
     back_edge: bool = False
     """Closes a declared cycle: the first call sees None here."""
     link: str = "auto"
+    compress: Compression = "none"
+    """How its messages are packed where the link is zeromq."""
+    quality: int = 90
+    """Of JPEG, 1 to 100."""
+    encrypt: bool = True
+    """Whether a link to another host is encrypted and authenticated."""
     location: Location | None = None
 
 
@@ -95,18 +103,6 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Fragment:
-    """A named group of operators that runs in one process."""
-
-    name: str
-    operators: tuple[str, ...]
-    host: str | None = None
-    gpu: int | None = None
-    restart: str = "never"
-    location: Location | None = None
-
-
-@dataclass(frozen=True)
 class Scheduler:
     """Which of Holoscan's schedulers runs a fragment's stages."""
 
@@ -114,6 +110,37 @@ class Scheduler:
     workers: int = 2
     cores: tuple[int, ...] = ()
     """CPU cores that the workers are pinned to, in turn; empty leaves it to the system."""
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """A named group of operators that runs in one process, and what that process gets."""
+
+    name: str
+    operators: tuple[str, ...]
+    host: str | None = None
+    """Name or address of the host; None is where the app is started."""
+    port: int | None = None
+    """TCP port at which fragments of other hosts reach it; None leaves it to the planner."""
+    gpu: int | None = None
+    """The only GPU that the process sees; None leaves it all there are."""
+    cores: tuple[int, ...] = ()
+    """CPU cores that the process may use; empty leaves it to the system."""
+    exclusive: bool = False
+    """Whether its GPU and its cores are for it alone."""
+    scheduler: Scheduler | None = None
+    """None is the app's."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables that are set in its process."""
+    memory: int | None = None
+    """Bytes of its own that the process may use before it is killed."""
+    hang: float = 30.0
+    """Seconds that an operator may work on one frame, and that the process may be silent, before
+    it is taken to hang and killed."""
+    restart: RestartPolicy = "never"
+    restarts: int = 10
+    """How often in a row it is started again; a minute without a failure begins a new row."""
+    location: Location | None = None
 
 
 @dataclass(frozen=True)

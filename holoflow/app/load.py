@@ -8,14 +8,17 @@ from pathlib import Path
 
 from holoflow.app.assets import read_assets
 from holoflow.app.circles import check_cycles
-from holoflow.app.document import Value, read_file
+from holoflow.app.claims import check_claims
+from holoflow.app.document import Value
 from holoflow.app.drafts import Draft, Scope
-from holoflow.app.format import AppFile, Defaults, SchedulerPiece
+from holoflow.app.extend import read_app
+from holoflow.app.format import AppFile, Defaults
 from holoflow.app.graph import App, Node, Scheduler
 from holoflow.app.joins import check_inputs, exports, read_sync
+from holoflow.app.links import read_links
 from holoflow.app.operators import OperatorReader
 from holoflow.app.parameters import AssetPaths
-from holoflow.app.placement import read_budgets, read_fragments
+from holoflow.app.placement import read_budgets, read_fragments, read_scheduler
 from holoflow.app.report import Report
 from holoflow.app.reuse import FragmentReader
 from holoflow.app.shape import Words, check
@@ -36,7 +39,7 @@ def load(
     the environment of the process. Raises `AppError` with every mistake there is.
     """
     report = Report()
-    root = read_file(path, report)
+    root = read_app(path, report)
     if root is None:
         report.check()
         raise AssertionError("a file that cannot be read has been reported")
@@ -75,7 +78,7 @@ class _App:
         declared = self.root.get("assets")
         paths = AssetPaths(assets, declared.mapping if declared else {})
         defaults = self.defaults()
-        scheduler = self.scheduler()
+        scheduler = read_scheduler(self.root.get("scheduler"), "the scheduler", self.report)
 
         reader = OperatorReader(paths, self.report)
         fragments = FragmentReader(reader, self.allowance, self.report)
@@ -94,16 +97,20 @@ class _App:
             check_inputs(draft, exported, self.report)
         nodes = {draft.name: self.node(draft, defaults) for draft in drafts}
         check_cycles(drafts, wiring.edges, self.report)
-        placed = read_fragments(self.root.get("fragments"), drafts, groups, self.report)
+        listed = self.root.get("fragments")
+        placed = read_fragments(listed, drafts, groups, scheduler, self.report)
+        known = placed if listed is not None and listed.data not in (None, {}) else None
+        flows = read_links(wiring.wired, drafts, known, defaults.link, self.report)
+        check_claims(drafts, nodes, placed, self.report)
         budgets = read_budgets(self.root.get("budgets"), drafts, wiring.edges, self.report)
         self.report.check()
         return App(
             name=self.file.app if self.file else "",
             path=self.path,
             operators={name: node for name, node in nodes.items() if node is not None},
-            flows=tuple(wiring.flows),
+            flows=flows,
             fragments=placed,
-            scheduler=scheduler,
+            scheduler=scheduler or Scheduler(),
             budgets=budgets,
             assets=assets,
             variables=self.variables,
@@ -119,15 +126,6 @@ class _App:
         if value is None or value.data is None:
             return empty
         return check(Defaults, value, self.report, Words("key", " of defaults")) or empty
-
-    def scheduler(self) -> Scheduler:
-        value = self.root.get("scheduler")
-        if value is None or value.data is None:
-            return Scheduler()
-        piece = check(SchedulerPiece, value, self.report, Words("key", " of the scheduler"))
-        if piece is None:
-            return Scheduler()
-        return Scheduler(piece.kind, piece.workers, tuple(piece.cores))
 
     def node(self, draft: Draft, defaults: Defaults) -> Node | None:
         sync = draft.value.get("sync")

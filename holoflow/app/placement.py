@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import re
+
 from holoflow.app.circles import Reach
-from holoflow.app.document import Value
+from holoflow.app.describe import shown
+from holoflow.app.document import Broken, Value, plain
 from holoflow.app.drafts import Draft, Group
-from holoflow.app.format import BudgetPiece, FragmentPiece
-from holoflow.app.graph import Budget, Fragment
+from holoflow.app.format import ENVIRONMENT_PATTERN, BudgetPiece, FragmentPiece, SchedulerPiece
+from holoflow.app.graph import Budget, Fragment, Scheduler
 from holoflow.app.report import Report, short
 from holoflow.app.shape import Words, check
 from holoflow.app.wiring import Edge
+from holoflow.errors import Location
 
 _STATISTICS = ("mean", "p50", "p90", "p95", "p99", "p99.9", "max")
 _NO_LIMITS = {"from", "to", "when_missed", "window", "fail"}
 
 
+def read_scheduler(value: Value | None, owner: str, report: Report) -> Scheduler | None:
+    """Return the checked `scheduler:` of `owner`; None where there is none."""
+    if value is None or value.data is None:
+        return None
+    piece = check(SchedulerPiece, value, report, Words("key", f" of {owner}"))
+    return Scheduler(piece.kind, piece.workers, tuple(piece.cores)) if piece else None
+
+
 def read_fragments(
-    value: Value | None, drafts: list[Draft], groups: list[Group], report: Report
+    value: Value | None,
+    drafts: list[Draft],
+    groups: list[Group],
+    scheduler: Scheduler | None,
+    report: Report,
 ) -> dict[str, Fragment]:
-    """Return the checked fragments: every operator in exactly one."""
+    """Return the checked fragments: every operator in exactly one; `scheduler` is the app's."""
     members: dict[str, list[Draft]] = {draft.name: [draft] for draft in drafts}
     members.update({group.name: group.members for group in groups})
     entries = value.mapping if value else {}
@@ -52,7 +68,8 @@ def read_fragments(
                 placed[draft] = name
                 here.append(draft.name)
         if piece is not None:
-            found[name] = Fragment(name, tuple(here), piece.host, piece.gpu, piece.restart, at)
+            found[name] = _fragment(name, tuple(here), piece, item, at, report)
+            _check_fragment(found[name], piece, item, scheduler, report)
     if entries and not unclear:
         names = " or ".join(list(entries)[:8])
         for draft in drafts:
@@ -60,6 +77,85 @@ def read_fragments(
                 right = f"add it to the operators of {names}"
                 report.add(draft.top[1], f"operator {short(draft.name)} is in no fragment", right)
     return found
+
+
+def _fragment(
+    name: str,
+    operators: tuple[str, ...],
+    piece: FragmentPiece,
+    item: Value,
+    at: Location,
+    report: Report,
+) -> Fragment:
+    return Fragment(
+        name,
+        operators,
+        host=piece.host,
+        port=piece.port,
+        gpu=piece.gpu,
+        cores=tuple(piece.cores),
+        exclusive=piece.exclusive,
+        scheduler=read_scheduler(item.get("scheduler"), f"the scheduler of {short(name)}", report),
+        environment=_environment(item.get("environment"), report),
+        memory=int(piece.memory) if piece.memory is not None else None,
+        hang=piece.hang,
+        restart=piece.restart,
+        restarts=piece.restarts,
+        location=at,
+    )
+
+
+def _environment(value: Value | None, report: Report) -> dict[str, str]:
+    """Return the checked variables; numbers and booleans are taken as they are written."""
+    found: dict[str, str] = {}
+    for name, item in value.mapping.items() if value else ():
+        if not re.fullmatch(ENVIRONMENT_PATTERN, name):
+            wrong = f"{short(name)} cannot be the name of an environment variable"
+            right = "it has letters, digits and _ only, and begins with no digit"
+            report.add(value.keys[name] if value else item.at, wrong, right)
+        if isinstance(item.data, Broken):
+            continue
+        if isinstance(item.data, (list, dict)) or item.data is None:
+            right = 'write text, a number, true or false; "" is empty'
+            report.add(item.at, f"{short(name)} cannot be {shown(plain(item))}", right)
+        elif "\0" in item.text:
+            report.add(item.at, f"{short(name)} holds a zero byte", "remove it")
+        else:
+            found[name] = item.text
+    return found
+
+
+def _check_fragment(
+    fragment: Fragment,
+    piece: FragmentPiece,
+    item: Value,
+    scheduler: Scheduler | None,
+    report: Report,
+) -> None:
+    """Report keys that do not go together."""
+    own = item.get("scheduler", "cores")
+    pinned = (fragment.scheduler or scheduler or Scheduler()).cores
+    outside = sorted(set(pinned) - set(fragment.cores)) if fragment.cores else []
+    if outside:
+        at = (own or item.mapping["cores"]).at
+        whose = "its scheduler" if fragment.scheduler is not None else "the app's scheduler"
+        wrong = f"{whose} has workers on {_cores(outside)}, which fragment {short(fragment.name)}"
+        right = "add them to cores:, or take them from the scheduler's"
+        report.add(at, f"{wrong} may not use", right)
+    if fragment.exclusive and fragment.gpu is None and not fragment.cores:
+        wrong = f"fragment {short(fragment.name)} is exclusive, but has no GPU and no cores"
+        report.add(item.keys["exclusive"], wrong, "write gpu: or cores: too, or remove it")
+    if fragment.gpu is not None and "CUDA_VISIBLE_DEVICES" in fragment.environment:
+        at = item.mapping["environment"].keys["CUDA_VISIBLE_DEVICES"]
+        report.add(at, "'gpu' sets CUDA_VISIBLE_DEVICES", "remove one of them")
+    if "restarts" in piece.model_fields_set and fragment.restart == "never":
+        wrong = f"fragment {short(fragment.name)} is never started again"
+        report.add(item.keys["restarts"], wrong, "write restart: on-failure or restart: always")
+
+
+def _cores(numbers: list[int]) -> str:
+    listed = ", ".join(map(str, numbers[:8])) + (", …" if len(numbers) > 8 else "")
+    return f"core {listed}" if len(numbers) == 1 else f"cores {listed}"
 
 
 def read_budgets(

@@ -30,6 +30,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REF = "#/$defs/"
 _VARIABLE = {"$ref": f"{_REF}variable"}
 _NULL = {"type": "null"}
+_SCALAR = {"type": ["string", "number", "boolean"]}
 
 
 def schema() -> dict[str, Any]:
@@ -41,15 +42,40 @@ def schema() -> dict[str, Any]:
     defs = _common()
     file = _piece(AppFile, defs)
     properties = file["properties"]
-    properties["vars"] = _mapping_of({"type": ["string", "number", "boolean"]}, properties["vars"])
+    properties["vars"] = _mapping_of(_SCALAR, properties["vars"])
     properties["assets"] = _mapping_of(_ref(AssetPiece, defs), properties["assets"])
     properties["defaults"] = _or_null(_ref(Defaults, defs))
     properties["operators"] = _operators()
+    placement = _piece(FragmentPiece, defs)
+    placement["properties"] |= {
+        "scheduler": _or_null(_ref(SchedulerPiece, defs)),
+        "environment": _mapping_of(_SCALAR, placement["properties"]["environment"]),
+    }
+    defs["FragmentPiece"] = placement
     properties["fragments"] = _mapping_of(_ref(FragmentPiece, defs), properties["fragments"])
     properties["scheduler"] = _or_null(_ref(SchedulerPiece, defs))
     budgets = {"type": "array", "items": _ref(BudgetPiece, defs)}
     properties["budgets"] = {**_described(properties["budgets"]), **_or_null(budgets)}
-    return {"$schema": DIALECT, "title": "holoflow app", **file, "$defs": defs}
+    rule = _whole(file)
+    return {"$schema": DIALECT, "title": "holoflow app", **file, **rule, "$defs": defs}
+
+
+def _whole(file: dict[str, Any]) -> dict[str, Any]:
+    """Take out of `file`, and return as a rule, what holds for apps that extend none.
+
+    One that extends another may have any part of an operator, a fragment or an asset, and none
+    of it (null) to take it away.
+    """
+    named = ("operators", "fragments", "assets")
+    whole = {key: file["properties"].pop(key) for key in named}
+    entry = {"type": ["object", "null"]}
+    parts = {key: _mapping_of(entry, schema) for key, schema in whole.items()}
+    file["properties"] |= {key: _described(schema) for key, schema in whole.items()}
+    return {
+        "if": {"required": ["extends"]},
+        "then": {"properties": parts},
+        "else": {"properties": whole, "required": file.pop("required")},
+    }
 
 
 def fragment_schema() -> dict[str, Any]:
@@ -84,7 +110,7 @@ def _common() -> dict[str, Any]:
     operator["properties"] |= {
         "type": {**_described(operator["properties"]["type"]), "anyOf": _types()},
         "inputs": inputs,
-        "sync": _or_null(_ref(SyncPiece, defs)),
+        "sync": {"anyOf": [_ref(SyncPiece, defs), _NULL, _VARIABLE]},
         "conditions": {
             **_described(operator["properties"]["conditions"]),
             "anyOf": [
@@ -137,11 +163,12 @@ def _parameters(name: str, defs: dict[str, Any]) -> dict[str, Any]:
     """Return the rule that operator `name` has its parameters under `with:`."""
     cls = catalogue.find(name)
     parameters = _ref(cls.parameters(), defs, f"{name}:")
-    then: dict[str, Any] = {"properties": {"with": parameters}}
+    choices = [parameters, _VARIABLE]
+    then: dict[str, Any] = {"properties": {"with": {"anyOf": choices}}}
     if any(field.is_required() for field in cls.parameters().model_fields.values()):
         then["required"] = ["with"]
     else:
-        then["properties"]["with"] = _or_null(parameters)
+        choices.append(_NULL)
     then["description"] = inspect.getdoc(cls) or ""
     return {"if": {"properties": {"type": {"const": name}}, "required": ["type"]}, "then": then}
 

@@ -27,12 +27,24 @@ class Edge:
     at: Location
 
 
+_NOTHING = InputPiece.model_validate({"from": ""})
+
+
+@dataclass(frozen=True)
+class Wired:
+    """A flow, and what was written of it."""
+
+    flow: Flow
+    piece: InputPiece | None
+    item: Value
+
+
 class Wiring:
     """Connects operators."""
 
     def __init__(self, report: Report) -> None:
         """Nothing is connected yet."""
-        self.flows: list[Flow] = []
+        self.wired: list[Wired] = []
         self.edges: list[Edge] = []
         self._report = report
 
@@ -110,17 +122,19 @@ class Wiring:
             self.edges.append(Edge(source[0], target, back, item.at))
             if target_port is not None and source[1] is not None and name is not None:
                 self._compare((source[0], source[1]), (target, target_port), name.at)
-                self.flows.append(
-                    Flow(
-                        Endpoint(source[0].name, source[1]),
-                        Endpoint(target.name, target_port),
-                        queue=piece.queue if piece else None,
-                        when_full=piece.when_full if piece else None,
-                        back_edge=back,
-                        link=piece.link if piece else "auto",
-                        location=item.at,
-                    )
+                said = piece or _NOTHING
+                flow = Flow(
+                    Endpoint(source[0].name, source[1]),
+                    Endpoint(target.name, target_port),
+                    queue=said.queue,
+                    when_full=said.when_full,
+                    back_edge=back,
+                    compress=said.compress,
+                    quality=said.quality,
+                    encrypt=said.encrypt,
+                    location=item.at,
                 )
+                self.wired.append(Wired(flow, piece, item))
 
     def _piece(self, port: str, item: Value) -> tuple[InputPiece | None, Value | None]:
         """Return what an input says, and the value that names the producer."""

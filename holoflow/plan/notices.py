@@ -4,22 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from holoflow.app.graph import App
-from holoflow.plan.plan import PlannedFlow
+from holoflow.plan.addresses import listeners
+from holoflow.plan.plan import Plan, PlannedFlow
+from holoflow.plan.stages import fragment_of
 
 
-def find_notices(app: App, flows: tuple[PlannedFlow, ...]) -> tuple[str, ...]:
+def find_notices(plan: Plan) -> tuple[str, ...]:
     """Return a sentence for each surprise that the plan may hold."""
-    notices = list(_unsteady_joins(app, flows))
-    if len(app.fragments) > 1:
-        notices.append(
-            f"{app.name}: its {len(app.fragments)} fragments run together in one process"
-        )
-    return tuple(notices)
+    return (*_unsteady_joins(plan), *_gathered(plan), *_unnamed_hosts(plan), *_unpacked(plan))
 
 
-def _unsteady_joins(app: App, flows: tuple[PlannedFlow, ...]) -> Iterable[str]:
-    """Find joins in arrival order whose inputs may fall out of step, as messages are dropped."""
+def _gathered(plan: Plan) -> Iterable[str]:
+    """Tell that fragments of several hosts are all started here."""
+    hosts = {f.host or "the one where it is started" for f in plan.app.fragments.values()}
+    if plan.here is not None and len(hosts) > 1 and plan.here.issuperset(plan.app.fragments):
+        listed = ", ".join(sorted(hosts))
+        yield f"{plan.app.name}: written for the hosts {listed}; all its fragments run here"
+
+
+def _unnamed_hosts(plan: Plan) -> Iterable[str]:
+    """Find fragments that nobody could reach from another host."""
+    for name, sender in listeners(plan).items():
+        if plan.app.fragments[name].host is None:
+            yield (
+                f"{name}: fragment {sender!r} is on another host and sends to it, but cannot "
+                f"reach it, as it has no host:; that is well only where both run on one machine"
+            )
+
+
+def _unpacked(plan: Plan) -> Iterable[str]:
+    """Find flows with keys for zeromq that something else carries."""
+    for flow in plan.flows:
+        keys = ["compress"] * (flow.compress != "none") + ["encrypt"] * (not flow.encrypt)
+        if keys and flow.link not in ("zeromq", "none"):
+            yield (
+                f"{flow.target.operator}: {' and '.join(keys)} of the flow from "
+                f"{str(flow.source)!r} changes nothing, as {flow.link} carries it here; "
+                f"link: zeromq would"
+            )
+
+
+def _unsteady_joins(plan: Plan) -> Iterable[str]:
+    """Find joins in arrival order whose inputs may fall out of step, as messages are lost."""
+    app, flows = plan.app, plan.flows
     lossy = [f for f in flows if f.when_full != "block" and not f.latest]
     dropping = {f.target.operator for f in lossy}
     dropping |= {name for name, node in app.operators.items() if node.on_error == "skip"}
@@ -32,12 +59,29 @@ def _unsteady_joins(app: App, flows: tuple[PlannedFlow, ...]) -> Iterable[str]:
         apart = ways[0].union(*ways) - ways[0].intersection(*ways)
         culprits = [f"the flow from {str(f.source)!r}" for f in lossy if f in joined]
         culprits += [repr(operator) for operator in app.operators if operator in apart & dropping]
-        if culprits:
+        reasons = [f"dropped at {', '.join(culprits)}"] if culprits else []
+        crashes = [repr(fragment) for fragment in _crashes(plan, name, apart)]
+        reasons += [f"lost with a crash of {', '.join(crashes)}"] if crashes else []
+        if reasons:
             yield (
-                f"{name}: its inputs are joined in arrival order, but messages may be dropped at "
-                f"{', '.join(culprits)}, so that they fall out of step; join by time instead: "
+                f"{name}: its inputs are joined in arrival order, but messages may be "
+                f"{' or '.join(reasons)}, so that they fall out of step; join by time instead: "
                 f"sync: {{leader: {joined[0].target.port}, tolerance: 40ms}}"
             )
+
+
+def _crashes(plan: Plan, join: str, apart: set[str]) -> Iterable[str]:
+    """Find the fragments whose crash would cost some inputs of `join` more messages than others.
+
+    `apart` are the operators that not all of its inputs come through.
+    """
+    here = fragment_of(plan.app, join)
+    ways = [flow for flow in plan.flows if flow.target.operator in apart | {join}]
+    senders = {fragment_of(plan.app, flow.source.operator) for flow in ways} - {here}
+    for name, fragment in plan.app.fragments.items():
+        # One that is not started again ends the run; alone in a process, all starts anew.
+        if fragment.restart != "never" and (senders if name == here else name in senders):
+            yield name
 
 
 def _upstream(operator: str, flows: tuple[PlannedFlow, ...]) -> set[str]:

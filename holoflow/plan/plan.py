@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from holoflow.app.graph import App, Endpoint, Scheduler, WhenFull
+from holoflow.app.graph import App, Compression, Endpoint, Fragment, Scheduler, WhenFull
 
 LinkKind: TypeAlias = Literal["none", "shared_memory", "zeromq", "ucx"]
 
@@ -37,6 +37,12 @@ class PlannedFlow:
     """Its input holds the newest value."""
     back_edge: bool
     link: LinkKind
+    compress: Compression = "none"
+    """How its messages are packed on a zeromq link."""
+    quality: int = 90
+    """Of JPEG, 1 to 100."""
+    encrypt: bool = True
+    """Whether a zeromq link to another host is encrypted and authenticated."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +52,8 @@ class Process:
     fragment: str
     stages: tuple[Stage, ...]
     scheduler: Scheduler
-    host: str | None = None
-    gpu: int | None = None
+    placement: Fragment
+    """Where it runs, and what it gets there."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,9 @@ class Plan:
     flows: tuple[PlannedFlow, ...]
     notices: tuple[str, ...] = ()
     """What is allowed but may surprise, a sentence each."""
+    here: frozenset[str] | None = None
+    """Fragments that are started together on this machine, whatever hosts the app names; None
+    where that is not known, and the hosts decide."""
 
     @property
     def stages(self) -> tuple[Stage, ...]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from holoflow.app.graph import App, Flow, Fragment
+from holoflow.plan.addresses import near
 from holoflow.plan.notices import find_notices
 from holoflow.plan.plan import LinkKind, Plan, PlannedFlow, Process
 from holoflow.plan.stages import fragment_of, make_stages
@@ -13,34 +15,47 @@ DEFAULT_QUEUE = 2
 """Messages that may wait where the app does not say; few, because each one is latency."""
 
 
-def plan(app: App, *, fuse: bool = True, lossless: bool = False) -> Plan:
+def plan(
+    app: App,
+    *,
+    fuse: bool = True,
+    lossless: bool = False,
+    here: Collection[str] | None = None,
+) -> Plan:
     """Plan `app`: operators into stages, stages into processes, flows into queues and links.
 
     `fuse=False` keeps every operator in a stage of its own; `lossless=True` makes every flow
-    block.
+    block. `here` names the fragments that are started together on this machine: between them
+    and all others links lead to another machine, whatever hosts the app names. None leaves it
+    to the hosts.
     """
+    started = None if here is None else frozenset(here)
     stages = make_stages(app) if fuse else make_stages(replace(app, fuse=False))
     together = {
         (a, b)
         for stage in stages
         for a, b in zip(stage.operators, stage.operators[1:], strict=False)
     }
-    flows = tuple(_plan_flow(app, flow, together, lossless) for flow in app.flows)
+    flows = tuple(
+        _plan_flow(app, flow, together, lossless, _link(app, flow, started)) for flow in app.flows
+    )
     fragments = tuple(app.fragments.values()) or (Fragment(app.name, tuple(app.operators)),)
     processes = tuple(
         Process(
             fragment=fragment.name,
             stages=tuple(s for s in stages if s.operators[0] in fragment.operators),
-            scheduler=app.scheduler,
-            host=fragment.host,
-            gpu=fragment.gpu,
+            scheduler=fragment.scheduler or app.scheduler,
+            placement=fragment,
         )
         for fragment in fragments
     )
-    return Plan(app, processes, flows, find_notices(app, flows))
+    planned = Plan(app, processes, flows, here=started)
+    return replace(planned, notices=find_notices(planned))
 
 
-def _plan_flow(app: App, flow: Flow, together: set[tuple[str, str]], lossless: bool) -> PlannedFlow:
+def _plan_flow(
+    app: App, flow: Flow, together: set[tuple[str, str]], lossless: bool, link: LinkKind
+) -> PlannedFlow:
     fused = (flow.source.operator, flow.target.operator) in together
     target = app.operators[flow.target.operator]
     latest = False
@@ -56,15 +71,17 @@ def _plan_flow(app: App, flow: Flow, together: set[tuple[str, str]], lossless: b
         fused=fused,
         latest=latest,
         back_edge=flow.back_edge,
-        link=_link(app, flow),
+        link=link,
+        compress=flow.compress,
+        quality=flow.quality,
+        encrypt=flow.encrypt,
     )
 
 
-def _link(app: App, flow: Flow) -> LinkKind:
+def _link(app: App, flow: Flow, here: frozenset[str] | None) -> LinkKind:
     names = fragment_of(app, flow.source.operator), fragment_of(app, flow.target.operator)
     if names[0] == names[1]:
         return "none"
     if flow.link != "auto":
         return flow.link  # type: ignore[return-value]
-    hosts = [app.fragments[name].host for name in names]
-    return "shared_memory" if hosts[0] == hosts[1] else "zeromq"
+    return "shared_memory" if near(app, here, *names) else "zeromq"

@@ -67,10 +67,13 @@ class CameraOp(Operator):
     colour: Literal["rgb", "bgr", "gray"] = param("rgb", doc="order of the channels; uint8")
     timeout: Duration = param("5s", gt=0, doc="longest wait for a frame")
 
+    def claims(self) -> tuple[str, ...]:
+        """Return the device."""
+        return (self._device_path(),)
+
     def start(self) -> None:
         """Open the device and agree with it on a format."""
-        path = f"/dev/video{self.device}" if isinstance(self.device, int) else self.device
-        self._path = path
+        self._path = path = self._device_path()
         try:
             self._device = Device(path, self.kernel)
             self._pixels, self._code = self._agree(self._device)
@@ -101,6 +104,9 @@ class CameraOp(Operator):
                     yield Stamped(Image(pixels, self.colour), timestamp=captured)
         except OSError as error:
             raise self._failed(error) from None
+
+    def _device_path(self) -> str:
+        return f"/dev/video{self.device}" if isinstance(self.device, int) else self.device
 
     def _agree(self, device: Device) -> tuple[PixelFormat, str]:
         """Set format, size and rate; raises HoloflowError where the device has no such."""

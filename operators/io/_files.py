@@ -25,6 +25,11 @@ def output_file(folder: Path, path: str) -> Path:
     return file
 
 
+def claimed(path: str) -> str:
+    """Return what a writer of `path` in the output folder claims for itself alone."""
+    return f"the file {PurePath(path)}"
+
+
 @contextmanager
 def naming(file: Path) -> Iterator[None]:
     """Put `file` into every OSError from inside that does not say which file it was."""

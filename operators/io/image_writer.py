@@ -10,7 +10,7 @@ from holoflow.errors import HoloflowError
 from holoflow.extras import optional
 from holoflow.message import Header
 from holoflow.operator import Operator, param
-from holoflow.operators.io._files import NumberedFiles, write_whole
+from holoflow.operators.io._files import NumberedFiles, claimed, write_whole
 from holoflow.operators.io._pixels import checked, eight_bits
 from holoflow.paths import OutputPath
 from holoflow.payload import Array, Image
@@ -43,6 +43,10 @@ class ImageWriterOp(Operator):
         doc="files in the output folder; {sequence} is the frame's number, {index} the message's",
     )
     quality: int = param(90, ge=1, le=100, doc="of JPEG: 100 is best")
+
+    def claims(self) -> tuple[str, ...]:
+        """Return what is written."""
+        return (claimed(self.path),)
 
     def start(self) -> None:
         """Make the folder."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from holoflow.message import Header
 from holoflow.operator import Operator, param
-from holoflow.operators.io._files import naming, output_file
+from holoflow.operators.io._files import claimed, naming, output_file
 from holoflow.operators.io._inputs import check_names
 from holoflow.paths import OutputPath
 from holoflow.payload.plain import to_plain
@@ -29,6 +29,10 @@ class JsonLinesOp(Operator):
     """
 
     path: OutputPath = param("results.jsonl", doc="file in the output folder; is overwritten")
+
+    def claims(self) -> tuple[str, ...]:
+        """Return what is written."""
+        return (claimed(self.path),)
 
     def start(self) -> None:
         """Open the file."""

@@ -12,7 +12,7 @@ import numpy as np
 from holoflow.errors import HoloflowError
 from holoflow.message import Header
 from holoflow.operator import Operator, param
-from holoflow.operators.io._files import NumberedFiles, write_whole
+from holoflow.operators.io._files import NumberedFiles, claimed, write_whole
 from holoflow.operators.io._inputs import check_names
 from holoflow.paths import OutputPath
 from holoflow.payload import Array, to_numpy
@@ -40,6 +40,10 @@ class NpzOp(Operator):
         doc="files in the output folder; {sequence} is the frame's number, {index} the message's",
     )
     compress: bool = param(False, doc="smaller and slower")
+
+    def claims(self) -> tuple[str, ...]:
+        """Return what is written."""
+        return (claimed(self.path),)
 
     def start(self) -> None:
         """Make the folder."""

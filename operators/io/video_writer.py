@@ -15,7 +15,7 @@ from holoflow.errors import HoloflowError, ParameterError
 from holoflow.extras import optional
 from holoflow.message import Header
 from holoflow.operator import Operator, param
-from holoflow.operators.io._files import output_file
+from holoflow.operators.io._files import claimed, output_file
 from holoflow.operators.io._pixels import eight_bits
 from holoflow.paths import OutputPath
 from holoflow.payload import Array, Image
@@ -70,6 +70,10 @@ class VideoWriterOp(Operator):
         None, gt=0, doc="frames a second, instead of the times at which they were captured"
     )
     quality: int = param(80, ge=1, le=100, doc="100 is best; ffv1 is always lossless")
+
+    def claims(self) -> tuple[str, ...]:
+        """Return what is written."""
+        return (claimed(self.path),)
 
     def start(self) -> None:
         """Find the encoder and make the folder; the file begins with the first frame."""

@@ -59,6 +59,10 @@ class WebOp(Operator):
         super().__init__(**parameters)
         self._server: Server | None = None
 
+    def claims(self) -> tuple[str, ...]:
+        """Return the port, if it is a certain one."""
+        return (f"port {self.port}",) if self.port else ()
+
     def start(self) -> None:
         """Serve the page and announce its address; raises HoloflowError if the port is taken."""
         if not self.context.web:

@@ -51,14 +51,26 @@ def _flow(flow: PlannedFlow) -> dict[str, Any]:
         "latest": flow.latest,
         "back_edge": flow.back_edge,
         "link": flow.link,
+        "compress": flow.compress,
+        "quality": flow.quality if flow.compress == "jpeg" else None,
+        "encrypt": flow.encrypt,
     }
 
 
 def _process(process: Process) -> dict[str, Any]:
+    placement = process.placement
     return {
         "fragment": process.fragment,
-        "host": process.host,
-        "gpu": process.gpu,
+        "host": placement.host,
+        "port": placement.port,
+        "gpu": placement.gpu,
+        "cores": list(placement.cores),
+        "exclusive": placement.exclusive,
+        "environment": dict(placement.environment),
+        "memory": placement.memory,
+        "hang_s": placement.hang,
+        "restart": placement.restart,
+        "restarts": placement.restarts,
         "scheduler": {
             "kind": process.scheduler.kind,
             "workers": process.scheduler.workers,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from holoflow.app.graph import Node
+from holoflow.app.graph import Node, Scheduler
 from holoflow.operator import Operator
 from holoflow.plan.plan import Plan, PlannedFlow, Process, Stage
 from holoflow.ports import type_name
@@ -66,6 +66,10 @@ def flow_facts(flow: PlannedFlow) -> str:
     if flow.fused:
         return "direct call"
     words: list[str] = [] if flow.link == "none" else [flow.link]
+    if flow.link == "zeromq" and flow.compress != "none":
+        words.append(f"jpeg {flow.quality}" if flow.compress == "jpeg" else flow.compress)
+    if flow.link == "zeromq" and not flow.encrypt:
+        words.append("not encrypted")
     words.append("newest value" if flow.latest else f"queue {flow.queue}")
     if flow.when_full != "block" and not flow.latest:
         words.append(flow.when_full)
@@ -85,12 +89,26 @@ def operator_facts(node: Node) -> list[str]:
 
 
 def process_facts(process: Process) -> str:
-    """Return name, host and GPU of a fragment."""
+    """Return the name of a fragment and, as far as the app says so, what its process gets."""
+    placement = process.placement
     words = [process.fragment]
-    if process.host is not None:
-        words.append(f"host {process.host}")
-    if process.gpu is not None:
-        words.append(f"gpu {process.gpu}")
+    if placement.host is not None:
+        words.append(f"host {placement.host}")
+    if placement.port is not None:
+        words.append(f"port {placement.port}")
+    if placement.gpu is not None:
+        words.append(f"gpu {placement.gpu}")
+    if placement.cores:
+        numbers = " ".join(map(str, placement.cores))
+        words.append(f"core {numbers}" if len(placement.cores) == 1 else f"cores {numbers}")
+    if placement.exclusive:
+        words.append("exclusive")
+    if placement.memory is not None:
+        words.append(f"memory {gigabytes(placement.memory)}")
+    if placement.restart != "never":
+        words.append(f"restart {placement.restart}")
+    if placement.scheduler is not None:
+        words.append(scheduler_facts(placement.scheduler))
     return ", ".join(words)
 
 
@@ -99,14 +117,23 @@ def plan_facts(plan: Plan) -> str:
     words = [count(len(plan.app.operators), "operator"), count(len(plan.stages), "stage")]
     if plan.app.fragments:
         words.append(count(len(plan.app.fragments), "fragment"))
-    scheduler = plan.app.scheduler
+    return ", ".join([*words, scheduler_facts(plan.app.scheduler)])
+
+
+def scheduler_facts(scheduler: Scheduler) -> str:
+    """Return `event scheduler with 2 workers`."""
     workers = "" if scheduler.kind == "greedy" else f" with {count(scheduler.workers, 'worker')}"
-    return ", ".join([*words, f"{scheduler.kind} scheduler{workers}"])
+    return f"{scheduler.kind} scheduler{workers}"
 
 
 def count(number: int, word: str) -> str:
     """Return `1 stage`, `2 stages`."""
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def gigabytes(size: int) -> str:
+    """Return `1.5 GB` for 1,500,000,000, four digits."""
+    return f"{size / 1e9:,.4g} GB"
 
 
 def milliseconds(seconds: float) -> str:

@@ -37,6 +37,18 @@ class FileOp(Operator):
         yield from ()
 
 
+class DeviceOp(Operator):
+    device: int = param(0, doc="which")
+
+    def claims(self) -> tuple[str, ...]:
+        if self.device == 13:
+            raise RuntimeError("no luck")
+        return (f"device {self.device}",)
+
+    def frames(self) -> Iterator[Image]:
+        yield from ()
+
+
 class GrayOp(Operator):
     level: float = param(0.5, ge=0, le=1, doc="fraction of full scale")
     size: int | tuple[int, int] = param(5, doc="one side, or both")

@@ -34,14 +34,25 @@ operators:
   detect:
     type: ./ops.py:DetectOp
     inputs: {image: {from: gray.out, queue: 1, when_full: drop_newest}}
+  far:
+    type: "./ops.py:GrayOp"
+    inputs: {image: {from: gray, link: zeromq, compress: jpeg, quality: 9}}
   front: {use: ./front.yaml, with: {level: 0.25}, inputs: {image: camera}}
   screen:
     type: ./ops.py:ScreenOp
     inputs: {image: front, boxes: detect.boxes, last: {from: detect.text}}
     sync: {leader: image, tolerance: 40ms}
 fragments:
-  edge: {operators: [camera], host: a, restart: on-failure}
-  rest: {operators: [gray, detect, front, screen], gpu: 0}
+  edge: {operators: [camera, far], host: a, port: 7500, restart: on-failure, restarts: 3}
+  rest:
+    operators: [gray, detect, front, screen]
+    gpu: 0
+    cores: [0, 1]
+    exclusive: true
+    scheduler: {kind: greedy, cores: [0]}
+    environment: {A: "${level}", B: 1}
+    memory: 2GB
+    hang: 10s
 scheduler: {kind: event, workers: 3, cores: [0, 1]}
 budgets: [{from: camera, to: screen, p99: 50ms}]
 """ % ("a" * 64)
@@ -102,7 +113,24 @@ def mistakes_of(path: Path) -> list[Mistake]:
 
 def test_the_valid_app_is_valid(folder):
     Path("app.yaml").write_text(VALID)
-    assert len(load(Path("app.yaml"), environment={}).operators) == 5
+    assert len(load(Path("app.yaml"), environment={}).operators) == 6
+
+
+EXTENDED = """\
+extends: front.yaml
+app: more
+operators: {camera: {type: "./ops.py:CameraOp"}, gray: {inputs: {image: camera}, with: ~}}
+"""
+
+
+@settings(quick, max_examples=100)
+@given(st.integers(0, 2**32))
+def test_an_app_that_extends_one_of_another_shape(folder, seed):
+    source = random.Random(seed)
+    Path("app.yaml").write_bytes(mutated(EXTENDED, source))
+    base = read(VALID) if source.random() < 0.5 else read(EXTENDED)
+    check(json.dumps(reshaped(base, source)).encode(), "front.yaml")
+    (folder / "front.yaml").write_text(FRONT)
 
 
 @quick
@@ -157,7 +185,8 @@ VALUES: list[Any] = [
 ]  # fmt: skip
 KEYS = [
     "a", "type", "use", "with", "inputs", "image", "from", "level", "sync", "conditions", "fuse",
-    "camera", "gray", "operators", "p99", "names", "name", "x y", "", "front", "default",
+    "camera", "gray", "operators", "extends", "link", "host", "environment", "scheduler", "cores",
+    "p99", "names", "name", "x y", "", "front", "default",
 ]  # fmt: skip
 
 

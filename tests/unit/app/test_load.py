@@ -29,7 +29,10 @@ operators:
     fuse: off
   detect:
     type: ./ops.py:DetectOp
-    inputs: {{image: {{from: gray.out, queue: 1, when_full: drop_newest, link: zeromq}}}}
+    inputs:
+      image:
+        {{from: gray.out, queue: 1, when_full: drop_newest, link: zeromq,
+          compress: jpeg, quality: 70, encrypt: false}}
   screen:
     type: ./ops.py:ScreenOp
     inputs:
@@ -38,8 +41,19 @@ operators:
       last: {{from: detect.text}}
     sync: {{leader: image, tolerance: 40ms, timeout: 1s}}
 fragments:
-  edge: {{operators: [camera], host: edge-a, restart: on-failure}}
-  infer: {{operators: [gray, detect], gpu: 0}}
+  edge:
+    operators: [camera, gray]
+    host: edge-a
+    port: 7500
+    cores: [0, 2]
+    exclusive: true
+    scheduler: {{kind: greedy, workers: 1, cores: [2]}}
+    environment: {{OMP_NUM_THREADS: 1, _A: "${{level}}", b: "", c: yes, d: 1.50, e: true}}
+    memory: 1.5GB
+    hang: 500ms
+    restart: on-failure
+    restarts: 0
+  infer: {{operators: [detect], gpu: 0}}
   view: {{operators: [screen]}}
 scheduler: {{kind: multithread, workers: 3, cores: [0, 1]}}
 budgets:
@@ -79,9 +93,12 @@ def test_the_whole_format(load_text):
     assert gray.cls.from_app(gray.parameters).size == (3, 4)
 
     image = into(app, "detect")[0]
-    assert (image.location.line, image.location.column) == (23, 21)
+    assert (image.location.line, image.location.column) == (25, 9)
     source, target = Endpoint("gray", "out"), Endpoint("detect", "image")
-    assert image == Flow(source, target, 1, "drop_newest", False, "zeromq", image.location)
+    assert image == Flow(
+        source, target, 1, "drop_newest", link="zeromq", compress="jpeg", quality=70,
+        encrypt=False, location=image.location,
+    )  # fmt: skip
     assert [str(flow.source) for flow in into(app, "screen")] == [
         "gray.out", "detect.boxes", "detect.text",
     ]  # fmt: skip
@@ -89,11 +106,18 @@ def test_the_whole_format(load_text):
     assert app.operators["screen"].sync == Sync("image", 0.04, 1.0)
 
     fragments = list(app.fragments.values())
-    assert fragments[0] == Fragment(
-        "edge", ("camera",), "edge-a", None, "on-failure", fragments[0].location
-    )
-    assert [(f.name, f.operators, f.gpu) for f in fragments[1:]] == [
-        ("infer", ("gray", "detect"), 0), ("view", ("screen",), None),
+    assert fragments == [
+        Fragment(
+            "edge", ("camera", "gray"), host="edge-a", port=7500, cores=(0, 2), exclusive=True,
+            scheduler=Scheduler("greedy", 1, (2,)),
+            environment={
+                "OMP_NUM_THREADS": "1", "_A": "0.25", "b": "", "c": "yes", "d": "1.50", "e": "true",
+            },
+            memory=1_500_000_000, hang=0.5, restart="on-failure", restarts=0,
+            location=fragments[0].location,
+        ),
+        Fragment("infer", ("detect",), gpu=0, location=fragments[1].location),
+        Fragment("view", ("screen",), location=fragments[2].location),
     ]  # fmt: skip
     budget = app.budgets[0]
     assert budget == Budget("camera", "screen", {"p99": 0.05, "max": 1.0}, location=budget.location)

@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from holoflow.app import catalogue, fragment_schema, schema
+from holoflow.app import catalogue, fragment_schema, reuse, schema
 from holoflow.app.document import parse, plain
 from holoflow.app.report import Report
 
@@ -32,7 +32,9 @@ operators:
     fuse: off
   small:
     type: preprocess.resize
-    inputs: {{image: {{from: own.out, queue: "${{Q:-1}}", when_full: drop_newest, link: ucx}}}}
+    inputs:
+      image: {{from: own.out, queue: "${{Q:-1}}", when_full: drop_newest, link: zeromq,
+               compress: jpeg, quality: 80, encrypt: false}}
     with: {{width: 64, height: 64}}
   native:
     type: holoscan.operators:PingTensorTxOp
@@ -47,7 +49,20 @@ operators:
     on_error: skip
 fragments:
   edge: {{operators: [camera], host: a, restart: on-failure}}
-  rest: {{operators: [own], gpu: 0}}
+  rest:
+    operators: [own]
+    gpu: 0
+    host: "${{HOST:-}}"
+    port: 7500
+    cores: [0, "${{CORE:-1}}"]
+    exclusive: true
+    scheduler: {{kind: greedy, cores: [0]}}
+    environment: {{OMP_NUM_THREADS: 1, MODE: "${{MODE}}", FAST: true}}
+    memory: 2GB
+    hang: 10s
+    restart: always
+    restarts: 3
+  none: {{operators: [own], scheduler: , environment: }}
 scheduler: {{kind: event, workers: 3, cores: [0, 1]}}
 budgets: [{{from: camera, to: screen, p99: 50ms, p99.9: 60ms, when_missed: warn}}]
 fuse: auto
@@ -126,13 +141,41 @@ def test_an_app_with_all_there_is_fits(app_schema):
         ("p99: 50ms", "p99: 50"),
         ("p99: 50ms", "p98: 50ms"),
         ("gpu: 0", "gpus: 0"),
-        ("[own], gpu", "own, gpu"),
+        ("operators: [own]", "operators: own"),
+        ("compress: jpeg", "compress: gif"),
+        ("quality: 80", "quality: 0"),
+        ("encrypt: false", "encrypt: no"),
+        ("link: zeromq", "link: tcp"),
+        ("port: 7500", "port: 0"),
+        ("cores: [0, ", "cores: [-1, "),
+        ("exclusive: true", "exclusive: 1"),
+        ("{kind: greedy", "{kind: slow"),
+        ("OMP_NUM_THREADS: 1", "OMP_NUM_THREADS: [1]"),
+        ("memory: 2GB", "memory: 2"),
+        ("hang: 10s", "hang: 10"),
+        ("restart: always", "restart: yes"),
+        ("restarts: 3", "restarts: -1"),
         (SHA, "abc"),
     ],
 )
 def test_what_load_refuses_is_refused(app_schema, old, new):
     assert old in APP
     assert errors(app_schema, APP.replace(old, new, 1))
+
+
+def test_an_app_that_extends_another_has_parts_alone(app_schema):
+    text = """
+extends: base.yaml
+operators: {screen: {sync: {leader: image, tolerance: 1ms}}, none: ~}
+fragments: {edge: {host: b}, rest: ~}
+assets: {clip: {from: "file:other.mp4"}}
+scheduler: ~
+"""
+    assert errors(app_schema, text) == []
+    assert errors(app_schema, text.replace("extends: base.yaml", "app: x"))
+    assert errors(app_schema, text.replace("base.yaml", "3"))
+    assert errors(app_schema, text.replace("scheduler:", "schedule:"))
+    assert errors(app_schema, text.replace("none: ~", "none: 3"))
 
 
 def test_a_reusable_fragment_fits():
@@ -173,9 +216,15 @@ def test_types_complete_with_a_summary():
     assert by_name["capture.video"] == catalogue.summary("capture.video")
 
 
-APPS = sorted(Path(__file__).parents[3].glob("apps/*/app.yaml"))
+@pytest.mark.parametrize("name", reuse.shipped())
+def test_fragments_that_ship_fit(name):
+    validator = jsonschema.Draft202012Validator(fragment_schema())
+    assert errors(validator, reuse.shipped()[name].read_text(encoding="utf-8")) == []
 
 
-@pytest.mark.parametrize("path", APPS, ids=[path.parent.name for path in APPS])
+APPS = sorted(Path(__file__).parents[3].glob("apps/*/*.yaml"))
+
+
+@pytest.mark.parametrize("path", APPS, ids=[f"{path.parent.name}/{path.stem}" for path in APPS])
 def test_apps_that_ship_fit(app_schema, path):
     assert errors(app_schema, path.read_text(encoding="utf-8")) == []

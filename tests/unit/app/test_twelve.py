@@ -35,7 +35,7 @@ budgets:
 
 MESSAGES = """\
 app.yaml:2:1: unknown key 'colour'; known here: app, assets, budgets, defaults, description, \
-fragments, fuse, operators, …
+extends, fragments, fuse, …
 app.yaml:6:18: 'rate': a bare number where a unit belongs: 30; write a number with a unit (UNITS)\
 , such as 30hz
 app.yaml:7:3: missing parameter 'path' of operator 'file'; it is a path (clip)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from support.graphs import Add, Join, Sink, Source, Split, app, flow, node
 from support.random_graphs import random_graphs
 
-from holoflow.app.graph import App, Fragment
+from holoflow.app.graph import App, Fragment, Scheduler
 from holoflow.plan import Plan, plan
 from holoflow.plan.draw import describe, draw_dot, draw_mermaid, draw_svg, draw_text
 
@@ -113,6 +113,33 @@ def test_fragments_are_framed() -> None:
     assert "fragment view, gpu 1" in text
     root = ET.fromstring(svg)
     assert len([r for r in root.iter(f"{SVG}rect") if r.get("class") == "fragment"]) == 2
+
+
+def test_what_fragments_get_is_shown() -> None:
+    placed = Fragment(
+        "edge", ("source", "split"), host="a", port=7500, gpu=1, cores=(0, 2), exclusive=True,
+        memory=1_500_000_000, restart="always", scheduler=Scheduler("greedy", 1),
+        environment={"A": "1"},
+    )  # fmt: skip
+    graph = example()
+    flows = [replace(f, compress="jpeg", quality=70, encrypt=False) for f in graph.flows]
+    fragments = {"edge": placed, "view": Fragment("view", ("add", "join", "sink"), cores=(3,))}
+    planned = plan(replace(graph, fragments=fragments, flows=tuple(flows)))
+
+    text, described = draw_text(planned, width=300), describe(planned)
+
+    assert (
+        "fragment edge, host a, port 7500, gpu 1, cores 0 2, exclusive, memory 1.5 GB, "
+        "restart always, greedy scheduler"
+    ) in text
+    assert "fragment view, core 3" in text
+    assert "zeromq, jpeg 70, not encrypted, queue 2" in text
+    process = described["processes"][0]
+    assert (process["port"], process["cores"], process["memory"]) == (7500, [0, 2], 1_500_000_000)
+    assert (process["environment"], process["restart"]) == ({"A": "1"}, "always")
+    flow_out = next(flow for flow in described["flows"] if flow["link"] == "zeromq")
+    assert (flow_out["compress"], flow_out["quality"]) == ("jpeg", 70)
+    assert json.loads(json.dumps(described)) == described
 
 
 def test_markup_in_names_is_text() -> None:

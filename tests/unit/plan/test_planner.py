@@ -84,7 +84,7 @@ def test_one_process_where_there_are_no_fragments() -> None:
     (process,) = plan(graph).processes
     assert process.fragment == "app"
     assert process.scheduler == Scheduler("greedy", 3)
-    assert (process.host, process.gpu) == (None, None)
+    assert (process.placement.host, process.placement.gpu) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,37 @@ def test_links(hosts: tuple[str | None, str | None], link: str, expected: str) -
     planned = plan(graph)
     assert planned.flows[0].link == expected
     assert not planned.flows[0].fused
-    assert [(p.host, p.gpu) for p in planned.processes] == [(hosts[0], 1), (hosts[1], None)]
+    assert [(p.placement.host, p.placement.gpu) for p in planned.processes] == [
+        (hosts[0], 1),
+        (hosts[1], None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("here", "expected"),
+    [
+        ((), ["zeromq", "shared_memory"]),
+        (("one", "two", "three"), ["shared_memory", "shared_memory"]),
+        (("one",), ["zeromq", "shared_memory"]),
+        (("two",), ["zeromq", "zeromq"]),
+        (("one", "two"), ["shared_memory", "zeromq"]),
+        (("two", "three"), ["zeromq", "shared_memory"]),
+    ],
+)
+def test_links_between_what_is_started_here_and_elsewhere(
+    here: tuple[str, ...], expected: list[str]
+) -> None:
+    graph = app(
+        [node("source", Source), node("pass", Pass), node("sink", Sink)],
+        [flow("source", "pass"), flow("pass", "sink")],
+        fragments=[
+            fragment("one", "source", host="a"), fragment("two", "pass", host="b"),
+            fragment("three", "sink", host="b"),
+        ],
+    )  # fmt: skip
+    planned = plan(graph, here=here)
+    assert [flow.link for flow in planned.flows] == expected
+    assert planned.here == frozenset(here)
 
 
 # -- notices ---------------------------------------------------------------------------------
@@ -162,9 +192,79 @@ def test_joins_by_time_are_at_ease() -> None:
     assert plan(lossy(joined(sync=Sync("a", 0.04)), 0)).notices == ()
 
 
-def test_fragments_run_together() -> None:
-    graph = replace(
-        two(), fragments={"one": fragment("one", "source"), "two": fragment("two", "sink")}
+def placed(one: dict[str, Any], two: dict[str, Any], **fields: Any) -> App:
+    """Source in fragment one, sink in fragment two."""
+    return app(
+        [node("source", Source), node("sink", Sink)],
+        [flow("source", "sink", **fields)],
+        fragments=[fragment("one", "source", **one), fragment("two", "sink", **two)],
     )
+
+
+def test_fragments_of_several_hosts_that_run_here() -> None:
+    graph = placed({"host": "a"}, {"host": "b"})
+    assert plan(graph, here={"one"}).notices == ()
+    (notice,) = plan(graph, here={"one", "two"}).notices
+    assert notice == "app: written for the hosts a, b; all its fragments run here"
+    assert plan(placed({"host": "a"}, {"host": "a"}), here={"one", "two"}).notices == ()
+    assert plan(placed({}, {}), here={"one", "two"}).notices == ()
+
+
+def test_a_fragment_that_others_cannot_reach() -> None:
+    graph = placed({"host": "a"}, {})
     (notice,) = plan(graph).notices
-    assert notice == "app: its 2 fragments run together in one process"
+    assert notice.startswith("two: fragment 'one' is on another host and sends to it, but cannot")
+    assert plan(placed({}, {"host": "a"})).notices == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "keys"),
+    [
+        ({"compress": "zstd"}, "compress"), ({"encrypt": False}, "encrypt"),
+        ({"compress": "jpeg", "encrypt": False}, "compress and encrypt"),
+    ],
+)  # fmt: skip
+def test_keys_for_zeromq_where_memory_is_shared(fields: dict[str, Any], keys: str) -> None:
+    graph = placed({"host": "a"}, {"host": "b"}, **fields)
+    assert plan(graph).notices == ()
+    assert plan(graph, here={"two"}).notices == ()
+    notice = plan(graph, here={"one", "two"}).notices[-1]
+    assert notice.startswith(f"sink: {keys} of the flow from 'source.out' changes nothing, as ")
+    assert "shared_memory carries it here" in notice
+
+
+@pytest.mark.parametrize(
+    ("placement", "restarted", "told"),
+    [
+        ({"x": "source a b join sink"}, "x", ""),  # all of it starts anew
+        ({"x": "source", "y": "a b join sink"}, "y", "y"),  # what a and b had differs
+        ({"x": "source", "y": "a b join sink"}, "x", "x"),  # it may have sent to a alone
+        ({"x": "source a b", "y": "join sink"}, "y", "y"),
+        ({"x": "source a join sink", "y": "b"}, "y", "y"),
+        ({"x": "source a b join", "y": "sink"}, "x", ""),
+        ({"x": "source a b join", "y": "sink"}, "y", ""),
+    ],
+)
+def test_joins_and_crashes(placement: dict[str, str], restarted: str, told: str) -> None:
+    fragments = {
+        name: fragment(
+            name, *operators.split(), restart="on-failure" if name == restarted else "never"
+        )
+        for name, operators in placement.items()
+    }
+    notices = plan(replace(joined(), fragments=fragments)).notices
+    assert bool(notices) == bool(told)
+    if told:
+        assert f"messages may be lost with a crash of {told!r}, so that" in notices[0]
+    timed = replace(joined(sync=Sync("a", 0.04)), fragments=fragments)
+    assert plan(timed).notices == ()
+
+
+def test_joins_of_lossy_flows_and_crashes() -> None:
+    graph = lossy(joined(), 0)
+    fragments = {
+        "x": fragment("x", "source", restart="always"),
+        "y": fragment("y", "a", "b", "join", "sink"),
+    }
+    (notice,) = plan(replace(graph, fragments=fragments)).notices
+    assert "messages may be dropped at 'a' or lost with a crash of 'x', so that" in notice
