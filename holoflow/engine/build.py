@@ -25,6 +25,7 @@ from holoflow.flow.export import nvtx
 from holoflow.flow.ledger import Ledger, Row
 from holoflow.flow.paths import PathTree, Stop
 from holoflow.link.links import Links
+from holoflow.link.ucx import UcxTransport
 from holoflow.operator import Operator
 from holoflow.plan.part import leaves
 from holoflow.plan.plan import Plan, PlannedFlow
@@ -45,6 +46,8 @@ class Program:
     """Flows that leave the process."""
     natives: dict[str, Account] = field(default_factory=dict)
     """Accounts of Holoscan's own operators."""
+    ucx: UcxTransport | None = None
+    """Link whose ends are operators of Holoscan's, too."""
 
 
 def make_operator(node: Node) -> Operator:
@@ -96,6 +99,7 @@ def build(
     program = Program(plan, control, hosts, [], queues, budgets)
     if links is not None:
         program.outgoing = _make_outgoing(plan, links, control)
+        program.ucx = links.ucx
     for stage in plan.stages:
         if app.operators[stage.operators[0]].native is None:
             name = stage.operators[0]

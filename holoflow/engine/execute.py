@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import math
 import os
 import signal
 import threading
@@ -33,6 +34,7 @@ from holoflow.engine.timers import SimulatedTimers, Timers
 from holoflow.errors import HoloflowError
 from holoflow.flow.books import Sample, Snapshot
 from holoflow.link.links import Links
+from holoflow.link.ucx import UcxTransport
 from holoflow.plan.plan import Plan
 
 Observe: TypeAlias = Callable[[Snapshot, tuple[Sample, ...]], None]
@@ -40,6 +42,9 @@ Observe: TypeAlias = Callable[[Snapshot, tuple[Sample, ...]], None]
 
 LOOK = 0.5
 """Seconds between looks at the run, at most."""
+
+IMPATIENCE = 5.0
+"""Seconds after which is said which parts of the app have not joined yet."""
 
 GRACE = 5.0
 """Seconds that operators get to return after the run was told to stop now."""
@@ -72,10 +77,13 @@ def execute(
 def choose_engine(options: RunOptions, plan: Plan) -> EngineName:
     """Return the engine that is asked for, or the best that is there; raises HoloflowError."""
     native = any(node.native is not None for node in plan.app.operators.values())
-    engine = options.engine or ("holoscan" if native or runtime.available() else "inline")
+    ucx = any(flow.link == "ucx" for flow in plan.flows)
+    engine = options.engine or ("holoscan" if native or ucx or runtime.available() else "inline")
     if engine == "holoscan":
         runtime.load()
         _check_cores(plan.app.scheduler)
+    elif ucx:
+        raise HoloflowError("engine inline has no ucx, which is Holoscan's; use --engine holoscan")
     elif native:
         names = [n.name for n in plan.app.operators.values() if n.native is not None]
         raise HoloflowError(
@@ -131,6 +139,7 @@ class _Run:
         return OperatorContext(
             name=name,
             output=self.options.output,
+            incarnation=self.options.incarnation,
             log=logging.getLogger(f"holoflow.operator.{name}"),
             lossless=self.options.lossless,
             now=self.timers.now,
@@ -196,13 +205,38 @@ class _Run:
         giving = [stage for stage in self.program.stages if stage not in taking]
         if not all(self._try(s.hosts[0].name, "start", s.begin) for s in taking):
             return False
-        if self.links is not None:
-            self.links.accept()
+        if self.links is not None and not self._joined(self.links):
+            return False
         if ready is not None and not ready():
+            return False
+        if self.program.ucx is not None and not self._meet(self.program.ucx):
             return False
         # The stream begins now: however long the operators took, no frame of it is behind.
         self.timers.restart(self.control.restart())
         return all(self._try(s.hosts[0].name, "start", s.begin) for s in giving)
+
+    def _joined(self, links: Links) -> bool:
+        """Join the other parts; false where the run is told to end before they are there."""
+        links.accept()
+        if self.options.incarnation:
+            return True  # the others go on, and may have ended by now
+        impatient = time.monotonic() + IMPATIENCE
+        while waits := links.waits_for():
+            if self.stopper.drain.is_set():
+                return False
+            if time.monotonic() > impatient:
+                impatient = math.inf
+                logging.getLogger("holoflow.link").info("still waiting: %s", waits)
+            time.sleep(0.02)
+        return True
+
+    def _meet(self, ucx: UcxTransport) -> bool:
+        """Wait for the peers, whose addresses Holoscan needs to know; whether all are there."""
+        try:
+            return ucx.meet(self._in_a_hurry)
+        except HoloflowError as error:
+            self.control.fail(Failure("ucx", "start", describe(error), error))
+            return False
 
     def _in_a_hurry(self) -> bool:
         """Whether what was sent is not to be waited for until it has arrived."""

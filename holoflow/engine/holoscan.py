@@ -78,6 +78,7 @@ class _Application(core.Application):  # type: ignore[name-defined, misc]
         self.on_tick = on_tick
         self.frames = frames
         self.natives: Any = None
+        self.ucx: Any = None
         self.stage_operators: list[StageOp] = []
         super().__init__()
 
@@ -96,6 +97,10 @@ class _Application(core.Application):  # type: ignore[name-defined, misc]
             from holoflow.engine.native_run import Natives
 
             self.natives = Natives(self, self.program, natives, self.on_tick, self.frames)
+        if self.program.ucx is not None:
+            from holoflow.engine.ucx import UcxEnds
+
+            self.ucx = UcxEnds(self, self.program.ucx, self.program.control)
 
     def let_go(self) -> None:
         """Drop all that the run has held."""
@@ -117,7 +122,7 @@ def run_holoscan(
             ticks = sum(stage.ticks for stage in program.stages)
             _run_application(program, on_tick, options, natives=natives)
             finished = all(stage.finished for stage in program.stages)
-            if finished or natives or control.aborted:
+            if finished or natives or control.aborted or program.ucx is not None:
                 break
             # Holoscan takes it for a deadlock when the machine leaves the process standing, and
             # ends at a signal that comes before its handlers are replaced. The stages have kept
@@ -144,8 +149,14 @@ def _run_application(
     standstill = NATIVE_STANDSTILL if natives else STANDSTILL
     app.scheduler(make_scheduler(app, program.plan.app.scheduler, standstill))
     try:
-        app.run()
+        error = _run(app)
+        if app.ucx is not None:
+            app.ucx.check(error)
+        elif error is not None:
+            raise error
     finally:
+        if app.ucx is not None:
+            app.ucx.end()
         if app.natives is not None:
             app.natives.end()
         app.let_go()
@@ -153,10 +164,23 @@ def _run_application(
             _ended.append(app)
 
 
+def _run(app: Any) -> BaseException | None:
+    """Run `app`; return what its run has raised, if anything."""
+    try:
+        app.run()
+    except BaseException as error:
+        return error
+    return None
+
+
 def make_scheduler(app: Any, scheduler: Scheduler, standstill: int = STANDSTILL) -> Any:
     """Return Holoscan's scheduler as the app asks for it; `standstill` (ms) ends the run."""
     schedulers = holoscan.schedulers
-    common = {"name": "holoflow scheduler", "stop_on_deadlock_timeout": standstill}
+    common = {
+        "name": "holoflow scheduler",
+        "stop_on_deadlock_timeout": standstill,
+        "network_connection_timeout": standstill,
+    }
     if scheduler.kind == "greedy":
         return schedulers.GreedyScheduler(app, **common)
     if scheduler.kind == "multithread":

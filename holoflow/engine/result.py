@@ -38,6 +38,8 @@ class RunOptions:
     """Keep the raw calls on the newest so many frames of each source."""
     returns: RestartPolicy = "never"
     """When the process is going to be started again, so that its links stay open for it."""
+    incarnation: int = 0
+    """How often the process of these operators had been started before in this run."""
     run: str = field(default_factory=lambda: secrets.token_hex(4))
     """Identifies the run, in all its processes."""
 

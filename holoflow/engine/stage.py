@@ -101,7 +101,8 @@ class Stage:
     @property
     def reading(self) -> bool:
         """Whether it waits for a device or another process, and so cannot be said to be stalled."""
-        return any(not outgoing.has_room() for outgoing in self._outgoing)
+        # Even where there is room by now: whoever made it may not have said so yet.
+        return bool(self._outgoing) and self._held_since is not None
 
     # -- sleeping and waking ---------------------------------------------------------------
 
@@ -129,8 +130,11 @@ class Stage:
 
     def _called_from_outside(self) -> bool:
         """Have other processes wake the stage from now on; whether one of them already would."""
+        if self._held_since is None:
+            return False
         held = [outgoing for outgoing in self._outgoing if not outgoing.has_room()]
-        return any(outgoing.about_to_sleep() for outgoing in held)
+        # Where there is room by now, nobody else is going to say so.
+        return self.has_room() or any(outgoing.about_to_sleep() for outgoing in held)
 
     # -- working ---------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeAlias
 
-from holoflow.app.graph import Endpoint, Scheduler
+from holoflow.app.graph import Endpoint, Fragment, Scheduler
 from holoflow.flow.books import FlowBooks, OperatorBooks, Snapshot
 from holoflow.plan.draw.layout import Layout, lay_out
 from holoflow.plan.plan import PlannedFlow, Process, Stage
@@ -94,6 +94,7 @@ def _processes(operators: Sequence[OperatorBooks]) -> list[Process]:
             fragment,
             tuple(Stage(_in_order(name, members)) for name, members in inside.items()),
             Scheduler(),
+            Fragment(fragment, tuple(name for members in inside.values() for name in members)),
         )
         for fragment, inside in stages.items()
     ]

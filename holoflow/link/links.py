@@ -8,6 +8,7 @@ from typing import get_args
 
 from holoflow.flow.ledger import ARRIVED, CLOSED, GONE, SENT, Ledger, Row, waiting
 from holoflow.link.ends import Consumer, Inlet, LinkedFlow, Outlet, Producer, Transport
+from holoflow.link.ucx import UcxTransport
 from holoflow.link.wire import Types
 from holoflow.operator import Operator
 from holoflow.plan.plan import LinkKind, Plan, PlannedFlow
@@ -51,6 +52,12 @@ class Links:
         }
         self._sent: list[LinkedFlow] = []
         self._ends: dict[int, list[Producer | Consumer]] = {}
+
+    @property
+    def ucx(self) -> UcxTransport | None:
+        """The transport whose operators the engine adds to its own, if there is one."""
+        transport = self._transports.get("ucx")
+        return transport if isinstance(transport, UcxTransport) else None
 
     def row(self, flow: PlannedFlow) -> Row:
         """Return where `flow` is counted."""

@@ -13,6 +13,7 @@ from holoflow.plan.draw.facts import gigabytes
 from holoflow.plan.machine import Machine, read_machine
 from holoflow.plan.plan import Plan, Process
 from holoflow.plan.stages import fragment_of
+from holoflow.plan.ucx import find_faults
 
 
 def require_placement(plan: Plan) -> None:
@@ -99,6 +100,7 @@ def _apart(plan: Plan) -> Iterator[tuple[str, str, str]]:
             wrong = f"only one end of the flow from {str(flow.source)!r} to {str(flow.target)!r}, "
             wrong += "which shared memory carries, is started here"
             yield name, wrong, "start both fragments together, or write link: auto"
+    yield from find_faults(plan)
     owners: dict[int, str] = {}
     for name in listeners(plan):
         port = plan.app.fragments[name].port

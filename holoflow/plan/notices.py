@@ -35,7 +35,9 @@ def _unnamed_hosts(plan: Plan) -> Iterable[str]:
 def _unpacked(plan: Plan) -> Iterable[str]:
     """Find flows with keys for zeromq that something else carries."""
     for flow in plan.flows:
-        keys = ["compress"] * (flow.compress != "none") + ["encrypt"] * (not flow.encrypt)
+        keys = ["compress"] * (flow.compress != "none") + ["encrypt"] * (
+            not flow.encrypt and flow.link != "ucx"
+        )
         if keys and flow.link not in ("zeromq", "none"):
             yield (
                 f"{flow.target.operator}: {' and '.join(keys)} of the flow from "

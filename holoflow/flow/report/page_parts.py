@@ -370,6 +370,7 @@ def _run(report: RunReport, _: Explanation) -> Iterator[Html]:
             "Processes of the run",
             (
                 Column("fragment", "name"), Column("host", "words"), Column("process"),
+                Column("restarts", help="how often its process was started again"),
                 Column("engine", "words"), Column("scheduler", "words"), Column("workers"),
                 Column("cores"), Column("CPU cores in use"), Column("memory"),
                 Column("interpreter lock", help="share of the time in which threads wait for it"),
@@ -389,6 +390,7 @@ def _fragment(books: FragmentBooks) -> list[Child]:
         books.name,
         books.host,
         str(books.pid),
+        text.count(books.restarts),
         books.engine,
         books.scheduler,
         text.count(books.workers),

@@ -117,12 +117,12 @@ def read_report(path: Path) -> RunReport:
         raise HoloflowError(f"broken report: {error}: {file}") from None
 
 
-def write_error_log(folder: Path, error: BaseException) -> Path:
-    """Write the traceback of `error`; returns the file."""
+def write_error_log(folder: Path, error: BaseException | str) -> Path:
+    """Write the traceback of `error`, or that which it is; returns the file."""
     path = folder / ERROR_LOG
     # backslashreplace: what an exception says may hold bytes that were never text
     with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
-        file.writelines(traceback.format_exception(error))
+        file.writelines([error] if isinstance(error, str) else traceback.format_exception(error))
     return path
 
 

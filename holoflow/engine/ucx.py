@@ -1,0 +1,285 @@
+"""The flows that ucx carries in an application of Holoscan's: an operator at each end of them.
+
+They use the connectors that Holoscan's distributed mode sets up, without its driver and workers:
+these listen on all interfaces to whoever comes, end with success when an operator has failed, and
+hang when a peer dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from holoflow.engine import runtime
+from holoflow.engine.control import Control
+from holoflow.engine.result import Failure
+from holoflow.errors import HoloflowError
+from holoflow.link.ucx import UcxTransport
+from holoflow.link.ucx.parcel import pack
+from holoflow.link.ucx.receiving import Receiving
+from holoflow.link.ucx.sending import Sending
+from holoflow.link.ucx.settings import LOOPBACK
+from holoflow.link.ucx.switchboard import Line
+
+holoscan = runtime.load()
+core = holoscan.core
+UcxContext = importlib.import_module("holoscan.network_contexts").UcxContext
+State = holoscan.conditions.AsynchronousEventState
+_UCX = core.IOSpec.ConnectorType.UCX
+_FAULT: Final = 2
+"""Policy of Holoscan's queues: a message too many is an error. There is never one."""
+
+_log = logging.getLogger("holoflow.link")
+
+NUDGE: Final = 0.01
+"""Seconds after which an operator is looked at again: Holoscan forgets to, now and then."""
+PATIENCE: Final = 2.0
+"""Seconds that peers get to end a stream once the run is to end now."""
+
+
+def _stop(operator: Any) -> None:
+    """Have Holoscan call `operator` no more, from any thread."""
+    operator.stop_execution()
+    operator.condition.event_state = State.EVENT_DONE  # only of this Holoscan takes notice
+
+
+class _UcxOp(core.Operator):  # type: ignore[name-defined, misc]
+    """One end of a flow."""
+
+    def __init__(self, fragment: Any, end: Any, line: Line, kind: str) -> None:
+        self.end = end
+        self.line = line
+        self._over = False
+        self._lock = threading.Lock()
+        name = f"ucx {kind} {end.flow.number}"
+        self.condition = holoscan.conditions.AsynchronousCondition(fragment, name=f"{name} goes on")
+        super().__init__(fragment, self.condition, name=name)
+        self.enable_metadata(False)  # it would travel as a pickle
+        end.kick = self.look
+
+    def look(self) -> None:
+        """Have Holoscan look at the operator again, unless it is over; from any thread."""
+        if self.end.done:
+            self.finish()
+        with self._lock:
+            if not self._over:
+                self.condition.event_state = State.EVENT_DONE
+
+    def finish(self) -> None:
+        """Do no more."""
+        with self._lock:
+            if not self._over:  # said again and again, it would keep the application awake
+                self._over = True
+                _stop(self)
+
+    def let_go(self) -> None:
+        """Drop the end of the link; Holoscan may keep the operator for ever."""
+        self.end.kick = lambda: None
+        del self.end, self.line
+
+
+class SenderOp(_UcxOp):
+    """Sends what the outlet of a flow holds, one message after the other."""
+
+    end: Sending
+
+    def setup(self, spec: Any) -> None:
+        """Declare the output, which UCX takes to the other end."""
+        address = socket.gethostbyname(self.line.at.host)
+        spec.output("out").connector(
+            _UCX,
+            capacity=1,
+            policy=_FAULT,
+            receiver_address=address,
+            local_address=LOOPBACK if self.end.near else "0.0.0.0",  # noqa: S104 - as UCX routes
+            port=self.line.port,
+            local_port=0,
+            maximum_connection_retries=10,
+        )
+
+    def compute(self, _op_input: Any, op_output: Any, _context: Any) -> None:
+        """Emit the next message; sleep where there is none, or the other end is not ready."""
+        with self._lock:
+            parcel = self.end.next()
+            if parcel is None and not self._over:
+                self.condition.event_state = State.EVENT_WAITING
+        if parcel is not None:
+            op_output.emit(pack(parcel), "out")
+
+
+class ReceiverOp(_UcxOp):
+    """Hands over what comes."""
+
+    end: Receiving
+
+    def setup(self, spec: Any) -> None:
+        """Declare the input, which UCX listens for."""
+        spec.input("in").connector(
+            _UCX,
+            capacity=1,
+            policy=_FAULT,
+            address=socket.gethostbyname(self.line.at.host),
+            port=self.line.port,
+        )
+
+    def start(self) -> None:
+        """Tell the sender that UCX listens by now."""
+        self.end.listen()
+
+    def compute(self, op_input: Any, _op_output: Any, _context: Any) -> None:
+        """Hand over a message."""
+        try:
+            with _without_pickles():
+                tensors = op_input.receive("in")
+        except Exception as error:  # whatever a stranger's message does to Holoscan
+            _log.error("%s: %s", self.line.name, error)
+            return
+        if tensors is not None:
+            self.end.come(tensors)
+
+
+class KeeperOp(core.Operator):  # type: ignore[name-defined, misc]
+    """Keeps the application going until all streams have ended.
+
+    Holoscan takes an application for ended when it only waits for messages.
+    """
+
+    def __init__(self, fragment: Any) -> None:
+        self.over = False
+        self.at_work = threading.Event()
+        """Set once Holoscan's schedulers are."""
+        self._lock = threading.Lock()
+        self.condition = holoscan.conditions.AsynchronousCondition(fragment, name="ucx is at work")
+        super().__init__(fragment, self.condition, name="ucx keeper")
+
+    def setup(self, spec: Any) -> None:
+        """Declare no ports."""
+
+    def compute(self, _op_input: Any, _op_output: Any, _context: Any) -> None:
+        """Sleep until it is over."""
+        self.at_work.set()
+        with self._lock:
+            if not self.over:
+                self.condition.event_state = State.EVENT_WAITING
+
+    def finish(self) -> None:
+        """Let the application end when everything else has."""
+        with self._lock:
+            if not self.over:
+                self.over = True
+                _stop(self)
+
+
+class UcxEnds:
+    """All ends of ucx flows in one application, and the thread that watches them."""
+
+    def __init__(self, application: Any, transport: UcxTransport, control: Control) -> None:
+        """Add the operators for the flows of `transport`, whose peers are all there."""
+        self._transport = transport
+        self._control = control
+        self._ended = threading.Event()
+        context = UcxContext(application, name="ucx context")
+        # The arrays of messages lie in main memory; asking for a GPU would fail without one.
+        context.add_arg(core.py_object_to_arg(True, "cpu_data_only"))
+        application.network_context(context)
+        self.operators: list[_UcxOp] = [
+            SenderOp(application, end, line, "to") for end, line in transport.sendings
+        ]
+        self.operators += [
+            ReceiverOp(application, end, line, "from") for end, line in transport.receivings
+        ]
+        self._keeper = KeeperOp(application)
+        for operator in (*self.operators, self._keeper):
+            application.add_operator(operator)
+        self._thread = threading.Thread(target=self._watch, name="ucx watch", daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        """Nudge the operators, and end them when a peer has gone or the run is to end now."""
+        give_up: float | None = None
+        while not self._ended.wait(NUDGE):
+            failure = self._transport.failure
+            if failure is not None:  # told at once: the application may never come back from UCX
+                self._control.stalled(Failure("engine", "", str(failure), failure))
+            if self._control.aborted:
+                give_up = give_up or time.monotonic() + PATIENCE
+            if not self._keeper.at_work.is_set():
+                continue
+            over = failure is not None or (give_up is not None and time.monotonic() >= give_up)
+            for operator in self.operators:
+                if over:
+                    operator.finish()
+                else:
+                    operator.look()
+            if over or self._transport.done:
+                self._keeper.finish()
+
+    def end(self) -> None:
+        """Watch no more; the application has ended."""
+        self._ended.set()
+        self._thread.join()
+        for operator in self.operators:
+            operator.let_go()
+
+    def check(self, error: BaseException | None) -> None:
+        """Raise HoloflowError where a stream has not ended on both ends, though it was to.
+
+        `error` is what Holoscan's run has raised, if anything; often it ends without a word.
+        """
+        if self._transport.failure is not None:
+            raise self._transport.failure from error
+        if error is not None or not (self._transport.done or self._control.aborted):
+            peers = self._transport.unfinished
+            raise HoloflowError(
+                f"the ucx connection with {peers} broke, and cannot be made again"
+            ) from error
+
+
+class _Refusing(threading.local):
+    """Whether the thread receives a message of a peer's."""
+
+    active = False
+
+
+_refusing = _Refusing()
+
+
+@contextlib.contextmanager
+def _without_pickles() -> Iterator[None]:
+    """Raise HoloflowError where Holoscan is about to unpickle what has come over the network.
+
+    It does so with whatever message says that it is a pickle, and nobody else is to decide what
+    runs here.
+    """
+    _guard()
+    _refusing.active = True
+    try:
+        yield
+    finally:
+        _refusing.active = False
+
+
+def _guard() -> None:
+    """Put a guard before the function that Holoscan unpickles with."""
+    cloudpickle = sys.modules.get("cloudpickle")
+    if cloudpickle is None:
+        with contextlib.suppress(ImportError):
+            import cloudpickle  # type: ignore[import-untyped, no-redef]
+    loads: Callable[..., Any] | None = getattr(cloudpickle, "loads", None)
+    if loads is None or hasattr(loads, "guarded"):
+        return
+
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        if _refusing.active:
+            raise HoloflowError("a message came that is a pickle; only tensors may come by ucx")
+        return loads(*args, **kwargs)
+
+    guarded.guarded = True  # type: ignore[attr-defined]
+    cloudpickle.loads = guarded  # type: ignore[union-attr]

@@ -1,0 +1,104 @@
+"""Opening the links of a process: for every kind of link that its flows need, what carries it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from holoflow.link.ends import Transport
+from holoflow.plan.addresses import addresses, crosses_hosts
+from holoflow.plan.part import enters, leaves, part
+from holoflow.plan.plan import LinkKind, Plan, PlannedFlow
+from holoflow.plan.stages import fragment_of
+
+if TYPE_CHECKING:
+    from holoflow.link.zeromq import Address, ZeroMQ
+
+
+def open_transports(
+    plan: Plan, fragment: str, folder: Path, run: str, digest: str, hosts: Mapping[str, str]
+) -> dict[LinkKind, Transport]:
+    """Return what carries the flows between `fragment` and the others of `plan`.
+
+    `folder` is the run's private folder on this host, `digest` what both ends of a link must
+    agree on, and `hosts` the addresses of hosts by their names in the app. Raises HoloflowError
+    where keys or addresses are missing, or one cannot listen.
+    """
+    own = part(plan, fragment)
+    linked = [flow for flow in own.flows if enters(own, flow) or leaves(own, flow)]
+    kinds = {flow.link for flow in linked}
+    transports: dict[LinkKind, Transport] = {}
+    if "shared_memory" in kinds:
+        from holoflow.link.shared_memory import SharedMemory
+
+        transports["shared_memory"] = SharedMemory(fragment, folder, run)
+    if "zeromq" in kinds:
+        transports["zeromq"] = _open_zeromq(plan, fragment, folder, run, digest, hosts)
+    if "ucx" in kinds:
+        from holoflow.link.ucx import Peers, UcxTransport
+
+        named = {name: f.host for name, f in plan.app.fragments.items() if f.host is not None}
+        places = {name: hosts.get(host, host) for name, host in named.items()}
+        # All hosts know the run by the same name.
+        transports["ucx"] = UcxTransport(plan, Peers(folder, digest[:16], places))
+    return transports
+
+
+def check_keys(plan: Plan) -> None:
+    """Raise HoloflowError where a fragment that runs here lacks a key for a link to another."""
+    here = plan.here if plan.here is not None else tuple(plan.app.fragments)
+    for fragment in here:
+        if fragment in plan.app.fragments:
+            _server_keys(plan, fragment)
+
+
+def _open_zeromq(
+    plan: Plan, fragment: str, folder: Path, run: str, digest: str, hosts: Mapping[str, str]
+) -> ZeroMQ:
+    from holoflow.link.keys import KeyStore
+    from holoflow.link.zeromq import Address, AppIdentity, ZeroMQ, on_host, on_network
+
+    reached = addresses(plan, hosts)
+    keys = _server_keys(plan, fragment)
+    binds: dict[str, Address] = {}
+    peers: dict[str, Address] = {}
+    for flow in plan.flows:
+        source, target = (fragment_of(plan.app, end.operator) for end in (flow.source, flow.target))
+        if flow.link != "zeromq" or source == target or fragment not in (source, target):
+            continue
+        if crosses_hosts(plan, flow):
+            address = Address(on_network(*reached[target]), keys.get(target))
+        else:
+            address = Address(on_host(folder, target))
+        if fragment == target:
+            binds[address.endpoint] = address
+        else:
+            peers[target] = address
+    identity = AppIdentity(plan.app.name, digest, run)
+    store = KeyStore() if keys else None
+    return ZeroMQ(fragment, identity, list(binds.values()), peers, keys=store)
+
+
+def _server_keys(plan: Plan, fragment: str) -> dict[str, str]:
+    """Return the public keys of those who listen for encrypted flows from or to `fragment`."""
+    from holoflow.link.keys import KeyStore
+    from holoflow.link.zeromq import encrypted
+
+    entering: dict[str, list[PlannedFlow]] = {}
+    for flow in plan.flows:
+        if flow.link == "zeromq" and crosses_hosts(plan, flow):
+            entering.setdefault(fragment_of(plan.app, flow.target.operator), []).append(flow)
+    found: dict[str, str] = {}
+    for listener, flows in entering.items():
+        senders = {fragment_of(plan.app, flow.source.operator) for flow in flows}
+        if fragment not in (listener, *senders) or not encrypted(listener, flows):
+            continue
+        store = KeyStore()
+        if listener == fragment:
+            found[listener] = store.own().public
+            store.of(sorted({plan.app.fragments[name].host or name for name in senders}))
+        else:
+            host = plan.app.fragments[listener].host or listener
+            found[listener] = store.of([host])[host]
+    return found

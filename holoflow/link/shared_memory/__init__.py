@@ -1,0 +1,9 @@
+"""Links in memory that the processes of one host share.
+
+iceoryx2 carries the samples; `docs/links.md` tells how messages lie in them.
+"""
+
+from holoflow.link.shared_memory.leftovers import remove_leftovers
+from holoflow.link.shared_memory.transport import SharedMemory
+
+__all__ = ["SharedMemory", "remove_leftovers"]

@@ -1,0 +1,134 @@
+"""Doorbells: how a process wakes an end of a link that sleeps in another one.
+
+Each process has a socket in the run's folder and a thread that reads it. Only who finds the flag
+in the ledger set rings, so that nothing is rung for while there is work; and who rings looks at
+the flag right after it has changed what the sleeper waits for. Processors may still reorder the
+two; and a bell may be full, or missing for a moment. So the thread looks, now and then, whether
+an end of its process sleeps although there is work for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import socket
+import struct
+import threading
+import time
+from pathlib import Path
+from typing import Final, Protocol
+
+LOOK: Final = 0.05
+"""Seconds that a wake-up may be late which was lost."""
+MORE: Final = b"m"
+"""Something has come, or the stream has ended."""
+ROOM: Final = b"r"
+"""There is room."""
+
+_LOOK = struct.pack("@ll", 0, int(LOOK * 1e6))
+_RING = struct.Struct("<cq")
+_LONGEST = 100
+"""Bytes of a socket's path; the system takes 107."""
+
+_log = logging.getLogger("holoflow.link")
+
+
+class End(Protocol):
+    """An end of a link that may sleep."""
+
+    def wake(self) -> None:
+        """Look again, from any thread."""
+
+    def missed(self) -> bool:
+        """Whether it sleeps although there is something for it to do."""
+
+
+class Bell:
+    """The bell of this process, and the way to those of others."""
+
+    def __init__(self, folder: Path, fragment: str) -> None:
+        """Listen for `fragment`; a socket that its former process has left is replaced."""
+        self._folder = folder
+        self._ends: dict[tuple[bytes, int], End] = {}
+        self._path = bell_path(folder, fragment)
+        self._paths: dict[str, str] = {}
+        self._closed = False
+        self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._ringing = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._ringing.setblocking(False)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                self._path.unlink()
+            self._listening.bind(str(self._path))
+        except OSError:
+            self._listening.close()
+            self._ringing.close()
+            raise
+        # Not settimeout: that would cost a system call more each time.
+        self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _LOOK)
+        self._thread = threading.Thread(target=self._listen, name="bell", daemon=True)
+        self._thread.start()
+
+    def answer(self, what: bytes, flow: int, end: End) -> None:
+        """Have `end` woken when `what` is rung for `flow`."""
+        self._ends[what, flow] = end
+
+    def ring(self, fragment: str, what: bytes, flow: int) -> None:
+        """Wake the end of `flow` in `fragment`; nothing happens where nobody listens."""
+        path = self._paths.get(fragment)
+        if path is None:
+            path = self._paths[fragment] = str(bell_path(self._folder, fragment))
+        with contextlib.suppress(OSError):
+            self._ringing.sendto(_RING.pack(what, flow), path)
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._closed:
+            return
+        self._closed = True
+        with contextlib.suppress(OSError):
+            self._ringing.sendto(b"", str(self._path))
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+        self._listening.close()
+        self._ringing.close()
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+
+    def _listen(self) -> None:
+        look = time.monotonic() + LOOK
+        while not self._closed:
+            try:
+                rung = self._listening.recv(64)
+            except BlockingIOError:
+                rung = b""
+            except OSError:
+                return
+            if len(rung) == _RING.size:
+                end = self._ends.get(_RING.unpack(rung))
+                if end is not None and not self._closed:
+                    _wake(end)
+            if time.monotonic() >= look:
+                self._look()
+                look = time.monotonic() + LOOK
+
+    def _look(self) -> None:
+        for end in list(self._ends.values()):
+            if not self._closed and end.missed():
+                _wake(end)
+
+
+def bell_path(folder: Path, fragment: str) -> Path:
+    """Return where `fragment` listens; its name is shortened where it is too long for a socket."""
+    path = folder / f"{fragment}.bell"
+    if len(str(path).encode()) <= _LONGEST:
+        return path
+    return folder / f"{hashlib.blake2s(fragment.encode()).hexdigest()[:12]}.bell"
+
+
+def _wake(end: End) -> None:
+    try:
+        end.wake()
+    except Exception:  # no stage may take the bell of all others with it
+        _log.exception("a stage cannot be woken")

@@ -1,0 +1,138 @@
+"""iceoryx2's side of links: one service for each output port."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from holoflow.errors import HoloflowError
+from holoflow.extras import optional
+from holoflow.link.shared_memory.leftovers import MEMORY, prefix
+from holoflow.link.shared_memory.room import free
+
+HELD: Final = 8
+"""Messages that an input may keep beside those in its queue before they are copied."""
+LOANS: Final = 16
+"""Arrays of an output that may be in shared memory at a time."""
+LEAST: Final = 4 << 20
+"""Bytes that iceoryx2's own books may take."""
+
+_SLACK = 2
+_PATIENCE = 5.0
+"""Seconds that making a service may take: another process may be removing what a dead one left."""
+
+
+class Services:
+    """The services of one process."""
+
+    def __init__(self, folder: Path, run: str) -> None:
+        """Keep all files in `folder`, but for the memory itself, whose names begin as `run`'s do.
+
+        Raises HoloflowError where there is no shared memory to be had.
+        """
+        self._iox: Any = optional("iceoryx2", "shared-memory")
+        self._iox.set_log_level_from_env_or(self._iox.LogLevel.Fatal)  # errors come as exceptions
+        _require_room()
+        config = self._iox.config.default()
+        config.global_cfg.prefix = self._iox.FileName.new(prefix(run))
+        config.global_cfg.root_path = self._iox.Path.new(str(folder / "iceoryx2"))
+        (folder / "iceoryx2").mkdir(mode=0o700, exist_ok=True)
+        builder = self._iox.NodeBuilder.new().config(config)
+        builder = builder.signal_handling_mode(self._iox.SignalHandlingMode.Disabled)
+        try:
+            self._node = builder.create(self._iox.ServiceType.Ipc)
+        except self._iox.NodeCreationFailure as error:
+            raise HoloflowError(f"no shared memory in {MEMORY} and {folder}: {error}") from error
+        for file in MEMORY.glob(f"{prefix(run)}*.global_mgmt"):
+            with contextlib.suppress(OSError):  # others of the run have done so by now
+                file.chmod(0o600)
+
+    def make(self, name: str, flows: int, queue: int) -> Any:
+        """Make the service `name` for `flows` flows, whose longest queue has `queue` places.
+
+        Opens it where it is there already. Raises HoloflowError where neither is possible.
+        """
+        _require_room()
+        # Those that died are counted until somebody has tidied up after them.
+        ends = 2 * (flows + 1) + 2
+        builder = (
+            self._builder(name)
+            .enable_safe_overflow(True)
+            .subscriber_max_buffer_size(buffered(queue))
+            .subscriber_max_borrowed_samples(max(queue + HELD, LOANS) + _SLACK)
+            .max_publishers(4)
+            .max_subscribers(ends)
+            .max_nodes(ends + 4)
+        )
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            self._node.try_cleanup_dead_nodes()
+            try:
+                return builder.open_or_create()
+            except (
+                self._iox.PublishSubscribeCreateError,
+                self._iox.PublishSubscribeOpenError,
+                self._iox.PublishSubscribeOpenOrCreateError,
+            ) as error:
+                if time.monotonic() > deadline:
+                    raise HoloflowError(f"no shared memory for {name}: {error}") from error
+                time.sleep(0.02)
+
+    def find(self, name: str) -> Any:
+        """Open the service `name`; None while it is not there."""
+        try:
+            return self._builder(name).open()
+        except self._iox.PublishSubscribeOpenError:
+            return None
+
+    def publisher(self, service: Any, name: str) -> Any:
+        """Make the sending port. Raises HoloflowError where that is not possible."""
+        builder = (
+            service.publisher_builder()
+            .initial_max_slice_len(4096)
+            .allocation_strategy(self._iox.AllocationStrategy.PowerOfTwo)
+            .max_loaned_samples(LOANS + _SLACK)
+        )
+        return self._port(builder, name)
+
+    def subscriber(self, service: Any, name: str, queue: int) -> Any:
+        """Make a receiving port, of an input whose queue has `queue` places.
+
+        Raises HoloflowError where that is not possible.
+        """
+        return self._port(service.subscriber_builder().buffer_size(buffered(queue)), name)
+
+    def _port(self, builder: Any, name: str) -> Any:
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return builder.create()
+            except (self._iox.PublisherCreateError, self._iox.SubscriberCreateError) as error:
+                if time.monotonic() > deadline:
+                    raise HoloflowError(f"no shared memory for {name}: {error}") from error
+            self._node.try_cleanup_dead_nodes()
+            time.sleep(0.02)
+
+    def _builder(self, name: str) -> Any:
+        services = self._node.service_builder(self._iox.ServiceName.new(name))
+        return services.publish_subscribe(self._iox.Slice[ctypes.c_uint8])
+
+
+def buffered(queue: int) -> int:
+    """Return how many messages may lie in shared memory for an input with `queue` places."""
+    return queue + _SLACK
+
+
+def _require_room() -> None:
+    if not os.access(MEMORY, os.W_OK | os.X_OK):
+        raise HoloflowError(f"no shared memory: {MEMORY} cannot be written to; use `link: zeromq`")
+    if free() < LEAST:
+        raise HoloflowError(
+            f"shared memory is full: {MEMORY} has {free() / 1e6:.1f} MB left, links need "
+            f"{LEAST / 1e6:.1f} MB besides their messages; give it more (of a container: "
+            "--shm-size=2g), or send by `link: zeromq`"
+        )

@@ -1,0 +1,177 @@
+"""The receiving end of a flow: between the thread that owns the sockets and the stage's."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from holoflow.flow.clock import ClockOffset
+from holoflow.flow.ledger import WANTS_ROOM
+from holoflow.link.ends import Consumer, LinkedFlow
+from holoflow.link.zeromq import frames, handshake
+from holoflow.link.zeromq.door import Door
+from holoflow.link.zeromq.frames import Message, State
+from holoflow.link.zeromq.gate import Gate
+from holoflow.link.zeromq.handshake import Hello
+from holoflow.link.zeromq.loop import Loop
+from holoflow.link.zeromq.receiving import Receiving
+from holoflow.link.zeromq.settings import Timing
+
+_log = logging.getLogger("holoflow.link")
+
+_UNKNOWN: Final = 1 << 62
+"""How far a clock may be off of which nothing is known."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A connection."""
+
+    door: Door
+    name: bytes
+
+    def send(self, part: bytes) -> bool:
+        """Send to it; return whether it is still there."""
+        return self.door.send(self.name, part)
+
+
+class ZeroMQInlet:
+    """An `Inlet`."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        linked: LinkedFlow,
+        consumer: Consumer,
+        ledger: str,
+        timing: Timing,
+        gate: Gate,
+    ) -> None:
+        """Wait for a sender; nothing is delivered before `gate` is open."""
+        self.linked = linked
+        self.receiving = Receiving(linked, ledger, time.monotonic())
+        self.peer: Peer | None = None
+        self.suspended = False
+        self._loop = loop
+        self._consumer = consumer
+        self._timing = timing
+        self._gate = gate
+        self._clock = ClockOffset()
+        self._sleeping = False
+        self._telling = False
+        self._flow = f"{linked.flow.source} -> {linked.flow.target}"
+
+    # -- from the stage's thread
+
+    def poll(self) -> None:
+        """Deliver what has come."""
+        if self._gate.open and self.receiving.backlog and self.receiving.deliver(self._consumer):
+            self.took()
+
+    def about_to_sleep(self) -> bool:
+        """Have the stage woken by what comes from now on; false where something is there."""
+        self._sleeping = True
+        if self._gate.open and self.receiving.backlog:
+            self._sleeping = False
+        return self._sleeping
+
+    def took(self) -> None:
+        """Tell the sender, where it does not see it by itself, or sleeps."""
+        receiving = self.receiving
+        sees = receiving.shared and receiving.blocks and not receiving.ended
+        if not sees or receiving.row[WANTS_ROOM]:
+            self._tell_soon()
+
+    def suspend(self) -> None:
+        """Receive nothing more in this process."""
+        self.suspended = True
+
+    def abandon(self) -> None:
+        """Tell the sender that nothing more will be taken."""
+        self._tell_soon()
+
+    def _tell_soon(self) -> None:
+        if not self._telling:
+            self._telling = True
+            self._loop.call(self._tell)
+
+    # -- from any thread
+
+    def shift(self) -> tuple[int, int]:
+        """Return (offset, uncertainty) in nanoseconds of the sender's clock."""
+        if self.receiving.shared:
+            return 0, 0
+        offset = self._clock.offset
+        if offset is None:
+            return 0, _UNKNOWN
+        return offset, int(self._clock.uncertainty_at(time.monotonic_ns()))
+
+    def wake(self) -> None:
+        """Have the stage look, if it sleeps."""
+        if self._sleeping:
+            self._sleeping = False
+            self._consumer.wake()
+
+    @property
+    def lacks(self) -> str:
+        """Say that the sender is not there; empty where it is, or is not needed any more."""
+        if self.peer is not None or self.receiving.ended:
+            return ""
+        return f"no link from {self.linked.source} for {self._flow}: it has not come yet"
+
+    # -- in the loop
+
+    def welcome(self, peer: Peer, hello: Hello) -> None:
+        """Take what comes from `peer` from now on."""
+        before = self.receiving.sender
+        if before is None or before.ledger != hello.ledger:
+            self._clock = ClockOffset()
+        self.peer = peer
+        answer = self.receiving.greet(hello, time.monotonic(), time.monotonic_ns())
+        peer.send(handshake.welcome(answer))
+        _log.info("%s: linked to %s", self._flow, self.linked.source)
+
+    def take(self, message: Message) -> str:
+        """Take a message of the peer; return why not, if not."""
+        why = self.receiving.take(message, time.monotonic())
+        if self._gate.open:
+            self.wake()
+        return why
+
+    def learn(self, state: State, heard: int) -> None:
+        """Take what the peer says of itself."""
+        if state.asked:
+            self._clock.add(state.asked, state.heard, state.told, heard)
+        self.receiving.learn(state, time.monotonic())
+        if self.receiving.backlog and self._gate.open:
+            self.wake()
+        elif self.receiving.ended:
+            self._tell()
+
+    def beat(self, now: float, *, asleep: bool) -> None:
+        """Give and look for a sign of life; `asleep`: it may have come and not been read yet."""
+        if asleep:
+            self.receiving.seen = now
+        self._tell(time.monotonic_ns())
+        self.receiving.look(now, self._timing, alone=self.peer is None)
+        if self.receiving.backlog and self._gate.open:
+            self.wake()
+
+    def alive(self, now: float) -> bool:
+        """Whether the sender has been heard of lately."""
+        return self.peer is not None and now - self.receiving.seen <= self._timing.silence
+
+    def leave(self) -> None:
+        """Say how far this end is for the last time."""
+        self._tell()
+
+    def _tell(self, asked: int = 0) -> None:
+        self._telling = False
+        if self.peer is None:
+            return
+        if not self.peer.send(frames.counts(self.receiving.counts(asked))):
+            self.peer = None
+            if not self.receiving.ended:
+                _log.warning("%s: the link from %s is broken", self._flow, self.linked.source)

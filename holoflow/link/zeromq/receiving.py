@@ -1,0 +1,181 @@
+"""The receiving end of a flow: what is new, what is lost, when it ends. No sockets, no threads."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final, NamedTuple, TypeAlias
+
+from holoflow.flow.ledger import ARRIVED, CLOSED, PASSED, SENT, drop
+from holoflow.link.ends import Consumer, LinkedFlow
+from holoflow.link.zeromq.counts import adopt, half, rejoin
+from holoflow.link.zeromq.frames import Counts, Message, State
+from holoflow.link.zeromq.handshake import Hello, Welcome
+from holoflow.link.zeromq.settings import Timing, blocks
+
+_OVERHEAD: Final = 512
+"""Bytes that a message takes besides its own."""
+_BACKLOG: Final = 64 << 20
+
+
+class Lost(NamedTuple):
+    """All up to a number that has not come will not."""
+
+    number: int
+    cause: str
+
+
+class End:
+    """Nothing more will come."""
+
+
+Item: TypeAlias = "Message | Lost | End"
+
+
+class Receiving:
+    """A flow at its receiver.
+
+    One thread calls `greet`, `take`, `learn` and `look`; the stage's calls `deliver`. They
+    share the backlog alone.
+    """
+
+    def __init__(self, linked: LinkedFlow, ledger: str, now: float) -> None:
+        """Begin where the row says that a former process was."""
+        self.row = linked.row
+        self.blocks = blocks(linked.flow)
+        self.backlog: deque[Item] = deque()
+        """What the stage has not fetched yet."""
+        self.ended = False
+        """Whether it is known that nothing more will come."""
+        self.shared = False
+        """Whether the sender counts in the same row."""
+        self.sender: Hello | None = None
+        self.seen = now
+        """When the sender was last heard of."""
+        self._queue = linked.flow.queue
+        self._ledger = ledger
+        self._begun = 0
+        self._put = self._fetched = 0
+        rejoin(self.row, blocks=self.blocks)
+        self._received = self.row[ARRIVED]
+
+    # -- the thread that receives
+
+    def conflict(self, hello: Hello, *, alive: bool) -> str:
+        """Say why `hello` cannot be the sender; empty if it can.
+
+        `alive`: whether the present one is there.
+        """
+        now = self.sender
+        if now is None or (now.ledger, now.incarnation) == (hello.ledger, hello.incarnation):
+            return ""
+        if self.ended:
+            return f"the stream {hello.source} -> {hello.target} has ended"
+        if now.ledger == hello.ledger and now.incarnation > hello.incarnation:
+            return "another process has taken its place"
+        if now.ledger != hello.ledger and alive:
+            return f"another sender of {hello.source} -> {hello.target} is there"
+        return ""
+
+    def greet(self, hello: Hello, now: float, asked: int = 0) -> Welcome:
+        """Take `hello` as the sender; return what to answer."""
+        self.sender, self.seen = hello, now
+        self.shared = hello.ledger == self._ledger
+        if not self.shared:
+            if not any(self.row[ARRIVED:]) and not self._put:
+                adopt(self.row, hello.half)
+                rejoin(self.row, blocks=self.blocks)
+                self._received = self.row[ARRIVED]
+            self.row[SENT] = max(self.row[SENT], hello.sent)
+        return Welcome(
+            ledger=self._ledger,
+            received=self._received,
+            sent=max(self.row[SENT], self._received),
+            half=half(self.row),
+            ended=self.ended,
+            asked=asked,
+        )
+
+    def take(self, message: Message, now: float) -> str:
+        """Put `message` into the backlog; return why it was not, empty if it was."""
+        self.seen = now
+        if message.number <= self._received:
+            return "duplicate"
+        if self.ended:
+            return "after the end"
+        size = self._put - self._fetched
+        if size > _BACKLOG and len(self.backlog) > 2 * self._queue:
+            return "without room"  # none of ours sends that much
+        if not self.shared:
+            self.row[SENT] = max(self.row[SENT], message.number)
+        self._lose(message.number - 1)
+        self._received = message.number
+        self._put += message.size + _OVERHEAD
+        self.backlog.append(message)
+        return ""
+
+    def learn(self, state: State, now: float) -> None:
+        """Learn how far the sender is."""
+        self.seen = now
+        self._begun = state.begun
+        if self.ended:
+            return
+        if not self.shared:
+            self.row[SENT] = max(self.row[SENT], state.sent)
+            self.row[CLOSED] = int(state.closed)
+        self._lose(state.floor)
+        if state.closed:
+            self._end()
+
+    def look(self, now: float, timing: Timing, *, alone: bool) -> None:
+        """End a stream that was closed, and whose sender is gone for good.
+
+        `alone`: whether nobody is connected, so that all that was sent has been read.
+        """
+        if self.ended or not self.row[CLOSED]:
+            return
+        if alone and self.row[PASSED] >= self.row[SENT] > 0:
+            patience = 0.0  # the launcher says that it has died
+        elif self._received >= self.row[SENT]:
+            patience = timing.silence
+        else:
+            patience = timing.orphaned
+        if now - self.seen > patience:
+            self._begun = self.row[SENT]
+            self._lose(self._begun)
+            self._end()
+
+    def counts(self, asked: int = 0) -> Counts:
+        """Return how far this end is."""
+        return Counts(half(self.row), self.ended, asked)
+
+    def _lose(self, upto: int) -> None:
+        """Book what has not come up to that number."""
+        crashed = upto if self.blocks else min(upto, self._begun)
+        for number, cause in ((crashed, "crash"), (upto, "full")):
+            if number > self._received:
+                self._received = number
+                self.backlog.append(Lost(number, cause))
+
+    def _end(self) -> None:
+        self.ended = True
+        self.backlog.append(End())
+
+    # -- the stage's thread
+
+    def deliver(self, consumer: Consumer) -> bool:
+        """Hand over what has come; return whether there was anything."""
+        count = len(self.backlog)
+        for _ in range(count):
+            item = self.backlog.popleft()
+            if isinstance(item, Message):
+                self._fetched += item.size + _OVERHEAD
+                self.row[ARRIVED] = item.number
+                consumer.deliver(item.number, item.head, item.buffers)
+            elif isinstance(item, Lost):
+                # In this order, so that a death in between can be put right.
+                missing = item.number - self.row[ARRIVED]
+                self.row[ARRIVED] = item.number
+                drop(self.row, item.cause, missing)
+            else:
+                consumer.close()
+        return count > 0

@@ -1,0 +1,190 @@
+"""Links over zeromq in one process."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from holoflow.errors import HoloflowError
+from holoflow.link.ends import Consumer, LinkedFlow, Producer
+from holoflow.link.zeromq.curve import Gatekeeper
+from holoflow.link.zeromq.dial import Dial
+from holoflow.link.zeromq.door import Door
+from holoflow.link.zeromq.gate import Gate
+from holoflow.link.zeromq.inlet import ZeroMQInlet
+from holoflow.link.zeromq.loop import Loop
+from holoflow.link.zeromq.outlet import ZeroMQOutlet
+from holoflow.link.zeromq.reception import Reception
+from holoflow.link.zeromq.refusals import Refusals
+from holoflow.link.zeromq.sending import Sending
+from holoflow.link.zeromq.settings import MOST, Address, AppIdentity, Timing
+
+if TYPE_CHECKING:
+    from holoflow.link.keys import KeyStore
+
+_log = logging.getLogger("holoflow.link")
+
+_GOOD_BYE: Final = 1000
+"""Milliseconds that the last counts get to reach a sender."""
+_LOOK: Final = 0.02
+"""Seconds between two looks at whether all that was sent has arrived."""
+
+
+class ZeroMQ:
+    """A `Transport`."""
+
+    def __init__(
+        self,
+        fragment: str,
+        app: AppIdentity,
+        binds: Sequence[Address] = (),
+        peers: Mapping[str, Address] | None = None,
+        *,
+        keys: KeyStore | None = None,
+        timing: Timing | None = None,
+        most: int = MOST,
+    ) -> None:
+        """Listen at `binds`; connect to fragments at `peers`, when there are flows to them.
+
+        With a `server_key` a connection is encrypted by the keys in `keys`, and only hosts that
+        are allowed there get through. Parts of messages may have `most` bytes. Raises
+        HoloflowError where keys are missing, or one cannot listen.
+        """
+        self._app = app
+        self._peers = dict(peers or {})
+        self._timing = timing or Timing()
+        self._most = most
+        secured = any(a.server_key is not None for a in (*binds, *self._peers.values()))
+        if secured and keys is None:
+            raise HoloflowError("an encrypted link needs keys; make them with: holoflow keys new")
+        self._own = keys.own() if secured and keys is not None else None
+        self._incarnation = time.monotonic_ns()
+        self._gate = Gate()
+        self._dials: list[Dial] = []
+        self._inlets: dict[int, ZeroMQInlet] = {}
+        self._deadline: float | None = None
+        self._loop = Loop(fragment)
+        self._refusals = Refusals()
+        self._reception = Reception(app, self._timing, self._refusals)
+        self._gatekeeper: Gatekeeper | None = None
+        self._doors: list[Door] = []
+        try:
+            self._listen(binds, keys)
+        except BaseException:
+            self._loop.call(self._end)
+            self._loop.start()
+            self._loop.join()
+            raise
+        self._loop.every(self._look)
+        self._loop.start()
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Where it listens, with the ports that the system has chosen."""
+        return tuple(door.endpoint for door in self._doors)
+
+    @property
+    def refusals(self) -> Mapping[str, int]:
+        """How often what was refused, by cause (`Refusals`)."""
+        return self._refusals.counts
+
+    def outlet(self, flows: Sequence[LinkedFlow], producer: Producer) -> ZeroMQOutlet:
+        """Make the sending end of `flows`.
+
+        Raises HoloflowError where it is not known how to reach a fragment.
+        """
+        dials = [self._dial(linked, producer) for linked in flows]
+        self._loop.call(self._loop.hurry)
+        return ZeroMQOutlet(dials)
+
+    def inlet(self, flow: LinkedFlow, consumer: Consumer) -> ZeroMQInlet:
+        """Make the receiving end of `flow`."""
+        made = ZeroMQInlet(self._loop, flow, consumer, self._app.ledger, self._timing, self._gate)
+        self._loop.call(lambda: self._reception.add(made))
+        self._inlets[flow.number] = made
+        return made
+
+    def accept(self) -> None:
+        """Welcome senders from now on: the fragment's operators have been started."""
+        self._loop.call(self._reception.accept)
+
+    def shift(self, flow: LinkedFlow) -> tuple[int, int]:
+        """Return (offset, uncertainty) in nanoseconds of the clock of the sender of `flow`.
+
+        (0, 0) on one host; an uncertainty of 2**62 where nothing is known yet.
+        """
+        return self._inlets[flow.number].shift()
+
+    def waits_for(self) -> str:
+        """Say which peers are not there; empty where all are."""
+        lacking = [dial.lacks for dial in self._dials]
+        lacking += [inlet.lacks for inlet in self._inlets.values()]
+        return "; ".join(filter(None, lacking))
+
+    def close(self, patience: float) -> None:
+        """Let go of everything; what was sent gets `patience` seconds to arrive."""
+        deadline = time.monotonic() + patience
+        self._loop.call(lambda: self._close(deadline))
+        self._loop.join()
+
+    def _listen(self, binds: Sequence[Address], keys: KeyStore | None) -> None:
+        if any(address.server_key is not None for address in binds):
+            assert keys is not None  # noqa: S101 - looked at above
+            self._gatekeeper = Gatekeeper(self._loop.context, keys, self._refusals)
+            self._loop.watch(self._gatekeeper.socket, self._gatekeeper.answer)
+        for address in binds:
+            door = Door(
+                self._loop, address, self._own, self._most, self._refusals, self._reception.hear
+            )
+            self._doors.append(door)
+
+    def _dial(self, linked: LinkedFlow, producer: Producer) -> Dial:
+        address = self._peers.get(linked.target)
+        if address is None:
+            raise HoloflowError(f"it is not known where the fragment {linked.target!r} is reached")
+        sending = Sending(linked, self._app, self._incarnation)
+        dial = Dial(
+            self._loop, linked, sending, producer, address, self._own, self._timing, self._most,
+            self._met,
+        )  # fmt: skip
+        if sending.fresh and address.endpoint.startswith("tcp://"):
+            self._gate.wait_for(dial)
+        self._dials.append(dial)
+        return dial
+
+    # -- in the loop
+
+    def _met(self, dial: Dial) -> None:
+        if self._gate.met(dial):
+            for inlet in self._inlets.values():
+                inlet.wake()
+
+    def _look(self, now: float) -> float:
+        due = min([self._reception.beat(now), *(dial.look(now) for dial in self._dials)])
+        if self._deadline is None:
+            return due
+        awaited = [dial for dial in self._dials if dial.sending.awaited]
+        if not awaited or now >= self._deadline:
+            self._end(awaited)
+        return min(due, now + _LOOK)
+
+    def _close(self, deadline: float) -> None:
+        self._deadline = deadline
+        self._loop.hurry()
+
+    def _end(self, unheard: Sequence[Dial] = ()) -> None:
+        try:
+            for dial in unheard:
+                _log.warning("%s", dial.unheard)
+            self._reception.leave()
+            for dial in self._dials:
+                dial.close()
+            for door in self._doors:
+                door.close(_GOOD_BYE)
+            if self._gatekeeper is not None:
+                self._loop.forget(self._gatekeeper.socket)
+                self._gatekeeper.socket.close(0)
+        finally:
+            self._loop.stop()

@@ -1,0 +1,135 @@
+"""Stages at the two ends of a link that count as the engine does, without an engine."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from holoflow.flow.ledger import (
+    CLOSED,
+    GONE,
+    SENT,
+    SETTLED,
+    TAKEN,
+    drop,
+    gone,
+    waiting,
+)
+from holoflow.link.ends import Buffer, LinkedFlow, Transport
+
+PATIENCE = 30.0
+"""Seconds in which everything has to happen, on however busy a machine."""
+
+
+def eventually(condition: Callable[[], Any], what: str = "") -> None:
+    """Wait until `condition` holds; fail where it does not in good time."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, what or "it did not happen"
+        time.sleep(0.002)
+
+
+class Sender:
+    """The producer of a flow, which sends from the thread that calls it."""
+
+    def __init__(self, transport: Transport, linked: LinkedFlow) -> None:
+        linked.row[CLOSED] = 0
+        self.row, self.flow = linked.row, linked.flow
+        self.blocks = self.flow.when_full == "block" and not self.flow.latest
+        self.woken = threading.Event()
+        self.outlet = transport.outlet([linked], self)
+
+    def wake(self) -> None:
+        self.woken.set()
+
+    def room(self) -> bool:
+        return waiting(self.row) < self.flow.queue
+
+    def wait(self) -> bool:
+        """Wait for room; whether there is some, and not nobody any more."""
+        deadline = time.monotonic() + PATIENCE
+        while not self.row[GONE] and not self.room():
+            self.woken.clear()
+            self.outlet.wants_room()
+            if not self.room() and not self.row[GONE]:
+                assert self.woken.wait(max(0.0, deadline - time.monotonic())), "never woken"
+        return not self.row[GONE]
+
+    def send(self, head: bytes, *buffers: Buffer) -> bool:
+        """Send a message, as soon as there is room if the flow blocks; whether it was sent."""
+        if self.blocks and not self.wait():
+            return False
+        self.row[SENT] += 1
+        self.outlet.send([self.row[SENT]], head, buffers)
+        return True
+
+
+class Receiver:
+    """The consumer of a flow: a thread with a queue, as long as the flow says."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        linked: LinkedFlow,
+        work: Callable[[int, bytes, list[Buffer]], None],
+    ) -> None:
+        linked.row[GONE] = 0
+        self.row, self.flow = linked.row, linked.flow
+        self.blocks = self.flow.when_full == "block" and not self.flow.latest
+        self.queue: deque[tuple[int, bytes, list[Buffer]]] = deque()
+        self.work = work
+        self.ended = threading.Event()
+        self.going = True
+        self._woken = threading.Event()
+        self.inlet = transport.inlet(linked, self)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def deliver(self, number: int, head: Buffer, buffers: Any) -> None:
+        if len(self.queue) < self.flow.queue:
+            self.queue.append((number, bytes(head), list(buffers)))
+        elif self.flow.when_full == "drop_newest":
+            drop(self.row, "full")
+        else:
+            assert not self.blocks, "more has come than there is room for"
+            self.queue.popleft()
+            drop(self.row, "full")
+            self.queue.append((number, bytes(head), list(buffers)))
+
+    def close(self) -> None:
+        self.ended.set()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Take nothing more."""
+        self.going = False
+        self.wake()
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+
+    def abandon(self, cause: str = "stopped") -> None:
+        """Take nothing more, and say so."""
+        self.stop()
+        self.row[GONE] = gone(cause)
+        self.inlet.abandon()
+
+    def _run(self) -> None:
+        while self.going:
+            self.inlet.poll()
+            if self.queue:
+                message = self.queue.popleft()
+                self.row[TAKEN] += 1
+                self.inlet.took()
+                self.work(*message)
+                self.row[SETTLED] = self.row[TAKEN]
+            elif self._sleeps():
+                self._woken.wait(PATIENCE)
+
+    def _sleeps(self) -> bool:
+        self._woken.clear()
+        return self.inlet.about_to_sleep() and self.going

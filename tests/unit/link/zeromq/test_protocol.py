@@ -1,0 +1,243 @@
+"""What travels between the ends: it comes back as it went, and garbage is told from it."""
+
+import msgpack
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.pairs import QUICK
+from support.wires import linked
+
+from holoflow.flow.ledger import SENT, Ledger
+from holoflow.link.zeromq import AppIdentity, frames, handshake
+from holoflow.link.zeromq.counts import HALF
+from holoflow.link.zeromq.frames import Counts, Malformed, State
+from holoflow.link.zeromq.gate import Gate
+from holoflow.link.zeromq.handshake import Hello, Welcome
+from holoflow.link.zeromq.inlet import ZeroMQInlet
+from holoflow.link.zeromq.reception import Reception
+from holoflow.link.zeromq.refusals import Refusals
+
+numbers = st.integers(1, frames.LARGEST - 1)
+counts = st.integers(-frames.LARGEST + 1, frames.LARGEST - 1)
+halves = st.lists(counts, min_size=HALF, max_size=HALF)
+times = st.integers(0, 2**62)
+APP = AppIdentity("app", "digest", "here")
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(numbers, st.binary(), st.lists(st.binary(), max_size=12)), max_size=5))
+def test_small_messages_in_a_pack(messages):
+    made = [frames.message(*message) for message in messages]
+    part = frames.pack(message.packed for message in made)
+    read = list(frames.unpack(memoryview(part)))
+    assert [(m.number, m.head, list(m.buffers)) for m in read] == messages
+    assert [m.size for m in read] == [m.size for m in made]
+
+
+@settings(deadline=None)
+@given(numbers, st.lists(st.binary(), max_size=4))
+def test_a_large_message(number, buffers):
+    made = frames.message(number, bytes(frames.SMALL + 1), buffers)
+    assert made.packed is None
+    rest = [memoryview(part) for part in (made.head, *made.buffers)]
+    read = frames.read_bulk(memoryview(frames.bulk(made)), rest)
+    assert (read.number, read.size) == (made.number, made.size)
+    assert [bytes(buffer) for buffer in read.buffers] == buffers
+
+
+def test_buffers_of_any_shape_travel():
+    array = memoryview(bytes(24)).cast("B").cast("H", (3, 4))
+    made = frames.message(1, b"", [array, memoryview(b"").cast("B")])
+    assert made.size == 24
+    assert frames.message(1, b"", [memoryview(bytes(frames.SMALL * 2)).cast("d")]).size == 16384
+
+
+@settings(deadline=None)
+@given(numbers, numbers, st.booleans(), st.tuples(times, times, times))
+def test_states(a, b, closed, clock):
+    low, high = sorted((a, b))
+    state = State(low, high if closed else low, high, closed, *clock)
+    assert frames.read_state(memoryview(frames.state(state))) == state
+
+
+@settings(deadline=None)
+@given(halves, st.booleans(), times)
+def test_counts(half, ended, asked):
+    sent = Counts(half, ended, asked)
+    assert frames.read_counts(memoryview(frames.counts(sent))) == sent
+
+
+@settings(deadline=None)
+@given(st.text(max_size=50), numbers, halves)
+def test_greetings(text, number, half):
+    hello = Hello(text, text, number, text, text, text, number, number, half)
+    assert handshake.read_hello(memoryview(handshake.hello(hello))) == hello
+    welcome = Welcome(text, number, number, half, True, number)
+    assert handshake.read_welcome(memoryview(handshake.welcome(welcome))) == welcome
+    assert handshake.read_refused(memoryview(handshake.refused(text))) == text
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b"\x01",
+        b"\x01\x01",
+        b"\x01\x01\x00",
+        b"\x01\x01\x00\xc1",
+        b"\x01\x01\x00" + msgpack.packb([1, 2]),
+        b"\x01\x01\x00" + msgpack.packb({"app": "x"}),
+        b"\x01\x01\x00" + b"\x91" * 4000,
+        b"\x01\x01\x00" + b"\xa0" * 5000,
+        b"\x01\x01\x00" + msgpack.packb({1: 2}),
+    ],
+)
+def test_a_hello_that_is_none(part):
+    with pytest.raises(Malformed):
+        handshake.read_hello(memoryview(part))
+
+
+@pytest.mark.parametrize(
+    ("state", "what"),
+    [
+        (State(2, 0, 1, False), "begun behind the newest"),
+        (State(0, 2, 1, False), "more put than sent"),
+        (State(0, 0, 1, True), "ended before all was put"),
+        (State(0, -1, 1, False), "negative"),
+        (State(0, 0, frames.LARGEST, False), "too large"),
+    ],
+)
+def test_a_state_that_contradicts_itself(state, what):
+    with pytest.raises(Malformed):
+        frames.read_state(memoryview(frames.state(state)))
+
+
+def test_a_pack_of_too_many_parts():
+    part = b"\x05" + frames._ENTRY.pack(1, 1 << 30)
+    with pytest.raises(Malformed, match="a message of 1073741824 parts"):
+        list(frames.unpack(memoryview(part)))
+
+
+def test_a_pack_that_breaks_off():
+    whole = frames.pack([frames.message(1, b"head", [b"buffer"]).packed])
+    for size in range(2, len(whole)):
+        with pytest.raises(Malformed):
+            list(frames.unpack(memoryview(whole[:size])))
+
+
+# -- anything at all, at the door of a fragment
+
+
+class Door:
+    """Knows nobody."""
+
+    endpoint = "tcp://nowhere"
+
+    def __init__(self):
+        self.sent = []
+
+    def send(self, name, part):
+        self.sent.append(part)
+        return True
+
+
+class Loop:
+    def call(self, function):
+        function()
+
+
+class Consumer:
+    def __init__(self):
+        self.got = []
+
+    def deliver(self, number, head, buffers):
+        self.got.append(number)
+
+    def close(self): ...
+    def wake(self): ...
+
+
+def entrance(row=None):
+    reception = Reception(APP, QUICK, Refusals())
+    consumer = Consumer()
+    made = linked(Ledger(1).rows[0] if row is None else row, queue=1000)
+    inlet = ZeroMQInlet(Loop(), made, consumer, "here", QUICK, Gate())
+    reception.add(inlet)
+    reception.accept()
+    return reception, inlet, consumer
+
+
+def hello(**changed):
+    said = {
+        "app": "app", "digest": "digest", "flow": 0, "source": "camera.out",
+        "target": "view.image", "ledger": "there", "incarnation": 1, "sent": 0, "half": [0] * HALF,
+    } | changed  # fmt: skip
+    return memoryview(handshake.hello(Hello(**said)))
+
+
+pieces = st.one_of(
+    st.binary(max_size=60),
+    st.builds(lambda kind, rest: bytes([kind]) + rest, st.integers(0, 9), st.binary(max_size=60)),
+    st.builds(lambda n, b: frames.pack([frames.message(n, b, []).packed]), numbers, st.binary()),
+    st.builds(
+        lambda a, b, c: frames.state(State(min(a, b), c, max(a, b), False)),
+        numbers, numbers, numbers,
+    ),
+)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(pieces, st.lists(st.binary(max_size=9), max_size=3)), max_size=20))
+def test_garbage_of_one_who_is_let_in_does_no_harm(messages):
+    reception, inlet, consumer = entrance()
+    door = Door()
+    reception.hear(door, b"peer", hello(), [])
+    for part, rest in messages:
+        reception.hear(door, b"peer", memoryview(part), [memoryview(r) for r in rest])
+    inlet.poll()
+    assert consumer.got == sorted(set(consumer.got))
+    assert inlet.receiving.row[SENT] < frames.LARGEST
+
+
+@settings(deadline=None)
+@given(pieces, st.lists(st.binary(max_size=9), max_size=3))
+def test_garbage_of_strangers_is_counted(part, rest):
+    reception, inlet, _ = entrance()
+    reception.hear(Door(), b"who?", memoryview(part), [memoryview(r) for r in rest])
+    assert not inlet.receiving.backlog
+    assert sum(reception._refusals.counts.values()) == 1
+
+
+def test_what_is_replayed_is_a_duplicate():
+    reception, inlet, consumer = entrance()
+    door = Door()
+    reception.hear(door, b"peer", hello(), [])
+    pack = memoryview(frames.pack([frames.message(1, b"x", []).packed]))
+    for _ in range(3):
+        reception.hear(door, b"peer", pack, [])
+    inlet.poll()
+    assert consumer.got == [1]
+    assert reception._refusals.counts == {"duplicate": 2}
+
+
+def test_what_the_former_connection_still_brings_is_not_counted_as_strange():
+    reception, inlet, _ = entrance()
+    door = Door()
+    pack = memoryview(frames.pack([frames.message(1, b"x", []).packed]))
+    reception.hear(door, b"first", hello(), [])
+    reception.hear(door, b"second", hello(), [])
+    reception.hear(door, b"first", pack, [])
+    assert not reception._refusals.counts
+    assert not inlet.receiving.backlog
+    reception.hear(door, b"second", pack, [])
+    assert len(inlet.receiving.backlog) == 1
+
+
+def test_those_who_come_early_wait_and_those_who_are_too_many_are_not_remembered():
+    reception = Reception(APP, QUICK, Refusals())
+    door = Door()
+    for peer in range(2000):
+        reception.hear(door, b"%d" % peer, hello(), [])
+    assert len(reception._waiting) == 1000
+    for peer in range(2000):
+        reception.hear(door, b"%d" % peer, hello(app="other"), [])
+    assert len(reception._former) == 1000
