@@ -30,6 +30,9 @@ class OperatorContext:
     """The operator's name in the app."""
     output: Path = field(default_factory=Path)
     """Folder for what operators write; relative paths are meant from here."""
+    incarnation: int = 0
+    """How often the operator's process had been started before in this run: one that writes
+    files goes on with what is there where it is not 0."""
     log: logging.Logger = field(default_factory=_log)
     lossless: bool = False
     """No frame may be dropped and nothing may depend on arrival times."""

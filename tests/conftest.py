@@ -10,9 +10,12 @@ import os
 import shutil
 
 import pytest
+from support import hosts
 
 NEEDS = {"browser": ["chromium"], "compiler": ["cc"], "display": ["Xvfb", "_tkinter"]}
 """Programs and modules that the fixtures of these names need."""
+ASKS = {"hosts": hosts.why_not}
+"""What says why the fixtures of these names cannot work here; empty where they can."""
 
 _left_out: list[str] = []
 
@@ -22,17 +25,25 @@ def missing(needed: str) -> bool:
     return shutil.which(needed) is None and importlib.util.find_spec(needed) is None
 
 
+def reasons(used: set[str]) -> dict[str, str]:
+    """Return why fixtures cannot work here, for those of `used` that cannot."""
+    found = {name: ask() for name, ask in ASKS.items() if name in used}
+    for name in NEEDS.keys() & used:
+        lacks = [needed for needed in NEEDS[name] if missing(needed)]
+        found[name] = f"{lacks[0]} is not installed" if lacks else ""
+    return {name: reason for name, reason in found.items() if reason}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if os.environ.get("CI") == "true":
         return
-    lacking = {name: [n for n in needs if missing(n)] for name, needs in NEEDS.items()}
+    wanted = {item: set(getattr(item, "fixturenames", ())) for item in items}
+    lacking = reasons(set().union(*wanted.values()))
     kept = []
-    for item in items:
-        lacks = [
-            part for name in getattr(item, "fixturenames", ()) for part in lacking.get(name, ())
-        ]
-        if lacks:
-            _left_out.append(f"left out: {item.nodeid}, as {lacks[0]} is not installed")
+    for item, names in wanted.items():
+        why = [lacking[name] for name in sorted(names) if name in lacking]
+        if why:
+            _left_out.append(f"left out: {item.nodeid}, as {why[0]}")
         else:
             kept.append(item)
     items[:] = kept

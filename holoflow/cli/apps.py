@@ -30,7 +30,8 @@ def find(name_or_path: str) -> Path:
     """Return the YAML file of an app.
 
     `name_or_path` is the path of a YAML file, a folder that holds an `app.yaml`, or the name of
-    an app that ships. What lies in the file system goes before a name, so that a copy of a
+    an app that ships, with that of another file beside its own where there is one (`faces/apart`
+    for `faces/apart.yaml`). What lies in the file system goes before a name, so that a copy of a
     shipped app in a folder of its name can be worked on. Raises `UnknownAppError`.
     """
     # os.path, because it takes a name that cannot be a path (too long, a zero byte) as not there
@@ -39,6 +40,9 @@ def find(name_or_path: str) -> Path:
         return inside
     if os.path.exists(name_or_path) and not os.path.isdir(name_or_path):
         return Path(name_or_path)
+    for file in shipped().glob("*/*.yaml"):
+        if name_or_path == f"{file.parent.name}/{file.stem}":
+            return file
     known = names()
     if name_or_path in known:
         return shipped() / name_or_path / APP_FILE

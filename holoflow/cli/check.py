@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -44,8 +45,13 @@ def check(
 def _plan(path: Path, settings: dict[str, str]) -> Plan:
     from holoflow.app import load
     from holoflow.plan import plan
+    from holoflow.plan.checks import check_placement
+    from holoflow.plan.machine import read_machine
 
-    return plan(load(path, settings=settings))
+    planned = plan(load(path, settings=settings))
+    # The app may be meant for other machines, so that what this one lacks is no mistake.
+    lacks = [f"on this machine: {mistake}" for mistake in check_placement(planned, read_machine())]
+    return replace(planned, notices=(*planned.notices, *lacks))
 
 
 def _describe(name: str, plan: Plan) -> str:

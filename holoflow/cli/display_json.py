@@ -32,7 +32,11 @@ class JsonDisplay:
         say(sentence)
 
     def log(self, record: logging.LogRecord) -> None:
-        """Print `{"event": "log", "time": …, "level": …, "from": …, "text": …}`."""
+        """Print `{"event": "log", "time": …, "level": …, "from": …, "text": …}`.
+
+        With several processes there is the fragment's name too, and what one printed is from "".
+        """
+        whose = log.fragment(record)
         self._event(
             "log",
             **{
@@ -41,6 +45,7 @@ class JsonDisplay:
                 "from": log.source(record),
                 "text": log.message(record),
             },
+            **({} if whose is None else {"fragment": whose}),
         )
 
     def snapshot(self, snapshot: Snapshot) -> None:
@@ -71,6 +76,7 @@ class JsonDisplay:
             failure=failure,
             explanation=numbers.explained(explain(result.last)),
             **numbers.numbers(result.last),
+            restarts={books.name: books.restarts for books in result.last.fragments},
             output=str(summary.output),
             written=plain(summary.written),
             report=str(summary.report),

@@ -57,6 +57,13 @@ def message(record: logging.LogRecord) -> str:
     return said
 
 
+def fragment(record: logging.LogRecord) -> str | None:
+    """Return whose process logged; None where it was this one, for no fragment."""
+    return getattr(record, "fragment", None)
+
+
 def line(record: logging.LogRecord) -> str:
-    """Return a record as a line: `warning camera: 3 frames lost`."""
-    return printable(f"{record.levelname.lower()} {source(record)}: {message(record)}")
+    """Return a record as a line: `[edge] warning camera: 3 frames lost`; `[edge] …` of a print."""
+    whose = "" if fragment(record) is None else f"[{fragment(record)}] "
+    who = f"{record.levelname.lower()} {source(record)}: " if record.name else ""
+    return printable(f"{whose}{who}{message(record)}")

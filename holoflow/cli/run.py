@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,9 +14,6 @@ from holoflow.cli import apps
 from holoflow.cli.settings import parse_duration, parse_settings
 from holoflow.cli.telemetry import parse_metrics, parse_trace
 from holoflow.errors import HoloflowError
-
-if TYPE_CHECKING:
-    from holoflow.app.graph import App, SchedulerKind
 
 
 def run(
@@ -62,6 +58,17 @@ def run(
         str | None,
         typer.Option(metavar="[ADDRESS:]PORT", help="Serve metrics for Prometheus."),
     ] = None,
+    fragment: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Run only this fragment here; repeatable."),
+    ] = None,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=ADDRESS", help="Where a host of the app is; repeatable."),
+    ] = None,
+    together: Annotated[
+        bool, typer.Option("--together", help="Run all fragments in this one process.")
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Folder for what is written; runs/APP-DATE-TIME."),
@@ -74,23 +81,35 @@ def run(
 ) -> None:
     """Run an app, by path or by the name of one that ships with holoflow."""
     from holoflow import assets
-    from holoflow.app import load
     from holoflow.cli.running import run_plan
     from holoflow.engine.result import RunOptions
-    from holoflow.plan import plan
+    from holoflow.launch.recipe import Recipe
+    from holoflow.plan.addresses import read_hosts
+    from holoflow.plan.checks import require_placement
 
     frames_traced = None if trace is None else parse_trace(trace)
     if frames_traced is not None and tracking == "off":
         raise typer.BadParameter("without tracking there is nothing to keep", param_hint="--trace")
     address = None if metrics is None else parse_metrics(metrics)
     seconds = None if duration is None else parse_duration(duration, "--for")
-    loaded = load(apps.find(app), settings=parse_settings(setting or []))
-    loaded = _rescheduled(loaded, scheduler, workers)
-    planned = plan(loaded, fuse=fuse == "auto", lossless=lossless)
-    assets.fetch_all(loaded)
+    if together and fragment:
+        raise typer.BadParameter("--fragment has processes of their own", param_hint="--together")
+    recipe = Recipe(
+        apps.find(app),
+        settings=parse_settings(setting or []),
+        scheduler=scheduler,
+        workers=workers,
+        fuse=fuse == "auto",
+        lossless=lossless,
+        only=tuple(fragment or ()),
+    )
+    planned = recipe.plan()
+    hosts = read_hosts(planned.app, host or [])
+    require_placement(planned)
+    assets.fetch_all(planned.app)
     options = RunOptions(
         engine=engine,
-        output=_make_folder(output, loaded.name),
+        output=_make_folder(output, planned.app.name),
         frames=frames,
         seconds=seconds,
         lossless=lossless,
@@ -98,17 +117,12 @@ def run(
         tracked=tracking == "on",
         trace=frames_traced,
     )
-    status = run_plan(planned, options, as_json=as_json, log_level=log_level, metrics=address)
+    apart = fragment or (len(planned.processes) > 1 and not together)
+    status = run_plan(
+        planned, options, as_json=as_json, log_level=log_level, metrics=address,
+        recipe=recipe if apart else None, hosts=hosts,
+    )  # fmt: skip
     raise typer.Exit(status)
-
-
-def _rescheduled(app: App, kind: SchedulerKind | None, workers: int | None) -> App:
-    scheduler = app.scheduler
-    if kind is not None:
-        scheduler = replace(scheduler, kind=kind)
-    if workers is not None:
-        scheduler = replace(scheduler, workers=workers)
-    return replace(app, scheduler=scheduler)
 
 
 def _make_folder(chosen: Path | None, name: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack, redirect_stdout
 from datetime import datetime
 from pathlib import Path
@@ -21,21 +22,30 @@ from holoflow.flow.export.trace import write_trace
 from holoflow.flow.live.publish import Publisher
 from holoflow.flow.report.page import write_html
 from holoflow.flow.report.run_report import report_of, write_error_log, write_report
+from holoflow.launch.launcher import Launcher
+from holoflow.launch.recipe import Recipe
+from holoflow.launch.starting import Launching
 from holoflow.plan import Plan
 
 
 def run_plan(
     plan: Plan, options: RunOptions, *, as_json: bool, log_level: log.LevelName,
     metrics: tuple[str, int] | None = None,
+    recipe: Recipe | None = None, hosts: Mapping[str, str] | None = None,
 ) -> ExitStatus:  # fmt: skip
     """Run `plan`, show it, and leave a report in the output folder, which is there.
 
-    `metrics` is the address and port where Prometheus finds them. Raises `HoloflowError` where
-    the engine cannot run the plan, nobody can listen there, or the report cannot be written.
+    `metrics` is the address and port where Prometheus finds them. With the `recipe` of the plan
+    each fragment has a process of its own, and `hosts` says where others are. Raises
+    `HoloflowError` where the engine cannot run the plan, nobody can listen there, or the report
+    cannot be written.
     """
     started, before = datetime.now().astimezone(), state(options.output)
     run = _Run(plan.app.name, as_json=as_json)
     try:
+        if recipe is not None:
+            launching = Launching(recipe, run.display.log, log_level, hosts)
+            run.launcher = Launcher(plan, options, launching)
         result = run.execute(plan, options, log_level, metrics)
         after = state(options.output)
         try:
@@ -72,6 +82,8 @@ class _Run:
         self.restore_terminal = terminal.remember()
         self._as_json = as_json
         self.display = display.choose(name, as_json=as_json, when_gone=self._reader_gone)
+        self.launcher: Launcher | None = None
+        """What runs the fragments, where they have processes of their own."""
         self._stopper = Stopper()
         self._signals = 0
         self._gone = False
@@ -90,29 +102,30 @@ class _Run:
                 if self._as_json:
                     # what operators print must not come between the lines for machines
                     stack.enter_context(redirect_stdout(sys.stderr))
-                fragment = "+".join(process.fragment for process in plan.processes)
-                publisher = stack.enter_context(Publisher(plan.app.name, options.run, fragment))
-                server = None
+                publisher = server = None
+                if self.launcher is None:
+                    fragment = "+".join(process.fragment for process in plan.processes)
+                    publisher = Publisher(plan.app.name, options.run, fragment)
+                    stack.enter_context(publisher)
                 if metrics is not None:
                     server = stack.enter_context(MetricsServer(*metrics))
                     self.display.note(f"metrics: {server.url}")
 
                 def observe(snapshot: Snapshot, history: tuple[Sample, ...]) -> None:
                     self.display.snapshot(snapshot)
-                    publisher.put(snapshot, history)
+                    if publisher is not None:
+                        publisher.put(snapshot, history)
                     if server is not None:
                         server.put(snapshot)
 
-                result = engine.execute(
-                    plan,
-                    options,
-                    stopper=self._stopper,
-                    observe=observe,
-                    every=self.display.every,
+                every = self.display.every
+                if self.launcher is not None:
+                    return self.launcher.run(stopper=self._stopper, observe=observe, every=every)
+                return engine.execute(
+                    plan, options, stopper=self._stopper, observe=observe, every=every
                 )
         finally:
             self.display.stop()
-        return result
 
     def status(self, result: RunResult) -> ExitStatus:
         """Return the exit status that says how the run ended."""
@@ -129,6 +142,8 @@ class _Run:
         self._signals += 1
         if self._signals > 2:
             self.restore_terminal()
+            if self.launcher is not None:
+                self.launcher.abandon()
             os._exit(ExitStatus.INTERRUPTED)
         self._stopper.ask()
         self.display.note(
@@ -144,6 +159,7 @@ class _Run:
 
 
 def _describe(failure: Failure, options: RunOptions) -> str:
-    if failure.error is None:
+    trace = failure.trace or failure.error
+    if not trace:
         return str(failure)
-    return f"{failure}\nthe traceback is in {write_error_log(options.output, failure.error)}"
+    return f"{failure}\nthe traceback is in {write_error_log(options.output, trace)}"

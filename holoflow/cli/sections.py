@@ -247,6 +247,13 @@ def _flow(snapshot: Snapshot, books: FlowBooks) -> dict[str, Cell]:
     }
 
 
+def restarts(snapshot: Snapshot) -> Iterator[RenderableType]:
+    """Yield a line for every fragment whose process was started again."""
+    for books in snapshot.fragments:
+        if books.restarts:
+            yield said(f"restarted {books.name}: {text.plural(books.restarts, 'time')}", "yellow")
+
+
 def losses(snapshot: Snapshot) -> Iterator[RenderableType]:
     """Yield a line for every flow and operator that lost something."""
     for flow in snapshot.flows:

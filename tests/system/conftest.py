@@ -1,4 +1,4 @@
-"""A real browser for tests: Debian's chromium, headless, driven by the DevTools protocol."""
+"""What system tests have: a real browser, driven by the DevTools protocol, and several hosts."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import json
 import shutil
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.hosts import hosts as started
 from websockets.sync.client import ClientConnection, connect
 
 FLAGS = (
@@ -125,3 +127,10 @@ def browser(tmp_path_factory):
     finally:
         process.terminate()
         process.wait(PATIENCE)
+
+
+@pytest.fixture
+def hosts(tmp_path):
+    """A function that starts hosts of the names given to it; see `support.hosts`."""
+    with ExitStack() as stack:
+        yield lambda *names: stack.enter_context(started(tmp_path, *names))

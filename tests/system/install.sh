@@ -9,6 +9,7 @@ python=${1:-python3}
 missing=""
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 command -v Xvfb >/dev/null 2>&1 || missing="$missing xvfb"
+command -v ip >/dev/null 2>&1 || missing="$missing iproute2"
 command -v cc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
 # The window needs Tk; Debian keeps it apart from its own Python.
 if ! "$python" -c 'import tkinter' 2>/dev/null; then

@@ -73,3 +73,16 @@ def test_shipped_app_runs(
     assert result.returncode == 0, result.stderr
     lines = (tmp_path / "out" / table).read_text().splitlines()
     assert [json.loads(line)["sequence"] for line in lines] == list(range(frames))
+
+
+def test_reusable_fragments_and_apps_beside_others_are_in_it(
+    installed: Path, tmp_path: Path
+) -> None:
+    names = sorted(file.stem for file in (REPOSITORY / "fragments").glob("*.yaml"))
+    (tmp_path / "app.yaml").write_text(f"app: x\noperators: {{a: {{use: {names[0]}x}}}}\n")
+
+    known = run(installed, "check", "app.yaml", cwd=tmp_path)
+    apart = run(installed, "check", "faces/apart", cwd=tmp_path)
+
+    assert f"did you mean '{names[0]}'?" in known.stdout
+    assert apart.returncode == 0, apart.stdout

@@ -26,6 +26,19 @@ def test_a_name_is_the_file_of_the_app_that_ships(shipped):
     assert apps.find("faces") == shipped / "faces" / "app.yaml"
 
 
+def test_other_files_beside_it_have_its_name_before_theirs(shipped, tmp_path):
+    other = shipped / "faces" / "apart.yaml"
+    other.write_text("extends: app.yaml\n")
+    assert apps.find("faces/apart") == other
+    assert apps.names() == ["faces", "hello", "ultrasound"]
+    own = tmp_path / "here" / "faces" / "apart"
+    own.parent.mkdir()
+    own.write_text("app: mine\n")
+    assert apps.find("faces/apart").resolve() == own
+    with pytest.raises(HoloflowError, match="there is no file 'hello/"):
+        apps.find("hello/../faces/apart")
+
+
 def test_a_file_is_taken_as_it_is(shipped, tmp_path):
     file = tmp_path / "mine.yml"
     file.write_text("app: mine\n")

@@ -66,3 +66,10 @@ def test_a_wrong_format_does_not_raise_into_the_operator(shown, capsys):
         logging.getLogger().handlers[-1].handle(record)
     assert shown == []
     assert "TypeError" in capsys.readouterr().err
+
+
+def test_a_line_of_several_processes_begins_with_the_fragment():
+    said = {"msg": "3 lost", "levelname": "WARNING", "fragment": "edge"}
+    logged = logging.makeLogRecord({"name": "holoflow.operator.camera", **said})
+    assert log.line(logged) == "[edge] warning camera: 3 lost"
+    assert log.line(logging.makeLogRecord({"name": "", **said})) == "[edge] 3 lost"

@@ -1,0 +1,108 @@
+"""The private folder of a run on one host: its ledger, its sockets, all that vanishes with it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from holoflow.errors import HoloflowError
+from holoflow.flow.live import sockets
+
+_LOCK = "lock"
+_SETTING_UP = 60.0
+"""Seconds that a launcher has from making a folder to locking it."""
+
+
+class RunFolder:
+    """A folder that is there, and locked, as long as its launcher lives."""
+
+    def __init__(self, run: str) -> None:
+        """Make it for `run`. Raises HoloflowError where that is not possible."""
+        self.run = run
+        base = place()
+        self.path = base / run
+        made = base / f".{run}"
+        try:
+            for _ in range(100):
+                base.mkdir(mode=0o700, exist_ok=True)
+                try:
+                    made.mkdir(mode=0o700)
+                except FileNotFoundError:  # another run has just removed the empty folder
+                    continue
+                break
+            with sockets.opened(base):
+                self._lock = os.open(made / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            made.rename(self.path)
+        except OSError as error:
+            raise HoloflowError(f"no folder for the run: {error.strerror}: {made}") from None
+
+    def remove(self) -> None:
+        """Remove it with all that the run's links have left elsewhere."""
+        _remove(self.path, self.run)
+        with contextlib.suppress(OSError):
+            os.close(self._lock)
+
+
+def place() -> Path:
+    """Return the folder in which a user's run folders are: in memory, where the system has that."""
+    if os.access("/dev/shm", os.W_OK | os.X_OK):  # noqa: S108
+        return Path(f"/dev/shm/holoflow-{os.getuid()}")  # noqa: S108
+    return sockets.places()[0].with_name(f"holoflow-runs-{os.getuid()}")
+
+
+def sweep() -> None:
+    """Remove what runs have left whose launcher died."""
+    with contextlib.suppress(HoloflowError):
+        for folder in _folders():
+            with _locked(folder) as stale:
+                if stale:
+                    _remove(folder, folder.name.removeprefix("."))
+
+
+def _folders() -> Iterator[Path]:
+    base = place()
+    with contextlib.suppress(OSError), sockets.opened(base):
+        yield from (Path(entry.path) for entry in os.scandir(base) if entry.is_dir())
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Lock a folder; gives whether its launcher is gone."""
+    try:
+        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
+    except OSError:
+        with contextlib.suppress(OSError):
+            yield time.time() - folder.stat().st_mtime > _SETTING_UP
+            return
+        yield False
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(lock)
+
+
+def _remove(folder: Path, run: str) -> None:
+    try:
+        from holoflow.link.shared_memory import remove_leftovers
+    except ImportError:  # no such links here
+        pass
+    else:
+        remove_leftovers(run)
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):  # other runs are there
+        folder.parent.rmdir()
+
+
+if __name__ == "__main__":
+    sweep()

@@ -1,0 +1,111 @@
+"""The processes of a fragment: its own, and those that its operators have started."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from holoflow.launch.warden import kill_marked
+
+REAPING = 2.0
+"""Seconds that killed processes get to vanish."""
+_DEATH_SIGNAL, _SUBREAPER = 1, 36
+"""Of prctl(2)."""
+
+
+def die_with(parent: int) -> None:
+    """Have this process killed when its parent, which is to be `parent`, dies."""
+    _prctl(_DEATH_SIGNAL, signal.SIGKILL)
+    if os.getppid() != parent:  # it has died already
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of processes below this one that lose theirs, so as to see them end."""
+    _prctl(_SUBREAPER, 1)
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+@contextmanager
+def confined(cores: frozenset[int]) -> Iterator[None]:
+    """Have what is started in the block use `cores` only, from its first moment on."""
+    if sys.platform != "linux":
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def exit_status(pid: int) -> int | None:
+    """Return the exit status of the child `pid`, negative for a signal; None while it runs.
+
+    It is not reaped: its number stays taken, so that its group can still be killed.
+    """
+    try:
+        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return 0
+    if ended is None:
+        return None
+    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+
+
+def kill_group(pid: int, mark: str) -> list[int]:
+    """Kill the process `pid`, all of its group, and all that are marked as started by them."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+    return kill_marked(mark)
+
+
+def reap(pid: int, others: list[int]) -> None:
+    """Wait until what is left of a killed group is gone; `others` had left the group."""
+    deadline = time.monotonic() + REAPING
+    left = [(os.P_PGID, pid), *((os.P_PID, number) for number in others)]
+    while left and time.monotonic() < deadline:
+        left = [which for which in left if _waits(*which)]
+        if left:
+            time.sleep(0.005)
+
+
+def _waits(kind: int, number: int) -> bool:
+    """Reap children; whether some are still to end."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitid(kind, number, os.WEXITED | os.WNOHANG) is not None:
+            pass
+        return True
+    return False
+
+
+def own_memory(pid: int) -> int:
+    """Return how many bytes of memory the group of `pid` has for itself: shared ones are not."""
+    return sum(_anonymous(member) for member in _members(pid))
+
+
+def _members(pid: int) -> Iterator[int]:
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError):
+                if os.getpgid(int(name)) == pid:
+                    yield int(name)
+
+
+def _anonymous(pid: int) -> int:
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/status", "rb") as file:
+        for line in file:
+            if line.startswith(b"RssAnon:"):
+                return int(line.split()[1]) * 1024
+    return 0

@@ -1,0 +1,199 @@
+"""One process of a fragment, as the launcher sees it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+
+from holoflow.errors import HoloflowError
+from holoflow.flow.books import Snapshot
+from holoflow.flow.plain import to_json
+from holoflow.launch.control import (
+    Ended,
+    Line,
+    Message,
+    Order,
+    Ready,
+    Refused,
+    State,
+    Told,
+    order_line,
+    read_message,
+)
+from holoflow.launch.group import confined, exit_status, kill_group, own_memory, reap
+from holoflow.launch.spec import Spec
+from holoflow.launch.warden import VARIABLE
+from holoflow.launch.watchdog import Sample
+
+LONGEST = 8192
+"""Bytes of a printed line that are shown; a longer one becomes several."""
+_PIECE = 1 << 16
+
+_log = logging.getLogger(__name__)
+
+
+class Process:
+    """A process that has been started, with all that it has said."""
+
+    def __init__(
+        self, spec: Spec, environment: Mapping[str, str], cores: frozenset[int], now: float
+    ) -> None:
+        """Start it, with what it gets on this machine. Raises HoloflowError where that fails."""
+        self.fragment = spec.fragment
+        self.incarnation = spec.incarnation
+        self.mark = f"{spec.options.run}/{spec.fragment}/{spec.incarnation}/"
+        self.started = now
+        self.ready = False
+        self.began: float | None = None
+        """When its sources began."""
+        self.late = 0.0
+        """How many seconds after those of the run that was."""
+        self.snapshot: Snapshot | None = None
+        """The newest that it has sent."""
+        self.ended: Ended | None = None
+        self.ended_at: float | None = None
+        self.refused: str | None = None
+        self.killed: str | None = None
+        """Why the launcher has killed it."""
+        self.heard: float | None = None
+        """When it was last heard of."""
+        own, given = socket.socketpair()
+        out, printing = os.pipe()
+        try:
+            with confined(cores):
+                self._popen = subprocess.Popen(
+                    [*_python(), str(given.fileno()), str(os.getpid()), spec.fragment],
+                    stdin=subprocess.DEVNULL,
+                    stdout=printing,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=(given.fileno(),),
+                    env={**environment, VARIABLE: self.mark},
+                    start_new_session=True,
+                )
+        except OSError as error:
+            own.close()
+            os.close(out)
+            raise HoloflowError(f"fragment {spec.fragment!r} cannot be started: {error}") from None
+        finally:
+            given.close()
+            os.close(printing)
+        os.set_blocking(out, False)
+        self.pid = self._popen.pid
+        self.extra = {"fragment": spec.fragment}
+        """For what is logged about it."""
+        self.line = Line(own)
+        self._out = out
+        self._prints = True
+        self._printed = b""
+        self.line.send(to_json(spec) + b"\n")
+
+    # -- what it says ------------------------------------------------------------------------
+
+    def descriptors(self) -> list[int]:
+        """Return what can be read when it says or prints something."""
+        found = [self.line.socket.fileno()] if self.line.open else []
+        return [*found, self._out] if self._prints else found
+
+    def hear(self, now: float) -> Iterator[logging.LogRecord]:
+        """Take in what it has said; yields what it has logged and printed."""
+        for line in self.line.lines():
+            self.heard = now
+            try:
+                message = read_message(line)
+            except HoloflowError as error:
+                _log.warning("a message is left out: %s", error, extra=self.extra)
+                continue
+            if isinstance(message, Told):
+                yield self._record(message.logger, message.level, message.text, message.time)
+            else:
+                self._note(message, now)
+        self.line.flush()
+        for text in self._take_printed():
+            yield self._record("", logging.INFO, text, time.time())
+
+    def _note(self, message: Message, now: float) -> None:
+        if isinstance(message, Ready):
+            self.ready = True
+        elif isinstance(message, State):
+            self.snapshot = message.snapshot
+        elif isinstance(message, Refused):
+            self.refused = message.text
+        elif isinstance(message, Ended):
+            self.ended, self.ended_at, self.snapshot = message, now, message.last
+
+    def _record(self, logger: str, level: int, text: str, seconds: float) -> logging.LogRecord:
+        return logging.makeLogRecord(
+            {
+                "name": logger, "levelno": level, "levelname": logging.getLevelName(level),
+                "msg": text, "created": seconds, **self.extra,
+            }
+        )  # fmt: skip
+
+    def _take_printed(self) -> Iterator[str]:
+        """Yield the lines that it, or what it has started, printed."""
+        with contextlib.suppress(BlockingIOError):
+            piece = os.read(self._out, _PIECE) if self._prints else b""
+            self._printed += piece
+            self._prints = bool(piece)
+        *lines, rest = self._printed.split(b"\n")
+        if (rest and not self._prints) or len(rest) > LONGEST:
+            lines.append(rest)
+            rest = b""
+        self._printed = rest
+        for line in lines:
+            for start in range(0, max(len(line), 1), LONGEST):
+                piece = line[start : start + LONGEST]
+                yield piece.decode("utf-8", "backslashreplace").rstrip()
+
+    # -- what is done to it ------------------------------------------------------------------
+
+    def tell(self, order: Order) -> None:
+        """Give it an order."""
+        self.line.send(order_line(order))
+
+    def status(self) -> int | None:
+        """Return its exit status, negative for a signal; None while it runs."""
+        return exit_status(self.pid)
+
+    def memory(self) -> int:
+        """Return how many bytes it has for itself, with what it has started."""
+        return own_memory(self.pid)
+
+    def sample(self, now: float, memory: int | None) -> Sample:
+        """Return what there is to judge it by; `memory` is what it uses, if it was looked at."""
+        since = self.started if self.heard is None else self.heard
+        call, call_for = "", 0.0
+        if self.snapshot is not None and self.ended is None and self.snapshot.fragments:
+            call, call_for = self.snapshot.fragments[0].call, self.snapshot.fragments[0].call_for
+        return Sample(now - since, self.heard is None, call, call_for, memory)
+
+    def kill(self, why: str) -> None:
+        """Kill it and all that it has started; `bury` it when it has ended."""
+        self.killed = self.killed or why
+        kill_group(self.pid, self.mark)
+
+    def bury(self) -> None:
+        """Leave nothing behind of it, nor of what it has started."""
+        others = kill_group(self.pid, self.mark)
+        self._popen.wait()
+        reap(self.pid, others)
+
+    def close(self) -> None:
+        """Hear no more of it."""
+        self.line.close()
+        os.close(self._out)
+
+
+def _python() -> list[str]:
+    """Return the beginning of a command that runs `child`."""
+    # What lies in the current folder must not stand in for a module of Python's own, unless it
+    # does so here too.
+    here = sys.path[0] in ("", os.getcwd())
+    safe = ["-P"] if sys.version_info >= (3, 11) and not here else []
+    return [sys.executable, *safe, "-m", "holoflow.launch.child"]

@@ -1,0 +1,69 @@
+"""How an app's plan is made: what the launcher does first, and each of its processes again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from holoflow.app import load
+from holoflow.app.graph import App, Scheduler, SchedulerKind
+from holoflow.errors import HoloflowError
+from holoflow.plan import Plan, plan
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An app file and all that the command line says about its plan."""
+
+    app: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Of `--set`."""
+    scheduler: SchedulerKind | None = None
+    """Instead of the app's."""
+    workers: int | None = None
+    """Instead of the app's."""
+    fuse: bool = True
+    lossless: bool = False
+    only: tuple[str, ...] = ()
+    """Fragments that run here; the others are on other hosts. Empty: all run here."""
+
+    def plan(self, environment: Mapping[str, str] | None = None) -> Plan:
+        """Read the app and plan it; `environment` stands in for that of the process.
+
+        Raises AppError where the app is wrong, HoloflowError where it has no such fragment.
+        """
+        app = load(self.app, settings=self.settings, environment=environment)
+        unknown = [name for name in self.only if name not in app.fragments]
+        if unknown:
+            there = f"it has {', '.join(app.fragments)}" if app.fragments else "it has none"
+            raise HoloflowError(f"--fragment: {app.name} has no fragment {unknown[0]!r}; {there}")
+        app = _rescheduled(app, self.scheduler, self.workers)
+        here = self.only or tuple(app.fragments)
+        return plan(app, fuse=self.fuse, lossless=self.lossless, here=here)
+
+
+def digest(plan: Plan) -> str:
+    """Return what two processes must agree on to count in the same ledger, as a hash.
+
+    It is equal on all hosts of an app, whichever fragments run there.
+    """
+    shape = [
+        [[name, node.type_name] for name, node in plan.app.operators.items()],
+        [[str(f.source), str(f.target), f.queue, f.when_full] for f in plan.flows],
+        [[process.fragment, *process.placement.operators] for process in plan.processes],
+    ]
+    return hashlib.sha256(json.dumps(shape).encode()).hexdigest()
+
+
+def _rescheduled(app: App, kind: SchedulerKind | None, workers: int | None) -> App:
+    def changed(scheduler: Scheduler) -> Scheduler:
+        return replace(scheduler, kind=kind or scheduler.kind, workers=workers or scheduler.workers)
+
+    fragments = {
+        name: replace(f, scheduler=f.scheduler and changed(f.scheduler))
+        for name, f in app.fragments.items()
+    }
+    return replace(app, scheduler=changed(app.scheduler), fragments=fragments)

@@ -1,0 +1,346 @@
+"""Apps of several processes, and what goes wrong with them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import pytest
+from support.launched import APART, JOINED, Launched, children, many, read, wait_for
+
+ENGINE = ("--engine", "inline")
+
+
+@pytest.fixture
+def launched(tmp_path):
+    """Start `holoflow run`; whatever is left of it afterwards is killed."""
+    started = []
+
+    def start(app, *options, engine=ENGINE, **variables):
+        run = Launched(tmp_path / f"app{len(started)}", app, *engine, *options, **variables)
+        started.append(run)
+        return run
+
+    yield start
+    for run in started:
+        run.__exit__()
+
+
+ENGINES = [ENGINE, pytest.param((), marks=pytest.mark.holoscan)]
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=["inline", "holoscan"])
+def test_each_fragment_has_a_process_of_its_own(launched, engine):
+    run = launched(APART, engine=engine, wait="true")
+    run.until("[ill] keep starts")
+    run.until("[well] kept starts")
+    run.until("[ill] warning keep: the first")
+    processes = run.processes()
+    assert set(processes) == {"well", "ill"}
+    for number in processes.values():
+        assert os.getpgid(number) == os.getsid(number) == number
+    run.output.joinpath("go").touch()
+    assert run.end() == 0, run
+    report = run.report()
+    assert report["outcome"] == "done"
+    assert {b["name"]: b["pid"] for b in report["snapshot"]["fragments"]} == processes
+    assert [b["frames"] for b in report["snapshot"]["operators"]] == [40] * 5
+    assert {name: (b["sent"], b["dropped"]) for name, b in run.flows().items()} == {
+        "good -> kept": (40, {}), "count -> work": (40, {}), "work -> keep": (40, {}),
+    }  # fmt: skip
+    assert run.kept() == run.kept("kept") == list(range(1, 41))
+    assert report["history"]
+    assert run.left() == []
+
+
+WORDS = {
+    "kill": "its process was killed by SIGKILL",
+    "fail": "operator 'work_fail' of fragment 'fail' failed on frame 4 of count_fail: ValueError",
+    "leak": "MB of memory, where it may use 400 MB",
+    "exit": "its process ended with exit status 3",
+    "leave": "its process was killed by SIGKILL",
+    "crash": "its process was killed by SIGSEGV",
+    "freeze": "it hangs: nothing was heard of it for",
+    "hang": "it hangs: work_hang has been at one frame for",
+    "hold": "it hangs: nothing was heard of it for",
+}
+
+
+@pytest.mark.parametrize(
+    ("faults", "hang"),
+    [(["kill", "fail", "leak"], "1min"), (["exit", "leave", "crash"], "1min"),
+     (["freeze", "hang", "hold"], "5s")],
+    ids=["died", "ended", "hung"],
+)  # fmt: skip
+def test_fragments_that_go_wrong_once_come_back_and_the_others_go_on(launched, faults, hang):
+    run = launched(many(faults, hang))
+    assert run.end() == 0, run
+    assert run.report()["outcome"] == "done"
+    assert run.restarts() == {"none": 0, **dict.fromkeys(faults, 1)}
+    flows = run.flows()
+    assert run.kept("keep_none") == list(range(1, 21))
+    for fault in faults:
+        assert any(line.startswith(f"[{fault}]") and WORDS[fault] in line for line in run.said)
+        kept = run.kept(f"keep_{fault}")
+        again = kept.index(1, 1)
+        assert kept[:again] == list(range(1, again + 1))
+        assert again <= (5 if fault == "freeze" else 4), "the fifth went wrong"
+        assert kept[again:] == list(range(1, 21))
+        ways_in, way_out = (
+            flows[f"count_{fault} -> work_{fault}"],
+            flows[f"work_{fault} -> keep_{fault}"],
+        )
+        assert way_out["delivered"] == len(kept)
+        assert ways_in["delivered"] == way_out["sent"]
+        assert set(ways_in["dropped"]) <= {"crash", "error", "stopped"}
+    assert run.left() == []
+
+
+@pytest.mark.parametrize("fault", ["fail", "kill"])
+@pytest.mark.parametrize("restart", ["never", "on-failure"])
+def test_a_fragment_that_does_not_come_back_fails_the_run_and_drains_the_rest(
+    launched, fault, restart
+):
+    app = APART.replace("hang: 5s", "hang: 5s, restarts: 1") if restart != "never" else APART
+    run = launched(app, fault=fault, again="true", restart=restart, until=0)
+    assert run.end() == 1, run
+    assert run.restarts() == {"well": 0, "ill": 0 if restart == "never" else 1}
+    report = run.report()
+    assert report["outcome"] == "failed"
+    assert "fragment 'ill' failed" in report["failure"]
+    assert (run.output / "error.log").exists() == (fault == "fail")
+    assert run.flows()["good -> kept"]["dropped"] == {}
+    assert run.left() == []
+
+
+def test_an_operator_that_cannot_start_is_tried_again_before_any_source_begins(launched):
+    app = APART.replace("hang: 5s", "hang: 5s, restarts: 2")
+    run = launched(app, fault="start")
+    assert run.end() == 1, run
+    assert run.restarts() == {"well": 0, "ill": 2}
+    assert run.report()["failure"] == (
+        "operator 'work' of fragment 'ill' failed on start: ValueError: no model"
+    )
+    assert not (run.output / "kept.txt").read_text()
+    assert run.left() == []
+
+
+def test_an_app_that_cannot_run_there_is_said_with_the_fragment(launched):
+    placed = "well: {operators: [good, kept], environment: {LACKING: 1}}"
+    run = launched(APART.replace("well: {operators: [good, kept]}", placed), wait="true")
+    assert run.end() == 2, run
+    run.until("fragment 'well': app.yaml:")
+    run.until("there is no camera here")
+    assert not run.output.joinpath("report.json").exists()
+
+
+def test_the_first_signal_drains(launched):
+    run = launched(APART, until=0)
+    run.until("warning keep: the first")
+    run.until("warning kept: the first")
+    run.processes()
+    run.signal(signal.SIGINT)
+    assert run.end() == 130, run
+    assert run.report()["outcome"] == "interrupted"
+    flows = run.flows()
+    assert all(books["dropped"] == {} for books in flows.values())
+    assert len(run.kept()) == flows["work -> keep"]["sent"]
+    assert run.left() == []
+
+
+def test_a_signal_to_the_whole_group_is_the_launchers_affair(launched):
+    run = launched(APART, until=0)
+    run.until("warning keep: the first")
+    for number in run.processes().values():
+        os.kill(number, signal.SIGTERM)
+        os.kill(number, signal.SIGINT)
+    run.signal(signal.SIGTERM)
+    assert run.end() == 130, run
+    assert run.restarts() == {"well": 0, "ill": 0}
+
+
+def test_the_second_signal_ends_what_hangs(launched):
+    run = launched(APART.replace("hang: 5s", "hang: 1h"), fault="hang", until=0)
+    run.until("[ill] hanging")
+    run.processes()
+    for said in ("draining", "stopping now"):
+        run.signal(signal.SIGINT)
+        run.until(said)
+    assert run.end() == 130, run
+    assert run.report()["outcome"] == "interrupted"
+    run.flows()
+    assert run.left() == []
+
+
+def test_the_third_signal_ends_all_at_once(launched):
+    run = launched(APART.replace("hang: 5s", "hang: 1h"), fault="hang", until=0)
+    run.until("[ill] hanging")
+    run.processes()
+    for said in ("draining", "stopping now"):
+        run.signal(signal.SIGINT)
+        run.until(said)
+    run.signal(signal.SIGINT)
+    assert run.end() == 130, run
+    wait_for(lambda: run.left() == [])
+
+
+@pytest.mark.parametrize("fault", ["none", "hang", "freeze"])
+def test_nothing_outlives_a_launcher_that_is_killed(launched, fault):
+    run = launched(APART.replace("hang: 5s", "hang: 1h"), fault=fault, until=0)
+    run.until("warning keep: the first")
+    run.processes()
+    run.signal(signal.SIGKILL)
+    assert run.end() == -signal.SIGKILL
+    wait_for(lambda: run.left() == [])
+
+
+def test_what_a_killed_run_has_left_the_next_one_removes(launched):
+    first = launched(APART, until=0)
+    first.until("warning keep: the first")
+    first.processes()
+    (warden,) = [n for n in children(first.pid) if b"warden" in read(n, "cmdline")]
+    os.kill(warden, signal.SIGKILL)
+    first.signal(signal.SIGKILL)
+    first.end()
+    wait_for(lambda: not [what for what in first.left() if what.startswith("process")])
+    assert first.left() != []
+    assert launched(APART, until=1).end() == 0
+    assert first.left() == []
+
+
+def test_a_fragment_gets_its_place(launched):
+    core = min(os.sched_getaffinity(0))
+    placed = f"well: {{operators: [good, kept], cores: [{core}], environment: {{SOME_WORD: yes}}}}"
+    run = launched(APART.replace("well: {operators: [good, kept]}", placed), wait="true")
+    run.until("warning kept: the first")
+    well, ill = (run.processes()[name] for name in ("well", "ill"))
+    assert os.sched_getaffinity(well) == {core}
+    assert os.sched_getaffinity(ill) == os.sched_getaffinity(0)
+    words = [b"SOME_WORD=yes" in read(n, "environ") for n in (well, ill)]
+    assert words == [True, False]
+    run.output.joinpath("go").touch()
+    assert run.end() == 0, run
+
+
+def test_an_app_reads_the_same_in_all_fragments_whatever_their_environment(launched):
+    placed = "well: {operators: [good, kept], environment: {UNTIL: 3}}"
+    app = APART.replace("well: {operators: [good, kept]}", placed)
+    app = app.replace('until: "40"', 'until: "${UNTIL:-7}"')
+    run = launched(app)
+    assert run.end() == 0, run
+    assert len(run.kept()) == len(run.kept("kept")) == 7
+
+
+def test_lines_for_machines_name_the_fragment(launched):
+    run = launched(APART, "--json")
+    assert run.end() == 0, run
+    events = [json.loads(line) for line in run.said]
+    logged = [e for e in events if e["event"] == "log" and e["text"] == "the first"]
+    assert sorted((e["fragment"], e["from"], e["level"]) for e in logged) == [
+        ("ill", "keep", "warning"), ("well", "kept", "warning"),
+    ]  # fmt: skip
+    printed = {(e["fragment"], e["text"]) for e in events if e["event"] == "log" and not e["from"]}
+    assert ("ill", "keep starts") in printed
+    assert events[-1]["restarts"] == {"well": 0, "ill": 0}
+
+
+def test_one_fragment_alone(launched):
+    run = launched(APART, "--fragment", "well")
+    assert run.end() == 0, run
+    assert [b["name"] for b in run.report()["snapshot"]["fragments"]] == ["well"]
+    assert not (run.output / "keep.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--fragment", "wel"], "apart has no fragment 'wel'; it has well, ill"),
+        (["--fragment", "well", "--together"], "--fragment has processes of their own"),
+        (["--host", "edge=10.0.0.1"], "unknown host 'edge'"),
+    ],
+)
+def test_options_that_make_no_sense(launched, options, words):
+    run = launched(APART, *options)
+    assert run.end() == 2, run
+    assert words in " ".join(str(run).replace("│", "").split())
+
+
+def test_a_run_for_a_time_is_not_begun_again(launched):
+    run = launched(APART.replace("${restart}", "always"), "--for", "1s", until=0)
+    assert run.end() == 0, run
+    assert run.restarts() == {"well": 0, "ill": 0}
+    assert run.report()["outcome"] == "done"
+    assert run.report()["snapshot"]["seconds"] < 30
+
+
+def test_what_always_comes_back_ends_when_it_is_asked_to(launched):
+    app = APART.replace("${restart}", "always").replace("well: {", "well: {restart: always, ")
+    run = launched(app, until=3)
+    run.until("[ill] warning holoflow.launch: it has ended; it is started again", 2)
+    run.signal(signal.SIGINT)
+    assert run.end() in (0, 130), run
+    assert run.restarts()["ill"] >= 1
+    assert run.kept()[:6] == [1, 2, 3] * 2
+    assert run.flows()["count -> work"]["dropped"] == {}
+
+
+def test_a_budget_can_end_all_fragments(launched):
+    budget = "\nbudgets: [{from: count, to: keep, max: 1us, when_missed: stop}]\n"
+    run = launched(JOINED + budget, until=0)
+    assert run.end() == 3, run
+    assert run.report()["outcome"] == "done"
+    assert run.flows()["work -> keep"]["dropped"] == {}
+
+
+def test_all_together_in_one_process(launched):
+    run = launched(APART, "--together")
+    assert run.end() == 0, run
+    (books,) = run.report()["snapshot"]["fragments"]
+    assert books["pid"] == run.pid
+
+
+@pytest.mark.parametrize("link", ["shared_memory", "zeromq"])
+def test_fragments_in_a_row(launched, link):
+    run = launched(JOINED, link=link)
+    assert run.end() == 0, run
+    assert run.kept() == list(range(1, 41))
+    assert {name: (b["sent"], b["dropped"], b["link"]) for name, b in run.flows().items()} == {
+        "count -> work": (40, {}, link), "work -> keep": (40, {}, link),
+    }  # fmt: skip
+    (path,) = run.report()["snapshot"]["paths"]
+    assert path["end_to_end"]["count"] == 40
+    assert run.left() == []
+
+
+@pytest.mark.parametrize(
+    ("link", "fault"),
+    [
+        ("shared_memory", "kill"),
+        ("shared_memory", "fail"),
+        ("zeromq", "kill"),
+        ("zeromq", "freeze"),
+    ],
+)
+def test_the_middle_one_goes_wrong_and_comes_back(launched, link, fault):
+    run = launched(JOINED, link=link, fault=fault)
+    assert run.end() == 0, run
+    assert run.restarts() == {"feed": 0, "ill": 1, "sink": 0}
+    flows = run.flows()
+    kept = run.kept()
+    assert kept == sorted(set(kept))
+    assert flows["count -> work"]["sent"] == 40
+    lost = {**flows["count -> work"]["dropped"], **flows["work -> keep"]["dropped"]}
+    assert set(lost) <= {"crash", "error"}
+    assert len(kept) == flows["work -> keep"]["delivered"]
+    if link == "zeromq":
+        assert set(range(1, 41)) - set(kept) <= {5, 4}
+    assert run.left() == []
+
+
+@pytest.mark.parametrize("link", ["shared_memory", "zeromq"])
+def test_the_middle_one_goes_wrong_for_good(launched, link):
+    run = launched(JOINED, link=link, fault="kill", restart="never", until=0)
+    assert run.end() == 1, run
+    run.flows()
+    assert run.left() == []

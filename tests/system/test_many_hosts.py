@@ -1,0 +1,163 @@
+"""Apps over several hosts, with cables that are cut, hosts that fail, and strangers.
+
+What else can go wrong there is among the faults (`support.faults`).
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shlex
+import signal
+from subprocess import DEVNULL
+
+import pytest
+from support.hosts import PATIENCE, REPOSITORY
+from support.numbered import FRAGMENTS, flows, mistakes
+from support.trials import HOLOFLOW, Trial, introduce, keys
+
+from holoflow.app import load
+from holoflow.assets import fetch_all
+from holoflow.cli.errors import ExitStatus
+
+NAMES = ("edge", "server", "desk")
+"""Hosts of the fragments `first`, `middle`, `last`."""
+
+
+@pytest.fixture
+def three(hosts):
+    """Three hosts that do not know one another."""
+    return hosts(*NAMES)
+
+
+def trial(three, **app) -> Trial:
+    """Return the numbered app, each of its fragments on a host of its own; it has not started."""
+    return Trial(dict(zip(FRAGMENTS, three, strict=True)), random.Random(0), **app)
+
+
+def check(over: Trial) -> None:
+    """Check that all that was sent has come once, and that both hosts of each flow know it."""
+    work, last = flows(over.report("middle"))
+    assert mistakes(work, last, over.table()) == []
+    assert work.lost == last.lost == 0
+    for fragment, books in (("first", work), ("last", last)):
+        (there,) = over.report(fragment).flows
+        assert (there.sent, there.delivered, there.lost) == (books.sent, books.delivered, 0)
+    assert over.left() == over.unexpected() == []
+
+
+def test_all_frames_come_once(three):
+    introduce(*three)
+    over = trial(three)
+    over.start("last", "middle", "first")
+    over.come(300)
+    assert over.end() == 0, over.log
+    check(over)
+
+
+def test_cable_that_is_slow_holds_the_source_up(three):
+    introduce(*three)
+    over = trial(three, rate=5000)
+    cable = three[2].cable
+    cable.limit("1mbit")
+    over.start(*FRAGMENTS)
+    over.come(400)
+    came = over.count()
+    assert over.end() == 0, over.log
+    check(over)
+    # Without being held up it would have sent thousands by now.
+    work, _ = flows(over.report("middle"))
+    assert work.sent < came + 1000
+
+
+def test_hosts_are_found_by_the_addresses_that_the_command_line_gives(three, tmp_path):
+    introduce(*three)
+    (tmp_path / "hosts").write_text("127.0.0.1 localhost\n")
+    options = [word for host in three for word in ("--host", f"{host.name}={host.address}")]
+    over = trial(three, options=options)
+    over.start(*FRAGMENTS)
+    over.come(50)
+    assert over.end() == 0, over.log
+    check(over)
+
+
+def test_faces_over_three_hosts_are_those_of_one_process(three):
+    fetch_all(load(REPOSITORY / "apps" / "faces" / "app.yaml"))
+    introduce(*three)
+    options = ["--lossless", "--no-web", "--output"]
+    edge, server, desk = three
+    with edge.popen([HOLOFLOW, "run", "faces", *options, "alone"], stdout=DEVNULL) as alone:
+        assert alone.wait(PATIENCE) == 0
+    places = {"SOURCE_HOST": edge.name, "DETECT_HOST": server.name, "VIEW_HOST": desk.name}
+    programs = []
+    for host, fragment in zip(three, ("source", "detect", "view"), strict=True):
+        command = [HOLOFLOW, "run", "faces/apart", "--fragment", fragment, *options, "run"]
+        with (host.home / "log").open("w") as log:
+            programs.append(host.popen(command, env=places, stdout=log, stderr=log))
+    for host, program in zip(three, programs, strict=True):
+        assert program.wait(PATIENCE) == 0, (host.home / "log").read_text()
+    expected = (edge.home / "alone" / "faces.jsonl").read_text().splitlines()
+    found = (desk.home / "run" / "faces.jsonl").read_text().splitlines()
+    assert len(expected) == 120
+    for line, right in zip(found, expected, strict=True):
+        assert json.loads(line) == json.loads(right)
+
+
+# -- strangers -------------------------------------------------------------------------------
+
+
+def ended(over: Trial) -> dict[str, str]:
+    """Wait until all launchers have ended for want of keys; return what each has said."""
+    statuses = {name: program.wait(PATIENCE) for name, program in over.programs.items()}
+    assert statuses == dict.fromkeys(NAMES, ExitStatus.APP_WRONG), over.log
+    assert over.left() == []
+    return {name: (host.home / "log").read_text() for name, host in over.hosts.items()}
+
+
+def test_hosts_without_keys_are_told_how_to_get_some(three):
+    over = trial(three)
+    over.start(*FRAGMENTS)
+    for said in ended(over).values():
+        assert said.count("\n") == 1
+        assert "make them with: holoflow keys new" in said
+
+
+def test_what_the_commands_print_introduces_hosts(three):
+    """From hosts that know nothing to an app that runs, by the commands that are printed."""
+    for host in three:
+        host.run([HOLOFLOW, "keys", "new"])
+    over = trial(three)
+    over.start(*FRAGMENTS)
+    said = ended(over)
+    for host, others in zip(three, (["server"], ["edge", "desk"], ["server"]), strict=True):
+        assert f"holoflow keys allow {others[0]} '" in said[host.name]
+        for other in (one for one in three if one.name in others):
+            *_, command = other.run([HOLOFLOW, "keys", "show"]).stdout.splitlines()
+            assert command.startswith(f"holoflow keys allow {other.name} ")
+            host.run([HOLOFLOW, *shlex.split(command)[1:]])
+    over.start(*FRAGMENTS)
+    over.come(20)
+    assert over.end() == 0, over.log
+
+
+@pytest.mark.parametrize(
+    ("host", "fragment", "words"),
+    [
+        (0, "first", "allow it there with the line that `holoflow keys show` prints here"),
+        (1, "middle", "allow it there with the line that `holoflow keys show` prints here"),
+    ],
+)
+def test_host_with_another_key_is_refused(three, host, fragment, words):
+    introduce(*three)
+    keys(three[host]).create(NAMES[host], force=True)
+    over = trial(three)
+    over.start(*FRAGMENTS)
+    refused = over.places[fragment].home / "log"
+    over.wait("the refusal", lambda: words in refused.read_text())
+    assert over.count() == 0
+    for program in over.programs.values():
+        program.send_signal(signal.SIGINT)
+    for program in over.programs.values():
+        assert program.wait(PATIENCE) == ExitStatus.INTERRUPTED
+    assert over.count() == 0
+    assert over.left() == []

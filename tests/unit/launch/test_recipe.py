@@ -1,0 +1,60 @@
+"""A plan is made the same way in all processes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.launched import APART, JOINED, OPERATORS
+
+from holoflow.errors import AppError, HoloflowError
+from holoflow.flow.plain import from_plain, to_plain
+from holoflow.launch.recipe import Recipe, digest
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    (tmp_path / "operators.py").write_text(OPERATORS)
+    (tmp_path / "app.yaml").write_text(JOINED)
+    return Recipe(tmp_path / "app.yaml", {"until": "3"})
+
+
+def test_it_says_all_that_there_is_to_say_of_a_plan(recipe: Recipe) -> None:
+    changed = replace(recipe, scheduler="greedy", workers=3, lossless=True, only=("ill",))
+    plan = from_plain(Recipe, to_plain(changed)).plan()
+    assert plan.app.operators["count"].parameters["until"] == 3
+    assert {(p.scheduler.kind, p.scheduler.workers) for p in plan.processes} == {("greedy", 3)}
+    assert plan.here == {"ill"}
+    assert recipe.plan().here == {"feed", "ill", "sink"}
+
+
+def test_an_app_without_fragments_has_none_to_choose(recipe: Recipe) -> None:
+    text = recipe.app.read_text().partition("fragments:")[0]
+    recipe.app.write_text(text)
+    assert len(recipe.plan().processes) == 1
+    with pytest.raises(HoloflowError, match="--fragment: joined has no fragment 'ill'; it has non"):
+        replace(recipe, only=("ill",)).plan()
+
+
+def test_an_unknown_fragment_is_said_with_those_that_there_are(recipe: Recipe) -> None:
+    with pytest.raises(HoloflowError, match="no fragment 'bad'; it has feed, ill, sink"):
+        replace(recipe, only=("feed", "bad")).plan()
+
+
+def test_a_wrong_app_is_refused(recipe: Recipe) -> None:
+    with pytest.raises(AppError):
+        replace(recipe, settings={"untill": "3"}).plan()
+
+
+def test_the_digest_is_that_of_what_is_counted(recipe: Recipe) -> None:
+    same = digest(recipe.plan())
+    assert digest(replace(recipe, only=("ill",)).plan()) == same
+    assert digest(replace(recipe, settings={"until": "4"}).plan()) == same
+    assert digest(replace(recipe, lossless=True).plan()) == same
+    recipe.app.write_text(
+        recipe.app.read_text().replace("{from: count,", "{from: count, queue: 5,")
+    )
+    assert digest(recipe.plan()) != same
+    recipe.app.write_text(APART)
+    assert digest(recipe.plan()) != same

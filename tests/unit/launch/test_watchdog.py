@@ -1,0 +1,46 @@
+"""What is wrong with a process."""
+
+from __future__ import annotations
+
+import pytest
+from support.graphs import fragment
+
+from holoflow.launch.watchdog import Sample, ended_how, judge
+
+PLACED = fragment("a", hang=10.0, memory=500_000_000)
+
+
+@pytest.mark.parametrize(
+    ("sample", "words"),
+    [
+        (Sample(silent=9.9, call="detect", call_for=9.9, memory=500_000_000), None),
+        (Sample(silent=10.1), "it hangs: nothing was heard of it for 10.1 s"),
+        (Sample(silent=29.0, new=True), None),
+        (Sample(silent=31.0, new=True), "it hangs: nothing was heard of it for 31.0 s"),
+        (Sample(0.1, call="a+b", call_for=12.0), "it hangs: a+b has been at one frame for 12.0 s"),
+        (Sample(0.1, memory=1_234_000_000), "it uses 1,234 MB of memory, where it may use 500 MB"),
+    ],
+)
+def test_judgement(sample: Sample, words: str | None) -> None:
+    assert judge(sample, PLACED) == words
+
+
+def test_memory_is_not_bounded_where_the_app_does_not_say_so() -> None:
+    assert judge(Sample(0.1, memory=1 << 50), fragment("a")) is None
+
+
+def test_a_new_process_has_as_long_as_any_other() -> None:
+    assert judge(Sample(50.0, new=True), fragment("a", hang=60.0)) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (3, "its process ended with exit status 3"),
+        (-9, "its process was killed by SIGKILL"),
+        (-11, "its process was killed by SIGSEGV"),
+        (-60, "its process was killed by signal 60"),
+    ],
+)
+def test_how_a_process_ended(status: int, words: str) -> None:
+    assert ended_how(status) == words
