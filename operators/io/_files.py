@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
@@ -23,6 +25,32 @@ def output_file(folder: Path, path: str) -> Path:
     file = folder / path
     file.parent.mkdir(parents=True, exist_ok=True)
     return file
+
+
+def part_name(path: str, incarnation: int) -> str:
+    """Return the name for a file that an operator cannot go on with after its process died.
+
+    `clip.mp4` at first, then `clip.2.mp4` and so on.
+    """
+    name = PurePath(path)
+    return str(
+        name.with_name(f"{name.stem}.{incarnation + 1}{name.suffix}") if incarnation else path
+    )
+
+
+def cut_to_whole_lines(file: Path) -> None:
+    """Remove what a process that died has written of a last line; `file` may be missing."""
+    with contextlib.suppress(FileNotFoundError), file.open("r+b") as lines:
+        end = lines.seek(0, os.SEEK_END)
+        while end:
+            begin = max(end - 65536, 0)
+            lines.seek(begin)
+            newline = lines.read(end - begin).rfind(b"\n")
+            if newline >= 0:
+                end = begin + newline + 1
+                break
+            end = begin
+        lines.truncate(end)
 
 
 def claimed(path: str) -> str:
@@ -63,12 +91,26 @@ class NumberedFiles:
     PATTERN = r"^[^{}]*(\{(sequence|index)\}[^{}]*)+"
     """What a pattern must match; a suffix is added to it."""
 
-    def __init__(self, folder: Path, pattern: str) -> None:
-        """Check that `pattern` lies in `folder`; raises ParameterError."""
+    def __init__(self, folder: Path, pattern: str, *, go_on: bool = False) -> None:
+        """Check that `pattern` lies in `folder`; raises ParameterError.
+
+        With `go_on` the files that are there already are counted.
+        """
         output_file(folder, pattern)
         self._folder, self._pattern = folder, pattern
-        self._index = 0
+        self._index = self._next_index() if go_on else 0
         self._last: Path | None = None
+
+    def _next_index(self) -> int:
+        """Return the index after the highest of the files that are there."""
+        parts = re.split(r"(\{sequence\}|\{index\})", self._pattern)
+        known = {"{sequence}": r"\d+", "{index}": r"(\d+)"}
+        named = re.compile("".join(known.get(part) or re.escape(part) for part in parts))
+        found = -1
+        for file in self._folder.rglob("*"):
+            match = named.fullmatch(file.relative_to(self._folder).as_posix())
+            found = max([found, *map(int, match.groups())]) if match else found
+        return found + 1
 
     def next(self, sequence: int) -> Path:
         """Return the file for a message of frame `sequence`.

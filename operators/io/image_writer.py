@@ -50,7 +50,9 @@ class ImageWriterOp(Operator):
 
     def start(self) -> None:
         """Make the folder."""
-        self._files = NumberedFiles(self.context.output, self.path)
+        self._files = NumberedFiles(
+            self.context.output, self.path, go_on=self.context.incarnation > 0
+        )
         self.context.announce("images", str(self.context.output / self.path))
 
     def process(self, image: Image, header: Header) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from holoflow.message import Header
 from holoflow.operator import Operator, param
-from holoflow.operators.io._files import claimed, naming, output_file
+from holoflow.operators.io._files import claimed, cut_to_whole_lines, naming, output_file
 from holoflow.operators.io._inputs import check_names
 from holoflow.paths import OutputPath
 from holoflow.payload.plain import to_plain
@@ -19,7 +19,8 @@ class JsonLinesOp(Operator):
     A line is an object with `sequence`, `timestamp` (ns) and `source` of the frame, its
     `metadata` if it has some, and each input by the name that the app gives it: boxes as a list
     of objects, text as a string, images only described (see `holoflow.payload.plain`). Each
-    line is written at once, so that all but the last are whole whenever the program ends.
+    line is written at once, so that all but the last are whole whenever the program ends. A
+    fragment that is started again goes on with the file.
 
     Example:
         results:
@@ -37,7 +38,9 @@ class JsonLinesOp(Operator):
     def start(self) -> None:
         """Open the file."""
         self._path = output_file(self.context.output, self.path)
-        self._file = self._path.open("wb", buffering=0)
+        if self.context.incarnation:
+            cut_to_whole_lines(self._path)
+        self._file = self._path.open("ab" if self.context.incarnation else "wb", buffering=0)
         self.context.announce("JSON lines", str(self._path))
 
     def process(self, header: Header, **values: Any) -> None:

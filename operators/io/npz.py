@@ -47,7 +47,9 @@ class NpzOp(Operator):
 
     def start(self) -> None:
         """Make the folder."""
-        self._files = NumberedFiles(self.context.output, self.path)
+        self._files = NumberedFiles(
+            self.context.output, self.path, go_on=self.context.incarnation > 0
+        )
         self.context.announce("arrays", str(self.context.output / self.path))
 
     def process(self, header: Header, **values: Any) -> None:

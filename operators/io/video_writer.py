@@ -15,7 +15,7 @@ from holoflow.errors import HoloflowError, ParameterError
 from holoflow.extras import optional
 from holoflow.message import Header
 from holoflow.operator import Operator, param
-from holoflow.operators.io._files import claimed, output_file
+from holoflow.operators.io._files import claimed, output_file, part_name
 from holoflow.operators.io._pixels import eight_bits
 from holoflow.paths import OutputPath
 from holoflow.payload import Array, Image
@@ -41,7 +41,8 @@ class VideoWriterOp(Operator):
     Takes gray, rgb, bgr, rgba and bgra images, all of one size; what has more than 8 bits is
     reduced, and an odd width or height is filled up by repeating the last column or row. The
     same frames always make the same file. A file that is cut off, because the program was
-    killed, plays up to about its last second.
+    killed, plays up to about its last second; where its fragment is started again, the rest is
+    in a file of its own, `annotated.2.mp4`.
 
     PyAV's wheels bundle encoders under the GPL, of which `h264` (libx264) is one; where that
     matters, choose `mpeg4`, `vp9` or the lossless `ffv1`. A build without libx264 writes
@@ -77,7 +78,8 @@ class VideoWriterOp(Operator):
 
     def start(self) -> None:
         """Find the encoder and make the folder; the file begins with the first frame."""
-        self._path = output_file(self.context.output, self.path)
+        name = part_name(self.path, self.context.incarnation)
+        self._path = output_file(self.context.output, name)
         self._container: Any = None
         self._stream: Any = None
         self._encoder = self._find_encoder()
