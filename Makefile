@@ -28,6 +28,7 @@ lint: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/chain.py
 	$(BIN)/python benchmarks/tracking.py
+	$(BIN)/python benchmarks/links.py --quick
 
 venv: $(VENV)/.installed-dev
 

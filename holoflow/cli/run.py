@@ -84,6 +84,7 @@ def run(
     from holoflow.cli.running import run_plan
     from holoflow.engine.result import RunOptions
     from holoflow.launch.recipe import Recipe
+    from holoflow.link.opening import check_keys
     from holoflow.plan.addresses import read_hosts
     from holoflow.plan.checks import require_placement
 
@@ -106,6 +107,9 @@ def run(
     planned = recipe.plan()
     hosts = read_hosts(planned.app, host or [])
     require_placement(planned)
+    apart = fragment or (len(planned.processes) > 1 and not together)
+    if apart:
+        check_keys(planned)
     assets.fetch_all(planned.app)
     options = RunOptions(
         engine=engine,
@@ -117,7 +121,6 @@ def run(
         tracked=tracking == "on",
         trace=frames_traced,
     )
-    apart = fragment or (len(planned.processes) > 1 and not together)
     status = run_plan(
         planned, options, as_json=as_json, log_level=log_level, metrics=address,
         recipe=recipe if apart else None, hosts=hosts,

@@ -44,12 +44,6 @@ PATIENCE: Final = 2.0
 """Seconds that peers get to end a stream once the run is to end now."""
 
 
-def _stop(operator: Any) -> None:
-    """Have Holoscan call `operator` no more, from any thread."""
-    operator.stop_execution()
-    operator.condition.event_state = State.EVENT_DONE  # only of this Holoscan takes notice
-
-
 class _UcxOp(core.Operator):  # type: ignore[name-defined, misc]
     """One end of a flow."""
 
@@ -73,11 +67,16 @@ class _UcxOp(core.Operator):  # type: ignore[name-defined, misc]
                 self.condition.event_state = State.EVENT_DONE
 
     def finish(self) -> None:
-        """Do no more."""
+        """Do no more.
+
+        What sleeps is called once more, to say for itself that it will never work again: from
+        outside Holoscan does not notice, or begins the operator anew. What waits for a message
+        may go on waiting: nothing but that does not keep the application going.
+        """
         with self._lock:
             if not self._over:  # said again and again, it would keep the application awake
                 self._over = True
-                _stop(self)
+                self.condition.event_state = State.EVENT_DONE
 
     def let_go(self) -> None:
         """Drop the end of the link; Holoscan may keep the operator for ever."""
@@ -107,9 +106,11 @@ class SenderOp(_UcxOp):
     def compute(self, _op_input: Any, op_output: Any, _context: Any) -> None:
         """Emit the next message; sleep where there is none, or the other end is not ready."""
         with self._lock:
-            parcel = self.end.next()
-            if parcel is None and not self._over:
-                self.condition.event_state = State.EVENT_WAITING
+            parcel = None if self._over else self.end.next()
+            if parcel is None:
+                self.condition.event_state = (
+                    State.EVENT_NEVER if self._over else State.EVENT_WAITING
+                )
         if parcel is not None:
             op_output.emit(pack(parcel), "out")
 
@@ -166,15 +167,14 @@ class KeeperOp(core.Operator):  # type: ignore[name-defined, misc]
         """Sleep until it is over."""
         self.at_work.set()
         with self._lock:
-            if not self.over:
-                self.condition.event_state = State.EVENT_WAITING
+            self.condition.event_state = State.EVENT_NEVER if self.over else State.EVENT_WAITING
 
     def finish(self) -> None:
         """Let the application end when everything else has."""
         with self._lock:
             if not self.over:
                 self.over = True
-                _stop(self)
+                self.condition.event_state = State.EVENT_DONE
 
 
 class UcxEnds:
@@ -235,11 +235,13 @@ class UcxEnds:
         """
         if self._transport.failure is not None:
             raise self._transport.failure from error
-        if error is not None or not (self._transport.done or self._control.aborted):
-            peers = self._transport.unfinished
+        if not (self._transport.done or self._control.aborted):
             raise HoloflowError(
-                f"the ucx connection with {peers} broke, and cannot be made again"
+                f"the ucx connection with {self._transport.unfinished} broke, and cannot be made "
+                f"again"
             ) from error
+        if error is not None:  # all was there; what is left of the run needs no ucx
+            _log.warning("Holoscan's run ended with an error: %s", error)
 
 
 class _Refusing(threading.local):

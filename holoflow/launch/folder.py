@@ -65,6 +65,13 @@ def sweep() -> None:
                     _remove(folder, folder.name.removeprefix("."))
 
 
+def remove_sockets() -> None:
+    """Remove the sockets at which killed processes could be watched."""
+    for there in sockets.places():
+        with contextlib.suppress(HoloflowError):
+            sockets.clean(there)
+
+
 def _folders() -> Iterator[Path]:
     base = place()
     with contextlib.suppress(OSError), sockets.opened(base):
@@ -106,3 +113,4 @@ def _remove(folder: Path, run: str) -> None:
 
 if __name__ == "__main__":
     sweep()
+    remove_sockets()

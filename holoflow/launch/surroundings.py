@@ -8,8 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from holoflow.errors import HoloflowError
-from holoflow.flow.live import sockets
 from holoflow.launch import folder, group, warden
 
 
@@ -27,7 +25,7 @@ def surroundings(run: str) -> Iterator[folder.RunFolder]:
             try:
                 yield made
             finally:
-                _remove_sockets()
+                folder.remove_sockets()
     finally:
         made.remove()
 
@@ -47,10 +45,3 @@ def _warden(run: str) -> Iterator[None]:
             with contextlib.suppress(OSError):
                 process.stdin.write(warden.GOOD_END)
                 process.stdin.flush()
-
-
-def _remove_sockets() -> None:
-    """Remove the sockets at which killed processes could be watched."""
-    for place in sockets.places():
-        with contextlib.suppress(HoloflowError):
-            sockets.clean(place)

@@ -82,13 +82,15 @@ def _open_zeromq(
 
 def _server_keys(plan: Plan, fragment: str) -> dict[str, str]:
     """Return the public keys of those who listen for encrypted flows from or to `fragment`."""
-    from holoflow.link.keys import KeyStore
-    from holoflow.link.zeromq import encrypted
-
     entering: dict[str, list[PlannedFlow]] = {}
     for flow in plan.flows:
         if flow.link == "zeromq" and crosses_hosts(plan, flow):
             entering.setdefault(fragment_of(plan.app, flow.target.operator), []).append(flow)
+    if not entering:
+        return {}
+    from holoflow.link.keys import KeyStore
+    from holoflow.link.zeromq import encrypted
+
     found: dict[str, str] = {}
     for listener, flows in entering.items():
         senders = {fragment_of(plan.app, flow.source.operator) for flow in flows}

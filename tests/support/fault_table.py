@@ -75,8 +75,9 @@ def _compare(fault: Fault, trial: Trial) -> list[str]:
     """Say where the books are wrong: not what has come, or not the same on both hosts of a flow."""
     work, last = flows(trial.report("middle"))
     found = mistakes(
-        work, last, trial.table(), in_hand=fault.in_hand, anew=fault.anew, twice=fault.twice
-    )
+        work, last, trial.table(), in_hand=fault.in_hand, anew=fault.anew, twice=fault.twice,
+        unbooked=fault.unbooked,
+    )  # fmt: skip
     for fragment, books in (("first", work), ("last", last)):
         there = {one.name: one for one in trial.report(fragment).flows}[books.name]
         counts = [(b.sent, b.delivered, dict(b.dropped)) for b in (books, there)]

@@ -44,6 +44,8 @@ class Fault:
     """Whether the app leaves a report."""
     twice: int = 0
     """Frames that may come twice."""
+    unbooked: int = 0
+    """Frames that may be lost along with the books that know of them."""
     links: Sequence[str] = LINKS
     brief: Sequence[str] = ()
     """Those of `links` by which it happens in the tests of every day."""
@@ -347,8 +349,10 @@ FAULTS = (
             "waits, then goes on",
             _loses_power(which),
             in_hand=8,
-            # What was sent is sent again unless its receiver has said that it came.
-            twice=0 if which == "first" else 8,
+            # What was sent is sent again unless its receiver has said that it came; what a host
+            # had taken and not passed on yet goes with its memory, and so do the books of it.
+            twice=8 * (which != "first"),
+            unbooked=8 * (which == "middle"),
             anew=True,
             links=(APART,),
             brief=[APART] * (which == "middle"),

@@ -102,18 +102,18 @@ def count(folder: Path) -> int:
 
 def mistakes(
     work: FlowBooks, last: FlowBooks, table: Table, *, in_hand: int = 0, anew: bool = False,
-    twice: int = 0,
+    twice: int = 0, unbooked: int = 0,
 ) -> list[str]:  # fmt: skip
     """Say what of the books of a run does not go with what has come; nothing where all does.
 
     `in_hand` is how many frames may have been passed on by a process that died before it could
     say so: they are booked as lost. `anew` says that the source may have begun to count again,
-    and `twice` how many frames may have come twice.
+    `twice` how many frames may have come twice, and `unbooked` how many may be lost unbooked.
     """
     came = len(table.frames)
     found = [f"books do not add up: {shown(b)}" for b in (work, last) if not adds_up(b)]
     lost, booked = work.sent - came, work.lost + last.lost
-    if not lost <= booked <= lost + in_hand:
+    if not lost - unbooked <= booked <= lost + in_hand:
         found.append(f"{lost} of {work.sent} frames did not come, and {booked} are booked as lost")
     if not last.delivered <= came <= last.delivered + in_hand:
         found.append(f"{last.delivered} are booked as delivered, and {came} came")

@@ -9,10 +9,10 @@ import json
 import random
 import shlex
 import signal
-from subprocess import DEVNULL
+from subprocess import DEVNULL, PIPE
 
 import pytest
-from support.hosts import PATIENCE, REPOSITORY
+from support.hosts import PATIENCE, REPOSITORY, Host
 from support.numbered import FRAGMENTS, flows, mistakes
 from support.trials import HOLOFLOW, Trial, introduce, keys
 
@@ -122,19 +122,29 @@ def test_hosts_without_keys_are_told_how_to_get_some(three):
         assert "make them with: holoflow keys new" in said
 
 
+def run_all(*commands: tuple[Host, list[str]]) -> list[str]:
+    """Run commands of `holoflow`, each on its host, at the same time; return what they print."""
+    programs = [host.popen([HOLOFLOW, *words], stdout=PIPE) for host, words in commands]
+    printed = [program.communicate(timeout=PATIENCE)[0] for program in programs]
+    assert [program.returncode for program in programs] == [0] * len(programs)
+    return printed
+
+
 def test_what_the_commands_print_introduces_hosts(three):
     """From hosts that know nothing to an app that runs, by the commands that are printed."""
-    for host in three:
-        host.run([HOLOFLOW, "keys", "new"])
+    made = run_all(*((host, ["keys", "new"]) for host in three))
     over = trial(three)
     over.start(*FRAGMENTS)
-    said = ended(over)
-    for host, others in zip(three, (["server"], ["edge", "desk"], ["server"]), strict=True):
-        assert f"holoflow keys allow {others[0]} '" in said[host.name]
-        for other in (one for one in three if one.name in others):
-            *_, command = other.run([HOLOFLOW, "keys", "show"]).stdout.splitlines()
-            assert command.startswith(f"holoflow keys allow {other.name} ")
-            host.run([HOLOFLOW, *shlex.split(command)[1:]])
+    edge, server, desk = ended(over).values()
+    assert "holoflow keys allow server '" in edge
+    assert "holoflow keys allow edge '" in server
+    assert "holoflow keys allow server '" in desk
+    commands = [shlex.split(text.splitlines()[-1]) for text in made]
+    assert [words[:-1] for words in commands] == [
+        ["holoflow", "keys", "allow", name] for name in NAMES
+    ]
+    neighbours = [(0, 1), (1, 0), (1, 2), (2, 1)]
+    run_all(*((three[here], commands[there][1:]) for here, there in neighbours))
     over.start(*FRAGMENTS)
     over.come(20)
     assert over.end() == 0, over.log

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from support import ucx_fragment
 from support.hosts import Host
+from support.launched import JOINED, Launched
 
 from holoflow.engine import RunOptions, execute
 from holoflow.link.ucx.line import Frames, Hello, State, write
@@ -274,3 +275,32 @@ def test_a_host_that_is_lost(tmp_path, three, fault):
         assert (statuses["a"], statuses["c"]) == (1, 1)
         for name in "ac":
             assert "ucx" in run.said(name)["failure"]
+
+
+# -- by the launcher -------------------------------------------------------------------------
+
+
+def test_an_app_of_three_fragments(tmp_path):
+    with Launched(tmp_path / "app", JOINED, link="ucx", restart="never") as run:
+        assert run.end() == 0, run
+        assert {name: books["delivered"] for name, books in run.flows().items()} == {
+            "count -> work": 40, "work -> keep": 40,
+        }  # fmt: skip
+        assert run.kept() == list(range(1, 41))
+        assert run.left() == []
+
+
+def test_the_app_ends_with_a_fragment_that_dies(tmp_path):
+    wanted = {"link": "ucx", "restart": "never", "fault": "kill", "until": 0}
+    with Launched(tmp_path / "app", JOINED, **wanted) as run:
+        assert run.end() == 1, run
+        assert "[ill] error holoflow.launch: its process was killed by SIGKILL" in str(run)
+        assert run.flows()["count -> work"]["dropped"].keys() <= {"crash", "stopped"}
+        assert run.left() == []
+
+
+def test_what_ucx_cannot_do_is_told_before_the_start(tmp_path):
+    with Launched(tmp_path / "app", JOINED, link="ucx") as run:
+        assert run.end() == 2, run
+        assert "fragment 'ill' is to be started again, but ucx carries its messages" in str(run)
+        assert not run.output.exists()

@@ -179,7 +179,7 @@ class Dial:
                 self._failures += 1
                 self.trouble = "it breaks off"
                 if self._failures == 3 and self._address.server_key is not None:
-                    _log.error(
+                    _log.warning(
                         "%s: %s breaks off each time; if it goes on, its key is not the one "
                         "that is allowed here: compare `holoflow keys show` there with "
                         "`holoflow keys list` here", self._flow, self._who,
@@ -202,7 +202,7 @@ class Dial:
     def _read(self) -> None:
         while self._socket is not None:
             try:
-                part = memoryview(self._socket.recv(zmq.NOBLOCK))
+                part = self._socket.recv(zmq.NOBLOCK)
             except zmq.Again:
                 return
             while self._socket.rcvmore:
@@ -212,10 +212,10 @@ class Dial:
             except frames.Malformed as error:
                 self._drop(f"it sends what none of ours would: {error}", self._timing.refused)
 
-    def _hear(self, part: memoryview) -> None:
+    def _hear(self, part: bytes) -> None:
         heard = time.monotonic_ns()
         self._seen = time.monotonic()
-        kind = part[0] if part.nbytes else 0
+        kind = part[0] if part else 0
         if kind == frames.COUNTS and self.sending.joined:
             told = frames.read_counts(part)
             with self.lock:

@@ -22,7 +22,7 @@ _BURST: Final = 64
 _FILES: Final = 65536
 """Connections, and files, that the process may have open: strangers shall not use them up."""
 
-Heard: TypeAlias = "Callable[[Door, bytes, memoryview, Sequence[memoryview]], None]"
+Heard: TypeAlias = "Callable[[Door, bytes, bytes, Sequence[memoryview]], None]"
 
 
 class Door:
@@ -88,7 +88,7 @@ class Door:
                 peer = socket.recv(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            first = memoryview(socket.recv()) if socket.rcvmore else memoryview(b"")
+            first = socket.recv() if socket.rcvmore else b""
             rest: list[memoryview] = []
             while socket.rcvmore:
                 frame = socket.recv(copy=False)

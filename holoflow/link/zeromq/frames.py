@@ -5,6 +5,7 @@ The first byte of the first part says the kind. `docs/links.md` has all of it.
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -39,7 +40,6 @@ _ENTRY: Final = struct.Struct("<QI")
 _BULK: Final = struct.Struct("<BQI")
 _STATE: Final = struct.Struct("<B?qqqqqq")
 _COUNTS: Final = struct.Struct(f"<B?q{HALF}q")
-_LENGTHS: Final = {count: struct.Struct(f"<{count}I") for count in range(1, 9)}
 
 
 class Malformed(Exception):  # noqa: N818 - a finding, not a failure of ours
@@ -97,7 +97,7 @@ def message(number: int, head: bytes, buffers: Sequence[Buffer]) -> Message:
     size = sum(sizes)
     if size > SMALL:
         return Message(number, head, parts[1:], size)
-    packed = b"".join((_ENTRY.pack(number, len(sizes)), _lengths(sizes), *parts))
+    packed = b"".join((_ENTRY.pack(number, len(sizes)), _sizes(len(sizes)).pack(*sizes), *parts))
     return Message(number, b"", (), size, packed)
 
 
@@ -106,24 +106,24 @@ def pack(entries: Iterable[bytes]) -> bytes:
     return b"\x05" + b"".join(entries)
 
 
-def unpack(part: memoryview) -> Iterator[Message]:
+def unpack(part: bytes) -> Iterator[Message]:
     """Give the messages of a pack, copied; raises Malformed where it is none."""
-    at = 1
-    while at < part.nbytes:
+    at, end = 1, len(part)
+    while at < end:
         try:
             number, count = _ENTRY.unpack_from(part, at)
             if not 1 <= count <= BUFFERS + 1:
                 raise Malformed(f"a message of {count} parts")
             at += _ENTRY.size
-            sizes = struct.unpack_from(f"<{count}I", part, at)
+            sizes = _sizes(count).unpack_from(part, at)
         except struct.error:
             raise Malformed("a pack that breaks off") from None
         at += 4 * count
         parts = []
         for size in sizes:
-            parts.append(bytes(part[at : at + size]))
+            parts.append(part[at : at + size])
             at += size
-        if at > part.nbytes:
+        if at > end:
             raise Malformed("a pack that breaks off")
         yield Message(_number(number), parts[0], parts[1:], sum(sizes))
 
@@ -133,7 +133,7 @@ def bulk(message: Message) -> bytes:
     return _BULK.pack(BULK, message.number, len(message.buffers))
 
 
-def read_bulk(part: memoryview, rest: Sequence[Any]) -> Message:
+def read_bulk(part: bytes, rest: Sequence[Any]) -> Message:
     """Return the message of a first part and what followed; raises Malformed."""
     try:
         _, number, count = _BULK.unpack(part)
@@ -150,7 +150,7 @@ def state(values: State) -> bytes:
     return _STATE.pack(STATE, v.closed, v.begun, v.floor, v.sent, v.asked, v.heard, v.told)
 
 
-def read_state(part: memoryview) -> State:
+def read_state(part: bytes) -> State:
     """Return what `state` was given; raises Malformed."""
     try:
         _, closed, begun, floor, sent, asked, heard, told = _STATE.unpack(part)
@@ -166,7 +166,7 @@ def counts(values: Counts) -> bytes:
     return _COUNTS.pack(COUNTS, values.ended, values.asked, *values.half)
 
 
-def read_counts(part: memoryview) -> Counts:
+def read_counts(part: bytes) -> Counts:
     """Return what `counts` was given; raises Malformed."""
     try:
         _, ended, asked, *half = _COUNTS.unpack(part)
@@ -183,9 +183,9 @@ def _bytes(buffer: Buffer) -> memoryview | bytes:
     return view.cast("B") if view.nbytes else b""  # a shape with a 0 cannot be cast
 
 
-def _lengths(sizes: Sequence[int]) -> bytes:
-    known = _LENGTHS.get(len(sizes))
-    return known.pack(*sizes) if known else struct.pack(f"<{len(sizes)}I", *sizes)
+@functools.lru_cache(BUFFERS + 1)
+def _sizes(count: int) -> struct.Struct:
+    return struct.Struct(f"<{count}I")
 
 
 def _number(number: int) -> int:

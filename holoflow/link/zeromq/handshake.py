@@ -71,7 +71,7 @@ def hello(values: Hello) -> bytes:
     return _FIRST.pack(HELLO, VERSION) + _packed(values)
 
 
-def read_hello(part: memoryview) -> Hello | int:
+def read_hello(part: bytes) -> Hello | int:
     """Return what `hello` was given, or the version of a peer of another version.
 
     Raises Malformed.
@@ -90,7 +90,7 @@ def welcome(values: Welcome) -> bytes:
     return bytes([WELCOME]) + _packed(values)
 
 
-def read_welcome(part: memoryview) -> Welcome:
+def read_welcome(part: bytes) -> Welcome:
     """Return what `welcome` was given; raises Malformed."""
     return _read(part[1:], Welcome)
 
@@ -100,9 +100,9 @@ def refused(reason: str) -> bytes:
     return bytes([REFUSED]) + reason.encode()[:_LONGEST]
 
 
-def read_refused(part: memoryview) -> str:
+def read_refused(part: bytes) -> str:
     """Return what `refused` was given."""
-    return bytes(part[1 : 1 + _LONGEST]).decode(errors="replace")
+    return part[1 : 1 + _LONGEST].decode(errors="replace")
 
 
 def stranger(peer: Hello | int, app: AppIdentity) -> tuple[str, str]:
@@ -136,8 +136,8 @@ def _packed(values: Any) -> bytes:
     return packed
 
 
-def _read(packed: memoryview, kind: type[_Either]) -> _Either:
-    if packed.nbytes > _LONGEST:
+def _read(packed: bytes, kind: type[_Either]) -> _Either:
+    if len(packed) > _LONGEST:
         raise Malformed("a greeting that is too long")
     try:
         return kind(**_msgpack.unpackb(packed))

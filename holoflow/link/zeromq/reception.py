@@ -59,11 +59,11 @@ class Reception:
         for inlet in self.inlets.values():
             inlet.leave()
 
-    def hear(self, door: Door, name: bytes, part: memoryview, rest: Sequence[memoryview]) -> None:
+    def hear(self, door: Door, name: bytes, part: bytes, rest: Sequence[memoryview]) -> None:
         """Do what a message asks for; count it where none of ours would have sent it."""
         heard = time.monotonic_ns()
         peer = Peer(door, name)
-        kind = part[0] if part.nbytes else 0
+        kind = part[0] if part else 0
         inlet = self._known.get(peer)
         try:
             if kind == frames.HELLO:
@@ -85,7 +85,7 @@ class Reception:
         except frames.Malformed as error:
             self._refusals.add("malformed", f"{error} came to {door.endpoint}")
 
-    def _greet(self, peer: Peer, part: memoryview) -> None:
+    def _greet(self, peer: Peer, part: bytes) -> None:
         said = handshake.read_hello(part)
         cause, reason = handshake.stranger(said, self._app)
         if cause or isinstance(said, int):

@@ -56,7 +56,8 @@ class Sending:
         """Take `message`, to be sent when it may."""
         self._pushed = True
         self.last = message.number
-        self._forget()
+        if message.packed is None or len(self._flying) >= self._queue:
+            self._forget()
         if self.row[GONE]:
             return
         if not self.blocks and len(self._unsent) >= self._queue:

@@ -79,7 +79,7 @@ def free_port():
 def test_a_receiver_that_is_killed_loses_only_what_it_had_in_hand(tmp_path, one_host):
     chance = random.Random(one_host)
     with Ends(tmp_path, one_host=one_host, count=1500, pause=0.0005) as ends:
-        for _ in range(4):
+        for _ in range(3):
             before = ends.rows[1][TAKEN]
             eventually(lambda before=before: ends.rows[1][TAKEN] > before + 20)
             time.sleep(chance.uniform(0, 0.05))
@@ -91,14 +91,14 @@ def test_a_receiver_that_is_killed_loses_only_what_it_had_in_hand(tmp_path, one_
     assert waiting(row) == 0
     assert row[SENT] == 1500
     assert set(dropped(row)) <= {"crash"}
-    assert lost(row) <= 4  # one in hand each time
+    assert lost(row) <= 3  # one in hand each time
     assert 1500 - len(got) <= lost(row)
 
 
 @pytest.mark.parametrize("one_host", [True, False])
 def test_a_sender_that_is_killed_loses_what_it_had_not_sent(tmp_path, one_host):
     with Ends(tmp_path, one_host=one_host, count=1500) as ends:
-        for _ in range(4):
+        for _ in range(3):
             before = ends.rows[1][TAKEN]
             eventually(lambda before=before: ends.rows[1][TAKEN] > before + 20)
             ends.kill("send")
@@ -109,7 +109,7 @@ def test_a_sender_that_is_killed_loses_what_it_had_not_sent(tmp_path, one_host):
     assert waiting(row) == 0
     assert row[SENT] == 1500 == len(got) + lost(row)
     assert set(dropped(row)) <= {"crash"}
-    assert lost(row) <= 4 * 5  # a queue each time
+    assert lost(row) <= 3 * 5  # a queue each time
 
 
 @pytest.mark.parametrize("one_host", [True, False])
@@ -135,4 +135,4 @@ def test_memory_stays_bounded_before_a_slow_receiver(tmp_path, policy):
         peaks = ends.wait()
     assert ends.rows[1][SENT] == 150 == len(ends.got()) + lost(ends.rows[1])
     # Python and its libraries take 60 MB; all messages together would take 300.
-    assert max(peaks) < 200 << 20
+    assert max(peaks) < 150 << 20

@@ -29,7 +29,7 @@ APP = AppIdentity("app", "digest", "here")
 def test_small_messages_in_a_pack(messages):
     made = [frames.message(*message) for message in messages]
     part = frames.pack(message.packed for message in made)
-    read = list(frames.unpack(memoryview(part)))
+    read = list(frames.unpack(part))
     assert [(m.number, m.head, list(m.buffers)) for m in read] == messages
     assert [m.size for m in read] == [m.size for m in made]
 
@@ -40,7 +40,7 @@ def test_a_large_message(number, buffers):
     made = frames.message(number, bytes(frames.SMALL + 1), buffers)
     assert made.packed is None
     rest = [memoryview(part) for part in (made.head, *made.buffers)]
-    read = frames.read_bulk(memoryview(frames.bulk(made)), rest)
+    read = frames.read_bulk(frames.bulk(made), rest)
     assert (read.number, read.size) == (made.number, made.size)
     assert [bytes(buffer) for buffer in read.buffers] == buffers
 
@@ -57,24 +57,24 @@ def test_buffers_of_any_shape_travel():
 def test_states(a, b, closed, clock):
     low, high = sorted((a, b))
     state = State(low, high if closed else low, high, closed, *clock)
-    assert frames.read_state(memoryview(frames.state(state))) == state
+    assert frames.read_state(frames.state(state)) == state
 
 
 @settings(deadline=None)
 @given(halves, st.booleans(), times)
 def test_counts(half, ended, asked):
     sent = Counts(half, ended, asked)
-    assert frames.read_counts(memoryview(frames.counts(sent))) == sent
+    assert frames.read_counts(frames.counts(sent)) == sent
 
 
 @settings(deadline=None)
 @given(st.text(max_size=50), numbers, halves)
 def test_greetings(text, number, half):
     hello = Hello(text, text, number, text, text, text, number, number, half)
-    assert handshake.read_hello(memoryview(handshake.hello(hello))) == hello
+    assert handshake.read_hello(handshake.hello(hello)) == hello
     welcome = Welcome(text, number, number, half, True, number)
-    assert handshake.read_welcome(memoryview(handshake.welcome(welcome))) == welcome
-    assert handshake.read_refused(memoryview(handshake.refused(text))) == text
+    assert handshake.read_welcome(handshake.welcome(welcome)) == welcome
+    assert handshake.read_refused(handshake.refused(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_greetings(text, number, half):
 )
 def test_a_hello_that_is_none(part):
     with pytest.raises(Malformed):
-        handshake.read_hello(memoryview(part))
+        handshake.read_hello(part)
 
 
 @pytest.mark.parametrize(
@@ -108,20 +108,20 @@ def test_a_hello_that_is_none(part):
 )
 def test_a_state_that_contradicts_itself(state, what):
     with pytest.raises(Malformed):
-        frames.read_state(memoryview(frames.state(state)))
+        frames.read_state(frames.state(state))
 
 
 def test_a_pack_of_too_many_parts():
     part = b"\x05" + frames._ENTRY.pack(1, 1 << 30)
     with pytest.raises(Malformed, match="a message of 1073741824 parts"):
-        list(frames.unpack(memoryview(part)))
+        list(frames.unpack(part))
 
 
 def test_a_pack_that_breaks_off():
     whole = frames.pack([frames.message(1, b"head", [b"buffer"]).packed])
     for size in range(2, len(whole)):
         with pytest.raises(Malformed):
-            list(frames.unpack(memoryview(whole[:size])))
+            list(frames.unpack(whole[:size]))
 
 
 # -- anything at all, at the door of a fragment
@@ -171,7 +171,7 @@ def hello(**changed):
         "app": "app", "digest": "digest", "flow": 0, "source": "camera.out",
         "target": "view.image", "ledger": "there", "incarnation": 1, "sent": 0, "half": [0] * HALF,
     } | changed  # fmt: skip
-    return memoryview(handshake.hello(Hello(**said)))
+    return handshake.hello(Hello(**said))
 
 
 pieces = st.one_of(
@@ -192,7 +192,7 @@ def test_garbage_of_one_who_is_let_in_does_no_harm(messages):
     door = Door()
     reception.hear(door, b"peer", hello(), [])
     for part, rest in messages:
-        reception.hear(door, b"peer", memoryview(part), [memoryview(r) for r in rest])
+        reception.hear(door, b"peer", part, [memoryview(r) for r in rest])
     inlet.poll()
     assert consumer.got == sorted(set(consumer.got))
     assert inlet.receiving.row[SENT] < frames.LARGEST
@@ -202,7 +202,7 @@ def test_garbage_of_one_who_is_let_in_does_no_harm(messages):
 @given(pieces, st.lists(st.binary(max_size=9), max_size=3))
 def test_garbage_of_strangers_is_counted(part, rest):
     reception, inlet, _ = entrance()
-    reception.hear(Door(), b"who?", memoryview(part), [memoryview(r) for r in rest])
+    reception.hear(Door(), b"who?", part, [memoryview(r) for r in rest])
     assert not inlet.receiving.backlog
     assert sum(reception._refusals.counts.values()) == 1
 
@@ -211,7 +211,7 @@ def test_what_is_replayed_is_a_duplicate():
     reception, inlet, consumer = entrance()
     door = Door()
     reception.hear(door, b"peer", hello(), [])
-    pack = memoryview(frames.pack([frames.message(1, b"x", []).packed]))
+    pack = frames.pack([frames.message(1, b"x", []).packed])
     for _ in range(3):
         reception.hear(door, b"peer", pack, [])
     inlet.poll()
@@ -222,7 +222,7 @@ def test_what_is_replayed_is_a_duplicate():
 def test_what_the_former_connection_still_brings_is_not_counted_as_strange():
     reception, inlet, _ = entrance()
     door = Door()
-    pack = memoryview(frames.pack([frames.message(1, b"x", []).packed]))
+    pack = frames.pack([frames.message(1, b"x", []).packed])
     reception.hear(door, b"first", hello(), [])
     reception.hear(door, b"second", hello(), [])
     reception.hear(door, b"first", pack, [])

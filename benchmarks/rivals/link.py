@@ -1,0 +1,121 @@
+"""holoflow's links alone: their two ends, and what it takes to encode and decode a message."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from holoflow.flow.ledger import CLOSED, SENT, TAKEN, Ledger, waiting
+from holoflow.launch.recipe import Recipe, digest
+from holoflow.link.ends import Buffer
+from holoflow.link.links import Links
+from holoflow.link.opening import open_transports
+from holoflow.link.wire import Encoding, decode, encode
+from holoflow.message import Header
+from holoflow.plan import Plan
+from rivals.fragments import HOSTS, QUEUE, await_prepared, over_network, prepare
+from rivals.frames import Source
+from rivals.job import Job
+from rivals.meter import Meter
+
+PATIENCE = 0.1
+"""Seconds after which one looks again, whoever should have woken one."""
+
+
+class Waiting:
+    """Producer or consumer, as a link sees it: woken by the link, and fed by it."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.woken = threading.Event()
+        self.come: deque[tuple[Buffer, Sequence[Buffer]]] = deque()
+        self.ended = False
+
+    def wake(self) -> None:
+        """Look again."""
+        self.woken.set()
+
+    def deliver(self, _number: int, head: Buffer, buffers: Sequence[Buffer]) -> None:
+        """Take a message."""
+        self.come.append((head, buffers))
+
+    def close(self) -> None:
+        """Note the end of the stream."""
+        self.ended = True
+
+    def wait(self) -> None:
+        """Sleep until woken."""
+        self.woken.wait(PATIENCE)
+        self.woken.clear()
+
+
+def receive(job: Job) -> None:
+    """Take what comes, as the engine does."""
+    consumer = Waiting()
+    with _joined(job, prepare(job), "receiving") as (plan, links):
+        (flow,) = plan.flows
+        inlet, row, meter = links.inlet(flow, consumer), links.row(flow), Meter(job)
+        _accept(links)
+        while not (consumer.ended or meter.over):
+            inlet.poll()
+            if not consumer.come:
+                if inlet.about_to_sleep():
+                    consumer.wait()
+                continue
+            while consumer.come:
+                head, buffers = consumer.come.popleft()
+                row[TAKEN] += 1
+                inlet.took()
+                meter.saw(decode(head, buffers, links.types).payload)
+                del head, buffers
+        inlet.abandon()
+
+
+def send(job: Job) -> None:
+    """Send while there is room, as the engine does."""
+    producer, encoding = Waiting(), Encoding()
+    with _joined(job, await_prepared(job), "sending") as (plan, links):
+        (flow,) = plan.flows
+        (group,) = links.groups(plan.flows)
+        outlet, row, source = links.outlet(group, producer), links.row(flow), Source(job)
+        _accept(links)
+        arrays = None if job.variant.endswith("loan") else source.arrays()
+        for _ in source.ticks():
+            while waiting(row) >= QUEUE and not source.over:
+                outlet.wants_room()
+                if waiting(row) >= QUEUE:
+                    producer.wait()
+            array: Any = next(arrays) if arrays else outlet.allocate((job.size,), "u1")
+            source.stamp(array)
+            header = Header(row[SENT], time.monotonic_ns(), "send")
+            head, buffers = encode(array, header, [], encoding, links.types)
+            row[SENT] += 1
+            outlet.send([row[SENT]], head, buffers)
+        row[CLOSED] = 1
+        outlet.close()
+
+
+@contextmanager
+def _joined(job: Job, app: Path, fragment: str) -> Iterator[tuple[Plan, Links]]:
+    apart = over_network(job)
+    plan = Recipe(app, only=(fragment,) if apart else ()).plan()
+    ledger = Ledger.of(plan, job.path / (f"{fragment}-ledger" if apart else "ledger"))
+    run = f"{fragment}-{job.path.name}" if apart else job.path.name
+    hosts = dict.fromkeys(HOSTS.values(), "127.0.0.1")
+    transports = open_transports(plan, fragment, job.path, run, digest(plan), hosts)
+    links = Links(plan, ledger, transports)
+    try:
+        yield plan, links
+    finally:
+        links.close()
+
+
+def _accept(links: Links) -> None:
+    links.accept()
+    while links.waits_for():
+        time.sleep(0.01)
