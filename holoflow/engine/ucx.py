@@ -227,6 +227,7 @@ class UcxEnds:
         self._thread.join()
         for operator in self.operators:
             operator.let_go()
+        del self._transport, self._control
 
     def check(self, error: BaseException | None) -> None:
         """Raise HoloflowError where a stream has not ended on both ends, though it was to.

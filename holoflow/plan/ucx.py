@@ -25,14 +25,6 @@ def uses_ucx(plan: Plan) -> bool:
     return any(flow.link == "ucx" for flow in plan.flows)
 
 
-def restartable(plan: Plan) -> bool:
-    """Whether a fragment of `plan` that has died can be started again while the others go on.
-
-    Not where ucx carries the messages: a connection of Holoscan's does not outlive a peer.
-    """
-    return not uses_ucx(plan)
-
-
 def find_faults(plan: Plan) -> Iterator[Fault]:
     """Yield what `plan` asks of ucx that it cannot do."""
     for name, fragment in plan.app.fragments.items() if uses_ucx(plan) else ():

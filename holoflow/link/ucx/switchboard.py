@@ -16,9 +16,8 @@ from holoflow.link.ucx.line import Frame, Frames, Hello, LineLostError, State, w
 from holoflow.link.ucx.receiving import Receiving
 from holoflow.link.ucx.sending import Sending
 from holoflow.link.ucx.settings import Place
+from holoflow.link.ucx.sockets import RETRY, listen, notice_silence, reach
 
-RETRY: Final = 0.05
-"""Seconds between two attempts to reach a peer that is not there yet."""
 _ENOUGH: Final = 1 << 16
 _log = logging.getLogger("holoflow.link")
 
@@ -54,7 +53,7 @@ class Line:
         connection.setblocking(False)
         if connection.family == socket.AF_INET:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            _notice_silence(connection)
+            notice_silence(connection)
         self._frames = Frames()
         self._out.clear()
         self.socket = connection
@@ -157,7 +156,7 @@ class Switchboard:
         """Have the lines come up. Raises OSError where this end cannot listen."""
         for line in self.lines:
             if isinstance(line.end, Receiving):
-                self._doors[line] = door = _listen(line.at.line)
+                self._doors[line] = door = listen(line.at.line)
                 self._selector.register(door, selectors.EVENT_READ, line)
         self._thread = threading.Thread(target=self._serve, name="ucx lines", daemon=True)
         self._thread.start()
@@ -213,7 +212,7 @@ class Switchboard:
                 continue
             if self.failure is not None:
                 return
-            connection = _reach(line.at.line)
+            connection = reach(line.at.line)
             if connection is not None:
                 line.open(connection)
                 self._selector.register(connection, selectors.EVENT_READ, line)
@@ -273,42 +272,3 @@ class Switchboard:
             wanted |= selectors.EVENT_WRITE
         if self._selector.get_key(line.socket).events != wanted:
             self._selector.modify(line.socket, wanted, line)
-
-
-def _listen(at: str | tuple[str, int]) -> socket.socket:
-    if isinstance(at, str):
-        door = socket.socket(socket.AF_UNIX)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(at)
-    else:
-        door = socket.socket(socket.AF_INET)
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        door.bind(at)
-        door.listen(4)
-        door.setblocking(False)
-    except OSError:
-        door.close()
-        raise
-    return door
-
-
-def _reach(at: str | tuple[str, int]) -> socket.socket | None:
-    connection = socket.socket(socket.AF_UNIX if isinstance(at, str) else socket.AF_INET)
-    connection.settimeout(RETRY if isinstance(at, str) else 1.0)
-    try:
-        connection.connect(at)
-    except OSError:
-        connection.close()
-        return None
-    return connection
-
-
-def _notice_silence(connection: socket.socket) -> None:
-    """Have a peer noticed that does not answer any more: its host has gone, or the cable."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (("TCP_KEEPIDLE", 2), ("TCP_KEEPINTVL", 1), ("TCP_KEEPCNT", 5)):
-        if hasattr(socket, name):
-            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 7000)

@@ -9,7 +9,7 @@ from holoflow.link.ucx import environment
 from holoflow.plan import plan
 from holoflow.plan.checks import check_placement
 from holoflow.plan.machine import Machine
-from holoflow.plan.ucx import find_faults, restartable
+from holoflow.plan.ucx import find_faults
 
 MACHINE = Machine(frozenset(range(2)), (), 2**33)
 
@@ -34,8 +34,6 @@ APART = {"one": {"host": "a"}, "two": {"host": "b"}}
 def test_on_one_host():
     whole = planned()
     assert list(find_faults(whole)) == []
-    assert not restartable(whole)
-    assert restartable(planned(link="zeromq"))
     assert environment(whole)["UCX_NET_DEVICES"] == "lo"
 
 
