@@ -165,17 +165,30 @@ class Feeder(Stage):
         """Return the next message; None where there is none, which puts the stage to sleep."""
         self.ticks += 1
         self.signalled = False
+        if self.queue.inlet is not None:
+            self.queue.inlet.poll()
         if self.control.aborted:
             self.finish("stopped")
         elif self.queue.items:
             if self._counting:
                 self.account.frames += 1
-            return self.queue.take()
+            message = self.queue.take()
+            self.queue.settle()  # what becomes of it only Holoscan knows
+            return message
         elif self.queue.ended():
             self.finish("end")
         else:
             self._sleep()
         return None
+
+    @property
+    def reading(self) -> bool:
+        """Whether it waits for another process."""
+        return self.queue.inlet is not None and not self.queue.closed
+
+    def _called_from_outside(self) -> bool:
+        inlet = self.queue.inlet
+        return inlet is not None and not self.queue.closed and not inlet.about_to_sleep()
 
     def pass_on(self, message: Message) -> tuple[Tracks, Stop, int]:
         """Return what the collector behind the operator needs to know of `message`."""

@@ -268,6 +268,7 @@ class OperatorStage(Stage):
             self.inputs.failed(call, cause)
         self._batch = []
         self._results.clear()
+        self._settle()
 
     def stalled_by(self) -> str:
         """Say what the stage waits for."""

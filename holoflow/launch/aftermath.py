@@ -10,7 +10,7 @@ from holoflow.plan.plan import Plan, PlannedFlow
 
 
 def book_death(plan: Plan, ledger: Ledger, fragment: str) -> None:
-    """Book what was lost with a process of `fragment` that has ended before its streams have."""
+    """Book what was lost with a process of `fragment`; nothing where it ended in good order."""
     for _, flow, row, sends, takes in _touched(plan, ledger, fragment):
         if takes:
             consumer_died(row, resent=not sends and _is_resent(flow))

@@ -262,8 +262,7 @@ class Launcher:
             self._interrupted, failure = True, None
         charge.failure = failure
         delay = None if self._draining else charge.retry(process, self._now, well=well)
-        if not well or delay is not None:
-            aftermath.book_death(self._plan, self._ledger, charge.name)
+        aftermath.book_death(self._plan, self._ledger, charge.name)
         if delay is None:
             self._let_go(charge)
             return
