@@ -64,6 +64,11 @@ class Ports:
     open_inputs: Any = None
     """Type of inputs named by the app (`**values: T`); None where there are none."""
 
+    def type_of(self, name: str) -> Any:
+        """Return the type of the input `name`, or that of those which the app names."""
+        port = self.inputs.get(name)
+        return self.open_inputs if port is None else port.type
+
 
 def type_name(hint: Any) -> str:
     """Short readable name of a payload type."""

@@ -154,8 +154,7 @@ class Wiring:
         if producer.ports is None or consumer.ports is None:
             return
         produced = producer.ports.outputs[output].type
-        known = consumer.ports.inputs.get(port)
-        consumed = known.type if known else consumer.ports.open_inputs
+        consumed = consumer.ports.type_of(port)
         try:
             fit = fits(produced, consumed)
         except TypeError:  # a type that cannot be compared, such as a protocol

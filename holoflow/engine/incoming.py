@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from holoflow.engine.queue import Message, Queue
+from holoflow.engine.tensors import from_tensors
 from holoflow.errors import HoloflowError
 from holoflow.flow import ledger
 from holoflow.flow.carry import from_plain
 from holoflow.flow.paths import PathTree, extend
 from holoflow.link.ends import Buffer
 from holoflow.link.wire import Types, decode
+from holoflow.payload import Arrays
 
 _log = logging.getLogger("holoflow.link")
 
@@ -21,14 +24,16 @@ class Incoming:
     """Unpacks what a link delivers and puts it into the queue of the stage that takes it."""
 
     def __init__(
-        self, queue: Queue, types: Types, paths: PathTree, shift: Callable[[], tuple[int, int]]
-    ) -> None:
-        """Fill `queue`.
+        self, queue: Queue, types: Types, wanted: Any, paths: PathTree,
+        shift: Callable[[], tuple[int, int]],
+    ) -> None:  # fmt: skip
+        """Fill `queue` with payloads of `types`, for an input of the type `wanted`.
 
         `shift` tells what to add to times of the sender's clock, and how far that may be off (ns).
         """
         self._queue = queue
         self._types = types
+        self._wanted = wanted
         self._paths = paths
         self._shift = shift
         ends = queue.stop
@@ -49,14 +54,17 @@ class Incoming:
 
     def _read(self, head: Buffer, buffers: Sequence[Buffer]) -> Message:
         decoded = decode(head, buffers, self._types)
+        payload = decoded.payload
+        if type(payload) is Arrays:  # maybe of one of Holoscan's operators
+            payload = from_tensors(payload, self._wanted)
         if not decoded.tracks:
-            return Message(decoded.payload, decoded.header, ())
+            return Message(payload, decoded.header, ())
         shift, uncertainty = self._shift()
         tracks = from_plain(decoded.tracks, self._paths, shift=shift, uncertainty=uncertainty)
         began, sent = decoded.began + shift, decoded.sent + shift
         tracks = extend(tracks, self._serialise, began, sent)
         tracks = extend(tracks, self._link, sent, max(time.monotonic_ns(), sent))
-        return Message(decoded.payload, decoded.header, tracks)
+        return Message(payload, decoded.header, tracks)
 
     def close(self) -> None:
         """Say that the stream has ended."""

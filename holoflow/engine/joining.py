@@ -16,7 +16,9 @@ def join(program: Program, links: Links) -> None:
     for flow, queue in program.queues.items():
         if enters(program.plan, flow):
             shift = functools.partial(links.shift, flow)
-            incoming = Incoming(queue, links.types, program.control.paths, shift)
+            host = program.hosts.get(flow.target.operator)
+            wanted = None if host is None else host.ports.type_of(flow.target.port)
+            incoming = Incoming(queue, links.types, wanted, program.control.paths, shift)
             queue.inlet = links.inlet(flow, incoming)
     for outgoing in program.outgoing:
         outgoing.outlet = outlet = links.outlet(outgoing.flows, outgoing)

@@ -17,9 +17,10 @@ from holoflow.engine.holoscan import StageOp, State, core, holoscan
 from holoflow.engine.host import describe
 from holoflow.engine.metadata import KEY, get_header, put_header
 from holoflow.engine.native import make
+from holoflow.engine.outgoing import Outgoing
 from holoflow.engine.queue import Message, Queue
 from holoflow.engine.result import Failure
-from holoflow.engine.stage import Stage, clock
+from holoflow.engine.stage import Output, Stage, clock
 from holoflow.engine.tensors import from_tensors, to_tensors
 from holoflow.flow.account import Account
 from holoflow.flow.paths import Stop, Tracks, extend
@@ -48,22 +49,26 @@ class Natives:
         fed = {flow.target.operator for flow in program.plan.flows}
         self._sources = [o for name, o in self.operators.items() if name not in fed]
         # An output that nobody takes is collected too: Holoscan would wait for its receiver.
-        flows_of: dict[Endpoint, list[tuple[PlannedFlow, Queue]]] = {
+        outputs_of: dict[Endpoint, list[Output]] = {
             endpoint: [] for node in nodes for endpoint in _outputs(node)
         }
+        direct: set[Endpoint] = set()
         for flow in program.plan.flows:
             source = self.operators.get(flow.source.operator)
             target = self.operators.get(flow.target.operator)
             if source is not None and target is not None:
                 application.add_flow(source, target, {(flow.source.port, flow.target.port)})
+                direct.add(flow.source)
             elif target is not None:
                 self._feed(flow, target)
-            elif source is not None:
-                flows_of[flow.source].append((flow, program.queues[flow]))
-        direct = {flow.source for flow in program.plan.flows if flow not in program.queues}
-        for endpoint, flows in flows_of.items():
-            if flows or endpoint not in direct:
-                self._collect(endpoint, flows)
+            elif source is not None and flow in program.queues:
+                outputs_of[flow.source].append(program.queues[flow])
+        for outgoing in program.outgoing:
+            if outgoing.flow.source.operator in self.operators:
+                outputs_of[outgoing.flow.source].append(outgoing)
+        for endpoint, outputs in outputs_of.items():
+            if outputs or endpoint not in direct:
+                self._collect(endpoint, outputs)
         program.control.listen(self._on_change)
 
     def _make(self, node: Node, frames: int | None) -> Any:
@@ -93,8 +98,8 @@ class Natives:
         feeder = FeederOp(self._application, stage, self._on_tick, State.WAIT)
         self._application.add_flow(feeder, target, {("out", flow.target.port)})
 
-    def _collect(self, source: Endpoint, flows: list[tuple[PlannedFlow, Queue]]) -> None:
-        collector = Collector(source, flows, self._program)
+    def _collect(self, source: Endpoint, outputs: list[Output]) -> None:
+        collector = Collector(source, outputs, self._program)
         self._collectors.append(collector)
         operator = CollectorOp(self._application, collector, self._on_tick, State.WAIT)
         ports = {(source.port, "in")}
@@ -224,13 +229,11 @@ class FeederOp(StageOp):
 class Collector(Stage):
     """The begin of queues behind an output of one of Holoscan's own operators."""
 
-    def __init__(
-        self, source: Endpoint, flows: list[tuple[PlannedFlow, Queue]], program: Program
-    ) -> None:
-        """Put into the queues of `flows`, if any, what comes out of `source`."""
-        super().__init__([], {"out": [queue for _, queue in flows]}, program.control)
+    def __init__(self, source: Endpoint, outputs: list[Output], program: Program) -> None:
+        """Put into `outputs`, if any, what comes out of `source`."""
+        super().__init__([], {"out": outputs}, program.control)
         self.name = f"{source} out"
-        self._types = [_payload_type(program, flow) for flow, _ in flows]
+        self._types = [_payload_type(program, output) for output in outputs]
         self._sequence = 0
         self.account = program.natives[source.operator]
         fed = any(f.target.operator == source.operator for f in program.queues)
@@ -239,6 +242,7 @@ class Collector(Stage):
     def collect(self, tensors: Any, metadata: Any) -> None:
         """Put what was received into the queues, then sleep until they have room."""
         self.ticks += 1
+        self._found_room()
         self.account.sent += 1
         if self._counting:
             self.account.frames += 1
@@ -251,6 +255,7 @@ class Collector(Stage):
             queue.put(Message(from_tensors(tensors, kind), header, tracks))
         self.signalled = False
         if not self.has_room():
+            self._wait_for_room()
             self._sleep()
 
     def _track(self, fed: tuple[Tracks, Stop, int] | None) -> Tracks:
@@ -291,8 +296,9 @@ def _outputs(node: Node) -> list[Endpoint]:
     return [Endpoint(node.name, port) for port in (node.native.outputs if node.native else ())]
 
 
-def _payload_type(program: Program, flow: PlannedFlow) -> Any:
-    """Type of the input that the flow ends at."""
-    ports = program.hosts[flow.target.operator].ports
-    port = ports.inputs.get(flow.target.port)
-    return ports.open_inputs if port is None else port.type
+def _payload_type(program: Program, output: Output) -> Any:
+    """Type of the input that a flow ends at; None in another process, which sees to it itself."""
+    target = output.flow.target
+    if isinstance(output, Outgoing):
+        return None
+    return program.hosts[target.operator].ports.type_of(target.port)

@@ -30,7 +30,12 @@ def to_tensors(payload: Any) -> Any:
 
 
 def _contiguous(array: Any) -> Any:
-    return np.ascontiguousarray(array) if isinstance(array, np.ndarray) else array
+    """Return an array that DLPack can export: in one piece, and writeable."""
+    if not isinstance(array, np.ndarray):
+        return array
+    if not array.flags.writeable:  # memory of a link
+        return array.copy()
+    return np.ascontiguousarray(array)
 
 
 def from_tensors(message: Any, wanted: Any) -> Any:

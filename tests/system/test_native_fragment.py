@@ -1,0 +1,75 @@
+"""Operators of Holoscan's in a process of their own."""
+
+from __future__ import annotations
+
+import pytest
+from support.launched import Launched
+
+pytestmark = pytest.mark.holoscan
+
+OPERATORS = """
+from collections.abc import Iterator
+
+import numpy as np
+from holoscan.core import Operator as HoloscanOperator
+
+from holoflow import Header, Operator, Stamped, param
+from holoflow.payload import Image
+
+
+class ImagesOp(Operator):
+    n: int = param(60, doc="images")
+
+    def frames(self) -> Iterator[Stamped[Image]]:
+        for index in range(self.n):
+            yield Stamped(Image(np.full((40, 50, 3), index, np.uint8)), timestamp=1000 + index)
+
+
+class RelayOp(HoloscanOperator):
+    def setup(self, spec):
+        spec.input("in")
+        spec.output("out")
+
+    def compute(self, op_input, op_output, _context):
+        op_output.emit(op_input.receive("in"), "out")
+
+
+class LookOp(Operator):
+    def start(self) -> None:
+        self.file = (self.context.output / "looked.txt").open("w")
+
+    def process(self, x: Image, header: Header) -> None:
+        assert x.data.shape == (40, 50, 3)
+        assert header.timestamp == 1000 + header.sequence
+        print(int(x.data.flat[0]), file=self.file)
+
+    def stop(self) -> None:
+        self.file.close()
+"""
+
+APP = """
+app: relayed
+defaults: {{link: {link}}}
+operators:
+  images: {{type: ./relays.py:ImagesOp}}
+  first: {{type: ./relays.py:RelayOp, inputs: {{in: images}}}}
+  second: {{type: ./relays.py:RelayOp, inputs: {{in: first}}}}
+  look: {{type: ./relays.py:LookOp, inputs: {{x: second}}}}
+fragments:
+  a: {{operators: [images]}}
+  b: {{operators: [first]}}
+  c: {{operators: [second]}}
+  d: {{operators: [look]}}
+"""
+
+
+@pytest.mark.parametrize("link", ["shared_memory", "zeromq"])
+def test_they_take_from_other_processes_and_send_to_them(tmp_path, link):
+    (tmp_path / "relays.py").write_text(OPERATORS)
+    with Launched(tmp_path, APP.format(link=link), "--lossless") as run:
+        assert run.end() == 0, run
+        assert run.kept("looked") == list(range(60))
+        flows = run.flows()
+        assert {(b["sent"], b["delivered"]) for b in flows.values()} == {(60, 60)}
+        assert len(flows) == 3
+        assert run.left() == []
