@@ -19,7 +19,7 @@ from holoflow.engine.build import Program, build
 from holoflow.engine.control import Control
 from holoflow.engine.host import describe
 from holoflow.engine.inline import run_inline, stall
-from holoflow.engine.joining import end_incoming, join
+from holoflow.engine.joining import end_incoming, give_doorbells, join
 from holoflow.engine.observer import Observer
 from holoflow.engine.operator_stage import OperatorStage
 from holoflow.engine.result import (
@@ -205,6 +205,10 @@ class _Run:
         giving = [stage for stage in self.program.stages if stage not in taking]
         if not all(self._try(s.hosts[0].name, "start", s.begin) for s in taking):
             return False
+        if self.links is not None:
+            scheduler = self.plan.app.scheduler
+            alone = self.engine == "inline" or scheduler.kind == "greedy"
+            give_doorbells(self.program, self.links, 1 if alone else scheduler.workers)
         if self.links is not None and not self._joined(self.links):
             return False
         if ready is not None and not ready():

@@ -20,6 +20,8 @@ def run_inline(stages: Sequence[Stage], control: Control, timers: SimulatedTimer
     woken = threading.Event()
     for stage in stages:
         stage.rouse = woken.set
+        if len(stages) > 1:
+            stage.doorbell = None  # the others would wait, too
     running = list(stages)
     while running:
         woken.clear()

@@ -28,6 +28,18 @@ def join(program: Program, links: Links) -> None:
                     host.operator.context.allocate = outlet.allocate
 
 
+def give_doorbells(program: Program, links: Links, threads: int) -> None:
+    """Have stages wait by themselves for other processes, where that takes no thread from others.
+
+    `threads` tick the stages.
+    """
+    if len(program.stages) > threads or program.natives or program.ucx is not None:
+        return
+    for stage in program.stages:
+        if stage.linked:
+            stage.doorbell = links.doorbell(stage.hosts[0].name)
+
+
 def end_incoming(program: Program) -> None:
     """Take nothing more from other processes: the run has failed. What is here is worked off."""
     for queue in program.queues.values():

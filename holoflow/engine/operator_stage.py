@@ -47,6 +47,7 @@ class OperatorStage(Stage):
     def begin(self) -> None:
         """Read what the started operator says of its batches, and make room for them."""
         self._linked = [(q, q.inlet) for q in self.inputs.queues if q.inlet is not None]
+        self.linked = self.linked or bool(self._linked)
         self.batching = self.hosts[0].operator.batching()
         self._joins = len(self.inputs.queues) > 1 or self.batching is not None
         if self.batching is not None:
@@ -62,7 +63,7 @@ class OperatorStage(Stage):
         come = False
         for queue, inlet in self._linked:
             if not queue.closed and len(queue.items) < queue.capacity:
-                come |= not inlet.about_to_sleep()
+                come |= not inlet.about_to_sleep(direct=self.doorbell is not None)
         return super()._called_from_outside() or come
 
     def _step(self) -> Progress:

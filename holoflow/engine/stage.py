@@ -16,6 +16,7 @@ from holoflow.engine.result import Failure
 from holoflow.flow.account import MOST
 from holoflow.flow.paths import Tracks, close, extend
 from holoflow.flow.recorder import OpenCall
+from holoflow.link.doorbell import Doorbell
 from holoflow.link.wire import WireError
 from holoflow.message import Header, Stamped
 
@@ -32,6 +33,13 @@ LONG = 100_000
 
 PATIENCE = 2
 """Ticks without work before a stage goes to sleep: waking costs more than looking again."""
+
+LINGER = 300_000
+"""Nanoseconds after its last work that a stage with a neighbour in another process keeps looking:
+about what it costs both to have it woken."""
+
+LOOKS = 100
+"""Looks without work of a stage with a thread for itself before its engine is asked again."""
 
 clock = time.monotonic_ns
 
@@ -95,6 +103,13 @@ class Stage:
         for queue in self._queues:
             queue.producer = self
         self._outgoing = [queue for queue in self._queues if isinstance(queue, Outgoing)]
+        self.linked = bool(self._outgoing)
+        """Whether it has a neighbour in another process."""
+        self.doorbell: Doorbell | None = None
+        """Where it waits in place of being scheduled no more, if it has a thread for itself."""
+        self._waiting = False
+        self._worked = 0
+        """When it last did."""
         self.since = 0
         """When the step that goes on now began (ns); 0 between ticks."""
 
@@ -111,6 +126,8 @@ class Stage:
         self.signalled = True
         if self.sleeping:
             self._rouse()
+        elif self._waiting and self.doorbell is not None:
+            self.doorbell.ring()
 
     def _rouse(self) -> None:
         with self._lock:
@@ -128,6 +145,13 @@ class Stage:
         if self.signalled or self._called_from_outside():
             self._rouse()
 
+    def _wait(self, doorbell: Doorbell) -> None:
+        """Sleep in the thread that ticks it."""
+        self._waiting = True
+        if not (self.signalled or self._called_from_outside()):
+            doorbell.wait()
+        self._waiting = False
+
     def _called_from_outside(self) -> bool:
         """Have other processes wake the stage from now on; whether one of them already would."""
         if self._held_since is None:
@@ -140,6 +164,15 @@ class Stage:
 
     def tick(self) -> Progress:
         """Work while there is work, for a slice of time at most."""
+        progress = self._work()
+        if self.doorbell is not None:
+            looks = 0
+            while progress is Progress.IDLE and looks < LOOKS:
+                progress = self._work()
+                looks += 1
+        return progress
+
+    def _work(self) -> Progress:
         self.ticks += 1
         self.signalled = False
         if self._alarm is not None and self.control.now() >= self._alarm:
@@ -174,10 +207,17 @@ class Stage:
             return step
         if progress is Progress.WORKED:
             self._patience = 0
+            self._worked = now
+            return progress
+        self._patience += 1
+        if self._patience <= PATIENCE or self.signalled:
+            return progress
+        if self.linked and clock() - self._worked < LINGER:
+            time.sleep(0)  # others may need the processor
+        elif self.doorbell is not None and self.awaits_event():
+            self._wait(self.doorbell)
         else:
-            self._patience += 1
-            if self._patience > PATIENCE and not self.signalled:
-                self._sleep()
+            self._sleep()
         return progress
 
     def _relieve(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import numpy.typing as npt
@@ -90,8 +91,11 @@ class Inlet(Protocol):
     def poll(self) -> None:
         """Deliver what has come, as far as there is room. From the stage's thread."""
 
-    def about_to_sleep(self) -> bool:
-        """Have the stage woken by what comes from now on; false where something is there."""
+    def about_to_sleep(self, *, direct: bool = False) -> bool:
+        """Have the stage woken by what comes from now on; false where something is there.
+
+        `direct`: it waits at its `Doorbell`, which a sender of this host may ring.
+        """
 
     def took(self) -> None:
         """Let the producer know that `TAKEN` or a drop has made room."""
@@ -111,6 +115,9 @@ class Transport(Protocol):
 
     def inlet(self, flow: LinkedFlow, consumer: Consumer) -> Inlet:
         """Make the receiving end of `flow`."""
+
+    def doorbell(self, operator: str) -> Path | None:
+        """Return where other processes ring for the stage of `operator`; None if they do not."""
 
     def accept(self) -> None:
         """Let the other ends join: this process is ready."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import get_args
 
 from holoflow.flow.ledger import ARRIVED, CLOSED, GONE, SENT, Ledger, Row, waiting
+from holoflow.link.doorbell import Doorbell
 from holoflow.link.ends import Consumer, Inlet, LinkedFlow, Outlet, Producer, Transport
 from holoflow.link.ucx import UcxTransport
 from holoflow.link.wire import Types
@@ -51,6 +52,7 @@ class Links:
             for number, flow in enumerate(plan.flows)
         }
         self._sent: list[LinkedFlow] = []
+        self._doorbells: list[Doorbell] = []
         self._ends: dict[int, list[Producer | Consumer]] = {}
 
     @property
@@ -100,6 +102,16 @@ class Links:
         """Say which peers have not joined yet; empty where all have."""
         return "; ".join(filter(None, (link.waits_for() for link in self._transports.values())))
 
+    def doorbell(self, operator: str) -> Doorbell | None:
+        """Make a doorbell for the stage that begins with `operator`; None if it cannot be made."""
+        paths = [transport.doorbell(operator) for transport in self._transports.values()]
+        try:
+            made = Doorbell(next((path for path in paths if path is not None), None))
+        except OSError:  # no more files: it does without
+            return None
+        self._doorbells.append(made)
+        return made
+
     def look_again(self, numbers: Iterable[int]) -> None:
         """Have the stages at the ends of flows, by their place in the plan, look at their rows."""
         for number in numbers:
@@ -120,6 +132,8 @@ class Links:
         """Let go of everything."""
         for transport in self._transports.values():
             transport.close(PATIENCE)
+        for doorbell in self._doorbells:
+            doorbell.close()
 
 
 def _worked_off(linked: LinkedFlow) -> bool:

@@ -27,6 +27,8 @@ class Loopback:
     def inlet(self, flow: LinkedFlow, consumer: Consumer) -> LoopbackInlet:
         return LoopbackInlet(flow, self.cable(flow.number), consumer)
 
+    def doorbell(self, operator: str) -> None: ...
+
     def accept(self) -> None: ...
 
     def shift(self, flow: LinkedFlow) -> tuple[int, int]:
@@ -97,7 +99,7 @@ class LoopbackInlet:
         if row[CLOSED] and row[ARRIVED] == row[SENT]:
             self._consumer.close()
 
-    def about_to_sleep(self) -> bool:
+    def about_to_sleep(self, *, direct: bool = False) -> bool:
         row = self._linked.row
         return not (self._cable.items or (row[CLOSED] and row[ARRIVED] == row[SENT]))
 

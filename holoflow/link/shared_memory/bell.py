@@ -19,14 +19,15 @@ import time
 from pathlib import Path
 from typing import Final, Protocol
 
-LOOK: Final = 0.05
-"""Seconds that a wake-up may be late which was lost."""
+from holoflow.link.doorbell import LOOK, WAIT
+
 MORE: Final = b"m"
 """Something has come, or the stream has ended."""
 ROOM: Final = b"r"
 """There is room."""
+DIRECT: Final = 2
+"""Value of `WANTS_MORE` of a stage that waits at its own doorbell."""
 
-_LOOK = struct.pack("@ll", 0, int(LOOK * 1e6))
 _RING = struct.Struct("<cq")
 _LONGEST = 100
 """Bytes of a socket's path; the system takes 107."""
@@ -66,7 +67,7 @@ class Bell:
             self._ringing.close()
             raise
         # Not settimeout: that would cost a system call more each time.
-        self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _LOOK)
+        self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, WAIT)
         self._thread = threading.Thread(target=self._listen, name="bell", daemon=True)
         self._thread.start()
 
@@ -76,11 +77,18 @@ class Bell:
 
     def ring(self, fragment: str, what: bytes, flow: int) -> None:
         """Wake the end of `flow` in `fragment`; nothing happens where nobody listens."""
-        path = self._paths.get(fragment)
+        self._ring(fragment, _RING.pack(what, flow))
+
+    def call(self, fragment: str, operator: str) -> None:
+        """Wake the stage of `operator`, which waits at a doorbell of its own."""
+        self._ring(f"{fragment}@{operator}", b"")
+
+    def _ring(self, whom: str, message: bytes) -> None:
+        path = self._paths.get(whom)
         if path is None:
-            path = self._paths[fragment] = str(bell_path(self._folder, fragment))
+            path = self._paths[whom] = str(bell_path(self._folder, whom))
         with contextlib.suppress(OSError):
-            self._ringing.sendto(_RING.pack(what, flow), path)
+            self._ringing.sendto(message, path)
 
     def close(self) -> None:
         """Stop listening."""
@@ -119,12 +127,15 @@ class Bell:
                 _wake(end)
 
 
-def bell_path(folder: Path, fragment: str) -> Path:
-    """Return where `fragment` listens; its name is shortened where it is too long for a socket."""
-    path = folder / f"{fragment}.bell"
+def bell_path(folder: Path, whom: str) -> Path:
+    """Return where `FRAGMENT` or the stage `FRAGMENT@OPERATOR` listens.
+
+    A name that is too long for a socket is shortened.
+    """
+    path = folder / f"{whom}.bell"
     if len(str(path).encode()) <= _LONGEST:
         return path
-    return folder / f"{hashlib.blake2s(fragment.encode()).hexdigest()[:12]}.bell"
+    return folder / f"{hashlib.blake2s(whom.encode()).hexdigest()[:12]}.bell"
 
 
 def _wake(end: End) -> None:

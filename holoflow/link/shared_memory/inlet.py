@@ -22,7 +22,7 @@ from holoflow.flow.ledger import (
 from holoflow.flow.recovery import consumer_died
 from holoflow.link.ends import Consumer, LinkedFlow
 from holoflow.link.shared_memory import layout
-from holoflow.link.shared_memory.bell import MORE, ROOM, Bell
+from holoflow.link.shared_memory.bell import DIRECT, MORE, ROOM, Bell
 from holoflow.link.shared_memory.held import Held, tokens
 from holoflow.link.shared_memory.outlet import blocks, limited
 from holoflow.link.shared_memory.services import HELD, Services, buffered
@@ -172,9 +172,9 @@ class SharedInlet:
 
     # -- sleeping, waking, ending ----------------------------------------------------------
 
-    def about_to_sleep(self) -> bool:
+    def about_to_sleep(self, *, direct: bool = False) -> bool:
         """Have the stage woken by what comes; false where something is there."""
-        self._row[WANTS_MORE] = 1
+        self._row[WANTS_MORE] = DIRECT if direct else 1
         return self._subscriber is None or not self._has_work()
 
     def _has_work(self) -> bool:
@@ -192,8 +192,9 @@ class SharedInlet:
         return bool(self._row[WANTS_MORE]) and self._has_work()
 
     def took(self) -> None:
-        """Ring for a producer that waits for room."""
+        """Ring for a producer that waits for room, once."""
         if self._row[WANTS_ROOM]:
+            self._row[WANTS_ROOM] = 0
             self._bell.ring(self.linked.source, ROOM, self.linked.number)
 
     def suspend(self) -> None:

@@ -24,7 +24,7 @@ from holoflow.flow.ledger import (
 from holoflow.flow.recovery import producer_died
 from holoflow.link.ends import Buffer, LinkedFlow, Producer
 from holoflow.link.shared_memory import layout
-from holoflow.link.shared_memory.bell import MORE, ROOM, Bell
+from holoflow.link.shared_memory.bell import DIRECT, MORE, ROOM, Bell
 from holoflow.link.shared_memory.loans import Loan, Loans, Piece, lendable, piece_of
 from holoflow.link.shared_memory.room import Room
 from holoflow.link.shared_memory.services import Services
@@ -82,7 +82,7 @@ class SharedOutlet:
             if row[WANTS_ROOM]:
                 row[WANTS_ROOM] = 0
             if row[WANTS_MORE] and numbers[index]:
-                self._bell.ring(linked.target, MORE, linked.number)
+                self._call(linked)
 
     def _admitted(self, numbers: Sequence[int]) -> Sequence[int]:
         """Leave out the flows that drop the newest message and have no room for it."""
@@ -206,7 +206,14 @@ class SharedOutlet:
         """Let the consumers know that the stream has ended."""
         for linked in self._flows:
             if linked.row[WANTS_MORE]:
-                self._bell.ring(linked.target, MORE, linked.number)
+                self._call(linked)
+
+    def _call(self, linked: LinkedFlow) -> None:
+        """Wake the consumer, who sleeps or waits by itself."""
+        if linked.row[WANTS_MORE] == DIRECT:
+            self._bell.call(linked.target, linked.flow.target.operator)
+        else:
+            self._bell.ring(linked.target, MORE, linked.number)
 
     def suspend(self) -> None:
         """Go away; what has been sent can still be received."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from holoflow.errors import HoloflowError
 from holoflow.link.ends import Consumer, LinkedFlow, Producer
-from holoflow.link.shared_memory.bell import Bell
+from holoflow.link.shared_memory.bell import Bell, bell_path
 from holoflow.link.shared_memory.inlet import SharedInlet
 from holoflow.link.shared_memory.outlet import SharedOutlet
 from holoflow.link.shared_memory.services import Services
@@ -26,6 +26,8 @@ class SharedMemory:
 
         Raises HoloflowError where there is no shared memory to be had.
         """
+        self._fragment = fragment
+        self._folder = folder
         self._services: Services | None = Services(folder, run)
         try:
             self._bell = Bell(folder, fragment)
@@ -45,6 +47,10 @@ class SharedMemory:
         inlet = SharedInlet(flow, consumer, self._open(), self._bell)
         self._inlets.append(inlet)
         return inlet
+
+    def doorbell(self, operator: str) -> Path:
+        """Return where senders ring for the stage of `operator`, if it waits by itself."""
+        return bell_path(self._folder, f"{self._fragment}@{operator}")
 
     def accept(self) -> None:
         """Join the senders that are there; the others once `waits_for` is asked."""

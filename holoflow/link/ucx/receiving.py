@@ -104,7 +104,7 @@ class Receiving:
             self._consumer.close()
             self._finish()
 
-    def about_to_sleep(self) -> bool:
+    def about_to_sleep(self, *, direct: bool = False) -> bool:  # noqa: ARG002 - Holoscan calls
         """Whether nothing is there; whatever comes wakes the stage."""
         return not self._come and (self._last is None or self._delivered_end)
 

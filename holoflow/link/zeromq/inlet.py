@@ -70,7 +70,7 @@ class ZeroMQInlet:
         if self._gate.open and self.receiving.backlog and self.receiving.deliver(self._consumer):
             self.took()
 
-    def about_to_sleep(self) -> bool:
+    def about_to_sleep(self, *, direct: bool = False) -> bool:  # noqa: ARG002 - called by our loop
         """Have the stage woken by what comes from now on; false where something is there."""
         self._sleeping = True
         if self._gate.open and self.receiving.backlog:

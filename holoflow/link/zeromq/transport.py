@@ -106,6 +106,9 @@ class ZeroMQ:
         self._inlets[flow.number] = made
         return made
 
+    def doorbell(self, operator: str) -> None:
+        """Nobody rings: what comes is read here."""
+
     def accept(self) -> None:
         """Welcome senders from now on: the fragment's operators have been started."""
         self._loop.call(self._reception.accept)
