@@ -77,6 +77,7 @@ class JsonDisplay:
             explanation=numbers.explained(explain(result.last)),
             **numbers.numbers(result.last),
             restarts={books.name: books.restarts for books in result.last.fragments},
+            refused={books.name: books.refused for books in result.last.fragments},
             output=str(summary.output),
             written=plain(summary.written),
             report=str(summary.report),

@@ -247,11 +247,13 @@ def _flow(snapshot: Snapshot, books: FlowBooks) -> dict[str, Cell]:
     }
 
 
-def restarts(snapshot: Snapshot) -> Iterator[RenderableType]:
-    """Yield a line for every fragment whose process was started again."""
+def fragments(snapshot: Snapshot) -> Iterator[RenderableType]:
+    """Yield a line for every fragment that was started again, or that strangers have called."""
     for books in snapshot.fragments:
         if books.restarts:
             yield said(f"restarted {books.name}: {text.plural(books.restarts, 'time')}", "yellow")
+        if books.refused:
+            yield said(f"refused at {books.name}: {text.causes(books.refused)}", "yellow")
 
 
 def losses(snapshot: Snapshot) -> Iterator[RenderableType]:

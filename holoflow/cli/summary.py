@@ -50,7 +50,7 @@ def renderables(summary: Summary, width: int) -> Iterator[RenderableType]:
         yield sections.heading("paths: end to end, ms")
         yield sections.paths(last.paths[:MOST_PATHS], width)
         yield from _and_more(len(last.paths) - MOST_PATHS, "path")
-    yield from sections.restarts(last)
+    yield from sections.fragments(last)
     yield from sections.losses(last)
     yield from sections.budget_lines(last)
     yield from sections.findings(explain(last), all_of_them=False)

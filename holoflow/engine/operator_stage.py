@@ -70,6 +70,8 @@ class OperatorStage(Stage):
         if not self.has_room():
             return self._wait_for_room()
         self._found_room()
+        if self.deserted():
+            return Progress.DONE
         for _, inlet in self._linked:
             inlet.poll()
         if self._unfinished is not None:

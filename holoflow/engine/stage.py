@@ -41,6 +41,9 @@ about what it costs both to have it woken."""
 LOOKS = 100
 """Looks without work of a stage with a thread for itself before its engine is asked again."""
 
+LOST = ("crash", "stopped")
+"""Causes of drops at a flow whose consumer has not ended in good order."""
+
 clock = time.monotonic_ns
 
 Output: TypeAlias = Queue | Outgoing
@@ -259,6 +262,10 @@ class Stage:
             if queue.abandoned is None:
                 return False
         return bool(self._queues)
+
+    def deserted(self) -> bool:
+        """Whether all who took what it sends, in other processes, are lost for good."""
+        return bool(self._outgoing) and all(queue.abandoned in LOST for queue in self._queues)
 
     def has_room(self) -> bool:
         """Whether a frame may begin: every blocking flow out has room for its messages."""

@@ -290,6 +290,8 @@ class FragmentBooks:
     """Seconds that it has been going on."""
     restarts: int = 0
     """How often its process was started again."""
+    refused: Mapping[str, int] = field(default_factory=dict)
+    """What strangers have sent to its links, by cause (`holoflow.link.zeromq.refusals`)."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -114,7 +115,9 @@ def _added(before: FragmentBooks | None, now: FragmentBooks) -> FragmentBooks:
     if before is None:
         return now
     machine = replace(now.machine, cpu=before.machine.cpu + now.machine.cpu)
-    return replace(now, seconds=before.seconds + now.seconds, machine=machine)
+    refused = Counter(before.refused) + Counter(now.refused)
+    seconds = before.seconds + now.seconds
+    return replace(now, seconds=seconds, machine=machine, refused=dict(refused))
 
 
 def joined(records: Sequence[Records]) -> Records | None:

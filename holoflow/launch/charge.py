@@ -28,6 +28,8 @@ class Charge:
     """Of those, how many without a minute between them that went well."""
     over: bool = False
     """Whether it has ended for good."""
+    silent: bool = False
+    """Whether its newest process has died without a word to its neighbours."""
     failure: Failure | None = None
     """Why its newest process failed, if it has ended and did."""
 

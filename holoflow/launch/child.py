@@ -144,7 +144,11 @@ class _Child:
         return plan
 
     def _counted(self, snapshot: Snapshot) -> Snapshot:
-        fragments = (replace(b, restarts=self.spec.incarnation) for b in snapshot.fragments)
+        refused = self.links.refusals() if self.links is not None else {}
+        fragments = (
+            replace(books, restarts=self.spec.incarnation, refused=refused)
+            for books in snapshot.fragments
+        )
         return replace(snapshot, fragments=tuple(fragments))
 
     def _end(self, result: RunResult) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import select
+import threading
 import time
 
 from holoflow.engine.execute import Observe
@@ -16,6 +17,7 @@ from holoflow.launch import aftermath
 from holoflow.launch.books import RunBooks, joined
 from holoflow.launch.charge import Charge, charges_of, ended_well, failure_of, told
 from holoflow.launch.control import Begin, Drain, FlowsOver, Order, Stop
+from holoflow.launch.farewell import take_leave
 from holoflow.launch.folder import RunFolder
 from holoflow.launch.joining import LEDGER
 from holoflow.launch.process import Process
@@ -100,6 +102,7 @@ class Launcher:
         self._interrupted = False
         self._engine: EngineName = self._options.engine or "holoscan"
         self._records: list[Records] = []
+        self._farewells: list[threading.Thread] = []
         for charge in self._charges:
             self._start(charge, self._options.seconds)
         while not all(charge.over for charge in self._charges):
@@ -107,6 +110,8 @@ class Launcher:
             if self._begun is not None and time.monotonic() - self._shown >= every:
                 self._shown = time.monotonic()
                 observe(self._books.look(self._restarts()), self._books.samples)
+        for farewell in self._farewells:
+            farewell.join()
         cause = "crash" if self._stopping is None else "stopped"
         aftermath.settle(self._plan, self._ledger, cause)
         last = self._books.look(self._restarts())
@@ -261,6 +266,7 @@ class Launcher:
         if self._stopping is not None and not well:
             self._interrupted, failure = True, None
         charge.failure = failure
+        charge.silent = process.ended is None
         delay = None if self._draining else charge.retry(process, self._now, well=well)
         aftermath.book_death(self._plan, self._ledger, charge.name)
         if delay is None:
@@ -281,6 +287,11 @@ class Launcher:
         cause = "stopped" if self._stopping is not None else "crash" if charge.failure else "end"
         if ended := aftermath.end_flows(self._plan, self._ledger, charge.name, cause):
             self._tell_all(FlowsOver(ended))
+        if charge.silent:
+            standing = self._starter.standing
+            farewell = take_leave(self._plan, self._ledger, charge.name, standing)
+            if farewell is not None:
+                self._farewells.append(farewell)
         if charge.failure is not None:
             said = "is not started again" if charge.policy == "never" else "is given up"
             _log.error("%s; it %s", told(charge.failure), said, extra={"fragment": charge.name})

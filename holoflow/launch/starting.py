@@ -12,6 +12,7 @@ from typing import Literal
 
 from holoflow.engine.result import RunOptions
 from holoflow.launch.charge import Charge
+from holoflow.launch.farewell import Standing
 from holoflow.launch.process import Process
 from holoflow.launch.recipe import Recipe, digest
 from holoflow.launch.spec import Spec
@@ -44,6 +45,12 @@ class Starter:
         self._folder = folder
         self._machine = read_machine()
         self._digest = digest(plan)
+
+    @property
+    def standing(self) -> Standing:
+        """What it takes to stand in for a fragment that has died."""
+        hosts = self._launching.hosts or {}
+        return Standing(self._folder, self._options.run, self._digest, hosts)
 
     def start(self, charge: Charge, now: float, left: float | None) -> Process:
         """Start the process of a fragment; its sources end after the seconds that are `left`.

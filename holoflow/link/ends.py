@@ -8,7 +8,7 @@ had no room for it, as `crash` where its sender has died.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -109,6 +109,10 @@ class Inlet(Protocol):
 
 class Transport(Protocol):
     """One kind of link in one process."""
+
+    @property
+    def refusals(self) -> Mapping[str, int]:
+        """How often what strangers sent was refused, by cause."""
 
     def outlet(self, flows: Sequence[LinkedFlow], producer: Producer) -> Outlet:
         """Make the sending end of `flows`, which all leave one output port."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import get_args
 
@@ -111,6 +112,13 @@ class Links:
             return None
         self._doorbells.append(made)
         return made
+
+    def refusals(self) -> dict[str, int]:
+        """Return how often what of strangers was refused, by cause."""
+        counts: Counter[str] = Counter()
+        for transport in self._transports.values():
+            counts.update(transport.refusals)
+        return dict(counts)
 
     def look_again(self, numbers: Iterable[int]) -> None:
         """Have the stages at the ends of flows, by their place in the plan, look at their rows."""

@@ -34,7 +34,7 @@ def open_transports(
 
         transports["shared_memory"] = SharedMemory(fragment, folder, run)
     if "zeromq" in kinds:
-        transports["zeromq"] = _open_zeromq(plan, fragment, folder, run, digest, hosts)
+        transports["zeromq"] = open_zeromq(plan, fragment, folder, run, digest, hosts)
     if "ucx" in kinds:
         from holoflow.link.ucx import Peers, UcxTransport
 
@@ -53,9 +53,13 @@ def check_keys(plan: Plan) -> None:
             _server_keys(plan, fragment)
 
 
-def _open_zeromq(
+def open_zeromq(
     plan: Plan, fragment: str, folder: Path, run: str, digest: str, hosts: Mapping[str, str]
 ) -> ZeroMQ:
+    """Return what carries those flows of `fragment` that go over zeromq.
+
+    For arguments and errors see `open_transports`.
+    """
     from holoflow.link.keys import KeyStore
     from holoflow.link.zeromq import Address, AppIdentity, ZeroMQ, on_host, on_network
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -28,6 +28,8 @@ class Loopback:
         return LoopbackInlet(flow, self.cable(flow.number), consumer)
 
     def doorbell(self, operator: str) -> None: ...
+
+    refusals: ClassVar[dict[str, int]] = {}
 
     def accept(self) -> None: ...
 

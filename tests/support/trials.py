@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import Any
 
 from holoflow.flow.books import Snapshot
@@ -141,7 +142,14 @@ class Trial:
     def end(self) -> int:
         """Have the source end, and return the highest exit status of the launchers."""
         (self.folder("first") / "enough").touch()
-        return max(program.wait(PATIENCE) for program in self.programs.values())
+        return max(self.statuses().values())
+
+    def statuses(self) -> dict[str, int]:
+        """Wait for the end, and return the exit statuses of the launchers by their hosts."""
+        try:
+            return {name: program.wait(PATIENCE) for name, program in self.programs.items()}
+        except TimeoutExpired:
+            raise AssertionError(f"the app does not end\n{self.log}") from None
 
     # -- what can happen ---------------------------------------------------------------------
 

@@ -103,6 +103,22 @@ def test_faces_over_three_hosts_are_those_of_one_process(three):
         assert json.loads(line) == json.loads(right)
 
 
+@pytest.mark.parametrize("dies", FRAGMENTS)
+def test_others_are_told_that_a_fragment_is_given_up(three, dies):
+    introduce(*three)
+    over = trial(three, fragments={"restart": "never"})
+    over.start(*FRAGMENTS)
+    over.come(50)
+    over.signal(dies, signal.SIGKILL)
+    assert over.statuses() == {
+        host.name: ExitStatus.OPERATOR_FAILED if name == dies else 0
+        for name, host in over.places.items()
+    }, over.log
+    work, last = flows(over.report("middle"))
+    assert mistakes(work, last, over.table(), in_hand=1) == []
+    assert over.left() == over.unexpected() == []
+
+
 # -- strangers -------------------------------------------------------------------------------
 
 

@@ -51,6 +51,20 @@ def metrics(snapshot: Snapshot) -> Iterator[Metric]:
     yield from _measured(("fragment", "worker"), workers, WORKER)
     processes = [((books.name, books.host), books.machine) for books in snapshot.fragments]
     yield from _measured(("fragment", "host"), processes, PROCESS)
+    restarts: list[Row] = [((b.name, b.host), b.restarts) for b in snapshot.fragments]
+    yield Metric(
+        "counter", "process_restarts", "How often the fragment was started again.",
+        ("fragment", "host"), restarts,
+    )  # fmt: skip
+    refused: list[Row] = [
+        ((books.name, books.host, cause), count)
+        for books in snapshot.fragments
+        for cause, count in books.refused.items()
+    ]
+    yield Metric(
+        "counter", "refused", "What strangers have sent to links of the fragment.",
+        ("fragment", "host", "cause"), refused,
+    )  # fmt: skip
     busy = [(key, books.busy / snapshot.seconds) for key, books in operators if snapshot.seconds]
     yield Metric(
         "gauge", "operator_utilisation_ratio", "Share of the run spent at work.",

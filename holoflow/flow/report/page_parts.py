@@ -371,6 +371,7 @@ def _run(report: RunReport, _: Explanation) -> Iterator[Html]:
             (
                 Column("fragment", "name"), Column("host", "words"), Column("process"),
                 Column("restarts", help="how often its process was started again"),
+                Column("refused", help="what strangers have sent to its links"),
                 Column("engine", "words"), Column("scheduler", "words"), Column("workers"),
                 Column("cores"), Column("CPU cores in use"), Column("memory"),
                 Column("interpreter lock", help="share of the time in which threads wait for it"),
@@ -391,6 +392,7 @@ def _fragment(books: FragmentBooks) -> list[Child]:
         books.host,
         str(books.pid),
         text.count(books.restarts),
+        text.causes(books.refused) or "0",
         books.engine,
         books.scheduler,
         text.count(books.workers),

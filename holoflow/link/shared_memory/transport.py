@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -51,6 +51,11 @@ class SharedMemory:
     def doorbell(self, operator: str) -> Path:
         """Return where senders ring for the stage of `operator`, if it waits by itself."""
         return bell_path(self._folder, f"{self._fragment}@{operator}")
+
+    @property
+    def refusals(self) -> Mapping[str, int]:
+        """Nobody else reaches the run's private folder."""
+        return {}
 
     def accept(self) -> None:
         """Join the senders that are there; the others once `waits_for` is asked."""

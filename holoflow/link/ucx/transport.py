@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from holoflow.errors import HoloflowError
@@ -67,6 +67,11 @@ class UcxTransport:
 
     def doorbell(self, operator: str) -> None:
         """Nobody rings: what comes is read here."""
+
+    @property
+    def refusals(self) -> Mapping[str, int]:
+        """None is counted."""
+        return {}
 
     def accept(self) -> None:
         """Have the ends meet."""
