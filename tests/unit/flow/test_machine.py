@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import threading
 import time
@@ -14,8 +15,9 @@ import numpy as np
 import pytest
 from support.slow_apps import hog
 
+from holoflow.flow import machine
 from holoflow.flow.books import Machine
-from holoflow.flow.machine import MachineProbe, cores
+from holoflow.flow.machine import MachineProbe, cores, memory
 
 needs_schedstat = pytest.mark.skipif(
     not Path("/proc/self/schedstat").exists(), reason="the kernel does not tell of waits for cores"
@@ -107,20 +109,51 @@ def test_begin_forgets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_threads_come_and_go_without_leaving_files_open() -> None:
+    gc.collect()  # probes of others
+    before = watched()
     probe = MachineProbe()
     with threads(*[lambda: time.sleep(0.001)] * 20):
         probe.machine()
-        assert watched()
+        assert watched() > before
     probe.machine()
-    assert len(watched()) <= len(os.listdir("/proc/self/task"))
+    assert watched() <= before + len(os.listdir("/proc/self/task"))
     probe.close()
-    assert not watched()
+    assert watched() == before
 
 
-def watched() -> list[str]:
-    """Return the files of threads that are open; others may come and go meanwhile."""
+def watched() -> int:
+    """Return how many files of threads are open; others may come and go meanwhile."""
     found = []
     for name in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):
             found.append(os.readlink(f"/proc/self/fd/{name}"))
-    return [path for path in found if "/task/" in path]
+    return sum("/task/" in path for path in found)
+
+
+def test_what_the_system_does_not_tell_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_TASKS", "/nowhere")
+    probe = MachineProbe()
+    assert not probe.wait(threading.Event(), 0.001)
+    found = probe.machine()
+    assert (found.gil, found.crowded) == (None, None)
+    assert found.cores >= 1
+
+
+def test_memory_is_that_of_now() -> None:
+    before = memory()
+    kept = np.ones(20_000_000)
+    assert 100_000_000 < memory() - before < 400_000_000
+    assert kept[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [("max 100000", None), ("150000 100000", 2), ("50000 100000", 1), ("", None), ("1 0", None)],
+)
+def test_a_container_s_limit_of_cores(tmp_path: Path, limit: str, expected: int | None) -> None:
+    (tmp_path / "cpu.max").write_text(limit)
+    assert machine._quota(str(tmp_path / "cpu.max")) == expected
+
+
+def test_a_machine_without_control_groups_sets_no_limit(tmp_path: Path) -> None:
+    assert machine._quota(str(tmp_path / "cpu.max")) is None
