@@ -118,7 +118,7 @@ def test_threads_come_and_go_without_leaving_files_open() -> None:
     probe.machine()
     assert watched() <= before + len(os.listdir("/proc/self/task"))
     probe.close()
-    assert watched() == before
+    assert watched() <= before
 
 
 def watched() -> int:
