@@ -149,6 +149,10 @@ def _worked_off(linked: LinkedFlow) -> bool:
     row = linked.row
     if row[GONE]:
         return True
+    if linked.flow.link == "shared_memory" and not row[CLOSED]:
+        # The sender comes back, and what it has sent lies in memory: who takes it may itself
+        # just have died, and be waiting for the sender to come back.
+        return True
     if linked.flow.when_full == "block" and not linked.flow.latest:
         return waiting(row) <= 0
     return row[ARRIVED] >= row[SENT]
