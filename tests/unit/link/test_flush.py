@@ -1,0 +1,64 @@
+"""Who waits at its end until what it has sent was taken."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import pytest
+from support.graphs import App, Sink, Source, chain, fragment, node
+from support.loopback import Loopback
+
+from holoflow.flow.ledger import CLOSED, GONE, SENT, TAKEN, Ledger, gone
+from holoflow.link.links import Links
+from holoflow.plan import plan
+
+
+@pytest.fixture(params=["shared_memory", "zeromq"])
+def sender(request):
+    """Links with a flow that has one message under way, and its row."""
+    made = plan(two_parts(request.param))
+    (flow,) = [flow for flow in made.flows if flow.link != "none"]
+    assert flow.link == request.param
+    links = Links(made, Ledger.of(made), {request.param: Loopback()})
+    links.outlet(links.groups([flow])[0], Nobody())
+    row = links.row(flow)
+    row[SENT] = 1
+    return links, row, request.param
+
+
+class Nobody:
+    def wake(self) -> None: ...
+
+
+def two_parts(link: str) -> App:
+    graph = chain(node("source", Source), node("sink", Sink))
+    fragments = {"a": fragment("a", "source"), "b": fragment("b", "sink")}
+    (only,) = graph.flows
+    return replace(graph, flows=(replace(only, link=link),), fragments=fragments)
+
+
+def looks(links: Links, most: int = 3) -> int:
+    """Return how often `flush` has looked before it had done, or was made to give up."""
+    count = itertools.count()
+    links.flush(lambda: next(count) >= most)
+    return next(count)
+
+
+def test_a_stream_that_has_ended_is_waited_for(sender):
+    links, row, _ = sender
+    row[CLOSED] = 1
+    assert looks(links) == 4
+    row[TAKEN] = 1
+    assert looks(links) == 0
+
+
+def test_a_receiver_that_is_gone_is_not_waited_for(sender):
+    links, row, _ = sender
+    row[CLOSED], row[GONE] = 1, gone("end")
+    assert looks(links) == 0
+
+
+def test_what_stays_in_memory_is_not_waited_for_by_a_sender_that_comes_back(sender):
+    links, _, kind = sender
+    assert looks(links) == (0 if kind == "shared_memory" else 4)
