@@ -38,8 +38,9 @@ LINGER = 300_000
 """Nanoseconds after its last work that a stage with a neighbour in another process keeps looking:
 about what it costs both to have it woken."""
 
-LOOKS = 100
-"""Looks without work of a stage with a thread for itself before its engine is asked again."""
+TURNS = 100
+"""Slices of work, or looks for some, of a stage with a thread for itself before the engine is
+asked again, which may well go on in another thread, on another core, with cold caches."""
 
 LOST = ("crash", "stopped")
 """Causes of drops at a flow whose consumer has not ended in good order."""
@@ -169,10 +170,10 @@ class Stage:
         """Work while there is work, for a slice of time at most."""
         progress = self._work()
         if self.doorbell is not None:
-            looks = 0
-            while progress is Progress.IDLE and looks < LOOKS:
+            turns = 1
+            while progress is not Progress.DONE and turns < TURNS:
                 progress = self._work()
-                looks += 1
+                turns += 1
         return progress
 
     def _work(self) -> Progress:
