@@ -36,10 +36,11 @@ from holoflow.flow.books import FlowBooks, OperatorBooks, PathBooks
 from holoflow.flow.histogram import Histogram
 
 SHARE = 0.02
-STAMP = 150_000
+STAMP = 500_000
 """Nanoseconds between an operator's note and the tracker's stamp beside it: a call and its
-return, for some of which another thread has Python's interpreter lock. Each value hangs on two."""
-ATTEMPTS = 3
+return, for some of which another thread has Python's interpreter lock, or another machine the
+core. Each value hangs on two."""
+ATTEMPTS = 5
 """A thread may lose its core just between note and stamp, for milliseconds. That hits one frame of
 thousands, and not three runs on end; a mistake of the tracker's hits all."""
 
