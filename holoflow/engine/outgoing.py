@@ -8,6 +8,7 @@ from holoflow.engine.queue import Message, Waker
 from holoflow.flow.books import FlowBooks
 from holoflow.flow.carry import to_plain
 from holoflow.flow.ledger import ARRIVED, CAUSES, CLOSED, GONE, SENT, TAKEN, waiting
+from holoflow.flow.sizes import EVERY, Sizes
 from holoflow.link.ends import LinkedFlow, Outlet
 from holoflow.link.wire import Encoding, Types, encode
 from holoflow.plan.plan import PlannedFlow
@@ -32,6 +33,7 @@ class Outgoing:
         self.producer: Waker | None = None
         self._types = types
         self._comes_back = comes_back
+        self._sizes = Sizes()
         self._encoding = Encoding(self.flow.compress, self.flow.quality)
         self._blocking = [f for f in flows if f.flow.when_full == "block" and not f.flow.latest]
 
@@ -66,6 +68,8 @@ class Outgoing:
             self._encoding,
             self._types,
         )
+        if self.flows[0].row[SENT] % EVERY == 0:
+            self._sizes.add(len(head) + sum(buffer.nbytes for buffer in buffers))
         numbers = []
         for linked in self.flows:
             linked.row[SENT] += 1
@@ -113,6 +117,7 @@ class Outgoing:
                 link=linked.flow.link,
                 latest=linked.flow.latest,
                 back_edge=linked.flow.back_edge,
+                size=self._sizes.mean(),
             )
             for linked in self.flows
         }

@@ -13,8 +13,10 @@ from holoflow.flow.durations import Durations
 from holoflow.flow.histogram import Histogram
 from holoflow.flow.ledger import GONE, RETURNED, SENT, SETTLED, TAKEN, Row, gone
 from holoflow.flow.paths import Stop, Tracks
+from holoflow.flow.sizes import EVERY, Sizes
 from holoflow.link.ends import Inlet
 from holoflow.message import Header
+from holoflow.payload.size import size_of
 from holoflow.plan.plan import PlannedFlow
 
 
@@ -65,6 +67,7 @@ class Queue:
         """How long messages of a join have waited."""
         self.ages = Durations()
         """How long ago messages that were dropped had been captured."""
+        self._sizes = Sizes()
         self.producer: Waker | None = None
         self.consumer: Waker | None = None
         self.abandoned: str | None = None
@@ -80,6 +83,8 @@ class Queue:
     def put(self, message: Message) -> None:
         """Add `message`, or drop one as the flow says, and wake the consumer."""
         self.row[SENT] += 1
+        if self.row[SENT] % EVERY == 1:
+            self._sizes.add(size_of(message.payload))
         self.store(message)
 
     def store(self, message: Message) -> None:
@@ -175,6 +180,7 @@ class Queue:
             back_edge=self.flow.back_edge,
             waits=self.waits.total() if waits is None else waits,
             ages=self.ages.total(),
+            size=self._sizes.mean(),
         )
 
 

@@ -61,6 +61,9 @@ class FlowBooks:
     """Of each message that was used: from the end of the call that made it to its use."""
     ages: Times = field(default_factory=Histogram)
     """Of each message that was dropped: time since its frame's capture."""
+    size: float | None = None
+    """Mean bytes of a message, of one in 64: on a link as packed, in a queue those of its arrays
+    and text. None where none was looked at, as in a fused flow."""
 
     @property
     def lost(self) -> int:

@@ -183,6 +183,7 @@ def _flow(parts: Sequence[FlowBooks]) -> FlowBooks:
     """Return the books of a flow of which each fragment has one end's."""
     if len(parts) == 1:
         return parts[0]
+    sizes = [(part.size, part.sent) for part in parts if part.size is not None]
     return replace(
         parts[0],
         sent=sum(part.sent for part in parts),
@@ -197,6 +198,7 @@ def _flow(parts: Sequence[FlowBooks]) -> FlowBooks:
         back_edge=any(part.back_edge for part in parts),
         waits=_times(part.waits for part in parts),
         ages=_times(part.ages for part in parts),
+        size=_mean(sizes) if sizes else None,
     )
 
 

@@ -96,6 +96,7 @@ class _Maker:
             self.end(), self.end(), self.count(), self.count(), self.causes(), self.few(),
             self.few(), self.choose(("block", "drop_oldest")), self.choose(("none", "zeromq")),
             self.yes(), self.yes(), self.times(), self.times(),
+            self.choose((None, 0.0, 1234.5)),
         )  # fmt: skip
 
     def path(self) -> PathBooks:

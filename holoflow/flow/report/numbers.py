@@ -140,6 +140,7 @@ def _flow(books: FlowBooks, snapshot: Snapshot) -> dict[str, Any]:
         "queue": books.queue,
         "when_full": books.when_full,
         "link": books.link,
+        "size": books.size,
         "mean_depth": measures.mean_depth(snapshot, books),
         "waits": spread(books.waits),
         "ages": spread(books.ages),
