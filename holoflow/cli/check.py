@@ -27,6 +27,10 @@ def check(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Set a variable of the app; repeatable."),
     ] = None,
+    place: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FRAGMENT=HOST", help="Put a fragment on a host; repeatable."),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object instead of lines.")
     ] = False,
@@ -35,20 +39,21 @@ def check(
     path = apps.find(app)
     settings = parse_settings(setting or [])
     try:
-        plan = _plan(path, settings)
+        plan = _plan(path, settings, place or [])
     except AppError as error:
         typer.echo(_mistakes_as_json(error) if as_json else printable(str(error)))
         raise typer.Exit(ExitStatus.APP_WRONG) from None
     typer.echo(json.dumps(_verdict(plan)) if as_json else printable(_describe(app, plan)))
 
 
-def _plan(path: Path, settings: dict[str, str]) -> Plan:
+def _plan(path: Path, settings: dict[str, str], place: list[str]) -> Plan:
     from holoflow.app import load
     from holoflow.plan import plan
     from holoflow.plan.checks import check_placement
     from holoflow.plan.machine import read_machine
+    from holoflow.plan.places import put, read_places
 
-    planned = plan(load(path, settings=settings))
+    planned = plan(put(load(path, settings=settings), read_places(place)))
     # The app may be meant for other machines, so that what this one lacks is no mistake.
     lacks = [f"on this machine: {mistake}" for mistake in check_placement(planned, read_machine())]
     return replace(planned, notices=(*planned.notices, *lacks))

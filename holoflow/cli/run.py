@@ -66,6 +66,13 @@ def run(
         list[str] | None,
         typer.Option(metavar="NAME=ADDRESS", help="Where a host of the app is; repeatable."),
     ] = None,
+    place: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FRAGMENT=HOST", help="Put a fragment on a host; repeatable."),
+    ] = None,
+    placed: Annotated[
+        bool, typer.Option("--placed", help="GPUs and cores are given from outside.")
+    ] = False,
     together: Annotated[
         bool, typer.Option("--together", help="Run all fragments in this one process.")
     ] = False,
@@ -87,6 +94,7 @@ def run(
     from holoflow.link.opening import check_keys
     from holoflow.plan.addresses import read_hosts
     from holoflow.plan.checks import require_placement
+    from holoflow.plan.places import read_places
 
     frames_traced = None if trace is None else parse_trace(trace)
     if frames_traced is not None and tracking == "off":
@@ -103,6 +111,8 @@ def run(
         fuse=fuse == "auto",
         lossless=lossless,
         only=tuple(fragment or ()),
+        places=read_places(place or []),
+        placed=placed,
     )
     planned = recipe.plan()
     hosts = read_hosts(planned.app, host or [])

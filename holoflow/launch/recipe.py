@@ -12,6 +12,7 @@ from holoflow.app import load
 from holoflow.app.graph import App, Scheduler, SchedulerKind
 from holoflow.errors import HoloflowError
 from holoflow.plan import Plan, plan
+from holoflow.plan.places import given_from_outside, put
 
 
 @dataclass(frozen=True)
@@ -29,19 +30,26 @@ class Recipe:
     lossless: bool = False
     only: tuple[str, ...] = ()
     """Fragments that run here; the others are on other hosts. Empty: all run here."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Hosts of fragments, instead of the app's."""
+    placed: bool = False
+    """Whether GPUs and cores are given from outside, as to a container."""
 
     def plan(self, environment: Mapping[str, str] | None = None) -> Plan:
         """Read the app and plan it; `environment` stands in for that of the process.
 
-        Raises AppError where the app is wrong, HoloflowError where it has no such fragment.
+        Raises AppError where the app is wrong, HoloflowError where it has no such fragment, and
+        where one cannot be put on its host.
         """
         app = load(self.app, settings=self.settings, environment=environment)
         unknown = [name for name in self.only if name not in app.fragments]
         if unknown:
             there = f"it has {', '.join(app.fragments)}" if app.fragments else "it has none"
             raise HoloflowError(f"--fragment: {app.name} has no fragment {unknown[0]!r}; {there}")
-        app = _rescheduled(app, self.scheduler, self.workers)
+        app = put(_rescheduled(app, self.scheduler, self.workers), self.places)
         here = self.only or tuple(app.fragments)
+        if self.placed:
+            app = given_from_outside(app, here)
         return plan(app, fuse=self.fuse, lossless=self.lossless, here=here)
 
 

@@ -58,3 +58,12 @@ def test_the_digest_is_that_of_what_is_counted(recipe: Recipe) -> None:
     assert digest(recipe.plan()) != same
     recipe.app.write_text(APART)
     assert digest(recipe.plan()) != same
+
+
+def test_the_processes_put_fragments_where_the_launcher_does(recipe: Recipe) -> None:
+    moved = replace(recipe, places={"ill": "elsewhere"}, placed=True)
+    plan = from_plain(Recipe, to_plain(moved)).plan()
+    assert plan.app.fragments["ill"].host == "elsewhere"
+    assert digest(plan) == digest(recipe.plan())
+    with pytest.raises(HoloflowError, match="unknown fragment 'il'; did you mean 'ill'"):
+        replace(recipe, places={"il": "elsewhere"}).plan()
