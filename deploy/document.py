@@ -1,0 +1,73 @@
+"""Manifests as text: YAML that every reader takes the same way, with comments for people."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+from holoflow.printable import printable
+
+Data: TypeAlias = Any
+"""Mappings, lists, text, numbers and booleans; see `commented`."""
+
+_INDENT = 2
+_PLAIN = re.compile(r"[A-Za-z/.][A-Za-z0-9_./-]*|[0-9]+(s|m|Mi)")
+_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
+"""What YAML 1.1, which container tools read, takes for something else than text."""
+
+
+class commented(dict[str, Data]):  # noqa: N801 - stands where a literal would
+    """A mapping of which some keys have a comment before them; empty lines in it stay empty."""
+
+    def __init__(self, entries: Mapping[str, Data], comments: Mapping[str, str]) -> None:
+        """Take `entries`, and comments by key, which may have several lines."""
+        super().__init__(entries)
+        self.comments = dict(comments)
+
+
+def to_yaml(data: Data, heading: str = "") -> str:
+    """Return `data` as one YAML document below the comment `heading`; without data only that."""
+    yaml = YAML()
+    yaml.width = 1 << 30  # no line is broken
+    yaml.indent(mapping=_INDENT, sequence=_INDENT + 2, offset=_INDENT)
+    out = io.StringIO()
+    if data:
+        yaml.dump(_styled(data, 0), out)
+    lines = _lines(heading) if heading else ()
+    return "".join(f"# {line}".rstrip() + "\n" for line in lines) + out.getvalue()
+
+
+def _styled(data: Data, depth: int) -> Data:
+    if isinstance(data, str):
+        return _text(data)
+    if isinstance(data, Mapping):
+        made = CommentedMap()
+        for key, value in data.items():
+            made[_text(key)] = _styled(value, depth + 1)
+        for key, comment in data.comments.items() if isinstance(data, commented) else ():
+            text = "\n".join(_lines(comment))
+            made.yaml_set_comment_before_after_key(key, text, indent=_INDENT * depth)
+        return made
+    if isinstance(data, Sequence):
+        listed = CommentedSeq(_styled(item, depth + 2) for item in data)
+        if all(isinstance(item, (int, str)) for item in data) and len(str(list(data))) < 80:
+            listed.fa.set_flow_style()
+        return listed
+    return data
+
+
+def _lines(comment: str) -> list[str]:
+    return [printable(line) for line in comment.split("\n")]
+
+
+def _text(text: str) -> str:
+    if _PLAIN.fullmatch(text) and text.lower() not in _WORDS and text not in (".", ".."):
+        return text
+    quoted: str = DoubleQuotedScalarString(text)
+    return quoted

@@ -1,0 +1,249 @@
+"""Kubernetes manifests for the services of an app: a Pod each, and what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from holoflow.deploy.compose import HEALTH, KEYS
+from holoflow.deploy.document import Data, commented, to_yaml
+from holoflow.deploy.services import GRACE, OUTPUT, TMP, Deployment, Mount, Service
+
+USER = 10001
+"""Of the image, and its group."""
+SECRETS = "/run/secrets"
+
+_HEADING = """{title}
+Made by: holoflow deploy kubernetes
+
+kubectl create namespace {app}       one of its own, as Pods are called as fragments
+kubectl -n {app} apply {files}
+kubectl -n {app} logs POD            has the address of a page, with its token
+kubectl -n {app} port-forward POD 8350
+kubectl -n {app} cp POD:{output} .     what a Pod has written, while it runs
+kubectl -n {app} delete {files}
+
+podman kube play takes it, too. The Pods may start in any order: each waits for those that it
+talks to, also when one comes back."""
+
+_RESTART = {"never": "Never", "on-failure": "OnFailure", "always": "Always"}
+
+
+def kubernetes(
+    deployment: Deployment,
+    image: str,
+    source: Mount | None = None,
+    *,
+    nodes: Mapping[str, str] | None = None,
+    storage: int | None = None,
+) -> str:
+    """Return the manifest of `deployment`, all of whose Pods run `image`; without its secrets.
+
+    `source` is what all of them can read of their nodes, `nodes` are nodes by service. What a
+    Pod writes is kept in a claim of `storage` bytes, or goes with the Pod where that is None.
+    """
+    services = deployment.services
+    files = "-f app.yaml" + " -f secrets.yaml" * any(s.encrypted for s in services)
+    heading = _HEADING.format(
+        title=deployment.title, app=deployment.app, files=files, output=OUTPUT
+    )
+    documents: list[Data] = []
+    for service in services:
+        labels = _labels(deployment, service)
+        if storage is not None:
+            documents.append(_claim(service, labels, storage))
+        if service.ports:
+            documents.append(_service(service, labels))
+        documents.append(
+            _pod(service, labels, image, source, (nodes or {}).get(service.name), storage)
+        )
+    return _stream(documents, heading)
+
+
+def secrets(deployment: Deployment, files: Mapping[str, str]) -> str:
+    """Return the Secrets of `deployment` from its key files by service."""
+    documents: list[Data] = [
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": f"{s.name}-keys", "labels": _labels(deployment, s)},
+            "type": "Opaque",
+            "stringData": {KEYS: files[s.name]},
+        }
+        for s in deployment.services
+        if s.name in files
+    ]
+    heading = f"The keys of {deployment.app}. Whoever has them can send to it: share with nobody."
+    return _stream(documents, heading)
+
+
+def _stream(documents: Sequence[Data], heading: str) -> str:
+    return to_yaml({}, heading) + "".join(f"---\n{to_yaml(each)}" for each in documents)
+
+
+def _labels(deployment: Deployment, service: Service) -> Data:
+    return {
+        "app.kubernetes.io/name": deployment.app,
+        "app.kubernetes.io/component": service.name,
+        "app.kubernetes.io/managed-by": "holoflow",
+    }
+
+
+def _claim(service: Service, labels: Data, storage: int) -> Data:
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": f"{service.name}-output", "labels": labels},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": mebibytes(storage)}},
+        },
+    }
+
+
+def _service(service: Service, labels: Data) -> Data:
+    spec = {
+        "clusterIP": "None",
+        "publishNotReadyAddresses": True,
+        "selector": {k: v for k, v in labels.items() if not k.endswith("managed-by")},
+        "ports": [
+            {"name": f"{port.kind}-{port.number}", "port": port.number, "protocol": "TCP"}
+            for port in service.ports
+        ],
+    }
+    why = "Others reach a Pod before it is ready: that is how it becomes so."
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": service.name, "labels": labels},
+        "spec": commented(spec, {"publishNotReadyAddresses": why}),
+    }
+
+
+def _pod(
+    service: Service,
+    labels: Data,
+    image: str,
+    source: Mount | None,
+    node: str | None,
+    storage: int | None,
+) -> Data:
+    metadata: dict[str, Data] = {"name": service.name, "labels": labels}
+    scraped = [port for port in service.ports if port.kind == "metrics"]
+    if scraped:
+        metadata["annotations"] = {
+            "prometheus.io/scrape": "true",
+            "prometheus.io/port": str(scraped[0].number),
+            "prometheus.io/path": "/metrics",
+        }
+    mounts, volumes, notes = _volumes(service, source, storage)
+    container: dict[str, Data] = {
+        "name": "holoflow",
+        "image": image,
+        "args": [_escaped(text) for text in service.arguments],
+        "env": [{"name": k, "value": _escaped(v)} for k, v in service.environment.items()],
+        "ports": [
+            {"name": f"{port.kind}-{port.number}", "containerPort": port.number}
+            for port in service.ports
+        ],
+        "resources": _resources(service),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": mounts,
+        "readinessProbe": _probe("--ready"),
+        "livenessProbe": _probe(),
+    }
+    spec: dict[str, Data] = {
+        "hostname": service.name,
+        "restartPolicy": _RESTART[service.restart],
+        "terminationGracePeriodSeconds": GRACE,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "nodeSelector": {"kubernetes.io/hostname": node} if node else {},
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_filled(container, {})],
+        "volumes": [commented(volume, notes.get(volume["name"], {})) for volume in volumes],
+    }
+    comments = {"enableServiceLinks": "The app's ${…} are not to meet variables of the cluster."}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": _filled(spec, comments),
+    }
+
+
+def _volumes(
+    service: Service, source: Mount | None, storage: int | None
+) -> tuple[list[Data], list[Data], dict[str, dict[str, str]]]:
+    """Return mounts, volumes, and comments on keys of the volumes by their names."""
+    claim = {"persistentVolumeClaim": {"claimName": f"{service.name}-output"}}
+    volumes: list[tuple[str, str, Data, str]] = [
+        ("output", OUTPUT, {"emptyDir": {}} if storage is None else claim, ""),
+        ("tmp", "/tmp", _memory(TMP), ""),  # noqa: S108 - inside the container
+    ]
+    if service.shared_memory is not None:
+        why = "For links between its fragments, enough for images of 1080p; taken as it is used."
+        volumes.append(("shared-memory", "/dev/shm", _memory(service.shared_memory), why))  # noqa: S108
+    if service.encrypted:
+        secret = {"secret": {"secretName": f"{service.name}-keys", "defaultMode": 0o444}}
+        volumes.append(
+            ("keys", SECRETS, secret, "292 is 0444: its user, who is not root, reads it.")
+        )
+    if source is not None:
+        why = "Must be there on its node; a persistentVolumeClaim: reaches further."
+        volumes.append(("input", source.target, {"hostPath": {"path": str(source.path)}}, why))
+    mounts: list[Data] = []
+    for name, path, _, _ in volumes:
+        mounts.append({"name": name, "mountPath": path})
+        if name in ("keys", "input"):
+            mounts[-1]["readOnly"] = True
+    notes = {name: {next(iter(kind)): why} for name, _, kind, why in volumes if why}
+    return mounts, [{"name": name, **kind} for name, _, kind, _ in volumes], notes
+
+
+def _memory(size: int) -> Data:
+    return {"emptyDir": {"medium": "Memory", "sizeLimit": mebibytes(size)}}
+
+
+def _resources(service: Service) -> Data:
+    amounts: dict[str, Data] = {}
+    if service.cores:
+        amounts["cpu"] = len(service.cores)
+    if service.memory is not None:
+        amounts["memory"] = mebibytes(service.memory)
+    if service.gpus:
+        amounts["nvidia.com/gpu"] = len(service.gpus)
+    return {"requests": amounts, "limits": dict(amounts)} if amounts else {}
+
+
+def _probe(*options: str) -> Data:
+    return {
+        "exec": {"command": [*HEALTH, *options]},
+        "initialDelaySeconds": 5 if options else 30,
+        "periodSeconds": 30,
+        "timeoutSeconds": 10,
+    }
+
+
+def _filled(mapping: Mapping[str, Data], comments: Mapping[str, str]) -> Data:
+    """Return `mapping` without what is empty."""
+    return commented({k: v for k, v in mapping.items() if v not in ({}, [])}, comments)
+
+
+def mebibytes(size: int) -> str:
+    """Return bytes as Kubernetes takes them, rounded up to whole ones."""
+    return f"{-(-size >> 20)}Mi"
+
+
+def _escaped(text: str) -> str:
+    """Return `text` so that Kubernetes takes nothing in it for a variable: `$(NAME)`."""
+    return text.replace("$", "$$") if "$(" in text or "$$" in text else text
