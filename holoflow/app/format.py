@@ -23,6 +23,9 @@ from holoflow.quantity import Duration, Size
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
 HOST_PATTERN = r"^[A-Za-z0-9:][A-Za-z0-9._:%-]*$"
 """Names, IPv4 and IPv6 addresses; nothing that means something more in an endpoint."""
+VERSION_PATTERN = r"^([A-Za-z0-9][A-Za-z0-9._+-]*)?$"
+PACKAGE_PATTERN = r"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?(=[A-Za-z0-9.+~:-]+)?$"
+"""Names of Debian packages, with an architecture and a version where these matter."""
 ENVIRONMENT_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)]
 Queue = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -41,6 +44,9 @@ class AppFile(Piece):
 
     app: Name = Field(description="name of the app")
     schema_: Literal[1] = Field(1, alias="schema", description="version of this format")
+    version: Annotated[str, Field(pattern=VERSION_PATTERN, max_length=100)] = Field(
+        "", description="of the app, for its image", examples=["1.2.0"]
+    )
     description: str = Field("", description="what the app does")
     extends: str | None = Field(
         None, description="another app file, over which this one is put", examples=["app.yaml"]
@@ -58,6 +64,7 @@ class AppFile(Piece):
     )
     scheduler: Any = Field(None, description="how operators are scheduled")
     budgets: list[Any] | None = Field(None, description="how long a frame may take")
+    packages: Any = Field(None, description="what its image needs from the system")
     fuse: Literal["auto", "off"] = Field(
         "auto", description="whether cheap operators in a row are scheduled as one"
     )
@@ -70,6 +77,14 @@ class Defaults(Piece):
     when_full: WhenFull = Field("block", description="what happens when a queue is full")
     link: LinkName = Field("auto", description="what carries flows between fragments")
     on_error: OnError = Field("stop", description="whether a failed frame stops the run")
+
+
+class PackagesPiece(Piece):
+    """What the image of the app needs from the system."""
+
+    apt: list[Annotated[str, Field(pattern=PACKAGE_PATTERN, max_length=100)]] = Field(
+        [], description="Debian packages", examples=[["libgl1"]]
+    )
 
 
 class AssetPiece(Piece):

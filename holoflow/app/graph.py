@@ -190,3 +190,7 @@ class App:
     """What happens where a flow does not say (`defaults:`)."""
     description: str = ""
     """What the app does, for its reader."""
+    version: str = ""
+    """Of the app itself; empty where it has none."""
+    apt: tuple[str, ...] = ()
+    """Debian packages that its image needs."""

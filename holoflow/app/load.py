@@ -12,7 +12,7 @@ from holoflow.app.claims import check_claims
 from holoflow.app.document import Value
 from holoflow.app.drafts import Draft, Scope
 from holoflow.app.extend import read_app
-from holoflow.app.format import AppFile, Defaults
+from holoflow.app.format import AppFile, Defaults, PackagesPiece
 from holoflow.app.graph import App, Node, Scheduler
 from holoflow.app.joins import check_inputs, exports, read_sync
 from holoflow.app.links import read_links
@@ -103,6 +103,7 @@ class _App:
         flows = read_links(wiring.wired, drafts, known, defaults.link, self.report)
         check_claims(drafts, nodes, placed, self.report)
         budgets = read_budgets(self.root.get("budgets"), drafts, wiring.edges, self.report)
+        apt = self.apt()
         self.report.check()
         return App(
             name=self.file.app if self.file else "",
@@ -118,6 +119,8 @@ class _App:
             queue=defaults.queue,
             when_full=defaults.when_full,
             description=self.file.description if self.file else "",
+            version=self.file.version if self.file else "",
+            apt=apt,
         )
 
     def defaults(self) -> Defaults:
@@ -126,6 +129,13 @@ class _App:
         if value is None or value.data is None:
             return empty
         return check(Defaults, value, self.report, Words("key", " of defaults")) or empty
+
+    def apt(self) -> tuple[str, ...]:
+        value = self.root.get("packages")
+        if value is None or value.data is None:
+            return ()
+        piece = check(PackagesPiece, value, self.report, Words("key", " of packages"))
+        return tuple(piece.apt) if piece else ()
 
     def node(self, draft: Draft, defaults: Defaults) -> Node | None:
         sync = draft.value.get("sync")

@@ -19,6 +19,7 @@ from holoflow.app.format import (
     InputPiece,
     ObjectPiece,
     OperatorPiece,
+    PackagesPiece,
     ParameterPiece,
     SchedulerPiece,
     SyncPiece,
@@ -56,6 +57,8 @@ def schema() -> dict[str, Any]:
     properties["scheduler"] = _or_null(_ref(SchedulerPiece, defs))
     budgets = {"type": "array", "items": _ref(BudgetPiece, defs)}
     properties["budgets"] = {**_described(properties["budgets"]), **_or_null(budgets)}
+    packages = _ref(PackagesPiece, defs)
+    properties["packages"] = {**_described(properties["packages"]), **_or_null(packages)}
     rule = _whole(file)
     return {"$schema": DIALECT, "title": "holoflow app", **file, **rule, "$defs": defs}
 

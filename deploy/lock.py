@@ -1,0 +1,106 @@
+"""Locked dependencies: every library with its version and the checksums of its wheels."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from holoflow.deploy.commands import CommandError, run
+from holoflow.deploy.needs import Needs
+from holoflow.deploy.target import GLIBC, Target
+from holoflow.errors import HoloflowError, MissingExtraError
+
+ONLY_WITH_GPU = ("cupy-cuda12x", "cupy-cuda13x", "fastrlock")
+"""Holoscan asks for these and does without them where there is no GPU: 200 MB."""
+
+_PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)", re.MULTILINE)
+
+
+def lock(needs: Needs, target: Target, wheels: Sequence[Path], *, offline: bool = False) -> str:
+    """Return the lines of a requirements file for `needs` on `target`, by `uv`.
+
+    A wheel of holoflow lies in one of the folders `wheels`; with `offline` all others do, too,
+    and nothing is asked of a package index. Raises HoloflowError where they cannot be had
+    together.
+    """
+    if find_spec("uv") is None:
+        raise MissingExtraError("uv", "package")
+    with tempfile.TemporaryDirectory(prefix="holoflow-lock-") as folder:
+        wanted, without = Path(folder, "requirements.in"), Path(folder, "excludes.txt")
+        _write(wanted, asked(needs))
+        _write(without, () if needs.gpu else ONLY_WITH_GPU)
+        command = [
+            sys.executable, "-m", "uv", "pip", "compile", str(wanted), "--quiet",
+            "--python-version", target.python,
+            "--python-platform", f"{target.processor}-manylinux_2_{GLIBC}",
+            "--excludes", str(without), "--only-binary", ":all:", "--generate-hashes",
+            "--no-header", "--no-annotate", "--no-python-downloads", "--no-config",
+            *_sources(wheels, offline=offline),
+        ]  # fmt: skip
+        return _fetching(command, "the libraries of the app cannot be had together:", offline)
+
+
+def asked(needs: Needs) -> list[str]:
+    """Return what is asked for, from which all else follows."""
+    return [f"holoflow[{','.join(needs.extras)}]", *needs.requirements]
+
+
+def versions(locked: str) -> dict[str, str]:
+    """Return the version of each library in a lock."""
+    return {name.lower(): version for name, version in _PIN.findall(locked)}
+
+
+def gather(
+    locked: str, target: Target, wheels: Sequence[Path], folder: Path, *, offline: bool = False
+) -> list[Path]:
+    """Put the wheels of a lock into `folder`, checked, and return them, sorted.
+
+    They are taken from the folders `wheels` where they are there. Raises HoloflowError where one
+    is not to be had.
+    """
+    with tempfile.TemporaryDirectory(prefix="holoflow-lock-") as scratch:
+        file = Path(scratch, "requirements.lock")
+        _write(file, [locked])
+
+        def command(*, offline: bool) -> list[str]:
+            return [
+                sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
+                "--no-deps", "--require-hashes", "--only-binary", ":all:",
+                "--requirement", str(file),
+                "--python-version", target.python, "--implementation", "cp",
+                *(part for tag in target.tags for part in ("--platform", tag)),
+                *_sources(wheels, offline=offline), "--dest", str(folder),
+            ]  # fmt: skip
+
+        what = "the libraries of the app cannot be gathered:"
+        try:  # mostly all are there, and the index is not asked for each
+            _fetching(command(offline=True), what, offline)
+        except CommandError:
+            run(command(offline=False), what)
+    return sorted(folder.glob("*.whl"))
+
+
+def _sources(wheels: Sequence[Path], *, offline: bool) -> list[str]:
+    """Return the options by which both pip and uv find wheels."""
+    found = [part for folder in wheels for part in ("--find-links", str(folder))]
+    return [*found, "--no-index"] if offline else found
+
+
+def _fetching(command: Sequence[str], what: str, offline: bool) -> str:
+    try:
+        return run(command, what)
+    except CommandError as error:
+        if not offline:
+            raise
+        raise HoloflowError(
+            f"{error}\nwith --offline only what was gathered before is taken; gather it with: "
+            "holoflow package APP --gather"
+        ) from None
+
+
+def _write(path: Path, lines: Sequence[str]) -> None:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

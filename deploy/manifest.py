@@ -1,0 +1,105 @@
+"""What an image says about itself: `/etc/holoflow/app.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from holoflow.app.graph import App
+from holoflow.deploy.needs import Needs
+from holoflow.deploy.target import Target
+from holoflow.operators.visualize.web import USUAL_PORT
+from holoflow.plan.addresses import FIRST_PORT
+from holoflow.plan.draw.document import describe
+from holoflow.plan.plan import Plan
+
+FORMAT = "holoflow image"
+VERSION = 1
+METRICS_PORT = 9464
+
+_WEB = "visualize.web"
+
+
+@dataclass(frozen=True)
+class Port:
+    """A TCP port at which something in the image may listen."""
+
+    port: int
+    name: str
+    """`page`, `link` or `metrics`."""
+    operator: str = ""
+    fragment: str = ""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What an image was made from."""
+
+    file: str
+    """The app's YAML file, in its folder."""
+    settings: Mapping[str, str]
+    """Of `--set`."""
+    base: str
+    target: Target
+    needs: Needs
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Of all libraries."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Bytes of the assets, by name."""
+
+
+def manifest(plan: Plan, origin: Origin) -> dict[str, Any]:
+    """Return the manifest as data that JSON can hold."""
+    app = plan.app
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "app": {
+            "name": app.name,
+            "version": app.version,
+            "file": origin.file,
+            "description": app.description,
+        },
+        "settings": dict(origin.settings),
+        "graph": describe(plan),
+        "fragments": list(app.fragments),
+        "resources": {
+            name: {
+                "gpu": fragment.gpu,
+                "cores": list(fragment.cores),
+                "memory": fragment.memory,
+                "exclusive": fragment.exclusive,
+            }
+            for name, fragment in app.fragments.items()
+        },
+        "ports": [asdict(port) for port in ports_of(app)],
+        "assets": {
+            name: {"sha256": asset.sha256, "size": origin.sizes.get(name)}
+            for name, asset in app.assets.items()
+            if name in origin.sizes
+        },
+        "versions": {"python": origin.target.python, **origin.versions},
+        "apt": list(origin.needs.apt),
+        "platform": origin.target.platform,
+        "base": origin.base,
+    }
+
+
+def ports_of(app: App) -> tuple[Port, ...]:
+    """Return where pages, links and metrics of `app` can be reached, in a container each."""
+    return (*_pages(app), *_links(app), Port(METRICS_PORT, "metrics"))
+
+
+def _pages(app: App) -> Iterator[Port]:
+    homes = {op: name for name, f in app.fragments.items() for op in f.operators}
+    for node in app.operators.values():
+        if node.type_name == _WEB:
+            port = node.parameters.get("port") or USUAL_PORT
+            yield Port(int(port), "page", node.name, homes.get(node.name, ""))
+
+
+def _links(app: App) -> Iterator[Port]:
+    if len(app.fragments) > 1:
+        for place, fragment in enumerate(app.fragments.values()):
+            yield Port(fragment.port or FIRST_PORT + place, "link", fragment=fragment.name)

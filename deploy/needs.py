@@ -1,0 +1,66 @@
+"""What an app needs from elsewhere: extras of holoflow, requirements, system packages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from holoflow.app.graph import App
+from holoflow.app.needs import extras
+from holoflow.operator import Operator
+from holoflow.plan.plan import Plan
+
+REQUIREMENTS = "requirements.txt"
+"""File beside an app that says what its own operators need from the package index."""
+
+_LINKS = {"shared_memory": {"shared-memory"}, "zeromq": {"zeromq"}}
+_ENGINE = "cu12"
+_ALWAYS = {_ENGINE, "metrics"}
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What is put into an image beside the app itself."""
+
+    extras: tuple[str, ...]
+    """Of holoflow, sorted."""
+    requirements: tuple[str, ...]
+    """Lines of the app's own requirements.txt, without comments."""
+    apt: tuple[str, ...]
+    """Debian packages, sorted."""
+    gpu: bool
+    """Whether what only works with a GPU is needed, too."""
+
+
+def needs_of(plan: Plan, folder: Path, *, gpu: bool) -> Needs:
+    """Return what the app of `plan`, which lies in `folder`, needs; reads files, runs nothing."""
+    return Needs(
+        extras=tuple(sorted(_extras(plan))),
+        requirements=tuple(_lines(folder / REQUIREMENTS)),
+        apt=tuple(sorted(set(plan.app.apt))),
+        gpu=gpu,
+    )
+
+
+def _extras(plan: Plan) -> set[str]:
+    found = _ALWAYS | set().union(*_of_operators(plan.app))
+    for flow in plan.flows:
+        found |= _LINKS.get(flow.link, set())
+        if flow.compress == "jpeg":
+            found.add("web")
+    if len(plan.processes) > 1:  # which of its fragments share a host is decided later
+        found |= set().union(*_LINKS.values())
+    return found
+
+
+def _of_operators(app: App) -> Iterable[set[str]]:
+    classes = {node.cls for node in app.operators.values()}
+    return [set(extras(cls)) for cls in classes if issubclass(cls, Operator)]
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.is_file():
+        return []
+    lines = (line.partition(" #")[0].strip() for line in path.read_text("utf-8").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
