@@ -13,6 +13,8 @@ from holoflow.cli.check import check
 from holoflow.cli.compare import compare
 from holoflow.cli.errors import reported
 from holoflow.cli.export import export
+from holoflow.cli.health import health
+from holoflow.cli.package import package
 from holoflow.cli.report import report
 from holoflow.cli.run import run
 from holoflow.cli.top import top
@@ -59,12 +61,14 @@ def common(
 
 program.command()(run)
 program.command()(top)
+program.command()(health)
 program.command()(export)
 program.command()(report)
 program.command()(compare)
 program.command()(check)
 program.command()(graph.graph)
 program.add_typer(ops.commands, name="ops")
+program.command()(package)
 program.command()(schema.schema)
 program.add_typer(assets.commands, name="assets")
 program.add_typer(keys.commands, name="keys")

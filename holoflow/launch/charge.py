@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from holoflow.app.graph import Fragment, RestartPolicy
 from holoflow.engine.result import Failure, RunOptions
+from holoflow.flow.live.protocol import Phase
 from holoflow.launch import policy
 from holoflow.launch.process import Process
 from holoflow.launch.watchdog import ended_how
@@ -37,6 +38,15 @@ class Charge:
     def name(self) -> str:
         """The fragment's name."""
         return self.fragment.name
+
+    @property
+    def phase(self) -> Phase:
+        """What the fragment does now."""
+        if self.over:
+            return "ended"
+        if self.process is None:
+            return "again"
+        return "starting" if self.process.began is None else "running"
 
     def retry(self, process: Process, now: float, *, well: bool) -> float | None:
         """Return after how many seconds it is started again, now that `process` has ended."""

@@ -12,6 +12,7 @@ from holoflow.engine.execute import Observe
 from holoflow.engine.result import EngineName, Outcome, RunOptions, RunResult, Stopper
 from holoflow.errors import HoloflowError
 from holoflow.flow.ledger import Ledger
+from holoflow.flow.live.publish import Publisher
 from holoflow.flow.records import Records
 from holoflow.launch import aftermath
 from holoflow.launch.books import RunBooks, joined
@@ -62,6 +63,8 @@ class Launcher:
         """
         with contextlib.ExitStack() as stack:
             self._folder = stack.enter_context(surroundings(self._options.run))
+            shown = Publisher(self._plan.app.name, self._options.run, "launcher")
+            self._publisher = stack.enter_context(shown)
             ledger = Ledger.of(self._plan, self._folder.path / LEDGER)
             stack.enter_context(contextlib.closing(ledger))
             stack.callback(self._end_all)
@@ -124,6 +127,7 @@ class Launcher:
 
     def _turn(self, stopper: Stopper) -> None:
         """Look at all processes once, and do what is due."""
+        self._publisher.tell({charge.name: charge.phase for charge in self._charges})
         self._wait(self._live(), TURN)
         now = time.monotonic()
         self._now += min(now - self._turned, LEAP)

@@ -115,6 +115,8 @@ class Attachment:
                     made = _Connection(address, line, now)
                     self._connections[address] = made
                     self._selector.register(line, selectors.EVENT_READ, made)
+                elif address.path.exists():
+                    self._problems[address] = "too many wait there to be let in", now
         for connection in list(self._connections.values()):
             if connection.hello is None and now - connection.heard > ANSWER:
                 self._give_up(connection)
@@ -144,6 +146,8 @@ class Attachment:
         if hello is None or self.app not in (None, hello.app):
             return
         self._problems.pop(connection.address, None)
+        if hello.phases is not None:  # a launcher, which has no books
+            return
         run = self._runs.setdefault((hello.app, hello.run), Run(hello.app, hello.run))
         line, connection.newest = connection.newest, None
         run.hear(hello, connection.heard, None)
@@ -155,12 +159,26 @@ class Attachment:
         connection.line.close()
         del self._connections[connection.address]
         hello = connection.hello
-        if hello is not None and (run := self._runs.get((hello.app, hello.run))) is not None:
-            run.end(hello)
+        if hello is not None and hello.phases is None:
+            run = self._runs.get((hello.app, hello.run))
+            if run is not None:
+                run.end(hello)
         if problem:
             self._problems[connection.address] = problem, time.monotonic() + AGAIN
 
     # -- what is known -----------------------------------------------------------------------
+
+    def ask(self) -> tuple[list[Hello], dict[Address, str]]:
+        """Return what all processes say of themselves, and why some say nothing.
+
+        Waits until every one has answered, or `ANSWER` seconds and a little more.
+        """
+        self.wait(0)
+        while not self._settled():
+            self.wait(SCAN)
+        said = [made.hello for made in self._connections.values() if made.hello is not None]
+        hellos = [hello for hello in said if self.app in (None, hello.app)]
+        return hellos, {address: why for address, (why, _) in self._problems.items()}
 
     def state(self) -> State:
         """Return what is known by now."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from holoflow.errors import HoloflowError
 from holoflow.flow.books import Sample, Snapshot
@@ -14,6 +15,10 @@ from holoflow.flow.plain import from_plain
 VERSION = 1
 LIMIT = 16 * 1024 * 1024
 """Bytes of the longest line that is sent or read."""
+
+Phase: TypeAlias = Literal["starting", "running", "again", "ended"]
+"""What a fragment does, as its launcher knows it. `starting`: its operators start, or it waits
+for others. `again`: its process has ended, and is started again."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,10 @@ class Hello:
     """When the process began to be watchable, in seconds since the epoch."""
     history: tuple[Sample, ...] = ()
     """Curves over the run so far."""
+    age: float | None = None
+    """Seconds since the process last showed what it does; None where its sources have not begun."""
+    phases: Mapping[str, Phase] | None = None
+    """Of a launcher: what its fragments do. It has no books of its own, and sends none."""
 
 
 def read_hello(line: bytes) -> Hello:

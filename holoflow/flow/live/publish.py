@@ -9,14 +9,14 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 
 from holoflow.errors import HoloflowError
 from holoflow.flow.books import Sample, Snapshot
 from holoflow.flow.live import sockets
-from holoflow.flow.live.protocol import LIMIT, VERSION, Hello
+from holoflow.flow.live.protocol import LIMIT, VERSION, Hello, Phase
 from holoflow.flow.plain import to_json
 
 WATCHERS = 32
@@ -43,6 +43,9 @@ class Publisher:
         self._name = sockets.name(app, run, fragment, os.getpid())
         self._address: sockets.Address | None = None
         self._newest: tuple[int, Snapshot, Sequence[Sample]] | None = None
+        self._shown: float | None = None
+        """When something was last shown."""
+        self._phases: Mapping[str, Phase] | None = None
         self._line: tuple[int, bytes] = (0, b"")
         self._watchers: list[_Watcher] = []
         self._ending = False
@@ -94,8 +97,14 @@ class Publisher:
         """Show `snapshot` from now on; `history` is what those get who come later."""
         number = 1 if self._newest is None else self._newest[0] + 1
         self._newest = (number, snapshot, history)
+        self._shown = time.monotonic()
         if self._watchers:
             self._ring()
+
+    def tell(self, phases: Mapping[str, Phase]) -> None:
+        """Show, as a launcher, what its fragments do; it sends no snapshots."""
+        self._phases = phases
+        self._shown = time.monotonic()
 
     def _ring(self) -> None:
         with contextlib.suppress(OSError):  # it rings already, or all is over
@@ -140,8 +149,10 @@ class Publisher:
 
     def _greeting(self) -> bytes:
         history = () if self._newest is None else tuple(self._newest[2])
-        line = to_json(replace(self._hello, history=history)) + b"\n"
-        return line if len(line) <= LIMIT else to_json(self._hello) + b"\n"
+        age = None if self._shown is None else time.monotonic() - self._shown
+        hello = replace(self._hello, age=age, phases=self._phases)
+        line = to_json(replace(hello, history=history)) + b"\n"
+        return line if len(line) <= LIMIT else to_json(hello) + b"\n"
 
     def _offer(self) -> bool:
         """Send each watcher what it can take; whether one is still behind."""

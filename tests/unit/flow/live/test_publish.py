@@ -65,9 +65,10 @@ def test_a_hello_then_snapshots_one_a_line(publisher, watch):
     hello = json.loads(watcher.read())
     assert from_plain(tuple[Sample, ...], hello.pop("history")) == history(at(1), 3)
     assert hello.pop("began") > 0
+    assert hello.pop("age") >= 0
     assert hello == {
         "holoflow": VERSION, "app": "faces", "run": "a1b2c3", "fragment": "main",
-        "pid": os.getpid(),
+        "pid": os.getpid(), "phases": None,
     }  # fmt: skip
     assert watcher.snapshot() == at(1)
     publisher.put(at(2))
@@ -82,6 +83,15 @@ def test_who_comes_before_the_first_snapshot_gets_it_later(publisher, watch):
     watcher.read()
     publisher.put(at(1))
     assert watcher.snapshot() == at(1)
+
+
+def test_a_launcher_says_what_its_fragments_do(place, watch):
+    with Publisher("faces", "a1b2c3", "launcher") as publisher:
+        assert json.loads(watch().read())["age"] is None
+        publisher.tell({"edge": "running", "view": "starting"})
+        watcher = watch()
+        assert json.loads(watcher.read())["phases"] == {"edge": "running", "view": "starting"}
+    assert watcher.read() == b""
 
 
 def test_the_last_snapshot_arrives_and_nothing_is_left(place, watch):

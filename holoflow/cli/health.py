@@ -1,0 +1,37 @@
+"""`holoflow health`: whether a running app does well, for who looks after it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from holoflow.printable import printable
+
+
+def health(
+    app: Annotated[
+        str | None, typer.Argument(help="Name of the app, where more than one runs.")
+    ] = None,
+    ready: Annotated[
+        bool, typer.Option("--ready", help="Ask whether all sources have begun, too.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object instead of a line.")
+    ] = False,
+) -> None:
+    """Say whether a running app is live: status 0 if it is, 1 if not."""
+    from holoflow.flow.live.health import ask
+
+    found = ask(app)
+    well = found.ready if ready else found.live
+    wanted = "ready" if ready else "live"
+    if as_json:
+        typer.echo(json.dumps(asdict(found)))
+    elif well:
+        typer.echo(printable(f"{found.app} is {wanted}"))
+    else:
+        typer.echo(printable(f"{found.app or 'no app'} is not {wanted}: {found.why}"))
+    raise typer.Exit(0 if well else 1)
