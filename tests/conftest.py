@@ -10,11 +10,11 @@ import os
 import shutil
 
 import pytest
-from support import hosts
+from support import containers, hosts
 
 NEEDS = {"browser": ["chromium"], "compiler": ["cc"], "display": ["Xvfb", "_tkinter"]}
 """Programs and modules that the fixtures of these names need."""
-ASKS = {"hosts": hosts.why_not}
+ASKS = {"hosts": hosts.why_not, "containers": containers.why_not}
 """What says why the fixtures of these names cannot work here; empty where they can."""
 
 _left_out: list[str] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,16 @@ from pathlib import Path
 
 from support.base_image import write_base
 
+PROGRAMS = (
+    "podman",
+    "runc",
+    "netavark",
+    "aardvark-dns",
+    "catatonit",
+    "iptables",
+    "docker-registry",
+)
+"""Debian's packages of these names, too; see tests/system/install.sh."""
 BASE = "localhost/holoflow-base:1"
 PYTHON = sysconfig.get_python_version()
 
@@ -66,6 +77,14 @@ class Podman:
         tar.unlink()
         return BASE
 
+    def package(self, app: str, name: str = "", *options: str) -> str:
+        """Make an image of `app`, and return what it is called."""
+        tag = f"localhost/{name or app}:1"
+        base = ("--base", BASE, "--python", PYTHON, "--tool", "podman")
+        program = str(Path(sys.executable).with_name("holoflow"))
+        self.run(program, "package", app, "--tag", tag, *base, *options)
+        return tag
+
     def close(self) -> None:
         """Remove all of it."""
         self("rm", "--all", "--force", "--time", "0", check=False)
@@ -81,3 +100,14 @@ def podman(folder: Path) -> Iterator[Podman]:
         yield made
     finally:
         made.close()
+
+
+def why_not() -> str:
+    """Return why containers cannot be tried here; empty where they can."""
+    if os.getuid() != 0:
+        return "containers are tried as root"
+    if shutil.which("dpkg") is None:
+        return "the base image is made of Debian's packages"
+    places = os.environ.get("PATH", "") + ":/usr/lib/podman:/usr/sbin:/sbin"
+    lacks = [name for name in PROGRAMS if shutil.which(name, path=places) is None]
+    return f"{lacks[0]} is not installed (apt-get install {' '.join(lacks)})" if lacks else ""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.containers import Podman, podman, why_not
 from support.hosts import hosts as started
 from websockets.sync.client import ClientConnection, connect
 
@@ -134,3 +135,25 @@ def hosts(tmp_path):
     """A function that starts hosts of the names given to it; see `support.hosts`."""
     with ExitStack() as stack:
         yield lambda *names: stack.enter_context(started(tmp_path, *names))
+
+
+@pytest.fixture(scope="session")
+def containers(tmp_path_factory):
+    """Podman with a base image, and nothing else in it."""
+    assert not (lacks := why_not()), lacks
+    # Not below the tests' own folder: paths of sockets in it would be too long.
+    with podman(tmp_path_factory.mktemp("podman") / "p") as made:
+        made.make_base()
+        yield made
+
+
+@pytest.fixture(scope="session")
+def hello_image(containers: Podman) -> str:
+    """The app hello as an image."""
+    return containers.package("hello")
+
+
+@pytest.fixture(scope="session")
+def faces_image(containers: Podman) -> str:
+    """The app faces with its three fragments as an image."""
+    return containers.package("faces/apart", "faces")

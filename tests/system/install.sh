@@ -11,6 +11,11 @@ command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 command -v Xvfb >/dev/null 2>&1 || missing="$missing xvfb"
 command -v ip >/dev/null 2>&1 || missing="$missing iproute2"
 command -v cc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
+# Containers: what builds and runs them, their network and names, and a registry.
+for program in podman runc catatonit iptables docker-registry netavark aardvark-dns; do
+    command -v "$program" >/dev/null 2>&1 || [ -x "/usr/lib/podman/$program" ] \
+        || [ -x "/usr/sbin/$program" ] || missing="$missing $program"
+done
 # The window needs Tk; Debian keeps it apart from its own Python.
 if ! "$python" -c 'import tkinter' 2>/dev/null; then
     case $("$python" -c 'import sys; print(sys.base_prefix)') in
