@@ -1,0 +1,147 @@
+"""How messages at the inputs of a stage become a call, as `holoflow.engine.inputs` has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from holoflow.app.graph import Sync
+from holoflow.plan.simulate.events import Events
+from holoflow.plan.simulate.queues import Message, Queue
+from holoflow.plan.simulate.ways import MOST, Ways
+
+
+class Call:
+    """What a call is made of."""
+
+    __slots__ = ("stamp", "taken", "ways")
+
+    def __init__(self, stamp: float, parts: Sequence[tuple[Queue, Message]]) -> None:
+        """Be made of the messages that are used for the first time."""
+        self.stamp = stamp
+        self.taken = [queue for queue, _ in parts]
+        """Queues that gave a message."""
+        ways: Ways = ()
+        for queue, message in parts:
+            if not queue.model.back_edge:
+                ways += message.ways
+        self.ways = ways[:MOST]
+
+
+class Join(Protocol):
+    """Where calls come from."""
+
+    def ready(self) -> bool:
+        """Whether there is one; may drop what can no longer become part of one."""
+
+    def take(self) -> Call:
+        """Return the next."""
+
+
+def _newest(latest: Sequence[Queue]) -> list[tuple[Queue, Message]]:
+    return [(queue, queue.take()) for queue in latest if queue.items]
+
+
+class Arrival:
+    """The n-th message of each input; a back edge is one call behind."""
+
+    def __init__(self, queues: Sequence[Queue]) -> None:
+        """Join all of `queues`."""
+        waited = [queue for queue in queues if not queue.model.latest]
+        self._triggers = [queue for queue in waited if not queue.model.back_edge]
+        self._back_edges = [queue for queue in waited if queue.model.back_edge]
+        self._latest = [queue for queue in queues if queue.model.latest]
+        self._needed = self._triggers
+
+    def ready(self) -> bool:
+        """Whether every input has a message."""
+        for queue in self._needed:  # noqa: SIM110 - asked all the time
+            if not queue.items:
+                return False
+        return True
+
+    def take(self) -> Call:
+        """Take one message from each input."""
+        parts = [(queue, queue.take()) for queue in self._needed]
+        stamp = parts[0][1].stamp
+        parts += _newest(self._latest)
+        self._needed = [*self._triggers, *self._back_edges]
+        return Call(stamp, parts)
+
+
+class Synced:
+    """To each message of the leader the nearest of every other input by time."""
+
+    def __init__(
+        self, queues: Sequence[Queue], sync: Sync, optional: frozenset[str],
+        events: Events, look: Callable[[], None],
+    ) -> None:  # fmt: skip
+        """Join `queues`; `look` has the stage looked at again when a timeout is over."""
+        ports: Mapping[str, Queue] = {q.model.port: q for q in queues if not q.model.latest}
+        self._leader = ports[sync.leader]
+        self._partners = [queue for port, queue in ports.items() if port != sync.leader]
+        self._latest = [queue for queue in queues if queue.model.latest]
+        self._sync = sync
+        self._optional = optional
+        self._events = events
+        self._look = look
+        self._held: dict[Queue, Message] = {}
+        self._used: set[Queue] = set()
+        self._deadline: float | None = None
+        self._matched: list[tuple[Queue, Message]] | None = None
+
+    def ready(self) -> bool:
+        """Whether the next leader has all its partners; drops leaders that have none."""
+        while self._matched is None and self._leader.items:
+            stamp = self._leader.items[0].stamp
+            decided = [self._advance(queue, stamp) for queue in self._partners]
+            if not all(decided) and not self._timed_out():
+                return False
+            self._deadline = None
+            self._match(stamp)
+        return self._matched is not None
+
+    def _advance(self, queue: Queue, stamp: float) -> bool:
+        """Hold the nearest message to `stamp`; false where a nearer one may still come."""
+        while True:
+            held = self._held.get(queue)
+            if held is not None and held.stamp >= stamp:
+                return True
+            if not queue.items:
+                return False
+            following = queue.items[0].stamp
+            if held is not None and following - stamp >= stamp - held.stamp:
+                return True
+            if held is not None and queue not in self._used:
+                queue.rebook("late")
+            self._used.discard(queue)
+            self._held[queue] = queue.take()
+
+    def _timed_out(self) -> bool:
+        if self._sync.timeout is None:
+            return False
+        if self._deadline is None:
+            self._deadline = self._events.now + self._sync.timeout
+            self._events.after(self._sync.timeout, self._look)
+        return self._events.now >= self._deadline
+
+    def _match(self, stamp: float) -> None:
+        found = []
+        for queue in self._partners:
+            held = self._held.get(queue)
+            if held is not None and abs(held.stamp - stamp) <= self._sync.tolerance:
+                found.append((queue, held))
+            elif queue.model.port not in self._optional:
+                self._leader.take()
+                self._leader.rebook("late")
+                return
+        self._matched = [(queue, held) for queue, held in found if queue not in self._used]
+        self._used.update(queue for queue, _ in found)
+
+    def take(self) -> Call:
+        """Return the leader with its partners."""
+        assert self._matched is not None  # noqa: S101 - for the type checker
+        leader = self._leader.take()
+        parts = [(self._leader, leader), *self._matched, *_newest(self._latest)]
+        self._matched = None
+        return Call(leader.stamp, parts)

@@ -1,0 +1,116 @@
+"""What is simulated: the stages of an app, what they take, and what lies between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from holoflow.app.graph import Sync, WhenFull
+from holoflow.flow.histogram import Histogram
+
+
+@dataclass(frozen=True)
+class Work:
+    """The calls of an operator."""
+
+    operator: str
+    times: Histogram
+    """Seconds that a call takes, given all the cores that it wants."""
+    cores: float = 1.0
+    """Cores that a call keeps busy; less than 1 where it sleeps or waits for a device."""
+    passes: float = 1.0
+    """Messages for each call that go on to the next operator of the stage, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often a source gives a frame."""
+
+    rate: float | None = None
+    """Frames a second; None where it gives them as fast as the rest takes them."""
+    live: bool = False
+    """Waits for a device, which loses frames that nobody fetches."""
+
+
+@dataclass(frozen=True)
+class StageModel:
+    """Operators that are scheduled as one."""
+
+    name: str
+    process: str
+    work: tuple[Work, ...]
+    overhead: float = 0.0
+    """Seconds that each call takes besides: books, queues, headers."""
+    pace: Pace | None = None
+    """Of a source."""
+    sync: Sync | None = None
+    optional: frozenset[str] = frozenset()
+    """Inputs that a join by timestamp can do without."""
+    batch: int = 1
+    """Most frames that it takes at once."""
+
+
+@dataclass(frozen=True)
+class Carriage:
+    """What a link takes for a message, in seconds."""
+
+    send: float = 0.0
+    """In the sending stage."""
+    receive: float = 0.0
+    """In the receiving stage."""
+    out: float = 0.0
+    """In the link's own threads of the sending process, one message at a time."""
+    into: float = 0.0
+    """The same in the receiving process."""
+    delay: float = 0.0
+    """On the way, any number of messages at the same time."""
+    back: float = 0.0
+    """Until the sender knows that a message was taken."""
+    wire: float = 0.0
+    """On the network, one message of a host at a time in each direction; 0 within a host."""
+
+
+@dataclass(frozen=True)
+class FlowModel:
+    """A flow between two stages."""
+
+    name: str
+    source: str
+    """Stage that sends."""
+    target: str
+    """Stage that receives."""
+    port: str
+    """Input port."""
+    rate: float = 1.0
+    """Messages for each call of the sender's last operator."""
+    queue: int = 2
+    when_full: WhenFull = "block"
+    latest: bool = False
+    back_edge: bool = False
+    carriage: Carriage | None = None
+    """None within a process."""
+
+
+@dataclass(frozen=True)
+class ProcessModel:
+    """A fragment's process."""
+
+    name: str
+    host: str
+    workers: int
+    pools: tuple[str, ...]
+    """Cores that it may use; it needs a free one in each of these pools."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """An app on its hosts."""
+
+    stages: tuple[StageModel, ...]
+    flows: tuple[FlowModel, ...]
+    """Those into one stage in the order of its ports."""
+    processes: tuple[ProcessModel, ...]
+    pools: Mapping[str, float] = field(default_factory=dict)
+    """Cores, by the name of the pool."""
+    wake: float = 0.0
+    """Seconds until a stage that sleeps is at work again."""

@@ -1,0 +1,54 @@
+"""Models made by hand, whose answers are known."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from holoflow.flow.histogram import Histogram
+from holoflow.plan.simulate import FlowModel, Model, Pace, ProcessModel, StageModel, Work
+
+
+def always(seconds: float) -> Histogram:
+    """Return times that are all the same."""
+    made = Histogram()
+    made.add(np.full(100, seconds))
+    return made
+
+
+def exponential(mean: float, seed: int = 0) -> Histogram:
+    """Return exponential times."""
+    made = Histogram()
+    made.add(np.random.default_rng(seed).exponential(mean, 100_000))
+    return made
+
+
+def stage(name: str, times: float | Histogram = 0.0, process: str = "p", **others: Any) -> Any:
+    """Return a stage of one operator, which sleeps rather than works unless `cores` says so."""
+    held = times if isinstance(times, Histogram) else always(times)
+    work = Work(name, held, others.pop("cores", 0.0), others.pop("passes", 1.0))
+    return StageModel(name, process, (work,), **others)
+
+
+def source(name: str = "source", rate: float | None = None, **others: Any) -> Any:
+    """Return a source."""
+    times = others.pop("times", 0.0)
+    return stage(name, times, pace=Pace(rate, others.pop("live", False)), **others)
+
+
+def flow(sender: str, receiver: str, port: str = "x", **others: Any) -> FlowModel:
+    """Return a flow."""
+    return FlowModel(f"{sender} -> {receiver}", sender, receiver, port, **others)
+
+
+def line(*stages: Any, workers: int | None = None, flows: Any = None, **others: Any) -> Model:
+    """Return a pipeline; all in one process, unless the stages say otherwise."""
+    joined = [flow(a.name, b.name) for a, b in pairwise(stages)] if flows is None else flows
+    names = list(dict.fromkeys(one.process for one in stages))
+    processes = [
+        ProcessModel(name, f"host-{name}", workers or len(stages), ("cores",)) for name in names
+    ]
+    pools = {"cores": others.pop("cores", 1000.0)}
+    return Model(tuple(stages), tuple(joined), tuple(processes), pools, **others)
