@@ -16,7 +16,7 @@ from holoflow.assets.used import used_assets
 from holoflow.deploy.folder import copy_app
 from holoflow.deploy.lock import gather, lock, versions
 from holoflow.deploy.manifest import Origin, manifest
-from holoflow.deploy.needs import needs_of
+from holoflow.deploy.needs import WHEELS, needs_of
 from holoflow.deploy.recipe import RECIPE, recipe
 from holoflow.deploy.target import Target
 from holoflow.deploy.wheel import write_wheel
@@ -81,7 +81,8 @@ def write_context(wanted: Wanted, folder: Path) -> Context:
     origin = replace(_origin(wanted), sizes=sizes)
 
     own = write_wheel(folder / "wheels")
-    sources = [own.parent, wheel_cache()]
+    brought = wanted.folder / WHEELS
+    sources = [own.parent, wheel_cache(), *([brought] if brought.is_dir() else [])]
     locked = lock(origin.needs, wanted.target, sources, offline=wanted.offline)
     (folder / LOCK).write_text(locked, encoding="utf-8")
     wheels = gather(locked, wanted.target, sources, folder / "wheels", offline=wanted.offline)

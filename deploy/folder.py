@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from holoflow.cli.text import size as shown_size
+from holoflow.deploy.needs import WHEELS
 from holoflow.errors import HoloflowError
 from holoflow.extras import optional
 
@@ -19,6 +20,7 @@ LARGEST: Final = 500_000_000
 
 _USUAL: Final = (
     ".*", "__pycache__/", "*.pyc", "/runs/", "/test_*.py", "/tests/", "/README.md", "/conftest.py",
+    f"/{WHEELS}/",
 )  # fmt: skip
 
 

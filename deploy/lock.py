@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -41,7 +42,8 @@ def lock(needs: Needs, target: Target, wheels: Sequence[Path], *, offline: bool 
             "--no-header", "--no-annotate", "--no-python-downloads", "--no-config",
             *_sources(wheels, offline=offline),
         ]  # fmt: skip
-        return _fetching(command, "the libraries of the app cannot be had together:", offline)
+        what = "the libraries of the app cannot be had together:"
+        return _fetching(command, what, offline, indexes(os.environ))
 
 
 def asked(needs: Needs) -> list[str]:
@@ -90,9 +92,21 @@ def _sources(wheels: Sequence[Path], *, offline: bool) -> list[str]:
     return [*found, "--no-index"] if offline else found
 
 
-def _fetching(command: Sequence[str], what: str, offline: bool) -> str:
+def indexes(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what tells uv of the package indexes that pip is told of by its own variables."""
+    names = {"PIP_INDEX_URL": "UV_DEFAULT_INDEX", "PIP_EXTRA_INDEX_URL": "UV_INDEX"}
+    return {
+        ours: environment[theirs]
+        for theirs, ours in names.items()
+        if theirs in environment and ours not in environment
+    }
+
+
+def _fetching(
+    command: Sequence[str], what: str, offline: bool, environment: Mapping[str, str] | None = None
+) -> str:
     try:
-        return run(command, what)
+        return run(command, what, environment=environment)
     except CommandError as error:
         if not offline:
             raise

@@ -8,11 +8,15 @@ from pathlib import Path
 
 from holoflow.app.graph import App
 from holoflow.app.needs import extras
+from holoflow.errors import HoloflowError
 from holoflow.operator import Operator
 from holoflow.plan.plan import Plan
 
 REQUIREMENTS = "requirements.txt"
 """File beside an app that says what its own operators need from the package index."""
+
+WHEELS = "wheels"
+"""Folder beside an app with wheels that no package index has."""
 
 _LINKS = {"shared_memory": {"shared-memory"}, "zeromq": {"zeromq"}}
 _ENGINE = "cu12"
@@ -34,7 +38,10 @@ class Needs:
 
 
 def needs_of(plan: Plan, folder: Path, *, gpu: bool) -> Needs:
-    """Return what the app of `plan`, which lies in `folder`, needs; reads files, runs nothing."""
+    """Return what the app of `plan`, which lies in `folder`, needs; reads files, runs nothing.
+
+    Raises HoloflowError where its requirements.txt has more than requirements.
+    """
     return Needs(
         extras=tuple(sorted(_extras(plan))),
         requirements=tuple(_lines(folder / REQUIREMENTS)),
@@ -62,5 +69,14 @@ def _of_operators(app: App) -> Iterable[set[str]]:
 def _lines(path: Path) -> list[str]:
     if not path.is_file():
         return []
-    lines = (line.partition(" #")[0].strip() for line in path.read_text("utf-8").splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
+    found = []
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        text = line.partition(" #")[0].strip()
+        if text.startswith("-"):
+            raise HoloflowError(
+                f"{path}:{number}: {text.split()[0]} is an option of pip's; give requirements only "
+                f"(wheels of your own can lie in {WHEELS}/ beside it)"
+            )
+        if text and not text.startswith("#"):
+            found.append(text)
+    return found

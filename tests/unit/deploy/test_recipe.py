@@ -135,3 +135,10 @@ def test_what_there_are_no_libraries_for_is_refused(
 ) -> None:
     with pytest.raises(HoloflowError, match="give "):
         target_for("b", platform, python)
+
+
+def test_options_of_pip_are_no_requirements(tmp_path: Path) -> None:
+    (tmp_path / "app.yaml").write_text(APP)
+    (tmp_path / "requirements.txt").write_text("scipy\n-r other.txt\n")
+    with pytest.raises(HoloflowError, match=r"requirements\.txt:2: -r is an option"):
+        needs_of(plan(load(tmp_path / "app.yaml")), tmp_path, gpu=False)
