@@ -89,6 +89,7 @@ def run(
     """Run an app, by path or by the name of one that ships with holoflow."""
     from holoflow import assets
     from holoflow.cli.running import run_plan
+    from holoflow.deploy import keyfile
     from holoflow.engine.result import RunOptions
     from holoflow.launch.recipe import Recipe
     from holoflow.link.opening import check_keys
@@ -118,23 +119,24 @@ def run(
     hosts = read_hosts(planned.app, host or [])
     require_placement(planned)
     apart = fragment or (len(planned.processes) > 1 and not together)
-    if apart:
-        check_keys(planned)
-    assets.fetch_all(planned.app)
-    options = RunOptions(
-        engine=engine,
-        output=_make_folder(output, planned.app.name),
-        frames=frames,
-        seconds=seconds,
-        lossless=lossless,
-        web=not no_web,
-        tracked=tracking == "on",
-        trace=frames_traced,
-    )
-    status = run_plan(
-        planned, options, as_json=as_json, log_level=log_level, metrics=address,
-        recipe=recipe if apart else None, hosts=hosts,
-    )  # fmt: skip
+    with keyfile.unpacked():
+        if apart:
+            check_keys(planned)
+        assets.fetch_all(planned.app)
+        options = RunOptions(
+            engine=engine,
+            output=_make_folder(output, planned.app.name),
+            frames=frames,
+            seconds=seconds,
+            lossless=lossless,
+            web=not no_web,
+            tracked=tracking == "on",
+            trace=frames_traced,
+        )
+        status = run_plan(
+            planned, options, as_json=as_json, log_level=log_level, metrics=address,
+            recipe=recipe if apart else None, hosts=hosts,
+        )  # fmt: skip
     raise typer.Exit(status)
 
 

@@ -28,6 +28,11 @@ class OwnKeys:
     secret: str = field(repr=False)
 
 
+def new_keys(name: str) -> OwnKeys:
+    """Return a new key pair for the host `name`; raises HoloflowError where that is no name."""
+    return OwnKeys(checked_name(name), *_pair())
+
+
 def keys_folder() -> Path:
     """Return the folder of the keys; reads the environment, not the disk.
 
@@ -55,21 +60,25 @@ class KeyStore:
 
         Raises HoloflowError where there is one and not `force`, or it cannot be written.
         """
-        name = _checked(socket.gethostname() if name is None else name)
+        name = checked_name(socket.gethostname() if name is None else name)
         if self._secret.exists() and not force:
             raise HoloflowError(
                 f"{self.folder} holds the keys of this host already; with --force they are "
                 "replaced, and all hosts that allow the old one have to allow the new"
             )
-        pair = OwnKeys(name, *_pair())
+        pair = new_keys(name)
+        self.keep(pair)
+        return pair
+
+    def keep(self, own: OwnKeys) -> None:
+        """Make `own` the key pair of this host; raises HoloflowError where it cannot be written."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.folder.chmod(0o700)
-            _write(self._secret, pair.secret)
-            _write(self._public, f"{pair.public} {name}")
+            _write(self._secret, own.secret)
+            _write(self._public, f"{own.public} {own.name}")
         except OSError as error:
             raise HoloflowError(f"cannot write {self.folder}: {error.strerror}") from None
-        return pair
 
     def own(self) -> OwnKeys:
         """Return the key pair of this host.
@@ -90,8 +99,8 @@ class KeyStore:
 
         Raises HoloflowError where either cannot be right.
         """
-        path = self._allowed / _checked(name)
-        if not _sound(key):
+        path = self._allowed / checked_name(name)
+        if not is_key(key):
             raise HoloflowError(
                 f"{key[:50]!r} is no public key: it is 32 bytes as 40 characters of z85; "
                 "print it on the other host with: holoflow keys show"
@@ -118,7 +127,7 @@ class KeyStore:
     def remove(self, name: str) -> None:
         """Trust the host `name` no more; raises HoloflowError where it was not trusted."""
         try:
-            (self._allowed / _checked(name)).unlink()
+            (self._allowed / checked_name(name)).unlink()
         except FileNotFoundError:
             known = ", ".join(self.allowed()) or "none"
             raise HoloflowError(f"no host {name!r} is allowed here; allowed: {known}") from None
@@ -151,7 +160,7 @@ def _pair() -> tuple[str, str]:
             return public, secret
 
 
-def _sound(key: str) -> bool:
+def is_key(key: str) -> bool:
     """Whether `key` is the z85 of 32 bytes."""
     groups = [key[at : at + 5] for at in range(0, len(key), 5)]
     return _KEY.fullmatch(key) is not None and all(map(_fits, groups))
@@ -165,7 +174,8 @@ def _fits(group: str) -> bool:
     return number < 1 << 32
 
 
-def _checked(name: str) -> str:
+def checked_name(name: str) -> str:
+    """Return `name`; raises HoloflowError where it is no name of a host."""
     if _NAME.fullmatch(name) is None or len(name) > 100:
         raise HoloflowError(
             f"{name[:100]!r} is no name of a host: write letters, digits, '.', ':', '-' and '_', "
@@ -192,7 +202,7 @@ def _read(path: Path) -> str:
 
 
 def _key(text: str, path: Path | None) -> str:
-    if not _sound(text):
+    if not is_key(text):
         where = "the secret key of this host" if path is None else path
         raise HoloflowError(f"{where} is no key; make or allow it once more (holoflow keys --help)")
     return text
