@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from holoflow.deploy.compose import HEALTH, KEYS
 from holoflow.deploy.document import Data, commented, to_yaml
 from holoflow.deploy.services import GRACE, OUTPUT, TMP, Deployment, Mount, Service
+from holoflow.errors import HoloflowError
 
 USER = 10001
 """Of the image, and its group."""
@@ -74,6 +79,24 @@ def secrets(deployment: Deployment, files: Mapping[str, str]) -> str:
     ]
     heading = f"The keys of {deployment.app}. Whoever has them can send to it: share with nobody."
     return _stream(documents, heading)
+
+
+def read_secrets(text: str, path: Path) -> dict[str, str]:
+    """Return the key files by service in the text of Secrets, which stands at `path`.
+
+    Raises HoloflowError for anything else.
+    """
+    try:
+        documents = list(YAML(typ="safe", pure=True).load_all(text))
+        return {
+            each["metadata"]["name"].removesuffix("-keys"): each["stringData"][KEYS]
+            for each in documents
+            if each is not None
+        }
+    except (YAMLError, LookupError, TypeError, AttributeError):
+        raise HoloflowError(
+            f"{path} holds something else than the keys that were written there; move it away"
+        ) from None
 
 
 def _stream(documents: Sequence[Data], heading: str) -> str:

@@ -28,6 +28,12 @@ class Mount:
     target: str
     """In the container: `/input` for a folder, `/input/NAME` for a file."""
 
+    def outside(self, text: str) -> str:
+        """Return a path in the container as it is on the host, and anything else as it is."""
+        if text == self.target or text.startswith(f"{self.target}/"):
+            return f"{self.path}{text[len(self.target) :]}"
+        return text
+
 
 @dataclass(frozen=True)
 class Run:

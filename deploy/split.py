@@ -143,10 +143,13 @@ def _check_links(planned: Plan) -> None:
     """Raise AppError where a link cannot lead from one service to another."""
     app = planned.app
     mistakes = []
+    told = set()
     for flow in planned.flows:
-        if flow.link not in ("shared_memory", "ucx") or not crosses_hosts(planned, flow):
-            continue
         source, target = _ends(app, flow)
+        apart = flow.link in ("shared_memory", "ucx") and crosses_hosts(planned, flow)
+        if not apart or (source, target) in told:
+            continue
+        told.add((source, target))
         wrong = f"the flow from {str(flow.source)!r} to {str(flow.target)!r} is to go by "
         wrong += f"{flow.link}, but fragments {short(source)} and {short(target)} would be "
         wrong += "services of their own"

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 import holoflow
-from holoflow.cli import assets, graph, keys, new, ops, schema
+from holoflow.cli import assets, deploy, graph, keys, new, ops, schema
 from holoflow.cli.check import check
 from holoflow.cli.compare import compare
 from holoflow.cli.errors import reported
@@ -69,6 +69,7 @@ program.command()(check)
 program.command()(graph.graph)
 program.add_typer(ops.commands, name="ops")
 program.command()(package)
+program.add_typer(deploy.commands, name="deploy")
 program.command()(schema.schema)
 program.add_typer(assets.commands, name="assets")
 program.add_typer(keys.commands, name="keys")

@@ -1,0 +1,70 @@
+"""Writing a folder of files, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from holoflow.errors import HoloflowError
+
+IGNORED = ".gitignore"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that is to be written."""
+
+    name: str
+    """Its path in the folder."""
+    text: str
+    mode: int = 0o644
+    folder_mode: int = 0o755
+    """Of the folder that it is in, if that is not the one of all."""
+
+
+def write(folder: Path, files: Sequence[File]) -> None:
+    """Write `files` into `folder`, which is made where it is not there.
+
+    Raises HoloflowError where one cannot be written; then nothing that was there has changed.
+    """
+    halves: list[tuple[Path, Path]] = []
+    try:
+        for file in files:
+            path = folder / file.name
+            folder.mkdir(parents=True, exist_ok=True)
+            if path.parent != folder:
+                path.parent.mkdir(exist_ok=True)
+                path.parent.chmod(file.folder_mode)
+            if path.is_dir():
+                raise HoloflowError(f"cannot write {path}: it is a folder")
+            half = path.with_name(f".{path.name}.{os.getpid()}")
+            halves.append((half, path))
+            with open(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+                opened.write(file.text)
+            half.chmod(file.mode)
+        for half, path in halves:
+            half.replace(path)
+    except OSError as error:
+        where = error.filename or folder
+        raise HoloflowError(f"cannot write {where}: {error.strerror}") from None
+    finally:
+        for half, _ in halves:
+            half.unlink(missing_ok=True)
+
+
+def read(path: Path) -> str | None:
+    """Return the text of a file, None where there is none; raises HoloflowError."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise HoloflowError(f"cannot read {path}: {error}") from None
+
+
+def ignoring(folder: Path, name: str) -> File:
+    """Return the folder's `.gitignore` with `name` in it, beside what it has already."""
+    lines = (read(folder / IGNORED) or "").splitlines()
+    return File(IGNORED, "".join(f"{line}\n" for line in [*lines, *{name}.difference(lines)]))
