@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
 import time
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("simplejpeg", "starlette", "uvicorn", "websockets")
 USUAL_PORT = 8350
+LISTEN = "HOLOFLOW_LISTEN"
+"""Environment variable with the address to listen on, for a container, whose only address beyond
+loopback is behind what its runtime lets through."""
 OLDEST = 60.0
 """Seconds; a picture that claims to be older is a recording."""
 
@@ -32,8 +36,9 @@ class WebOp(Operator):
     Next to the page, `/stream.mjpg` is for `<img>` and curl, and `/snapshot.jpg` the newest
     frame, both without what is drawn over it.
 
-    It can be seen from this machine only. A `host` that others reach asks for a token, which is
-    part of the announced address; the connection is not encrypted.
+    It can be seen from this machine only, unless `host`, or the environment variable
+    `HOLOFLOW_LISTEN`, names an address that others reach. Then it asks for a token, which is part
+    of the announced address; the connection is not encrypted.
 
     Example:
         screen:
@@ -45,7 +50,10 @@ class WebOp(Operator):
     port: int = param(
         0, ge=0, le=65535, doc=f"to listen on; 0 takes {USUAL_PORT}, or any free one if it is taken"
     )
-    host: str = param("127.0.0.1", min_length=1, doc="address to listen on; 0.0.0.0 for all")
+    host: str | None = param(
+        None, min_length=1,
+        doc=f"address to listen on, 0.0.0.0 for all; by default ${LISTEN}, else 127.0.0.1",
+    )  # fmt: skip
     token: str | None = param(
         None, min_length=16, pattern=r"^[A-Za-z0-9_-]+$",
         doc="secret that the address must carry; by default a new one each run where others "
@@ -72,9 +80,10 @@ class WebOp(Operator):
         from holoflow.operators.visualize._page.guard import LOOPBACK
         from holoflow.operators.visualize._page.server import Server
 
-        listener = self._listen()
+        host = self.host or os.environ.get(LISTEN) or "127.0.0.1"
+        listener = self._listen(host)
         token = self.token
-        if token is None and self.host not in LOOPBACK:
+        if token is None and host not in LOOPBACK:
             token = secrets.token_urlsafe(24)
         title = self.title or self.context.name
         context = self.context
@@ -82,7 +91,7 @@ class WebOp(Operator):
             listener, title=title, token=token, log=context.log,
             snapshot=context.snapshot, history=context.history,
         )  # fmt: skip
-        name = socket.gethostname() if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
+        name = socket.gethostname() if host in ("0.0.0.0", "::") else host  # noqa: S104
         name = f"[{name}]" if ":" in name else name
         query = f"?token={token}" if token else ""
         url = f"http://{name}:{listener.getsockname()[1]}/{query}"
@@ -119,14 +128,14 @@ class WebOp(Operator):
             self._server.stop()
             self._server = None
 
-    def _listen(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+    def _listen(self, host: str) -> socket.socket:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         for port in (self.port,) if self.port else (USUAL_PORT, 0):
             try:
-                return socket.create_server((self.host, port), family=family)
+                return socket.create_server((host, port), family=family)
             except OSError as error:
                 failure = error
         raise HoloflowError(
-            f"{self.context.name}: cannot listen on {self.host}:{self.port}: "
+            f"{self.context.name}: cannot listen on {host}:{self.port}: "
             f"{failure.strerror}; choose another `host` or `port`"
         )

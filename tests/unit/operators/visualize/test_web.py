@@ -527,6 +527,17 @@ def test_a_host_that_others_reach_gets_a_token_by_itself(start):
     assert httpx.get(f"{local}?token={tokens[0]}").status_code == 200
 
 
+def test_the_environment_names_the_address_of_a_container(start, monkeypatch):
+    monkeypatch.setenv("HOLOFLOW_LISTEN", "127.0.0.2")
+    live = start()
+    assert live.url.startswith("http://127.0.0.2:")
+    assert httpx.get(live.url).status_code == 200
+    assert httpx.get(live.url.partition("?token=")[0]).status_code == 403
+    assert "token" not in start(host="127.0.0.1").url
+    monkeypatch.setenv("HOLOFLOW_LISTEN", "")
+    assert "token" not in start().url
+
+
 def test_a_weak_token_is_refused():
     for token in ("short", "with a blank in it, but long"):
         with pytest.raises(ParameterError, match="token"):
