@@ -87,6 +87,10 @@ def read(path: Path) -> KeyFile:
         raise HoloflowError(f"the keys cannot be read: {error.strerror}: {path}") from None
     if len(text) > LARGEST:
         raise HoloflowError(f"{path} holds no keys: it is larger than {LARGEST:,} bytes")
+    if not text.lstrip().startswith(b"{"):
+        # Podman 4.3 mounts a Secret of Kubernetes as it is written in its manifest.
+        with suppress(ValueError):
+            text = b64decode(text, validate=True)
     return parse(text.decode("utf-8", "replace"), str(path))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -72,7 +73,8 @@ def secrets(deployment: Deployment, files: Mapping[str, str]) -> str:
             "kind": "Secret",
             "metadata": {"name": f"{s.name}-keys", "labels": _labels(deployment, s)},
             "type": "Opaque",
-            "stringData": {KEYS: files[s.name]},
+            # Not stringData, which podman does not read.
+            "data": {KEYS: b64encode(files[s.name].encode()).decode()},
         }
         for s in deployment.services
         if s.name in files
@@ -89,11 +91,13 @@ def read_secrets(text: str, path: Path) -> dict[str, str]:
     try:
         documents = list(YAML(typ="safe", pure=True).load_all(text))
         return {
-            each["metadata"]["name"].removesuffix("-keys"): each["stringData"][KEYS]
+            each["metadata"]["name"].removesuffix("-keys"): b64decode(
+                each["data"][KEYS], validate=True
+            ).decode()
             for each in documents
             if each is not None
         }
-    except (YAMLError, LookupError, TypeError, AttributeError):
+    except (YAMLError, LookupError, TypeError, AttributeError, ValueError):
         raise HoloflowError(
             f"{path} holds something else than the keys that were written there; move it away"
         ) from None
@@ -164,10 +168,7 @@ def _pod(
         "image": image,
         "args": [_escaped(text) for text in service.arguments],
         "env": [{"name": k, "value": _escaped(v)} for k, v in service.environment.items()],
-        "ports": [
-            {"name": f"{port.kind}-{port.number}", "containerPort": port.number}
-            for port in service.ports
-        ],
+        # No ports: the Service has them; podman would open them to the host's network.
         "resources": _resources(service),
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -217,10 +218,10 @@ def _volumes(
         why = "For links between its fragments, enough for images of 1080p; taken as it is used."
         volumes.append(("shared-memory", "/dev/shm", _memory(service.shared_memory), why))  # noqa: S108
     if service.encrypted:
-        secret = {"secret": {"secretName": f"{service.name}-keys", "defaultMode": 0o444}}
-        volumes.append(
-            ("keys", SECRETS, secret, "292 is 0444: its user, who is not root, reads it.")
-        )
+        secret: Data = {"secret": {"secretName": f"{service.name}-keys", "defaultMode": 0o444}}
+        secret["secret"]["optional"] = False  # not only the default: podman 4.3 asks for it
+        why = "292 is 0444: its user, who is not root, reads it."
+        volumes.append(("keys", SECRETS, secret, why))
     if source is not None:
         why = "Must be there on its node; a persistentVolumeClaim: reaches further."
         volumes.append(("input", source.target, {"hostPath": {"path": str(source.path)}}, why))

@@ -34,7 +34,7 @@ def systemd(
 ) -> dict[str, str]:
     """Return the units of `deployment` by the names of their files: one each, and a target.
 
-    `command` calls Python with holoflow's module for it, `app` is the YAML file and `source` a
+    `command` calls `holoflow run`, `app` is the YAML file and `source` a
     file or folder to read, all of them as they are on each host.
     """
     target = f"holoflow-{deployment.app}.target"
@@ -82,7 +82,7 @@ def _service(
     heading = _HEADING.format(
         title=deployment.title, where=f"{where}; then", target=target, unit=unit, state=state
     )
-    run = [*command, "run", str(app), "--output", f"/var/lib/{state}", *service.arguments]
+    run = [*command, str(app), "--output", f"/var/lib/{state}", *service.arguments]
     paths = [Path(command[0]), app] + ([source] if source else [])
     entries: list[tuple[str, str]] = [
         ("Type", "exec"),

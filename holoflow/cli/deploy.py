@@ -137,8 +137,8 @@ def systemd(
     deployment = on_machines(
         *_read(app, setting, mount, arguments, metrics=metrics, contained=False)
     )
-    python = [os.path.abspath(sys.executable), "-m", "holoflow.deploy.image"]
-    units = systemd(deployment, python, apps.find(app).absolute(), mount.path if mount else None)
+    command = [os.path.abspath(sys.executable), "-m", "holoflow", "run"]
+    units = systemd(deployment, command, apps.find(app).absolute(), mount.path if mount else None)
 
     _finish(deployment, units, _beside, output)
 

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+from base64 import b64encode
 
 import pytest
 
@@ -29,6 +30,13 @@ def test_what_was_written_is_read(pair, tmp_path):
     found = keyfile.read(path)
     assert (found.own, found.allowed) == (pair, allowed)
     assert pair.secret not in repr(found)
+
+
+def test_what_podman_leaves_in_base64_is_read(entries, tmp_path):
+    text = json.dumps(entries)
+    path = tmp_path / "keys.json"
+    path.write_bytes(b64encode(text.encode()))
+    assert keyfile.read(path) == keyfile.parse(text, "keys")
 
 
 def test_keys_are_unpacked_where_links_look_for_them(entries, tmp_path):
