@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from holoflow.app.graph import App
+from holoflow.deploy.contents import FORMAT, VERSION
 from holoflow.deploy.needs import Needs
 from holoflow.deploy.target import Target
 from holoflow.operators.visualize.web import USUAL_PORT
@@ -14,8 +15,6 @@ from holoflow.plan.addresses import FIRST_PORT
 from holoflow.plan.draw.document import describe
 from holoflow.plan.plan import Plan
 
-FORMAT = "holoflow image"
-VERSION = 1
 METRICS_PORT = 9464
 
 _WEB = "visualize.web"

@@ -41,7 +41,7 @@ def check(
     try:
         plan = _plan(path, settings, place or [])
     except AppError as error:
-        typer.echo(_mistakes_as_json(error) if as_json else printable(str(error)))
+        typer.echo(mistakes_as_json(error) if as_json else printable(str(error)))
         raise typer.Exit(ExitStatus.APP_WRONG) from None
     typer.echo(json.dumps(_verdict(plan)) if as_json else printable(_describe(app, plan)))
 
@@ -82,7 +82,8 @@ def _verdict(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _mistakes_as_json(error: AppError) -> str:
+def mistakes_as_json(error: AppError) -> str:
+    """Return what is wrong with an app as one JSON object."""
     mistakes = [
         {
             "file": mistake.location.file,

@@ -27,7 +27,7 @@ FILES: dict[Form, str] = {
 def export(
     run: Annotated[
         Path | None,
-        typer.Argument(help="Folder of a run, or its report.json; the newest below ./runs."),
+        typer.Argument(help="Folder of a run, or its report.json; this, or the newest in runs."),
     ] = None,
     *,
     form: Annotated[Form, typer.Option("--as", help="What to write.")],
@@ -42,7 +42,7 @@ def export(
     """
     from holoflow.cli.report import newest
 
-    run = run if run is not None else newest(Path("runs"))
+    run = run if run is not None else newest(Path())
     folder = run.parent if run.is_file() else run
     target = output or folder / FILES[form]
     try:

@@ -24,7 +24,7 @@ MOST_PATHS = 3
 def report(
     run: Annotated[
         Path | None,
-        typer.Argument(help="Folder of a run, or its report.json; the newest below ./runs."),
+        typer.Argument(help="Folder of a run, or its report.json; this, or the newest in runs."),
     ] = None,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write a page with pictures.")
@@ -40,7 +40,7 @@ def report(
 
     if html is not None and as_json:
         raise HoloflowError("--html and --json: choose one of them")
-    found = read_report(run if run is not None else newest(Path("runs")))
+    found = read_report(run if run is not None else newest(Path()))
     if html is not None:
         from holoflow.flow.report.page import page
 
@@ -54,10 +54,13 @@ def report(
         print_parts(lambda width: parts(found, width))
 
 
-def newest(runs: Path) -> Path:
-    """Return the folder below `runs` whose report is the newest."""
+def newest(folder: Path) -> Path:
+    """Return `folder` if it is that of a run, else the newest one below its `runs`."""
     from holoflow.flow.report.run_report import REPORT
 
+    if (folder / REPORT).is_file():
+        return folder
+    runs = folder / "runs"
     found = [(file.stat().st_mtime_ns, file.parent) for file in runs.glob(f"*/{REPORT}")]
     if not found:
         raise HoloflowError(f"no run with a {REPORT} below {runs}; name the folder of a run")
