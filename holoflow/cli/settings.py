@@ -9,15 +9,16 @@ import typer
 from holoflow.quantity import DURATION_UNITS, parse_quantity
 
 
-def parse_settings(settings: Sequence[str]) -> dict[str, str]:
+def parse_settings(
+    settings: Sequence[str], option: str = "--set", example: str = "clip=video.mp4"
+) -> dict[str, str]:
     """Return values by key; a later one of the same key wins. Raises `typer.BadParameter`."""
     values = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
-        if not equals or not key:
+        if not (equals and key):
             raise typer.BadParameter(
-                f"{setting!r} has no value; write key=value, such as clip=video.mp4",
-                param_hint="--set",
+                f"{setting!r} has no value; write key=value, such as {example}", param_hint=option
             )
         values[key] = value
     return values

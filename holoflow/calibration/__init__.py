@@ -1,0 +1,1 @@
+"""Measuring what links cost on this machine, by small apps (`holoflow plan --calibrate`)."""
