@@ -17,7 +17,8 @@ _HEADING = """{title}
 Made by: holoflow deploy compose
 
 docker compose up                    or podman-compose, nerdctl compose
-docker compose logs                  has the address of a page, with its token
+docker compose logs                  has the address of a page, with its token; from this
+                                     machine it is at 127.0.0.1, whatever it says
 docker compose cp SERVICE:{output} .   what a service has written
 docker compose down                  sources end, what is under way is worked off; then all ends
 
@@ -65,8 +66,6 @@ def _service(
     comments = {}
     if not service.arguments:
         del made["command"]
-    if service.environment:
-        made["environment"] = {k: _escaped(v) for k, v in service.environment.items()}
     made["networks"] = ["links"]
     if published:
         made["ports"] = [f"127.0.0.1:{on_host}:{port}" for port, on_host in published.items()]

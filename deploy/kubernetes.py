@@ -167,7 +167,6 @@ def _pod(
         "name": "holoflow",
         "image": image,
         "args": [_escaped(text) for text in service.arguments],
-        "env": [{"name": k, "value": _escaped(v)} for k, v in service.environment.items()],
         # No ports: the Service has them; podman would open them to the host's network.
         "resources": _resources(service),
         "securityContext": {

@@ -89,7 +89,6 @@ class Service:
     restart: RestartPolicy = "never"
     restarts: int = 0
     """How often in a row."""
-    environment: Mapping[str, str] = field(default_factory=dict)
     devices: tuple[str, ...] = ()
     """Paths such as `/dev/video0`."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from holoflow.app.claims import claims
 from holoflow.app.graph import App, Fragment, Node, RestartPolicy
@@ -51,7 +52,8 @@ def on_machines(app: App, run: Run) -> Deployment:
     """
     groups = _grouped(app, {f.name: f.host or app.name for f in app.fragments.values()})
     planned = plan(app, fuse=run.fuse, lossless=run.lossless)
-    return _deployment(planned, groups, run, ())
+    # Pages are where the app says, as in any other run.
+    return replace(_deployment(planned, groups, run, ()), notices=())
 
 
 def _grouped(app: App, homes: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
@@ -105,7 +107,8 @@ def _deployment(
             for node in app.operators.values()
             if not names or fragment_of(app, node.name) in names
         ]
-        served, surprises = _pages([n for n in nodes if run.web and issubclass(n.cls, WebOp)])
+        pages = [n for n in nodes if run.web and issubclass(n.cls, WebOp)]
+        served, surprises = _pages(pages)
         notices += surprises
         services.append(
             Service(

@@ -87,7 +87,6 @@ def _service(
     entries: list[tuple[str, str]] = [
         ("Type", "exec"),
         ("ExecStart", " ".join(map(quoted, run))),
-        *(("Environment", quoted(f"{k}={v}", "%")) for k, v in service.environment.items()),
         ("Environment", "HOLOFLOW_CACHE=/var/cache/holoflow"),
         ("SuccessExitStatus", "130"),  # that of a run that was told to end
         ("Restart", _RESTART[service.restart]),
@@ -162,10 +161,9 @@ def _unit(heading: str, sections: Mapping[str, Sequence[tuple[str, str]]]) -> st
     return "\n".join(lines) + "\n"
 
 
-def quoted(text: str, escaped: str = "%$") -> str:
-    """Return `text` as one word of a line of systemd's; `escaped` would else mean something."""
-    for character in escaped:
-        text = text.replace(character, character * 2)
+def quoted(text: str) -> str:
+    """Return `text` as one word of a command line of systemd's."""
+    text = text.replace("%", "%%").replace("$", "$$")
     if re.fullmatch(r"[A-Za-z0-9_@%+=:,./$-]+", text):
         return text
     named = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\", '"': '\\"'}
