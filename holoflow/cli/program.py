@@ -15,6 +15,7 @@ from holoflow.cli.errors import reported
 from holoflow.cli.export import export
 from holoflow.cli.health import health
 from holoflow.cli.package import package
+from holoflow.cli.plan import plan
 from holoflow.cli.report import report
 from holoflow.cli.run import run
 from holoflow.cli.top import top
@@ -67,6 +68,7 @@ program.command()(report)
 program.command()(compare)
 program.command()(check)
 program.command()(graph.graph)
+program.command()(plan)
 program.add_typer(ops.commands, name="ops")
 program.command()(package)
 program.add_typer(deploy.commands, name="deploy")
