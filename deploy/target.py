@@ -48,7 +48,7 @@ def target_for(base: str, platform_name: str | None, python: str | None) -> Targ
     """Return what an image over `base` is made for.
 
     Without a platform it is this machine's, without a Python that in the name of the base, or
-    3.12. Raises HoloflowError for what there is nothing for.
+    3.12. Raises HoloflowError for what there are no libraries for.
     """
     if platform_name is None:
         here = platform.machine()
@@ -64,7 +64,7 @@ def target_for(base: str, platform_name: str | None, python: str | None) -> Targ
         python = named[1] if named else USUAL_PYTHON
     if python not in _PYTHONS:
         raise HoloflowError(
-            f"--python: holoflow does not run on {python!r}; give {', '.join(_PYTHONS)}, "
-            "that of the base"
+            f"holoflow does not run on Python {python!r}, but on {', '.join(_PYTHONS)}; "
+            "give another --base or --python"
         )
     return Target(platform_name, python)

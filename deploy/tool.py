@@ -44,6 +44,17 @@ class Tool:
             f"the base {image!r} cannot be pulled; name another with --base:",
         )
 
+    def python(self, image: str) -> str | None:
+        """Return the version of Python in `image`, such as 3.12; None where it does not tell."""
+        if self.name == "buildah":  # which runs nothing
+            return None
+        asked = subprocess.run(
+            [self.path, "run", "--rm", "--network", "none", "--entrypoint", "python3", image,
+             "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
+            capture_output=True, check=False, text=True,
+        )  # fmt: skip
+        return asked.stdout.strip() if asked.returncode == 0 else None
+
     def build(self, context: Path, tag: str, platform: str) -> None:
         """Build the image `tag` from the recipe in `context`.
 

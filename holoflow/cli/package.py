@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -97,14 +98,15 @@ def package(
             f"{tag!r} is no name of an image; write small letters, such as faces:1",
             param_hint="--tag",
         )
-    _build(wanted, tag, tool, keep, sbom)
+    _build(wanted, tag, tool, keep, sbom, python)
     if push:
         _push(tag, tool)
 
 
 def _build(
-    wanted: Wanted, tag: str, tool_name: str | None, keep: Path | None, sbom: Path | None
-) -> None:
+    wanted: Wanted, tag: str, tool_name: str | None, keep: Path | None, sbom: Path | None,
+    python: str | None,
+) -> None:  # fmt: skip
     from holoflow.deploy.tool import find_tool
 
     tool = find_tool(tool_name)
@@ -123,11 +125,25 @@ def _build(
                 )
             _tell(f"pulling {wanted.base}")
             tool.pull(wanted.base, platform)
+        wanted = _for_python(wanted, tool.python(wanted.base), python)
         context = _write(wanted, folder, sbom)
         _tell(f"building {tag} with {tool.name}")
         tool.build(context.folder, tag, platform)
     whole, below = tool.size(tag), tool.size(wanted.base)
     _tell(f"built {tag}: {size(whole)}, of these {size(below)} the base")
+
+
+def _for_python(wanted: Wanted, found: str | None, given: str | None) -> Wanted:
+    """Return what is wanted for the Python that the base has, if it tells."""
+    from holoflow.deploy.target import target_for
+
+    if found is None:
+        return wanted
+    if given not in (None, found):
+        raise HoloflowError(
+            f"--python: the base {wanted.base!r} has Python {found}, not {given}; leave it out"
+        )
+    return replace(wanted, target=target_for(wanted.base, wanted.target.platform, found))
 
 
 def _write(wanted: Wanted, folder: Path, sbom: Path | None) -> Context:

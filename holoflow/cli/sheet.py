@@ -14,8 +14,8 @@ from pydantic.fields import FieldInfo
 
 from holoflow.app.classes import place_of
 from holoflow.app.describe import allowed, shown
-from holoflow.app.shape import json_schema
 from holoflow.app.needs import extras
+from holoflow.app.shape import json_schema
 from holoflow.errors import HoloflowError, OperatorDefinitionError
 from holoflow.operator import Operator
 from holoflow.ports import InputPort, Ports, type_name

@@ -80,7 +80,7 @@ class Podman:
     def package(self, app: str, name: str = "", *options: str) -> str:
         """Make an image of `app`, and return what it is called."""
         tag = f"localhost/{name or app}:1"
-        base = ("--base", BASE, "--python", PYTHON, "--tool", "podman")
+        base = ("--base", BASE, "--tool", "podman")
         program = str(Path(sys.executable).with_name("holoflow"))
         self.run(program, "package", app, "--tag", tag, *base, *options)
         return tag

@@ -33,7 +33,7 @@ def test_every_example_fits_the_schema(block):
     [
         pieces.AppFile, pieces.OperatorPiece, pieces.InputPiece, pieces.SyncPiece, pieces.Defaults,
         pieces.AssetPiece, pieces.FragmentPiece, pieces.SchedulerPiece, pieces.BudgetPiece,
-        pieces.FragmentFile, pieces.ParameterPiece, pieces.UsePiece,
+        pieces.FragmentFile, pieces.PackagesPiece, pieces.ParameterPiece, pieces.UsePiece,
     ],
 )  # fmt: skip
 def test_every_key_is_documented(piece):
