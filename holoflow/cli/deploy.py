@@ -31,7 +31,7 @@ commands = typer.Typer(
 _App = Annotated[str, typer.Argument(help="YAML file, folder with an app.yaml, or name.")]
 _Arguments = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[-- OPTIONS]", help="Options of `holoflow run` for all services."),
+    typer.Argument(metavar="-- OPTIONS", help="Options of `holoflow run` for all services."),
 ]
 _Image = Annotated[
     str, typer.Option(metavar="NAME:TAG", help="The image that `holoflow package` made.")
