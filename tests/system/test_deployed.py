@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import subprocess
 import sys
 import time
@@ -95,3 +97,28 @@ def test_through_kubernetes(
         containers("kube", "down", manifest, check=False)
         containers("volume", "rm", "--all", check=False)
         containers("secret", "rm", "--all", check=False)
+
+
+def test_units_on_two_machines(hosts, alone: list[str], tmp_path: Path) -> None:
+    """What units would start, started by hand; systemd itself need not run here."""
+    machines = hosts("edge", "box")
+    settings = [f"--set={name}_host=box" for name in ("detect", "view")]
+    folder = tmp_path / "units"
+    holoflow(
+        "deploy", "systemd", APP, "--set=source_host=edge", *settings, "-o", str(folder), "--",
+        *OPTIONS, "--no-web",
+    )  # fmt: skip
+    started = []
+    for machine in machines:
+        unit = (folder / f"holoflow-faces-apart-{machine.name}.service").read_text()
+        (line,) = re.findall(r"^ExecStart=(.*)", unit, re.MULTILINE)
+        command = shlex.split(line)
+        command[command.index("--output") + 1] = str(machine.home / "out")
+        keys = machine.home / "keys.json"
+        keys.write_bytes((folder / "keys" / f"{machine.name}.json").read_bytes())
+        environment = {"HOLOFLOW_KEYS_FILE": str(keys)}
+        with (machine.home / "log").open("w") as log:
+            started.append(machine.popen(command, env=environment, stdout=log, stderr=log))
+    for machine, program in zip(machines, started, strict=True):
+        assert program.wait(PATIENCE) == 0, (machine.home / "log").read_text()
+    assert (machines[1].home / "out" / "faces.jsonl").read_text().splitlines() == alone
