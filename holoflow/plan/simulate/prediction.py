@@ -20,6 +20,8 @@ FRAMES = 500
 """Frames of each source that are simulated for each way to place fragments."""
 ALIKE = 0.02
 """Rates that differ by less are alike, and the latency decides."""
+NEAR = 0.2
+"""Latencies that differ by less are alike, and fewer hosts are better."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +60,28 @@ def predict(
 
 
 def ranked(predictions: list[Prediction]) -> list[Prediction]:
-    """Return those whose rate is about the best by latency, then the others by rate."""
-    best = max((prediction.rate for prediction in predictions), default=0.0)
+    """Return the best first.
 
-    def key(prediction: Prediction) -> tuple[float, float, int]:
-        p50 = prediction.path.p50 if prediction.path else float("inf")
-        if prediction.rate >= best * (1 - ALIKE):
-            return (-best, float(f"{p50:.2g}"), prediction.hosts)
-        return (-prediction.rate, p50, prediction.hosts)
+    Those whose rate is about the highest come first, and of these those whose latency is about
+    the lowest, on as few hosts as will do.
+    """
+    most = max((prediction.rate for prediction in predictions), default=0.0)
+    enough = most * (1 - ALIKE)
+    least = min((_latency(p) for p in predictions if p.rate >= enough), default=0.0)
+
+    def key(prediction: Prediction) -> tuple[int, float, float]:
+        latency = _latency(prediction)
+        if prediction.rate < enough:
+            return (2, -prediction.rate, latency)
+        if latency > least * (1 + NEAR):
+            return (1, latency, prediction.hosts)
+        return (0, prediction.hosts, latency)
 
     return sorted(predictions, key=key)
+
+
+def _latency(prediction: Prediction) -> float:
+    return prediction.path.p50 if prediction.path else float("inf")
 
 
 def predictions(
