@@ -10,14 +10,12 @@ from holoflow.app.graph import App
 from holoflow.deploy.contents import FORMAT, VERSION
 from holoflow.deploy.needs import Needs
 from holoflow.deploy.target import Target
-from holoflow.operators.visualize.web import USUAL_PORT
+from holoflow.operators.visualize.web import USUAL_PORT, WebOp
 from holoflow.plan.addresses import FIRST_PORT
 from holoflow.plan.draw.document import describe
 from holoflow.plan.plan import Plan
 
 METRICS_PORT = 9464
-
-_WEB = "visualize.web"
 
 
 @dataclass(frozen=True)
@@ -93,9 +91,9 @@ def ports_of(app: App) -> tuple[Port, ...]:
 def _pages(app: App) -> Iterator[Port]:
     homes = {op: name for name, f in app.fragments.items() for op in f.operators}
     for node in app.operators.values():
-        if node.type_name == _WEB:
-            port = node.parameters.get("port") or USUAL_PORT
-            yield Port(int(port), "page", node.name, homes.get(node.name, ""))
+        if issubclass(node.cls, WebOp):
+            page = node.cls.from_app(node.parameters)
+            yield Port(page.port or USUAL_PORT, "page", node.name, homes.get(node.name, ""))
 
 
 def _links(app: App) -> Iterator[Port]:

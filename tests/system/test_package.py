@@ -224,7 +224,7 @@ def test_made_again_pushed_and_pulled(
     tag, context = f"{registry}/ours/hello:1", tmp_path / "context"
     made = containers.run(
         HOLOFLOW, "package", "hello", "--tag", tag, "--base", BASE, "--tool", "podman", "--push",
-        "--keep", str(context),
+        "--offline", "--keep", str(context),
     )  # fmt: skip
     assert re.search(rf"built {tag}: \d.* MB, of these \d.* MB the base", made.stdout)
     assert f"pushed {tag}" in made.stdout
@@ -303,9 +303,11 @@ def test_an_asset_that_is_another(containers: Podman, tmp_path: Path) -> None:
     assert right[:8] in said
 
 
-def test_a_library_that_nobody_declared(containers: Podman, tmp_path: Path) -> None:
+def test_a_library_that_nobody_declared(
+    containers: Podman, hello_image: str, tmp_path: Path
+) -> None:
     app = tiny(tmp_path, operator="        import scipy.signal\n")
-    said = refused(containers, str(app), *options())
+    said = refused(containers, str(app), *options(), "--offline")
     assert "no image is made" in said
     assert "scipy" in said
     assert "requirements.txt" in said
