@@ -93,6 +93,7 @@ def _pages(app: App) -> Iterator[Port]:
     for node in app.operators.values():
         if issubclass(node.cls, WebOp):
             page = node.cls.from_app(node.parameters)
+            assert isinstance(page, WebOp)  # noqa: S101 - for the type checker
             yield Port(page.port or USUAL_PORT, "page", node.name, homes.get(node.name, ""))
 
 
