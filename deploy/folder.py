@@ -20,14 +20,14 @@ LARGEST: Final = 500_000_000
 
 _USUAL: Final = (
     ".*", "__pycache__/", "*.pyc", "/runs/", "/test_*.py", "/tests/", "/README.md", "/conftest.py",
-    f"/{WHEELS}/",
+    f"/{WHEELS}/", "keys/", "secrets.yaml",
 )  # fmt: skip
 
 
 def copy_app(folder: Path, target: Path) -> int:
     """Copy what the app in `folder` needs to `target`, a new folder; return its bytes.
 
-    Left out are tests, runs, hidden files, the README, and what `.containerignore` names. Raises
+    Left out are tests, runs, hidden files, the README, keys, and what `.containerignore` names. Raises
     HoloflowError where that is too much.
     """
     files = list(app_files(folder))

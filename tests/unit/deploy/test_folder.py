@@ -27,6 +27,14 @@ def test_tests_runs_and_hidden_files_stay_out(app: Path) -> None:
     ]  # fmt: skip
 
 
+def test_keys_of_a_deployment_stay_out(app: Path) -> None:
+    before = list(app_files(app))
+    for name in ("keys/edge.json", "deployed/keys/edge.json", "deployed/secrets.yaml"):
+        (app / name).parent.mkdir(parents=True, exist_ok=True)
+        (app / name).write_text("{}")
+    assert list(app_files(app)) == before
+
+
 def test_a_file_says_what_else_stays_out(app: Path) -> None:
     (app / ".containerignore").write_text("# recordings\n*.mp4\ninner/\n")
     assert list(app_files(app)) == ["app.yaml", "ops.py", "data/model.bin"]
