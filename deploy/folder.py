@@ -27,8 +27,8 @@ _USUAL: Final = (
 def copy_app(folder: Path, target: Path) -> int:
     """Copy what the app in `folder` needs to `target`, a new folder; return its bytes.
 
-    Left out are tests, runs, hidden files, the README, keys, and what `.containerignore` names. Raises
-    HoloflowError where that is too much.
+    Left out are tests, runs, hidden files, the README, keys, and what `.containerignore` names.
+    Raises HoloflowError where that is too much.
     """
     files = list(app_files(folder))
     total = sum((folder / name).stat().st_size for name in files)
