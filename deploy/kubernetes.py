@@ -65,6 +65,16 @@ def kubernetes(
     return _stream(documents, heading)
 
 
+def surprises(deployment: Deployment) -> list[str]:
+    """Return what the manifest does not bring with it, a sentence each."""
+    return [
+        f"{service.name}: no Pod gets {path} by itself; a device plugin of the cluster offers it "
+        "as a resource, which then goes under limits:"
+        for service in deployment.services
+        for path in service.devices
+    ]
+
+
 def secrets(deployment: Deployment, files: Mapping[str, str]) -> str:
     """Return the Secrets of `deployment` from its key files by service."""
     documents: list[Data] = [

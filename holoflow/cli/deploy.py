@@ -103,7 +103,7 @@ def kubernetes(
     metrics: _Metrics = False,
 ) -> None:
     """Write Kubernetes manifests with a Pod for each fragment, or host of the app."""
-    from holoflow.deploy.kubernetes import kubernetes
+    from holoflow.deploy.kubernetes import kubernetes, surprises
     from holoflow.deploy.split import in_containers
 
     mount = _mount(source)
@@ -116,6 +116,8 @@ def kubernetes(
         storage=None if storage is None else _size(storage),
     )
 
+    for surprise in surprises(deployment):
+        say(f"note: {surprise}")
     _finish(deployment, {"app.yaml": text}, _in_secrets, output)
 
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from support.deployable import in_a_row
 
-from holoflow.deploy.kubernetes import kubernetes, read_secrets, secrets
+from holoflow.deploy.kubernetes import kubernetes, read_secrets, secrets, surprises
 from holoflow.deploy.services import Mount, Run
 from holoflow.deploy.split import in_containers
 from holoflow.errors import HoloflowError
@@ -105,6 +105,11 @@ def test_input_can_be_read():
     pod = read(in_a_row(), source=Mount(Path("/data/a.mp4"), "/input/a.mp4"))["Pod", "view"]
     assert volume(pod, "input") == ("/input/a.mp4", {"hostPath": {"path": "/data/a.mp4"}})
     assert pod["spec"]["containers"][0]["volumeMounts"][-1]["readOnly"] is True
+
+
+def test_cameras_are_told_of():
+    (told,) = surprises(in_containers(in_a_row(), Run()))
+    assert told.startswith("source: no Pod gets /dev/video0")
 
 
 @pytest.mark.parametrize(
