@@ -43,6 +43,8 @@ from holoflow.plan.simulate.profile import joined, read_profile
 OPERATORS = Path(__file__).with_name("predicted") / "operators.py"
 DELAY = 0.00005
 """Seconds from namespace to namespace."""
+BURST, QUEUE = "256kb", "4mb"
+"""Of the cables: such that they carry what they should, and lose nothing."""
 BITS = {"1gbit": 1e9, "200mbit": 2e8, "100mbit": 1e8, "50mbit": 5e7}
 
 shown = Console(stderr=True, highlight=False)
@@ -114,7 +116,7 @@ def compare(case: Case, folder: Path, seconds: float) -> list[Compared]:
                     shown.print(f"{case.name}: {apart} hosts, {bandwidth}", style="dim")
                     load_before = os.getloadavg()[0]
                     for host in started:
-                        host.cable.limit(bandwidth, queue="512kb")
+                        host.cable.limit(bandwidth, burst=BURST, queue=QUEUE)
                     measured = run(case, places, by_name, seconds)
                 speed, limit = predicted(case, places, bandwidth or "1gbit", profile, folder)
                 real = speed_of(measured)

@@ -10,7 +10,8 @@ from rich.text import Text
 from holoflow.cli import sections, text
 from holoflow.cli.tables import table
 from holoflow.flow.report.measures import rate_in
-from holoflow.plan.simulate.profile import overhead_of, pace_of
+from holoflow.plan.simulate.demands import overhead_of
+from holoflow.plan.simulate.profile import pace_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

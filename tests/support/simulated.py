@@ -28,7 +28,7 @@ def exponential(mean: float, seed: int = 0) -> Histogram:
 def stage(name: str, times: float | Histogram = 0.0, process: str = "p", **others: Any) -> Any:
     """Return a stage of one operator, which sleeps rather than works unless `cores` says so."""
     held = times if isinstance(times, Histogram) else always(times)
-    work = Work(name, held, others.pop("cores", 0.0), others.pop("passes", 1.0))
+    work = Work(name, held, others.pop("cores", 0.0))
     return StageModel(name, process, (work,), **others)
 
 

@@ -11,6 +11,7 @@ from holoflow.errors import HoloflowError
 from holoflow.plan.plan import Plan, PlannedFlow, Process, Stage
 from holoflow.plan.planner import plan
 from holoflow.plan.simulate.costs import Costs
+from holoflow.plan.simulate.demands import cores_of, link_name, overhead_of, waiting_for_core
 from holoflow.plan.simulate.model import (
     Carriage,
     FlowModel,
@@ -20,13 +21,7 @@ from holoflow.plan.simulate.model import (
     StageModel,
     Work,
 )
-from holoflow.plan.simulate.profile import (
-    Profile,
-    cores_of,
-    link_name,
-    overhead_of,
-    pace_of,
-)
+from holoflow.plan.simulate.profile import Profile, pace_of
 from holoflow.plan.stages import fragment_of
 
 FRAMING = 1538 / 1448
@@ -141,7 +136,8 @@ def _stage(
         if pace is not None and index == 0 and books.live:
             times = type(times)()  # it waits for its device, in a thread of its own
         passes = min(own.sent / own.frames, 1.0)
-        work.append(Work(name, times, cores_of(profile, name), passes))
+        factor = 1 - waiting_for_core(profile, name)
+        work.append(Work(name, times, cores_of(profile, name), factor, passes))
     optional: frozenset[str] = frozenset()
     if first.sync is not None:
         ports = first.cls.ports().inputs  # type: ignore[attr-defined]

@@ -14,8 +14,8 @@ _BLOCK = 1024
 class Draws:
     """Times as a histogram has them: the k-th is the same, whatever else is simulated."""
 
-    def __init__(self, times: Histogram, seed: str) -> None:
-        """Draw from `times`; all 0 where it is empty."""
+    def __init__(self, times: Histogram, seed: str, factor: float = 1.0) -> None:
+        """Draw from `times`, each times `factor`; all 0 where it is empty."""
         self._random = np.random.default_rng(Random(seed).getrandbits(64))  # noqa: S311
         bins = [(low, high, count) for low, high, count in times.bins()]
         self._next = 0
@@ -29,7 +29,7 @@ class Draws:
         values = np.clip(middles, times.min, times.max)
         mean = float((values * counts).sum() / counts.sum())
         # The middles of bins are off by up to 1%; the mean is known exactly.
-        self._values = values * (times.mean / mean if mean > 0 else 1.0)
+        self._values = values * factor * (times.mean / mean if mean > 0 else 1.0)
         self._shares = counts / counts.sum()
 
     def __call__(self) -> float:

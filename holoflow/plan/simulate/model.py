@@ -15,9 +15,11 @@ class Work:
 
     operator: str
     times: Histogram
-    """Seconds that a call takes, given all the cores that it wants."""
+    """Seconds that a call takes."""
     cores: float = 1.0
     """Cores that a call keeps busy; less than 1 where it sleeps or waits for a device."""
+    factor: float = 1.0
+    """What `times` are multiplied by, to have those of a call with all the cores that it wants."""
     passes: float = 1.0
     """Messages for each call that go on to the next operator of the stage, 0 to 1."""
 

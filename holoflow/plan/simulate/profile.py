@@ -10,7 +10,6 @@ from holoflow.app.report import short
 from holoflow.errors import HoloflowError
 from holoflow.flow.books import FlowBooks, OperatorBooks, Snapshot
 from holoflow.flow.merge import merge
-from holoflow.plan.simulate.costs import Costs, LinkName
 
 _PACED = 0.01
 """Share of the time for which a source with a pace of its own holds frames back, at least."""
@@ -18,8 +17,6 @@ _HELD = 0.05
 """Share of the time for which a queue behind it was full from which it could have gone faster."""
 _CROWDED = 0.1
 """Share of the time in which threads wait for a core from which working times are too long."""
-_BACKGROUND = 0.1
-"""Share of a core that a process keeps busy besides all calls; the rest is taken to be theirs."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +98,8 @@ def _notes(snapshot: Snapshot) -> list[str]:
     crowded = max((f.machine.crowded or 0.0 for f in snapshot.fragments), default=0.0)
     if crowded > _CROWDED:
         notes.append(
-            f"in the run, threads had to wait for a core {crowded:.0%} of the time: working "
-            "times hold some of that, and more cores would do better than is said here"
+            f"in the run, threads had to wait for a core {crowded:.0%} of the time; that is taken "
+            "out of the working times. If other programs need cores, too, --cores says what is left"
         )
     gil = max((f.machine.gil or 0.0 for f in snapshot.fragments), default=0.0)
     if gil > _CROWDED:
@@ -137,67 +134,3 @@ def pace_of(profile: Profile, name: str) -> tuple[float | None, str]:
             f"all it can; --rate {name}=30hz says what it gives"
         )
     return rate, ""
-
-
-def cores_of(profile: Profile, name: str) -> float:
-    """Return how many cores a call of an operator keeps busy.
-
-    That is the sampled share of its stage; a heavy operator (inference) also works in threads
-    of its library's own, which have what is left of the CPU time of the process.
-    """
-    books = profile.operators[name]
-    share = 1.0 if books.cpu is None else books.cpu
-    if not books.heavy:
-        return share
-    for process in profile.snapshot.fragments:
-        names = process.name.split("+")
-        if books.fragment in names and process.seconds > 0:
-            own = [b for b in profile.operators.values() if b.fragment in names]
-            known = sum(b.busy * (1.0 if b.cpu is None else b.cpu) for b in own)
-            heavy = sum(b.busy for b in own if b.heavy)
-            rest = process.machine.cpu - known - _BACKGROUND * process.seconds
-            if heavy > 0:
-                return min(share + max(rest, 0.0) / heavy, float(process.machine.cores))
-    return share
-
-
-def overhead_of(profile: Profile, name: str, costs: Costs) -> tuple[float, bool]:
-    """Return the seconds that a call of the operator's stage takes besides its operators' work.
-
-    Also whether they were measured in the run; if not, they are those of `costs`.
-    """
-    fragment = profile.operators[name].fragment
-    for process in profile.snapshot.fragments:
-        names = process.name.split("+")
-        ticks = sum(w.busy for w in profile.snapshot.workers if w.fragment == process.name)
-        if fragment in names and ticks > 0:
-            own = [books for books in profile.operators.values() if books.fragment in names]
-            calls = sum(books.frames for books in own if books.stage.split("+")[0] == books.name)
-            spent = ticks - sum(books.busy for books in own) - _linking(profile, own, costs)
-            return max(spent / max(calls, 1), costs.overhead), True
-    return costs.overhead, False
-
-
-def _linking(profile: Profile, own: Sequence[OperatorBooks], costs: Costs) -> float:
-    """Return the seconds that stages spent on links in the run."""
-    names = {books.name for books in own}
-    spent = 0.0
-    for books in profile.flows.values():
-        kind = link_name(books.link, across=False, encrypt=False)
-        if kind is None or books.size is None:
-            continue
-        link = costs.links[kind]
-        if books.producer in names:
-            spent += books.sent * link.send.at(books.size)
-        if books.consumer in names:
-            spent += books.delivered * link.receive.at(books.size)
-    return spent
-
-
-def link_name(link: str, *, across: bool, encrypt: bool) -> LinkName | None:
-    """Return the name under which a flow's link has its costs; None where it has none."""
-    if link == "shared_memory":
-        return "shared_memory"
-    if link == "zeromq":
-        return ("zeromq_encrypted" if encrypt else "zeromq") if across else "zeromq_local"
-    return None

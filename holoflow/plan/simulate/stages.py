@@ -91,7 +91,9 @@ class Stage:
         self.events = events
         self.outputs = list(outputs)
         self._ways = ways
-        self._draws = [Draws(work.times, f"{seed} {work.operator}") for work in model.work]
+        self._draws = [
+            Draws(work.times, f"{seed} {work.operator}", work.factor) for work in model.work
+        ]
         self._passes = [Share(work.passes) for work in model.work]
         self._unsent: deque[tuple[list[Queue], float, Ways]] = deque()
         """What the last call gave besides its first messages: each waits for room."""

@@ -13,8 +13,9 @@ from holoflow.flow.books import WorkerBooks
 from holoflow.flow.histogram import Histogram
 from holoflow.plan.simulate.build import Setting, build
 from holoflow.plan.simulate.costs import Costs, Line, LinkCosts
+from holoflow.plan.simulate.demands import cores_of, overhead_of, own_share
 from holoflow.plan.simulate.prediction import predict, predictions
-from holoflow.plan.simulate.profile import cores_of, joined, overhead_of, pace_of, read_profile
+from holoflow.plan.simulate.profile import joined, pace_of, read_profile
 
 NOTHING = LinkCosts(*(Line(0.0, 0.0) for _ in range(5)))
 COSTS = Costs(
@@ -151,6 +152,30 @@ class TestModel:
         assert overhead_of(idle, "detect", COSTS) == (1e-5, False)
         odd = read_profile(watched(workers=(WorkerBooks("watch", "w", 1.0),)), app)
         assert overhead_of(odd, "detect", COSTS) == (1e-5, True)
+
+    def test_waiting_for_a_core_is_taken_out_of_working_times(self, app):
+        """Its threads ran 6 s and waited 2 s for a core: of 20 ms, 5 were such."""
+        (process,) = watched().fragments
+        machine = replace(process.machine, crowded=0.25)
+        crowded = watched(fragments=(replace(process, machine=machine),))
+        spun = replaced(replaced(crowded, "detect", cpu=0.75), "screen", cpu=0.3)
+        profile = read_profile(replace(spun, workers=()), app)
+        model = build(app, HERE, profile, COSTS, SETTING)
+        (work,) = next(stage.work for stage in model.stages if stage.name == "detect")
+        assert work.factor == pytest.approx(0.75)
+        assert work.cores == pytest.approx(1.0)
+        # of who sleeps or waits for a device it cannot be told
+        (work,) = next(stage.work for stage in model.stages if stage.name == "screen")
+        assert (work.factor, work.cores) == (1.0, pytest.approx(0.3))
+        assert "25%" in profile.notes[0]
+
+    def test_what_its_stage_computes_besides_is_not_the_operators(self, app):
+        """Of 6.3 s in which its stage was at work it computed half, 0.3 s beside the operator."""
+        own = watched().operators[1]
+        workers = (WorkerBooks("watch", "w", sum(b.busy for b in watched().operators) + 90 * 0.01),)
+        share = (0.5 * (own.busy + 0.3) - 0.3) / own.busy
+        profile = read_profile(replaced(watched(workers=workers), "detect", cpu=0.5), app)
+        assert own_share(profile, "detect") == pytest.approx(share)
 
     def test_heavy_operator_has_what_its_library_used(self, app):
         busy = 300 * WORKING["detect"]
