@@ -43,8 +43,8 @@ from holoflow.plan.simulate.profile import joined, read_profile
 OPERATORS = Path(__file__).with_name("predicted") / "operators.py"
 DELAY = 0.00005
 """Seconds from namespace to namespace."""
-BURST, QUEUE = "256kb", "4mb"
-"""Of the cables: such that they carry what they should, and lose nothing."""
+BURSTS = {"1gbit": "256kb", "200mbit": "32kb", "100mbit": "16kb", "50mbit": "16kb"}
+"""What cables let through at once: as little as goes with timers that carry the rest at its rate."""
 BITS = {"1gbit": 1e9, "200mbit": 2e8, "100mbit": 1e8, "50mbit": 5e7}
 
 shown = Console(stderr=True, highlight=False)
@@ -116,7 +116,7 @@ def compare(case: Case, folder: Path, seconds: float) -> list[Compared]:
                     shown.print(f"{case.name}: {apart} hosts, {bandwidth}", style="dim")
                     load_before = os.getloadavg()[0]
                     for host in started:
-                        host.cable.limit(bandwidth, burst=BURST, queue=QUEUE)
+                        host.cable.limit(bandwidth, burst=BURSTS[bandwidth], queue="4mb")
                     measured = run(case, places, by_name, seconds)
                 speed, limit = predicted(case, places, bandwidth or "1gbit", profile, folder)
                 real = speed_of(measured)

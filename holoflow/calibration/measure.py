@@ -15,6 +15,7 @@ from holoflow.assets.cache import cache_folder
 from holoflow.calibration.reckoning import Trial, reckon
 from holoflow.calibration.trial import run_trial
 from holoflow.errors import HoloflowError
+from holoflow.flow.books import Snapshot
 from holoflow.plan.simulate.costs import Costs, LinkName, plain_costs, read_costs
 from holoflow.plan.simulate.measured import MEASURED
 
@@ -23,6 +24,8 @@ SIZES: Final = (1_000, 4_000_000)
 CALM: Final = 50.0
 """Messages a second at which nothing waits."""
 SECONDS: Final = 2.0
+REPEATS: Final = 2
+"""Runs as fast as it goes, of which the fastest counts."""
 
 
 def costs_file() -> Path:
@@ -47,6 +50,10 @@ def known_costs() -> Costs:
         ) from None
 
 
+def _came(snapshot: Snapshot) -> int:
+    return snapshot.operator("receive").frames
+
+
 def calibrate(tell: Callable[[str], None]) -> Costs:
     """Measure the links of this machine, and keep what was found; takes about two minutes.
 
@@ -60,11 +67,14 @@ def calibrate(tell: Callable[[str], None]) -> Costs:
         def trial(link: LinkName | None, size: int) -> Trial:
             where = link or "one process"
             tell(f"{where.replace('_', ' ')}, {size:,} bytes")
-            full, calm = (
-                run_trial(folder / f"{where}-{size}-{rate:g}", link, size, rate, SECONDS)
-                for rate in (0.0, CALM)
-            )
-            return Trial(size, full, calm)
+
+            def run(rate: float, number: int = 0) -> Snapshot:
+                own = folder / f"{where}-{size}-{rate:g}-{number}"
+                return run_trial(own, link, size, rate, SECONDS)
+
+            # Other programs make it slower, and nothing makes it faster.
+            full = max((run(0.0, number) for number in range(REPEATS)), key=_came)
+            return Trial(size, full, run(CALM))
 
         alone = trial(None, SIZES[0])
         for link in links:
