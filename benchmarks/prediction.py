@@ -44,7 +44,7 @@ OPERATORS = Path(__file__).with_name("predicted") / "operators.py"
 DELAY = 0.00005
 """Seconds from namespace to namespace."""
 BURSTS = {"1gbit": "256kb", "200mbit": "32kb", "100mbit": "16kb", "50mbit": "16kb"}
-"""What cables let through at once: as little as goes with timers that carry the rest at its rate."""
+"""What cables let through at once: as little as timers allow that carry the rest at its rate."""
 BITS = {"1gbit": 1e9, "200mbit": 2e8, "100mbit": 1e8, "50mbit": 5e7}
 
 shown = Console(stderr=True, highlight=False)
