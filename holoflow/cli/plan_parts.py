@@ -46,16 +46,16 @@ def parts(
         yield from (sections.said(f"  {line}") for line in _fragments(best))
     yield Text("")
     yield sections.heading("slowest path, and frames at the slowest sink")
-    rows = [_measured_row(profile), *(_row(prediction, setting) for prediction in found[:SHOWN])]
+    rows = [_measured_row(profile), *map(_row, found[:SHOWN])]
     yield table(_WAYS, rows, width)
     if len(found) > SHOWN:
         yield Text(f"and {len(found) - SHOWN} more ways, with --json")
     yield Text("")
     yield sections.heading("what is used most, in the best one")
     yield table(
-        ((0, "operator"), (0, "used")),
+        ((0, "what"), (0, "used")),
         [
-            {"operator": f"{r.kind} {r.name}", "used": text.percent(r.used)}
+            {"what": f"{r.kind} {r.name}", "used": text.percent(r.used)}
             for r in best.outcome.resources[:_RESOURCES]
         ],
         width,
@@ -195,8 +195,7 @@ def _where(places: Mapping[str, str]) -> str:
     return " | ".join("+".join(fragments) for fragments in hosts.values()) or "one process"
 
 
-def _row(prediction: Prediction, setting: Setting) -> dict[str, str]:
-    del setting
+def _row(prediction: Prediction) -> dict[str, str]:
     path = prediction.path
     where = _where(prediction.places)
     if prediction.app.fragments and all(n.startswith("part-") for n in prediction.app.fragments):

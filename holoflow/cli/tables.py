@@ -17,7 +17,10 @@ Columns: TypeAlias = Sequence[tuple[int, str]]
 Cell: TypeAlias = "str | Text"
 """Text is shown as it is, with its styles."""
 
-_WORDS = frozenset({"operator", "flow", "dropped", "path", "thread", "budget", "", "verdict"})
+_WORDS = frozenset(
+    {"operator", "flow", "dropped", "path", "thread", "budget", "", "verdict", "placement"}
+    | {"limited by", "what"}
+)
 """Columns of words, which begin at the left; numbers end at the right."""
 _WAYS = frozenset({"path", "budget"})
 """Columns of words whose beginning and end say most."""

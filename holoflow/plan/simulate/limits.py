@@ -47,19 +47,18 @@ def limit(model: Model, outcome: Outcome) -> Limit:
         first = min(full, key=lambda resource: (_RANKS[resource.kind], -resource.used))
         words = _WORDS[first.kind].format(name=first.name)
         return Limit(first.kind, first.name, first.used, f"{words} ({first.used:.0%})")
-    busiest = outcome.resources[0] if outcome.resources else None
-    beside = "" if busiest is None else f"; busiest: {_said(busiest)}"
+    busiest = _said(outcome.resources[0]) if outcome.resources else "nothing busy"
     late = _late(model, outcome)
     if late is None:
-        return Limit("pace", "", 0.0, f"the pace of the sources{beside}")
-    words = f"queues too short for how times vary, or for the way to another host{beside}"
+        return Limit("pace", "", 0.0, f"the pace of the sources ({busiest})")
+    words = f"{busiest}, and queues too short for how times vary, or for the way to another host"
     return Limit("queue", late, 0.0, words)
 
 
 def _said(resource: Resource) -> str:
     what = {"stage": "", "workers": "workers of ", "cores": "cores of ", "link": "link of "}
     kind = what.get(resource.kind, "network ")
-    return f"{kind}{resource.name} {resource.used:.0%}"
+    return f"{kind}{resource.name} {resource.used:.0%} busy"
 
 
 def _late(model: Model, outcome: Outcome) -> str | None:

@@ -1,6 +1,7 @@
 """`holoflow plan`."""
 
 import json
+import re
 
 import pytest
 from support.planned import watched, write_app
@@ -83,6 +84,14 @@ class TestPlan:
 
 @pytest.mark.usefixtures("folder")
 class TestMistakes:
+    def test_report_of_before_sizes_were_taken_is_read_and_told(self, folder):
+        file = folder / "run" / "report.json"
+        file.write_text(re.sub(r', "size": 50000\.0', "", file.read_text()))
+        done = invoke("watch", "--profile", "run", "--hosts", "2")
+        assert done.exit_code == 2
+        assert "how large the messages of camera.out -> detect.x are" in done.output
+        assert invoke("whole", "--profile", "run").exit_code == 0
+
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
