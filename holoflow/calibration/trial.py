@@ -8,16 +8,15 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from holoflow.errors import HoloflowError
 from holoflow.flow.books import Snapshot
-from holoflow.flow.merge import merge
 from holoflow.flow.report.run_report import read_report
 from holoflow.link.keys import KeyStore
 from holoflow.plan.simulate.costs import LinkName
+from holoflow.plan.simulate.profile import joined
 
 QUEUE = 8
 _HOSTS = {"sending": "there", "receiving": "here"}
@@ -51,8 +50,7 @@ def run_trial(
     runs = [folder / f"run-{number}" for number in range(len(parts))]
     commands = [_command(folder, run, seconds, part) for run, part in zip(runs, parts, strict=True)]
     _run(commands, environment)
-    snapshots = [read_report(run).snapshot for run in runs]
-    return merge([_renamed(snapshot, snapshots[0].run) for snapshot in snapshots])
+    return joined([read_report(run).snapshot for run in runs])
 
 
 def _app(link: LinkName | None, size: int, rate: float) -> dict[str, Any]:
@@ -110,8 +108,3 @@ def _run(commands: Sequence[Sequence[str]], environment: dict[str, str]) -> None
             if program.poll() is None:
                 program.kill()
                 program.wait()
-
-
-def _renamed(snapshot: Snapshot, run: str) -> Snapshot:
-    """Return a snapshot as one of the same run: each host's command names its own."""
-    return replace(snapshot, run=run)

@@ -32,8 +32,37 @@ class Profile:
 
 
 def joined(snapshots: Sequence[Snapshot]) -> Snapshot:
-    """Return the run of which each host has left a part."""
-    return merge([replace(snapshot, run=snapshots[0].run) for snapshot in snapshots])
+    """Return the run of which each host has left a part.
+
+    Of a flow between two hosts both know all counts; they are taken from the sender's, which
+    knows sizes, too.
+    """
+    if len(snapshots) == 1:
+        return snapshots[0]
+    teller: dict[tuple[str, str], int] = {}
+    for number, snapshot in enumerate(snapshots):
+        for books in snapshot.flows:
+            if books.size is not None:
+                teller[books.source, books.target] = number
+            else:
+                teller.setdefault((books.source, books.target), number)
+    return merge(
+        [
+            replace(
+                snapshot,
+                run=snapshots[0].run,
+                flows=tuple(
+                    books if teller[books.source, books.target] == number else _uncounted(books)
+                    for books in snapshot.flows
+                ),
+            )
+            for number, snapshot in enumerate(snapshots)
+        ]
+    )
+
+
+def _uncounted(books: FlowBooks) -> FlowBooks:
+    return replace(books, sent=0, delivered=0, dropped={}, waiting=0, size=None)
 
 
 def read_profile(snapshot: Snapshot, app: App) -> Profile:

@@ -106,9 +106,16 @@ class TestPredictions:
         assert (("camera",), ("detect", "screen")) in parts
         assert (("camera",), ("detect",), ("screen",)) in parts
 
-    def test_two_runs_of_two_hosts_are_one(self):
-        first, second = watched(), replace(watched(), run="other")
-        assert joined([first, second]).operator("detect").frames == 600
+    def test_run_of_two_hosts_is_one(self):
+        """Both ends know how many messages crossed, and only the sender how large they were."""
+        operators, flows = watched().operators, watched().flows
+        sender = watched(operators=operators[:1], flows=flows[:1])
+        blind = replace(flows[0], size=None)
+        receiver = watched(run="other", operators=operators[1:], flows=(blind, flows[1]))
+        for both in ((sender, receiver), (receiver, sender)):
+            made = {books.name: books for books in joined(both).flows}
+            assert [(b.sent, b.delivered, b.size) for b in made.values()] == [(300, 300, 5e4)] * 2
+        assert {books.name for books in joined(both).operators} == set(WORKING)
 
 
 class TestModel:
