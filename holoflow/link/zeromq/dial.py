@@ -185,7 +185,9 @@ class Dial:
                         "`holoflow keys list` here", self._flow, self._who,
                     )  # fmt: skip
             elif event == Event.DISCONNECTED and self._greeted:
-                self._drop("the connection broke")
+                self._read()  # first what it has said: that it takes nothing more, for instance
+                if self._greeted:
+                    self._drop("the connection broke")
             if self._monitor is None:
                 return
 

@@ -61,6 +61,8 @@ class ZeroMQInlet:
         self._clock = ClockOffset()
         self._sleeping = False
         self._telling = False
+        self._answered = False
+        """Whether the peer has heard that it is welcome, and with that how far this end is."""
         self._flow = f"{linked.flow.source} -> {linked.flow.target}"
 
     # -- from the stage's thread
@@ -117,7 +119,7 @@ class ZeroMQInlet:
     @property
     def lacks(self) -> str:
         """Say that the sender is not there; empty where it is, or is not needed any more."""
-        if self.peer is not None or self.receiving.ended:
+        if (self.peer is not None and self._answered) or self.receiving.ended:
             return ""
         return f"no link from {self.linked.source} for {self._flow}: it has not come yet"
 
@@ -128,7 +130,7 @@ class ZeroMQInlet:
         before = self.receiving.sender
         if before is None or before.ledger != hello.ledger:
             self._clock = ClockOffset()
-        self.peer = peer
+        self.peer, self._answered = peer, False
         answer = self.receiving.greet(hello, time.monotonic(), time.monotonic_ns())
         peer.send(handshake.welcome(answer))
         _log.info("%s: linked to %s", self._flow, self.linked.source)
@@ -141,7 +143,8 @@ class ZeroMQInlet:
         return why
 
     def learn(self, state: State, heard: int) -> None:
-        """Take what the peer says of itself."""
+        """Take what the peer says of itself, which it does first when it has been welcomed."""
+        self._answered = True
         if state.asked:
             self._clock.add(state.asked, state.heard, state.told, heard)
         self.receiving.learn(state, time.monotonic())

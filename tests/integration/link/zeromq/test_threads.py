@@ -5,6 +5,7 @@ import threading
 from dataclasses import replace
 
 import pytest
+import zmq
 from support.ends import Sender, eventually
 from support.pairs import KINDS, QUICK, Pair
 from support.wires import linked
@@ -21,7 +22,9 @@ from holoflow.flow.ledger import (
     waiting,
 )
 from holoflow.link.keys import KeyStore
-from holoflow.link.zeromq import Address, AppIdentity, ZeroMQ
+from holoflow.link.zeromq import Address, AppIdentity, ZeroMQ, frames, handshake
+from holoflow.link.zeromq.counts import HALF
+from holoflow.link.zeromq.handshake import Hello
 
 
 @pytest.fixture
@@ -462,3 +465,19 @@ def test_closing_takes_no_longer_than_it_may(pairs, caplog):
     pair.open.remove(pair.edge)
     pair.edge.close(0.2)
     assert "has not confirmed what was sent to it" in caplog.text
+
+
+def test_a_sender_is_there_once_it_has_heard_that_it_is_welcome(tmp_path):
+    # Who only comes to say that nothing more is taken must not go before that was heard.
+    hello = Hello("app", "digest", 0, "camera.out", "view.image", "x", 1, 0, [0] * HALF)
+    with Pair(tmp_path, "tcp") as pair, zmq.Context() as context:
+        pair.start_screen()
+        pair.screen.accept()
+        with context.socket(zmq.DEALER) as sender:
+            sender.linger = 0
+            sender.connect(pair.endpoint)
+            sender.send(handshake.hello(hello))
+            assert sender.recv()[0] == frames.WELCOME
+            assert "no link from edge" in pair.screen.waits_for()
+            sender.send(frames.state(frames.State(0, 0, 0, False)))
+            eventually(lambda: not pair.screen.waits_for())
