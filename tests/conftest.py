@@ -12,7 +12,10 @@ import shutil
 import pytest
 from support import containers, hosts
 
-NEEDS = {"browser": ["chromium"], "compiler": ["cc"], "display": ["Xvfb", "_tkinter"]}
+NEEDS = {
+    "browser": ["chromium"], "compiler": ["cc"], "display": ["Xvfb", "_tkinter"],
+    "systemd_analyze": ["systemd-analyze"],
+}  # fmt: skip
 """Programs and modules that the fixtures of these names need."""
 ASKS = {"hosts": hosts.why_not, "containers": containers.why_not}
 """What says why the fixtures of these names cannot work here; empty where they can."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
@@ -72,7 +73,7 @@ class Workers:
         self._hand_out()
 
 
-class Stage:
+class Stage(ABC):
     """A chain of operators."""
 
     def __init__(
@@ -111,13 +112,13 @@ class Stage:
                 return False
         return True
 
+    @abstractmethod
     def can_work(self) -> bool:
         """Whether there is something to do."""
-        raise NotImplementedError
 
+    @abstractmethod
     def work(self) -> None:
         """Do one piece of work, and then tell the workers."""
-        raise NotImplementedError
 
     def run(self, seconds: float, core_seconds: float, then: Callable[[float], None]) -> None:
         """Be at work for so many seconds, part of them on a core.
