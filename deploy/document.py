@@ -18,6 +18,8 @@ Data: TypeAlias = Any
 
 _INDENT = 2
 _PLAIN = re.compile(r"[A-Za-z/.][A-Za-z0-9_./-]*|[0-9]+(s|m|Mi)")
+_BREAK = re.compile("[\n\x85\u2028\u2029]")
+"""What ends a line, and with it a comment, for one reader of YAML or another."""
 _WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 """What YAML 1.1, which container tools read, takes for something else than text."""
 
@@ -63,7 +65,7 @@ def _styled(data: Data, depth: int) -> Data:
 
 
 def _lines(comment: str) -> list[str]:
-    return [printable(line) for line in comment.split("\n")]
+    return [printable(line) for line in _BREAK.split(comment)]
 
 
 def _text(text: str) -> str:

@@ -27,6 +27,12 @@ def test_all_readers_take_it_the_same_way(data, heading):
     assert pyyaml.safe_load(text) == data
 
 
+@pytest.mark.parametrize("end", ["\n", "\x85", "\u2028", "\u2029"])
+def test_what_comes_after_a_line_is_still_a_comment(end):
+    text = to_yaml(commented({"a": 1}, {"a": f"x{end}b: 2"}), f"x{end}c: 3")
+    assert YAML(typ="safe", pure=True).load(text) == pyyaml.safe_load(text) == {"a": 1}
+
+
 def test_comments_stand_before_their_keys():
     inner = commented({"b": "x", "c": ["z"]}, {"c": "why\nand how"})
     data = commented({"a": inner, "d": 1}, {"d": "\nlast"})
