@@ -140,17 +140,14 @@ class SharedInlet:
     def _look_at(self, sample: Any) -> memoryview:
         """Return the bytes of `sample`, which is kept as long as anybody looks at them."""
         start = layout.aligned(sample.payload_ptr)
-        size = sample.payload().len() - (start - sample.payload_ptr)
+        size = sample.header.number_of_elements - (start - sample.payload_ptr)
         if size > SMALL:
             try:
                 held = Held(sample, self._tokens)
                 return held.array(start, (size,), _OCTET, read_only=True).data
             except IndexError:  # so many are kept that this one must be given back at once
                 pass
-        copied = np.empty(size, _OCTET)
-        ctypes.memmove(copied.ctypes.data, start, size)
-        copied.flags.writeable = False
-        return copied.data
+        return memoryview(ctypes.string_at(start, size))
 
     def _lose(self, newest: int) -> None:
         """Book all up to `newest`: it has not come and never will."""

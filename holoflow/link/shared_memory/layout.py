@@ -11,10 +11,10 @@ outlet, a loaned array can lie where the first buffer begins before anything els
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from holoflow.errors import HoloflowError
 
@@ -53,28 +53,35 @@ def place(sizes: Iterable[int], at: int) -> tuple[list[tuple[int, int]], int]:
     return places, aligned(at)
 
 
-def pack_prefix(
-    sender: int, flows: Iterable[tuple[int, int]], tail: int, buffers: int, head: int
-) -> bytes:
-    """Return a prefix: `flows` are (number of the flow, number of the message or 0).
+def write(
+    memory: memoryview,
+    sender: int,
+    flows: Sequence[int],
+    places: Sequence[tuple[int, int]],
+    tail: int,
+    head: bytes,
+) -> None:
+    """Write what lies before and behind the buffers, which are at `places`, into `memory`.
 
-    `tail` is its place, `buffers` a count, `head` bytes; `sender` grows with each start of the
-    sending process.
+    `flows` are the number of a flow and that of its message, or 0, in turn. `tail` is a place;
+    `sender` grows with each start of the sending process.
     """
-    pairs = list(flows)
-    packed = [_FLOW.pack(*pair) for pair in pairs]
-    return b"".join(
-        [_PREFIX.pack(MAGIC, VERSION, len(pairs), sender, tail, buffers, head), *packed]
+    count = len(flows) // 2
+    _whole_prefix(count).pack_into(
+        memory, 0, MAGIC, VERSION, count, sender, tail, len(places), len(head), *flows
     )
+    for place, size in places:
+        _BUFFER.pack_into(memory, tail, place, size)
+        tail += _BUFFER.size
+    memory[tail : tail + len(head)] = head
 
 
-def pack_tail(places: Iterable[tuple[int, int]], head: bytes) -> bytes:
-    """Return what lies behind the buffers."""
-    return b"".join([*(_BUFFER.pack(*pair) for pair in places), head])
+@functools.cache
+def _whole_prefix(flows: int) -> struct.Struct:
+    return struct.Struct(_PREFIX.format + flows * "qq")
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A message in a sample."""
 
     sender: int
@@ -91,6 +98,7 @@ def read(memory: Any, flow: int) -> Found:
     Raises HoloflowError where they are none of this version, or reach beyond the sample.
     """
     view = memoryview(memory)
+    length = len(view)
     try:
         magic, version, flows, sender, tail, buffers, size = _PREFIX.unpack_from(view)
         if magic != MAGIC or version != VERSION:
@@ -99,16 +107,20 @@ def read(memory: Any, flow: int) -> Found:
                 f"version {VERSION}; run the same holoflow in all fragments"
             )
         number = 0
-        for index in range(flows):
-            which, its = _FLOW.unpack_from(view, _PREFIX.size + index * _FLOW.size)
+        for at in range(_PREFIX.size, _PREFIX.size + flows * _FLOW.size, _FLOW.size):
+            which, its = _FLOW.unpack_from(view, at)
             if which == flow:
                 number = its
     except struct.error:
         raise HoloflowError("a sample of shared memory is too short for its message") from None
     begin = tail + buffers * _BUFFER.size
     places = []
-    if begin + size <= len(view):
-        places = [_BUFFER.unpack_from(view, tail + i * _BUFFER.size) for i in range(buffers)]
-    if begin + size > len(view) or any(at + length > len(view) for at, length in places):
+    inside = begin + size <= length
+    if inside:
+        for at in range(tail, begin, _BUFFER.size):
+            place = _BUFFER.unpack_from(view, at)
+            places.append(place)
+            inside = inside and sum(place) <= length
+    if not inside:
         raise HoloflowError("a message reaches beyond its sample of shared memory")
     return Found(sender, number, bytes(view[begin : begin + size]), places)

@@ -12,33 +12,59 @@ import numpy as np
 import numpy.typing as npt
 
 from holoflow.errors import HoloflowError
+from holoflow.link.ends import Buffer
 from holoflow.link.shared_memory.held import Held, tokens
-from holoflow.link.shared_memory.layout import ALIGNMENT, aligned, prefix_size
+from holoflow.link.shared_memory.layout import aligned, prefix_size
 from holoflow.link.shared_memory.services import LOANS, Services
 
 LEAST: Final = 4096
 """Bytes below which a copy costs less than a loan."""
 
-Piece: TypeAlias = tuple[int, int]
-"""Address and size of some memory, in bytes."""
+Sample: TypeAlias = tuple[Any, int, memoryview]
+"""A sample to be written to, the address of the message in it, and the memory there."""
 
 
 class Loan(Held):
     """A sample that is going to be sent, and then one that has been: its array stays valid."""
 
-    def __init__(self, sample: Any, publisher: Any, size: int, under: deque[int]) -> None:
-        """Keep `sample` of `size` bytes; `publisher` keeps the memory where it is."""
-        super().__init__(sample, under)
-        self._publisher = publisher
-        self.start = aligned(sample.payload_ptr)
-        self.end = sample.payload_ptr + size
-        self.written: weakref.ref[npt.NDArray[Any]] | None = None
+    def __init__(
+        self, sample: Sample, size: int, first: int, publisher: Any, under: deque[int]
+    ) -> None:
+        """Keep `sample`, of whose `size` bytes those from `first` on are lent.
+
+        `publisher` keeps the memory where it is.
+        """
+        taken, self.start, self.memory = sample
+        super().__init__(taken, under)
+        self.publisher = publisher
+        self._written: weakref.ref[npt.NDArray[Any]] | None = None
+        self.size = size
+        self._first = first
+        self._lent = 0
+        self.sent = False
+
+    def lend(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+        """Return the array, by which `find` knows this loan."""
+        array = self.array(self.start + self._first, shape, dtype, read_only=False)
+        self._lent = array.nbytes
+        self._written = weakref.ref(array)
+        return array
+
+    def place(self, buffer: Buffer) -> int | None:
+        """Return where in the message the bytes of `buffer` lie; None if elsewhere."""
+        if owner_of(buffer) is not self:
+            return None
+        place: int = self._first
+        if buffer.nbytes != self._lent:
+            place = buffer.__array_interface__["data"][0] - self.start
+        return place
 
     def send(self, keeper: Any) -> None:
         """Send the sample; from now on it is `keeper`, a port of our own, who has it."""
+        self.sent = True
         self.sample.assume_init().send()
         self.sample = keeper.receive()
-        array = self.written() if self.written is not None else None
+        array = self._written() if self._written is not None else None
         if array is not None:
             array.flags.writeable = False
 
@@ -51,8 +77,6 @@ class Loans:
         self._publisher = publisher
         self._tokens = tokens(LOANS)
         self._first = prefix_size(flows)
-        # By the place of its array: what has been lent and neither sent nor forgotten.
-        self._lent: weakref.WeakValueDictionary[int, Loan] = weakref.WeakValueDictionary()
         self.keeper = services.subscriber(service, "loans", 1)
 
     def lend(
@@ -60,7 +84,7 @@ class Loans:
         shape: tuple[int, ...],
         dtype: np.dtype[Any],
         tail: int,
-        take: Callable[[int], Any],
+        take: Callable[[int], Sample],
     ) -> npt.NDArray[Any] | None:
         """Return an array in a sample that has room for `tail` bytes behind it.
 
@@ -68,37 +92,34 @@ class Loans:
         """
         if not self._tokens:
             return None
-        size = ALIGNMENT + self._first + aligned(math.prod(shape) * dtype.itemsize) + tail
+        size = self._first + aligned(math.prod(shape) * dtype.itemsize) + tail
         try:
-            loan = Loan(take(size), self._publisher, size, self._tokens)
+            loan = Loan(take(size), size, self._first, self._publisher, self._tokens)
         except (HoloflowError, IndexError):
             return None
-        address = loan.start + self._first
-        array = loan.array(address, shape, dtype, read_only=False)
-        loan.written = weakref.ref(array)
-        self._lent[address] = loan
-        return array
+        return loan.lend(shape, dtype)
 
-    def find(self, pieces: Sequence[Piece]) -> Loan | None:
-        """Take out the loan in which the largest of `pieces` lies; None where it is in none."""
-        if not self._lent or not pieces:
-            return None
-        largest, _ = max(pieces, key=lambda piece: piece[1])
-        loan = self._lent.pop(largest, None)  # mostly it is a whole array
-        if loan is not None:
-            return loan
-        for address, other in list(self._lent.items()):
-            if address <= largest < other.end:
-                return self._lent.pop(address, None)
+    def find(self, buffers: Sequence[Buffer]) -> Loan | None:
+        """Return the loan that has the largest of `buffers` and was not sent; None for none."""
+        largest = buffers[0] if len(buffers) == 1 else max(buffers, key=_size, default=None)
+        owner = owner_of(largest)
+        if isinstance(owner, Loan) and not owner.sent and owner.publisher is self._publisher:
+            return owner
         return None
+
+
+def owner_of(buffer: Buffer | None) -> Any:
+    """Return what has the memory of the array `buffer`; None where it is none, or has its own."""
+    while isinstance(buffer, np.ndarray):
+        buffer = buffer.base
+    return buffer
+
+
+def _size(buffer: Buffer) -> int:
+    size: int = memoryview(buffer).nbytes
+    return size
 
 
 def lendable(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
     """Whether an array of `shape` is worth a loan, and its dtype one that travels."""
     return dtype.kind in "biufc" and math.prod(shape) * dtype.itemsize >= LEAST
-
-
-def piece_of(array: npt.NDArray[Any]) -> Piece:
-    """Return where the bytes of `array` are."""
-    address: int = array.__array_interface__["data"][0]
-    return address, array.nbytes

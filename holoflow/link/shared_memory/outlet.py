@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import threading
 import time
 from collections.abc import Sequence
@@ -25,12 +24,15 @@ from holoflow.flow.recovery import producer_died
 from holoflow.link.ends import Buffer, LinkedFlow, Producer
 from holoflow.link.shared_memory import layout
 from holoflow.link.shared_memory.bell import DIRECT, MORE, ROOM, Bell
-from holoflow.link.shared_memory.loans import Loan, Loans, Piece, lendable, piece_of
+from holoflow.link.shared_memory.loans import Loan, Loans, Sample, lendable
 from holoflow.link.shared_memory.room import Room
 from holoflow.link.shared_memory.services import Services
 
 _LEAST_TAIL: Final = 4096
 """Bytes that a loan has behind its array, for the head and for small buffers."""
+
+_LONG: Final = 256 << 10
+"""Bytes of a copy for which other threads are let run: shorter ones take less time than that."""
 
 
 class SharedOutlet:
@@ -41,7 +43,8 @@ class SharedOutlet:
     ) -> None:
         """Send to `flows`. Raises HoloflowError where there is no shared memory to be had."""
         self._flows = list(flows)
-        self._ids = [f.number for f in flows]
+        self._numbers = [at for f in flows for at in (f.number, 0)]
+        """Of each flow, and of its message, in turn."""
         self._first = layout.prefix_size(len(flows))
         self._name = str(flows[0].flow.source)
         self._producer = producer
@@ -72,8 +75,8 @@ class SharedOutlet:
         with self._lock:
             numbers = self._admitted(numbers)
             if any(numbers) and self._publisher is not None:
-                arrays = [np.frombuffer(buffer, np.uint8) for buffer in buffers]
-                self._publish(numbers, head, [piece_of(array) for array in arrays])
+                self._numbers[1::2] = numbers
+                self._publish(head, buffers)
         for index, linked in enumerate(self._flows):
             row = linked.row
             if numbers[index]:
@@ -94,67 +97,56 @@ class SharedOutlet:
                 admitted[index] = 0
         return admitted
 
-    def _publish(self, numbers: Sequence[int], head: bytes, pieces: Sequence[Piece]) -> None:
-        """Put a message into a sample and send it; its buffers are `pieces` of memory."""
-        end = layout.tail_size(len(pieces), len(head))
-        self._tail = max(self._tail, 2 * end)
-        loan = self._loans.find(pieces) if self._loans is not None else None
-        if loan is not None and self._publish_loan(loan, numbers, head, pieces):
-            return
-        places, tail = layout.place([size for _, size in pieces], self._first)
-        sample = self._sample(layout.ALIGNMENT + tail + end)
-        start = layout.aligned(sample.payload_ptr)
-        for (address, size), (at, _) in zip(pieces, places, strict=True):
-            ctypes.memmove(start + at, address, size)  # without the interpreter's lock
-        self._frame(start, numbers, head, places, tail)
+    def _publish(self, head: bytes, buffers: Sequence[Buffer]) -> None:
+        """Put a message into a sample and send it."""
+        end = layout.tail_size(len(buffers), len(head))
+        if 2 * end > self._tail:
+            self._tail = 2 * end
+        if self._loans is not None:
+            loan = self._loans.find(buffers)
+            if loan is not None and self._publish_loan(loan, head, buffers):
+                return
+        places, tail = layout.place([buffer.nbytes for buffer in buffers], self._first)
+        sample, _, memory = self._sample(tail + end)
+        for (at, size), buffer in zip(places, buffers, strict=True):
+            _copy(memory[at : at + size], buffer)
+        layout.write(memory, self._sender, self._numbers, places, tail, head)
         sample.assume_init().send()
         if self._loans is not None:
             self._loans.keeper.receive()
 
-    def _publish_loan(
-        self, loan: Loan, numbers: Sequence[int], head: bytes, pieces: Sequence[Piece]
-    ) -> bool:
+    def _publish_loan(self, loan: Loan, head: bytes, buffers: Sequence[Buffer]) -> bool:
         """Send what lies in a loan already, the rest behind it; false where that is too much."""
         assert self._loans is not None  # noqa: S101 - for the type checker
-        start = loan.start
-        used = max(at + size for at, size in pieces if start <= at < loan.end) - start
+        lying = [loan.place(buffer) for buffer in buffers]
+        used = max(
+            at + buffer.nbytes for at, buffer in zip(lying, buffers, strict=True) if at is not None
+        )
         places, copied = [], []
-        for address, size in pieces:
-            if start <= address < loan.end:
-                places.append((address - start, size))
-                continue
-            (place,), used = layout.place([size], used)
-            places.append(place)
-            copied.append((place[0], address, size))
+        for at, buffer in zip(lying, buffers, strict=True):
+            if at is None:
+                ((at, _),), used = layout.place([buffer.nbytes], used)
+                copied.append((at, buffer))
+            places.append((at, buffer.nbytes))
         tail = layout.aligned(used)
-        if start + tail + layout.tail_size(len(pieces), len(head)) > loan.end:
+        if tail + layout.tail_size(len(buffers), len(head)) > loan.size:
             return False
-        for at, address, size in copied:
-            ctypes.memmove(start + at, address, size)
-        self._frame(start, numbers, head, places, tail)
+        for at, buffer in copied:
+            _copy(loan.memory[at : at + buffer.nbytes], buffer)
+        layout.write(loan.memory, self._sender, self._numbers, places, tail, head)
         loan.send(self._loans.keeper)
         return True
 
-    def _frame(
-        self, start: int, numbers: Sequence[int], head: bytes, places: Sequence[Piece], tail: int
-    ) -> None:
-        """Write what lies before and behind the buffers."""
-        flows = zip(self._ids, numbers, strict=True)
-        before = layout.pack_prefix(self._sender, flows, tail, len(places), len(head))
-        ctypes.memmove(start, before, len(before))
-        behind = layout.pack_tail(places, head)
-        ctypes.memmove(start + tail, behind, len(behind))
-
-    def _sample(self, size: int) -> Any:
+    def _sample(self, size: int) -> Sample:
         self._note_growth(size)
         try:
-            sample = self._publisher.loan_slice_uninit(size)
+            sample = self._publisher.loan_slice_uninit(size + layout.ALIGNMENT)
         except Exception as error:
             raise HoloflowError(
                 f"no shared memory for a message of {self._name} of {size / 1e6:.1f} MB: {error}"
             ) from error
-        self._room.claim(sample.payload_ptr, size, self._name)
-        return sample
+        start = layout.aligned(sample.payload_ptr)
+        return sample, start, self._room.claim(start, size, self._name)
 
     def _note_growth(self, size: int) -> None:
         if size > self._largest:  # maybe in a new segment, where the old one was
@@ -245,3 +237,11 @@ def has_room(linked: LinkedFlow, published: int) -> bool:
     row = linked.row
     left_out = row[SENT] - max(row[ARRIVED], published)
     return waiting(row) - left_out < linked.flow.queue
+
+
+def _copy(memory: memoryview, buffer: Buffer) -> None:
+    """Copy `buffer` into `memory`, which has as many bytes."""
+    if memory.nbytes < _LONG:
+        memory[:] = memoryview(buffer).cast("B")
+    else:
+        np.copyto(np.frombuffer(memory, np.uint8), np.frombuffer(buffer, np.uint8))

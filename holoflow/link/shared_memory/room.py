@@ -35,16 +35,17 @@ class Room:
         """Look for room in `memory`; `populate` has pages given, see `populate`."""
         self._memory = memory
         self._populate = populate_pages if populate is None else populate
-        self._claimed: dict[int, int] = {}
+        self._claimed: dict[int, memoryview] = {}
 
-    def claim(self, address: int, size: int, whose: str) -> None:
-        """Make sure that `size` bytes at `address` can be written to.
+    def claim(self, address: int, size: int, whose: str) -> memoryview:
+        """Return the memory at `address`, at least `size` bytes that can be written to.
 
-        Raises HoloflowError where that is not so; it says what is needed, and for `whose`
-        messages.
+        Raises HoloflowError where there is no room for them; it says what is needed, and for
+        `whose` messages.
         """
-        if self._claimed.get(address, 0) >= size:
-            return
+        claimed = self._claimed.get(address)
+        if claimed is not None and claimed.nbytes >= size:
+            return claimed
         left = free(self._memory)
         error = self._populate(address, size)
         if error in (errno.EINVAL, errno.ENOSYS):  # an older kernel
@@ -55,7 +56,9 @@ class Room:
                 f"{self._memory} has {left / 1e6:.1f} MB left; give it more (of a "
                 "container: --shm-size=2g), or send by `link: zeromq`"
             )
-        self._claimed[address] = size
+        claimed = memoryview((ctypes.c_uint8 * size).from_address(address)).cast("B")
+        self._claimed[address] = claimed
+        return claimed
 
     def forget(self) -> None:
         """Note that the memory is another from now on, at whatever address."""

@@ -20,6 +20,8 @@ DTYPES: dict[str, np.dtype[Any]] = {
 }  # fmt: skip
 """Little-endian, named as NumPy does: byte order (`|` where there is none), kind, bytes."""
 
+NAMES: dict[np.dtype[Any], str] = {dtype: name for name, dtype in DTYPES.items()}
+
 OCTET: np.dtype[Any] = np.dtype(np.uint8)
 """Of bytes that are no array."""
 

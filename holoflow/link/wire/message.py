@@ -6,8 +6,7 @@ import functools
 import struct
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from holoflow.extras import optional
 from holoflow.flow import carry
@@ -28,8 +27,7 @@ _PLAIN = frozenset({bool, int, str})
 _NONE_OF_THE_USERS = Types.of(())
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """A message that has come."""
 
     payload: Any

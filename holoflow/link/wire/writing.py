@@ -9,8 +9,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from holoflow.link.ends import Buffer
 from holoflow.link.wire import compression
-from holoflow.link.wire.arrays import DTYPES, flat, portable
+from holoflow.link.wire.arrays import NAMES, flat, portable
 from holoflow.link.wire.compression import Encoding
 from holoflow.link.wire.limits import (
     BUFFERS,
@@ -46,7 +47,7 @@ class Writer:
 
     def __init__(self, types: Types, encoding: Encoding) -> None:
         """Write values of `types`, their buffers as `encoding` says."""
-        self.buffers: list[memoryview] = []
+        self.buffers: list[Buffer] = []
         """What has not found room in the head, in the order of the values."""
         self._types = types
         self._compress = encoding.compress
@@ -83,15 +84,12 @@ class Writer:
         return [BYTES, len(value), self._buffer(np.frombuffer(value, np.uint8))]
 
     def _array(self, value: Any) -> list[Any]:
-        if (
-            type(value) is not np.ndarray
-            or value.dtype.str not in DTYPES
-            or value.ndim > DIMENSIONS
-        ):
+        name = NAMES.get(value.dtype) if type(value) is np.ndarray else None
+        if name is None or value.ndim > DIMENSIONS:
             value = portable(value)
-        dtype = value.dtype
+            name = value.dtype.str
         content = value.tobytes() if value.nbytes <= INLINE else self._buffer(value)
-        return [ARRAY, dtype.str, value.shape, content]
+        return [ARRAY, name, value.shape, content]
 
     def _pixels(self, image: Image) -> list[Any]:
         """Write the array of `image`, as JPEG where that is possible."""
@@ -106,7 +104,7 @@ class Writer:
     def _buffer(self, array: npt.NDArray[Any]) -> str:
         self._count(array.nbytes)
         if self._compress == "none":
-            self.buffers.append(flat(array).data)
+            self.buffers.append(flat(array))
             return compression.RAW
         codec, packed = compression.pack(flat(array), array.dtype)
         self.buffers.append(packed)

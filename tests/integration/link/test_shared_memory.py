@@ -175,30 +175,18 @@ def test_receivers_memory_cannot_be_written_to(one: Linked) -> None:
 
 
 def test_a_loaned_array_is_sent_where_it_lies(one: Linked, monkeypatch: Any) -> None:
-    copied = []
-    monkeypatch.setattr(outlet.ctypes, "memmove", _counting(copied))
+    copied: list[Any] = []
+    monkeypatch.setattr(outlet, "_copy", lambda *what: copied.append(what))
     array = one.outlet.allocate((480, 640, 3), np.uint8)
     assert address(array) % 64 == 0
     assert array.flags.writeable
     array[:] = content(5, array.size).reshape(array.shape)
     one.send(b"head", array.reshape(-1))
-    assert sum(copied) < 1000
+    assert not copied
     assert not array.flags.writeable
     _, head, [got] = one.get()
     assert head == b"head"
     assert bytes(got) == array.tobytes() == content(5, array.size).tobytes()
-
-
-def _counting(copied: list[int]) -> Any:
-    import ctypes
-
-    move = ctypes.memmove
-
-    def counting(target: int, source: Any, size: int) -> None:
-        copied.append(size)
-        move(target, source, size)
-
-    return counting
 
 
 def test_small_buffers_travel_with_a_loaned_array(one: Linked) -> None:

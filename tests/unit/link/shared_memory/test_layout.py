@@ -16,12 +16,10 @@ FLOWS = st.lists(st.tuples(st.integers(0, 500), st.integers(0, 1 << 60)), min_si
 def sample(flows: list[tuple[int, int]], buffers: list[bytes], head: bytes) -> bytearray:
     places, tail = layout.place(map(len, buffers), layout.prefix_size(len(flows)))
     memory = bytearray(tail + layout.tail_size(len(buffers), len(head)))
-    prefix = layout.pack_prefix(77, flows, tail, len(buffers), len(head))
-    memory[: len(prefix)] = prefix
     for (at, size), buffer in zip(places, buffers, strict=True):
         memory[at : at + size] = buffer
-    end = layout.pack_tail(places, head)
-    memory[tail : tail + len(end)] = end
+    numbers = [number for flow in flows for number in flow]
+    layout.write(memoryview(memory), 77, numbers, places, tail, head)
     return memory
 
 
@@ -52,8 +50,11 @@ def test_buffers_begin_at_lines_and_do_not_touch(sizes: list[int], at: int) -> N
 
 @pytest.mark.parametrize("flows", [1, 2, 3, 10])
 def test_the_prefix_fits_where_it_is_said_to(flows: int) -> None:
-    assert len(layout.pack_prefix(1, [(1, 1)] * flows, 0, 0, 0)) <= layout.prefix_size(flows)
-    assert layout.prefix_size(flows) % layout.ALIGNMENT == 0
+    size = layout.prefix_size(flows)
+    assert size % layout.ALIGNMENT == 0
+    memory = bytearray(size) + b"\xff"
+    layout.write(memoryview(memory), -1, [-1] * 2 * flows, [], size, b"")
+    assert memory[size] == 0xFF
 
 
 def test_another_version_is_refused() -> None:
