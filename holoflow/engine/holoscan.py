@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from holoflow.app.graph import Scheduler
@@ -147,7 +148,12 @@ def _run_application(
     """Run the stages that are not finished as an application of Holoscan's."""
     app = _Application(program, on_tick, options.frames)
     standstill = NATIVE_STANDSTILL if natives else STANDSTILL
-    app.scheduler(make_scheduler(app, program.plan.app.scheduler, standstill))
+    scheduler = program.plan.app.scheduler
+    if not natives and program.ucx is None:
+        # A worker that never has any work still looks for some, 5,000 times a second.
+        stages = sum(not stage.finished for stage in program.stages)
+        scheduler = replace(scheduler, workers=max(1, min(scheduler.workers, stages)))
+    app.scheduler(make_scheduler(app, scheduler, standstill))
     try:
         error = _run(app)
         if app.ucx is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -217,7 +218,7 @@ class Stage:
         if self._patience <= PATIENCE or self.signalled:
             return progress
         if self.linked and clock() - self._worked < LINGER:
-            time.sleep(0)  # others may need the processor
+            os.sched_yield()  # others may need the processor
         elif self.doorbell is not None and self.awaits_event():
             self._wait(self.doorbell)
         else:
