@@ -59,6 +59,8 @@ CONTENDERS: Final = (
               (*_APP, *_IOX), *_COPIED, _TOGETHER),
     Contender("app, shared memory, loan", "app", "shared_memory loan",
               (*_APP, *_IOX), *_LOANED, _TOGETHER),
+    Contender("app, shared memory, loan, linger 10 ms", "app", "shared_memory loan linger",
+              (*_APP, *_IOX), *_LOANED, _TOGETHER),
     Contender("app, zeromq, ipc", "app", "zeromq ipc", (*_APP, *_ZMQ), *_SOCKET, _TOGETHER),
     Contender("app, zeromq, tcp", "app", "zeromq tcp", (*_APP, *_ZMQ), *_SOCKET),
     Contender("app, zeromq, tcp + CURVE", "app", "zeromq tcp curve", (*_APP, *_ZMQ), *_CURVE),

@@ -12,6 +12,8 @@ from typing import Final
 from holoflow.link.keys import KeyStore
 from rivals.job import Job
 
+LINGER: Final = "10ms"
+"""For how long stages look for work before they sleep, where the contender says so."""
 QUEUE: Final = 8
 """Messages that may wait for the receiver; the sender waits where there is no room."""
 HOSTS: Final = {"sending": "there", "receiving": "here"}
@@ -67,6 +69,7 @@ def _app(job: Job) -> dict[str, object]:
     return {
         "app": "links",
         "schema": 1,
+        **({"scheduler": {"linger": LINGER}} if "linger" in more else {}),
         "operators": {
             "send": {"type": "rivals.operators:SendOp", "with": {"loan": "loan" in more}},
             "receive": {"type": "rivals.operators:ReceiveOp", "inputs": {"array": flow}},

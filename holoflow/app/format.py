@@ -215,6 +215,11 @@ class SchedulerPiece(Piece):
     kind: SchedulerKind = Field("event", description="greedy uses one thread")
     workers: Annotated[int, Field(ge=1, le=1024)] = Field(2, description="threads")
     cores: Cores = Field([], description="CPU cores that workers are pinned to, in turn")
+    linger: Annotated[Duration, Field(le=60)] = Field(
+        0.0003,
+        description="how long operators that are joined to another process keep looking for work "
+        "before they sleep; longer takes less time to answer and more of a core",
+    )
 
 
 class BudgetPiece(Piece):

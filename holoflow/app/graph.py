@@ -110,6 +110,9 @@ class Scheduler:
     workers: int = 2
     cores: tuple[int, ...] = ()
     """CPU cores that the workers are pinned to, in turn; empty leaves it to the system."""
+    linger: float = 0.0003
+    """Seconds after its last work that a stage which is joined to another process keeps looking
+    for more before it sleeps: by default about what it costs both of them to have it woken."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,9 @@ def read_scheduler(value: Value | None, owner: str, report: Report) -> Scheduler
     if value is None or value.data is None:
         return None
     piece = check(SchedulerPiece, value, report, Words("key", f" of {owner}"))
-    return Scheduler(piece.kind, piece.workers, tuple(piece.cores)) if piece else None
+    if piece is None:
+        return None
+    return Scheduler(piece.kind, piece.workers, tuple(piece.cores), piece.linger)
 
 
 def read_fragments(

@@ -174,6 +174,7 @@ def _make_stage(
     for index, name in enumerate(stage.operators[1:], 1):
         flow = next(flow for flow in program.plan.flows if flow.target.operator == name)
         made.fused[index] = f"{flow.source} -> {flow.target}"
+    made.linger = round(program.plan.app.scheduler.linger * 1e9)
     return made
 
 

@@ -43,6 +43,8 @@ class Host:
         self.deadlines: tuple[BudgetAccount, ...] = ()
         """Those for which a late frame is not worked on here any more."""
         self.log = logging.getLogger(f"holoflow.operator.{node.name}")
+        self._given = {name: _classes(port.type) for name, port in self.ports.outputs.items()}
+        """Of what payloads of each output must be instances; None where a class tells nothing."""
         self._gave = "frames gave" if self.ports.source else "process returned"
         self.call = self._single_call(connected) if not self.ports.source else None
         self.plain = not (self.ports.stamped or self.ports.header or self.ports.several)
@@ -87,27 +89,27 @@ class Host:
 
     def check(self, port: str, payload: Any) -> None:
         """Raise TypeError where `payload` is not what output `port` is declared to give."""
-        declared = self.ports.outputs.get(port)
-        if declared is None:
+        if port not in self._given:
             known = ", ".join(self.ports.outputs) or "none"
             raise TypeError(f"{self.name!r} has no output port {port!r}; it has {known}")
-        if not _is_instance(payload, declared.type):
+        classes = self._given[port]
+        if classes is not None and not isinstance(payload, classes):
             raise TypeError(
-                f"output {port!r} is declared to give {type_name(declared.type)}, "
+                f"output {port!r} is declared to give {type_name(self.ports.outputs[port].type)}, "
                 f"but {self._gave} {type(payload).__name__}"
             )
 
 
-def _is_instance(payload: Any, declared: Any) -> bool:
-    """Whether `payload` is of the declared type, as far as a class tells."""
+def _classes(declared: Any) -> tuple[type, ...] | None:
+    """Return the classes that the declared type allows; None where a class tells nothing."""
     if get_origin(declared) in (Union, types.UnionType):
-        return any(_is_instance(payload, member) for member in get_args(declared))
+        members = [_classes(member) for member in get_args(declared)]
+        allowed = [cls for member in members if member is not None for cls in member]
+        return None if None in members else tuple(allowed)
     kind = class_of(declared)
     if kind is Any or not isinstance(kind, type):
-        return True
-    if kind is float:
-        return isinstance(payload, (float, int))
-    return isinstance(payload, kind)
+        return None
+    return (float, int) if kind is float else (kind,)
 
 
 def restamp(result: Stamped[Any], header: Header, begin: int) -> Header:

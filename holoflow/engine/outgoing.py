@@ -80,9 +80,10 @@ class Outgoing:
     @property
     def abandoned(self) -> str | None:
         """Why nobody takes anything any more; None while one does."""
-        if all(linked.row[GONE] for linked in self.flows):
-            return CAUSES[self.flows[0].row[GONE] - 1]
-        return None
+        for linked in self.flows:  # looked at before every frame
+            if not linked.row[GONE]:
+                return None
+        return CAUSES[self.flows[0].row[GONE] - 1]
 
     def wake(self) -> None:
         """Have the producer look again whether there is room."""

@@ -35,14 +35,6 @@ LONG = 100_000
 PATIENCE = 2
 """Ticks without work before a stage goes to sleep: waking costs more than looking again."""
 
-LINGER = 300_000
-"""Nanoseconds after its last work that a stage with a neighbour in another process keeps looking:
-about what it costs both to have it woken."""
-
-TURNS = 100
-"""Slices of work, or looks for some, of a stage with a thread for itself before the engine is
-asked again, which may well go on in another thread, on another core, with cold caches."""
-
 LOST = ("crash", "stopped")
 """Causes of drops at a flow whose consumer has not ended in good order."""
 
@@ -110,6 +102,8 @@ class Stage:
         self._outgoing = [queue for queue in self._queues if isinstance(queue, Outgoing)]
         self.linked = bool(self._outgoing)
         """Whether it has a neighbour in another process."""
+        self.linger = 0
+        """Nanoseconds after its last work that it keeps looking for more, if it has one."""
         self.doorbell: Doorbell | None = None
         """Where it waits in place of being scheduled no more, if it has a thread for itself."""
         self._waiting = False
@@ -170,11 +164,10 @@ class Stage:
     def tick(self) -> Progress:
         """Work while there is work, for a slice of time at most."""
         progress = self._work()
-        if self.doorbell is not None:
-            turns = 1
-            while progress is not Progress.DONE and turns < TURNS:
-                progress = self._work()
-                turns += 1
+        # Who has a thread for himself keeps it: the engine would take a while to come back, maybe
+        # in another one, on another core, with cold caches.
+        while self.doorbell is not None and not (progress is Progress.DONE or self.sleeping):
+            progress = self._work()
         return progress
 
     def _work(self) -> Progress:
@@ -217,7 +210,7 @@ class Stage:
         self._patience += 1
         if self._patience <= PATIENCE or self.signalled:
             return progress
-        if self.linked and clock() - self._worked < LINGER:
+        if self.linked and clock() - self._worked < self.linger:
             os.sched_yield()  # others may need the processor
         elif self.doorbell is not None and self.awaits_event():
             self._wait(self.doorbell)
