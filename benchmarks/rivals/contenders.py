@@ -25,6 +25,8 @@ class Contender:
     """Functions of `module`, each started in a process."""
     attempts: int = 1
     """How often a measurement is tried: more than once where the rival often fails to start."""
+    hopeless: str = ""
+    """What its processes write before they hang."""
     leaves: str = ""
     """Pattern of the files that its processes may leave in /dev/shm, where `{job}` is the name of
     the job's folder."""
@@ -82,5 +84,6 @@ CONTENDERS: Final = (
     Contender("dora, copy", "dora", "copy", _DORA, *_COPIED, _TOGETHER, leaves="*.zenoh"),
     Contender("dora, loan", "dora", "loan", _DORA, *_LOANED, _TOGETHER, leaves="*.zenoh"),
     Contender("Holoscan UCX", "holoscan", "tensor", _HOLOSCAN,
-              "read where it lies, by UCX", "a view of received memory", attempts=4),
+              "read where it lies, by UCX", "a view of received memory", attempts=8,
+              hopeless="Graph execution error"),
 )  # fmt: skip

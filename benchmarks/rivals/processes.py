@@ -41,15 +41,18 @@ def _control(what: int, value: int) -> None:
         ctypes.CDLL(None).prctl(what, value, 0, 0, 0)
 
 
-def measure(job: Job, roles: Sequence[str], deadline: float) -> str:
+def measure(job: Job, roles: Sequence[str], deadline: float, hopeless: str = "") -> str:
     """Run `roles` until there is a result, and return it.
 
-    Raises MeasurementError where they end without one, or take more than `deadline` seconds.
+    Raises MeasurementError where they end without one, take more than `deadline` seconds, or
+    write `hopeless` into their logs, after which they hang.
     """
     with _started(job, roles) as processes:
         end = time.monotonic() + deadline
         while not job.result.exists():
             failed = [p for p in processes if p.poll()]
+            if hopeless and any(hopeless in log.read_text(errors="replace") for log in _logs(job)):
+                raise MeasurementError(f"hangs: {_last_words(job)}")
             if failed or time.monotonic() > end or all(p.poll() == 0 for p in processes):
                 why = f"exit status {failed[0].returncode}" if failed else "no result in time"
                 raise MeasurementError(f"{why}: {_last_words(job)}")
@@ -108,10 +111,14 @@ def children() -> set[int]:
     return found
 
 
+def _logs(job: Job) -> list[Path]:
+    return sorted(job.path.glob("*.log"))
+
+
 def _last_words(job: Job) -> str:
     """Return the last line that says something of each process' log."""
     lines = []
-    for log in sorted(job.path.glob("*.log")):
+    for log in _logs(job):
         text = log.read_text(errors="replace").strip()
         if text:
             lines.append(f"{log.stem}: {text.splitlines()[-1][:200]}")

@@ -74,21 +74,24 @@ def _wanted(cells: Cells) -> Iterator[Wanted]:
             what = f"{ours} / {theirs}, {label(size)}"
             yield Wanted(what, mine / other, f">= {least:g}", mine / other >= least)
 
-    copied, loaned = "app, shared memory, copy", "app, shared memory, loan"
-    yield from ratio(copied, "Holoscan UCX", HD, 20)
-    yield from ratio(copied, "iceoryx2, copy", HD, 0.8)
-    loans = rate(loaned, HD)
-    if loans:
-        yield Wanted(f"{loaned}, {label(HD)}, frames/s", loans, "> 10,000", loans > 10_000)
-    for name in (copied, loaned):
-        cell = cells.get(name, {}).get(HD)
-        if cell:
-            milliseconds = cell.median * 1e3
-            what = f"{name}, {label(HD)}, median latency, ms"
-            yield Wanted(what, milliseconds, "< 0.3", milliseconds < 0.3)
-    for kind in ("ipc", "tcp", "tcp + CURVE"):
-        for size in sorted(cells.get(f"pyzmq, {kind}", {})):
-            yield from ratio(f"app, zeromq, {kind}", f"pyzmq, {kind}", size, 0.8)
+    for ends in ("link", "app"):
+        copied, loaned = f"{ends}, shared memory, copy", f"{ends}, shared memory, loan"
+        for ours in (copied, loaned):
+            yield from ratio(ours, "Holoscan UCX", HD, 20)
+        yield from ratio(copied, "iceoryx2, copy", HD, 0.8)
+        loans = rate(loaned, HD)
+        if loans:
+            yield Wanted(f"{loaned}, {label(HD)}, frames/s", loans, "> 10,000", loans > 10_000)
+        for name in (loaned, f"{loaned}, linger 10 ms"):
+            cell = cells.get(name, {}).get(HD)
+            if cell:
+                milliseconds = cell.median * 1e3
+                what = f"{name}, {label(HD)}, median latency, ms"
+                yield Wanted(what, milliseconds, "< 0.3", milliseconds < 0.3)
+    for ends in ("link", "app"):
+        for kind in ("ipc", "tcp", "tcp + CURVE"):
+            for size in sorted(cells.get(f"pyzmq, {kind}", {})):
+                yield from ratio(f"{ends}, zeromq, {kind}", f"pyzmq, {kind}", size, 0.8)
 
 
 def label(size: int) -> str:
