@@ -14,10 +14,16 @@ from rivals.job import Job
 
 LINGER: Final = "10ms"
 """For how long stages look for work before they sleep, where the contender says so."""
-QUEUE: Final = 8
-"""Messages that may wait for the receiver; the sender waits where there is no room."""
 HOSTS: Final = {"sending": "there", "receiving": "here"}
 """Of the fragments, where they are to be linked as if on two hosts."""
+
+
+def queue(job: Job) -> int:
+    """Return how many messages may wait for the receiver; the sender waits where there is no room.
+
+    8, or a megabyte of smaller ones: the buffers of sockets, which nobody counts, hold more.
+    """
+    return max(8, min(256, 1_000_000 // job.size))
 
 
 def over_network(job: Job) -> bool:
@@ -55,7 +61,7 @@ def with_keys(job: Job) -> None:
 
 def _app(job: Job) -> dict[str, object]:
     link, *more = job.variant.split()
-    flow: dict[str, object] = {"from": "send", "queue": QUEUE, "link": link}
+    flow: dict[str, object] = {"from": "send", "queue": queue(job), "link": link}
     fragments: dict[str, dict[str, object]] = {
         "sending": {"operators": ["send"]},
         "receiving": {"operators": ["receive"]},

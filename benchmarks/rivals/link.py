@@ -18,7 +18,7 @@ from holoflow.link.opening import open_transports
 from holoflow.link.wire import Encoding, decode, encode
 from holoflow.message import Header
 from holoflow.plan import Plan
-from rivals.fragments import HOSTS, QUEUE, await_prepared, over_network, prepare
+from rivals.fragments import HOSTS, await_prepared, over_network, prepare, queue
 from rivals.frames import Source
 from rivals.job import Job
 from rivals.meter import Meter
@@ -84,11 +84,12 @@ def send(job: Job) -> None:
         (group,) = links.groups(plan.flows)
         outlet, row, source = links.outlet(group, producer), links.row(flow), Source(job)
         _accept(links)
+        most = queue(job)
         arrays = None if job.variant.endswith("loan") else source.arrays()
         for _ in source.ticks():
-            while waiting(row) >= QUEUE and not source.over:
+            while waiting(row) >= most and not source.over:
                 outlet.wants_room()
-                if waiting(row) >= QUEUE:
+                if waiting(row) >= most:
                     producer.wait()
             array: Any = next(arrays) if arrays else outlet.allocate((job.size,), "u1")
             source.stamp(array)

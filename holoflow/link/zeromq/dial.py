@@ -207,7 +207,7 @@ class Dial:
                 part = self._socket.recv(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            while self._socket.rcvmore:
+            while sockets.more(self._socket):
                 self._socket.recv(copy=False)
             try:
                 self._hear(part)

@@ -66,7 +66,8 @@ class Door:
     def send(self, peer: bytes, part: bytes) -> bool:
         """Send to `peer`; return whether it is still there."""
         try:
-            self._socket.send_multipart([peer, part], zmq.NOBLOCK)
+            self._socket.send(peer, zmq.NOBLOCK | zmq.SNDMORE)  # or nothing at all
+            self._socket.send(part, zmq.NOBLOCK)
         except zmq.Again:
             pass  # it does not read; it will get the next one
         except zmq.ZMQError as error:
@@ -88,9 +89,9 @@ class Door:
                 peer = socket.recv(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            first = socket.recv() if socket.rcvmore else b""
+            first = socket.recv() if sockets.more(socket) else b""
             rest: list[memoryview] = []
-            while socket.rcvmore:
+            while sockets.more(socket):
                 frame = socket.recv(copy=False)
                 if len(rest) <= BUFFERS + 1:
                     rest.append(frame.buffer.toreadonly())

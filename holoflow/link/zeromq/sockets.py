@@ -15,8 +15,9 @@ from zmq.utils.monitor import recv_monitor_message
 
 from holoflow.errors import HoloflowError
 
-BULKY: Final = 64 << 10
-"""Bytes of a buffer from which on zeromq is given the memory itself instead of a copy."""
+BULKY: Final = 256 << 10
+"""Bytes of a buffer from which on zeromq is given the memory itself instead of a copy: that wakes
+another thread once it has been sent."""
 
 Event = zmq.Event
 
@@ -60,6 +61,11 @@ def events(monitor: zmq.Socket[bytes]) -> Iterator[tuple[int, int]]:
         except zmq.Again:
             return
         yield int(told["event"]), int(told["value"])
+
+
+def more(socket: zmq.Socket[bytes]) -> bool:
+    """Whether the part that was received last is followed by others of its message."""
+    return bool(socket.get(zmq.RCVMORE))  # in a third of the time of `socket.rcvmore`
 
 
 def close(socket: zmq.Socket[bytes], monitor: zmq.Socket[bytes], linger: int = 0) -> None:
