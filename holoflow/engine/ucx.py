@@ -100,7 +100,7 @@ class SenderOp(_UcxOp):
             local_address=LOOPBACK if self.end.near else "0.0.0.0",  # noqa: S104 - as UCX routes
             port=self.line.port,
             local_port=0,
-            maximum_connection_retries=10,
+            maximum_connection_retries=30,  # about a second each: others may be slow to start
         )
 
     def compute(self, _op_input: Any, op_output: Any, _context: Any) -> None:

@@ -166,7 +166,10 @@ class Program(subprocess.Popen[str]):
         """Send a signal to the program, if it is still there."""
         if self.poll() is None and self.inner is not None:
             os.kill(self.inner, sig)
-            if sig == signal.SIGCONT:  # nsenter stops along with its program
+            # nsenter stops along with its program, a moment later.
+            if sig == signal.SIGSTOP:
+                os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            elif sig == signal.SIGCONT:
                 super().send_signal(sig)
 
 

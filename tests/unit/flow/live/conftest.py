@@ -2,6 +2,7 @@
 
 import subprocess
 import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -9,11 +10,11 @@ import pytest
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """The folder in which apps are found; there is no other."""
-    runtime = tmp_path / "runtime"
-    runtime.mkdir()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return runtime / "holoflow"
+    # Not in tmp_path: the names of sockets may have 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="live") as runtime:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        yield Path(runtime) / "holoflow"
 
 
 @pytest.fixture
