@@ -18,8 +18,8 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	sh tests/system/install.sh $(BIN)/python
 	$(MAKE) lint
-	$(BIN)/python -m pytest -n auto --dist loadfile tests/unit; one=$$?; \
-	$(BIN)/python -m pytest apps tests/integration tests/system && exit $$one
+	$(BIN)/python -m pytest -n auto --dist loadfile tests/unit tests/integration apps; one=$$?; \
+	$(BIN)/python -m pytest tests/system && exit $$one
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
