@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 from holoflow.flow.ledger import CLOSED, SENT, TAKEN, Ledger, waiting
 from holoflow.launch.recipe import Recipe, digest
+from holoflow.link.doorbell import Doorbell
 from holoflow.link.ends import Buffer
 from holoflow.link.links import Links
 from holoflow.link.opening import open_transports
@@ -23,22 +23,19 @@ from rivals.frames import Source
 from rivals.job import Job
 from rivals.meter import Meter
 
-PATIENCE = 0.1
-"""Seconds after which one looks again, whoever should have woken one."""
-
 
 class Waiting:
     """Producer or consumer, as a link sees it: woken by the link, and fed by it."""
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self.woken = threading.Event()
+        self.doorbell = Doorbell()
         self.come: deque[tuple[Buffer, Sequence[Buffer]]] = deque()
         self.ended = False
 
     def wake(self) -> None:
         """Look again."""
-        self.woken.set()
+        self.doorbell.ring()
 
     def deliver(self, _number: int, head: Buffer, buffers: Sequence[Buffer]) -> None:
         """Take a message."""
@@ -48,11 +45,6 @@ class Waiting:
         """Note the end of the stream."""
         self.ended = True
 
-    def wait(self) -> None:
-        """Sleep until woken."""
-        self.woken.wait(PATIENCE)
-        self.woken.clear()
-
 
 def receive(job: Job) -> None:
     """Take what comes, as the engine does."""
@@ -60,12 +52,13 @@ def receive(job: Job) -> None:
     with _joined(job, prepare(job), "receiving") as (plan, links):
         (flow,) = plan.flows
         inlet, row, meter = links.inlet(flow, consumer), links.row(flow), Meter(job)
+        consumer.doorbell = links.doorbell(flow.target.operator) or consumer.doorbell
         _accept(links)
         while not (consumer.ended or meter.over):
             inlet.poll()
             if not consumer.come:
-                if inlet.about_to_sleep():
-                    consumer.wait()
+                if inlet.about_to_sleep(direct=True):
+                    consumer.doorbell.wait()
                 continue
             while consumer.come:
                 head, buffers = consumer.come.popleft()
@@ -90,7 +83,7 @@ def send(job: Job) -> None:
             while waiting(row) >= most and not source.over:
                 outlet.wants_room()
                 if waiting(row) >= most:
-                    producer.wait()
+                    producer.doorbell.wait()
             array: Any = next(arrays) if arrays else outlet.allocate((job.size,), "u1")
             source.stamp(array)
             header = Header(row[SENT], time.monotonic_ns(), "send")
