@@ -241,6 +241,8 @@ def has_room(linked: LinkedFlow, published: int) -> bool:
 
 def _copy(memory: memoryview, buffer: Buffer) -> None:
     """Copy `buffer` into `memory`, which has as many bytes."""
+    if not memory.nbytes:
+        return  # what has an axis of 0 cannot be cast
     if memory.nbytes < _LONG:
         memory[:] = memoryview(buffer).cast("B")
     else:
