@@ -62,7 +62,8 @@ def run(contender: Contender, size: int, seconds: float) -> Measured:
 
 
 def _shared_memory(contender: Contender, job: Job) -> set[Path]:
-    pattern = contender.leaves.format(job=job.path.name)
+    # Where a name with an underscore would not do, it has a hyphen.
+    pattern = contender.leaves.format(job=job.path.name.replace("_", "?"))
     return set(Path("/dev/shm").glob(pattern)) if pattern else set()
 
 

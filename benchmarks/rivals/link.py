@@ -99,7 +99,8 @@ def _joined(job: Job, app: Path, fragment: str) -> Iterator[tuple[Plan, Links]]:
     apart = over_network(job)
     plan = Recipe(app, only=(fragment,) if apart else ()).plan()
     ledger = Ledger.of(plan, job.path / (f"{fragment}-ledger" if apart else "ledger"))
-    run = f"{fragment}-{job.path.name}" if apart else job.path.name
+    name = job.path.name.replace("_", "-")
+    run = f"{fragment}-{name}" if apart else name
     hosts = dict.fromkeys(HOSTS.values(), "127.0.0.1")
     transports = open_transports(plan, fragment, job.path, run, digest(plan), hosts)
     links = Links(plan, ledger, transports)
