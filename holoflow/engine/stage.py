@@ -162,10 +162,10 @@ class Stage:
     # -- working ---------------------------------------------------------------------------
 
     def tick(self) -> Progress:
-        """Work while there is work, for a slice of time at most."""
+        """Work for a slice of time at most; with a thread for itself, until asleep or done."""
         progress = self._work()
-        # Who has a thread for himself keeps it: the engine would take a while to come back, maybe
-        # in another one, on another core, with cold caches.
+        # The thread is kept: the engine would take a while to come back, maybe in another one,
+        # on another core, with cold caches.
         while self.doorbell is not None and not (progress is Progress.DONE or self.sleeping):
             progress = self._work()
         return progress

@@ -19,7 +19,8 @@ from holoflow.flow.ledger import Row
 from holoflow.plan.plan import PlannedFlow
 
 Buffer: TypeAlias = Any
-"""An object with the buffer protocol whose bytes lie in one piece."""
+"""An object with the buffer protocol whose bytes lie in one piece; what is sent has `nbytes`, as
+arrays and views of memory have."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ import math
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -101,8 +102,7 @@ class Loans:
 
     def find(self, buffers: Sequence[Buffer]) -> Loan | None:
         """Return the loan that has the largest of `buffers` and was not sent; None for none."""
-        largest = buffers[0] if len(buffers) == 1 else max(buffers, key=_size, default=None)
-        owner = owner_of(largest)
+        owner = owner_of(max(buffers, key=attrgetter("nbytes"), default=None))
         if isinstance(owner, Loan) and not owner.sent and owner.publisher is self._publisher:
             return owner
         return None
@@ -113,11 +113,6 @@ def owner_of(buffer: Buffer | None) -> Any:
     while isinstance(buffer, np.ndarray):
         buffer = buffer.base
     return buffer
-
-
-def _size(buffer: Buffer) -> int:
-    size: int = memoryview(buffer).nbytes
-    return size
 
 
 def lendable(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
