@@ -57,7 +57,7 @@ def receive(job: Job) -> None:
         while not (consumer.ended or meter.over):
             inlet.poll()
             if not consumer.come:
-                if inlet.about_to_sleep(direct=True):
+                if inlet.about_to_sleep(consumer.doorbell):
                     consumer.doorbell.wait()
                 continue
             while consumer.come:
@@ -81,7 +81,7 @@ def send(job: Job) -> None:
         arrays = None if job.variant.endswith("loan") else source.arrays()
         for _ in source.ticks():
             while waiting(row) >= most and not source.over:
-                outlet.wants_room()
+                outlet.wants_room(producer.doorbell)
                 if waiting(row) >= most:
                     producer.doorbell.wait()
             array: Any = next(arrays) if arrays else outlet.allocate((job.size,), "u1")

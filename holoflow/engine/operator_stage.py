@@ -63,7 +63,7 @@ class OperatorStage(Stage):
         come = False
         for queue, inlet in self._linked:
             if not queue.closed and len(queue.items) < queue.capacity:
-                come |= not inlet.about_to_sleep(direct=self.doorbell is not None)
+                come |= not inlet.about_to_sleep(self.doorbell)
         return super()._called_from_outside() or come
 
     def _step(self) -> Progress:

@@ -9,6 +9,7 @@ from holoflow.flow.books import FlowBooks
 from holoflow.flow.carry import to_plain
 from holoflow.flow.ledger import ARRIVED, CAUSES, CLOSED, GONE, SENT, TAKEN, waiting
 from holoflow.flow.sizes import EVERY, Sizes
+from holoflow.link.doorbell import Doorbell
 from holoflow.link.ends import LinkedFlow, Outlet
 from holoflow.link.wire import Encoding, Types, encode
 from holoflow.plan.plan import PlannedFlow
@@ -50,11 +51,19 @@ class Outgoing:
                 return False
         return True
 
-    def about_to_sleep(self) -> bool:
-        """Have the producer woken when there is room; whether there is some by now."""
+    def about_to_sleep(self, doorbell: Doorbell | None) -> bool:
+        """Have the producer woken when there is room; whether there is some by now.
+
+        `doorbell`: where it waits, if it does so by itself.
+        """
         if self.outlet is not None:
-            self.outlet.wants_room()
+            self.outlet.wants_room(doorbell)
         return self.has_room()
+
+    def flush(self) -> None:
+        """Have nothing wait to be sent together with what comes next."""
+        if self.outlet is not None:
+            self.outlet.flush()
 
     def put(self, message: Message) -> None:
         """Send `message` to all flows that are still heard.

@@ -157,7 +157,7 @@ class Stage:
             return False
         held = [outgoing for outgoing in self._outgoing if not outgoing.has_room()]
         # Where there is room by now, nobody else is going to say so.
-        return self.has_room() or any(outgoing.about_to_sleep() for outgoing in held)
+        return self.has_room() or any(outgoing.about_to_sleep(self.doorbell) for outgoing in held)
 
     # -- working ---------------------------------------------------------------------------
 
@@ -190,6 +190,9 @@ class Stage:
                 self.signalled = True
                 break
         self.since = 0
+        if step is Progress.IDLE:
+            for outgoing in self._outgoing:
+                outgoing.flush()
         if progress is Progress.WORKED and self.control.tracked:
             thread = threading.get_ident()
             if thread != self._thread:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import struct
 from pathlib import Path
@@ -20,6 +21,7 @@ class Doorbell:
     def __init__(self, path: Path | None = None) -> None:
         """Make it; what a former process has left at `path` is replaced. Raises OSError."""
         self._path = path
+        self._files: select.epoll | None = None
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._ringing = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._ringing.setblocking(False)
@@ -36,8 +38,27 @@ class Doorbell:
 
     def wait(self) -> None:
         """Wait until somebody rings, for `LOOK` seconds at most."""
+        flags = 0
+        if self._files is not None:
+            own = self._listening.fileno()
+            if all(file != own for file, _ in self._files.poll(LOOK)):
+                return
+            flags = socket.MSG_DONTWAIT
         with contextlib.suppress(OSError):
-            self._listening.recv(64)
+            self._listening.recv(64, flags)
+
+    def watch(self, file: int) -> None:
+        """Have waits end also when `file` can be read, as long as it can. From any thread."""
+        if self._files is None:
+            files = select.epoll()
+            files.register(self._listening, select.EPOLLIN)
+            self._files = files
+        self._files.register(file, select.EPOLLIN)
+
+    def forget(self, file: int) -> None:
+        """Have waits not end by what `watch` was told of. From any thread."""
+        if self._files is not None:
+            self._files.unregister(file)
 
     def ring(self) -> None:
         """Wake who waits, or have the next wait end at once."""
@@ -46,6 +67,8 @@ class Doorbell:
 
     def close(self) -> None:
         """Let go of the socket; nobody may be waiting."""
+        if self._files is not None:
+            self._files.close()
         self._listening.close()
         self._ringing.close()
         if self._path is not None:

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy.typing as npt
 
 from holoflow.flow.ledger import Row
+from holoflow.link.doorbell import Doorbell
 from holoflow.plan.plan import PlannedFlow
 
 Buffer: TypeAlias = Any
@@ -73,11 +74,17 @@ class Outlet(Protocol):
     def send(self, numbers: Sequence[int], head: bytes, buffers: Sequence[Buffer]) -> None:
         """Send a message to its flows; `numbers` has one for each flow, 0 to leave it out."""
 
+    def flush(self) -> None:
+        """Send what waits for others to travel with: for now there are none."""
+
     def allocate(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Return an array for an output, in memory of the link where it has such."""
 
-    def wants_room(self) -> None:
-        """Have the producer woken when there is room; it looks once more before it sleeps."""
+    def wants_room(self, doorbell: Doorbell | None = None) -> None:
+        """Have the producer woken when there is room; it looks once more before it sleeps.
+
+        `doorbell`: where it waits, if it does so by itself.
+        """
 
     def close(self) -> None:
         """End the stream of all flows (`CLOSED` is set), behind what has been sent."""
@@ -92,10 +99,10 @@ class Inlet(Protocol):
     def poll(self) -> None:
         """Deliver what has come, as far as there is room. From the stage's thread."""
 
-    def about_to_sleep(self, *, direct: bool = False) -> bool:
+    def about_to_sleep(self, doorbell: Doorbell | None = None) -> bool:
         """Have the stage woken by what comes from now on; false where something is there.
 
-        `direct`: it waits at its `Doorbell`, which a sender of this host may ring.
+        `doorbell`: where it waits, if it does so by itself.
         """
 
     def took(self) -> None:

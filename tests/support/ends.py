@@ -18,6 +18,7 @@ from holoflow.flow.ledger import (
     gone,
     waiting,
 )
+from holoflow.link.doorbell import Doorbell
 from holoflow.link.ends import Buffer, LinkedFlow, Transport
 
 PATIENCE = 30.0
@@ -33,17 +34,25 @@ def eventually(condition: Callable[[], Any], what: str = "") -> None:
 
 
 class Sender:
-    """The producer of a flow, which sends from the thread that calls it."""
+    """The producer of a flow, which sends from the thread that calls it.
 
-    def __init__(self, transport: Transport, linked: LinkedFlow) -> None:
+    It waits at `doorbell`, where it has one.
+    """
+
+    def __init__(
+        self, transport: Transport, linked: LinkedFlow, doorbell: Doorbell | None = None
+    ) -> None:
         linked.row[CLOSED] = 0
         self.row, self.flow = linked.row, linked.flow
         self.blocks = self.flow.when_full == "block" and not self.flow.latest
         self.woken = threading.Event()
+        self.doorbell = doorbell
         self.outlet = transport.outlet([linked], self)
 
     def wake(self) -> None:
         self.woken.set()
+        if self.doorbell is not None:
+            self.doorbell.ring()
 
     def room(self) -> bool:
         return waiting(self.row) < self.flow.queue
@@ -53,10 +62,17 @@ class Sender:
         deadline = time.monotonic() + PATIENCE
         while not self.row[GONE] and not self.room():
             self.woken.clear()
-            self.outlet.wants_room()
+            self.outlet.wants_room(self.doorbell)
             if not self.room() and not self.row[GONE]:
-                assert self.woken.wait(max(0.0, deadline - time.monotonic())), "never woken"
+                self._sleep(deadline)
         return not self.row[GONE]
+
+    def _sleep(self, deadline: float) -> None:
+        if self.doorbell is None:
+            assert self.woken.wait(max(0.0, deadline - time.monotonic())), "never woken"
+        else:
+            assert time.monotonic() < deadline, "never woken"
+            self.doorbell.wait()
 
     def send(self, head: bytes, *buffers: Buffer) -> bool:
         """Send a message, as soon as there is room if the flow blocks; whether it was sent."""
@@ -68,13 +84,17 @@ class Sender:
 
 
 class Receiver:
-    """The consumer of a flow: a thread with a queue, as long as the flow says."""
+    """The consumer of a flow: a thread with a queue, as long as the flow says.
+
+    It waits at `doorbell`, where it has one.
+    """
 
     def __init__(
         self,
         transport: Transport,
         linked: LinkedFlow,
         work: Callable[[int, bytes, list[Buffer]], None],
+        doorbell: Doorbell | None = None,
     ) -> None:
         linked.row[GONE] = 0
         self.row, self.flow = linked.row, linked.flow
@@ -82,7 +102,10 @@ class Receiver:
         self.queue: deque[tuple[int, bytes, list[Buffer]]] = deque()
         self.work = work
         self.ended = threading.Event()
+        """Set once all that came before the end of the stream has been worked off."""
         self.going = True
+        self._closed = False
+        self.doorbell = doorbell
         self._woken = threading.Event()
         self.inlet = transport.inlet(linked, self)
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -100,10 +123,12 @@ class Receiver:
             self.queue.append((number, bytes(head), list(buffers)))
 
     def close(self) -> None:
-        self.ended.set()
+        self._closed = True
 
     def wake(self) -> None:
         self._woken.set()
+        if self.doorbell is not None:
+            self.doorbell.ring()
 
     def stop(self) -> None:
         """Take nothing more."""
@@ -127,9 +152,14 @@ class Receiver:
                 self.inlet.took()
                 self.work(*message)
                 self.row[SETTLED] = self.row[TAKEN]
+            elif self._closed and not self.ended.is_set():
+                self.ended.set()
             elif self._sleeps():
-                self._woken.wait(PATIENCE)
+                if self.doorbell is None:
+                    self._woken.wait(PATIENCE)
+                else:
+                    self.doorbell.wait()
 
     def _sleeps(self) -> bool:
         self._woken.clear()
-        return self.inlet.about_to_sleep() and self.going
+        return self.inlet.about_to_sleep(self.doorbell) and self.going

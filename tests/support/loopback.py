@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from holoflow.flow.ledger import ARRIVED, CLOSED, SENT, waiting
+from holoflow.link.doorbell import Doorbell
 from holoflow.link.ends import Consumer, LinkedFlow, Producer
 
 
@@ -75,7 +76,9 @@ class LoopbackOutlet:
     def allocate(self, shape: tuple[int, ...], dtype: Any) -> Any:
         return np.empty(shape, dtype)
 
-    def wants_room(self) -> None: ...
+    def flush(self) -> None: ...
+
+    def wants_room(self, doorbell: Doorbell | None = None) -> None: ...
 
     def close(self) -> None:
         for _, cable in self._flows:
@@ -101,7 +104,7 @@ class LoopbackInlet:
         if row[CLOSED] and row[ARRIVED] == row[SENT]:
             self._consumer.close()
 
-    def about_to_sleep(self, *, direct: bool = False) -> bool:
+    def about_to_sleep(self, doorbell: Doorbell | None = None) -> bool:
         row = self._linked.row
         return not (self._cable.items or (row[CLOSED] and row[ARRIVED] == row[SENT]))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from holoflow.flow.ledger import Ledger
+from holoflow.link.doorbell import Doorbell
 from holoflow.link.keys import KeyStore
 from holoflow.link.zeromq import Address, AppIdentity, Timing, ZeroMQ, on_host
 from support.ends import Receiver, Sender
@@ -28,11 +29,14 @@ def stores(folder: Path) -> tuple[KeyStore, KeyStore]:
 class Pair:
     """Sender and receiver, each of which can be started again.
 
-    `ipc`: on one host, with one ledger; `tcp`, `curve`: on two.
+    `ipc`: on one host, with one ledger; `tcp`, `curve`: on two. With `doorbells` both wait at
+    doorbells of their own.
     """
 
-    def __init__(self, folder: Path, kind: str, **flow: Any) -> None:
+    def __init__(self, folder: Path, kind: str, *, doorbells: bool = False, **flow: Any) -> None:
         self.kind, self.flow = kind, flow
+        self._bells = doorbells
+        self._rung: list[Doorbell] = []
         self.port: int | None = None
         """Where the sender connects to instead: a relay."""
         self.keys = stores(folder)
@@ -62,7 +66,7 @@ class Pair:
         )
         self.open.append(self.screen)
         (self.endpoint,) = self.screen.endpoints
-        stage = Receiver(self.screen, linked(self.rows[1], **self.flow), work)
+        stage = Receiver(self.screen, linked(self.rows[1], **self.flow), work, self._doorbell())
         self.stages.append(stage)
         return stage
 
@@ -77,7 +81,13 @@ class Pair:
             timing=QUICK,
         )
         self.open.append(self.edge)
-        return Sender(self.edge, linked(self.rows[0], **self.flow))
+        return Sender(self.edge, linked(self.rows[0], **self.flow), self._doorbell())
+
+    def _doorbell(self) -> Doorbell | None:
+        if not self._bells:
+            return None
+        self._rung.append(Doorbell())
+        return self._rung[-1]
 
     def kill(self, transport: ZeroMQ) -> None:
         """End what carries one end, as its death would: without a word."""
@@ -92,3 +102,5 @@ class Pair:
             stage.stop()
         for transport in self.open:
             transport.close(0)
+        for doorbell in self._rung:
+            doorbell.close()

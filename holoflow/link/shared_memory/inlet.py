@@ -20,6 +20,7 @@ from holoflow.flow.ledger import (
     drop,
 )
 from holoflow.flow.recovery import consumer_died
+from holoflow.link.doorbell import Doorbell
 from holoflow.link.ends import Consumer, LinkedFlow
 from holoflow.link.shared_memory import layout
 from holoflow.link.shared_memory.bell import DIRECT, MORE, ROOM, Bell
@@ -169,9 +170,9 @@ class SharedInlet:
 
     # -- sleeping, waking, ending ----------------------------------------------------------
 
-    def about_to_sleep(self, *, direct: bool = False) -> bool:
+    def about_to_sleep(self, doorbell: Doorbell | None = None) -> bool:
         """Have the stage woken by what comes; false where something is there."""
-        self._row[WANTS_MORE] = DIRECT if direct else 1
+        self._row[WANTS_MORE] = 1 if doorbell is None else DIRECT
         return self._subscriber is None or not self._has_work()
 
     def _has_work(self) -> bool:

@@ -21,6 +21,7 @@ from holoflow.flow.ledger import (
     waiting,
 )
 from holoflow.flow.recovery import producer_died
+from holoflow.link.doorbell import Doorbell
 from holoflow.link.ends import Buffer, LinkedFlow, Producer
 from holoflow.link.shared_memory import layout
 from holoflow.link.shared_memory.bell import DIRECT, MORE, ROOM, Bell
@@ -177,7 +178,10 @@ class SharedOutlet:
 
     # -- sleeping, waking, ending ----------------------------------------------------------
 
-    def wants_room(self) -> None:
+    def flush(self) -> None:
+        """Do nothing: nothing waits."""
+
+    def wants_room(self, doorbell: Doorbell | None = None) -> None:  # noqa: ARG002 - woken by others
         """Have the producer woken when there is room."""
         for linked in self._blocking:
             linked.row[WANTS_ROOM] = 1

@@ -12,6 +12,7 @@ from typing import Any, Final
 from holoflow.flow import ledger
 from holoflow.flow.clock import ClockOffset
 from holoflow.flow.ledger import ARRIVED, CLOSED, SENT
+from holoflow.link.doorbell import Doorbell
 from holoflow.link.ends import Consumer, LinkedFlow
 from holoflow.link.ucx.line import Answer, Ask, Closed, Frame, State
 from holoflow.link.ucx.parcel import Parcel, unpack
@@ -104,7 +105,7 @@ class Receiving:
             self._consumer.close()
             self._finish()
 
-    def about_to_sleep(self, *, direct: bool = False) -> bool:  # noqa: ARG002 - Holoscan calls
+    def about_to_sleep(self, doorbell: Doorbell | None = None) -> bool:  # noqa: ARG002 - Holoscan calls
         """Whether nothing is there; whatever comes wakes the stage."""
         return not self._come and (self._last is None or self._delivered_end)
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from holoflow.flow.ledger import ARRIVED, GONE, RETURNED
+from holoflow.link.doorbell import Doorbell
 from holoflow.link.ends import Buffer, LinkedFlow, Producer
 from holoflow.link.ucx.line import Answer, Ask, Closed, Frame, State
 from holoflow.link.ucx.parcel import Parcel
@@ -65,7 +66,10 @@ class Sending:
         """Return an array; UCX has no memory of its own on the CPU."""
         return np.empty(shape, dtype)
 
-    def wants_room(self) -> None:
+    def flush(self) -> None:
+        """Do nothing: nothing waits."""
+
+    def wants_room(self, doorbell: Doorbell | None = None) -> None:
         """Do nothing: the line wakes the producer whenever the other end has made room."""
 
     def close(self) -> None:

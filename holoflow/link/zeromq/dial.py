@@ -1,9 +1,8 @@
-"""The sending end of a flow in the thread that owns the sockets: it connects, and comes again."""
+"""The sending end of a flow at its socket: it connects, sends, and comes again."""
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from itertools import islice
@@ -13,6 +12,7 @@ import zmq
 
 from holoflow.errors import HoloflowError
 from holoflow.flow.ledger import GONE, WANTS_ROOM
+from holoflow.link.doorbell import Doorbell
 from holoflow.link.ends import LinkedFlow, Producer
 from holoflow.link.keys import OwnKeys
 from holoflow.link.zeromq import curve, frames, handshake, sockets
@@ -25,13 +25,19 @@ from holoflow.link.zeromq.sockets import Event
 _log = logging.getLogger("holoflow.link")
 
 _BURST: Final = 500
-"""Messages that are sent before others get their turn."""
+"""Messages that are sent, or heard, before others get their turn."""
+_DEAF: Final = 500_000
+"""Nanoseconds in which one who sends looks once whether something has come."""
+_GATHER: Final = 300_000
+"""Nanoseconds after messages were sent in which small ones wait for others to travel with them."""
+_GATHERED: Final = 64
+"""Small messages that wait for no more."""
 
 
 class Dial:
     """A connection for one flow, made again whenever it breaks.
 
-    `lock` guards `sending`, which the stage's thread uses too; all else belongs to the loop.
+    It belongs to who holds the loop's lock: mostly the stage that sends, else the loop.
     """
 
     def __init__(
@@ -47,7 +53,6 @@ class Dial:
         met: Callable[[Dial], None],
     ) -> None:
         """Do nothing yet; the loop is to call `look`. `met` is called at each welcome."""
-        self.lock = threading.Lock()
         self.sending = sending
         self.trouble = "it was not reached yet"
         """Why the receiver is not there; empty while it is."""
@@ -68,13 +73,58 @@ class Dial:
         self._pause = timing.retry
         self._failures = 0
         self._logged = ""
-        self._asked = False
+        self._gathering = False
+        """Whether small messages wait for others."""
+        self._gathered = 0
+        self._most_gathered = min(_GATHERED, max(1, linked.flow.queue // 2))
+        self._sent_at = self._listened = 0
+        self._left = False
+        """Whether it is the stage that looks whether something has come."""
 
-    def soon(self) -> None:
-        """Have what may be sent sent. From any thread."""
-        if not self._asked:
-            self._asked = True
-            self._loop.call(self._flush)
+    # -- from the stage's thread
+
+    def send(self, message: Message) -> None:
+        """Send `message` if it may go, a small one maybe a little later, with others."""
+        with self._loop.lock:
+            self.sending.push(message)
+            self._gathered += 1
+            if (
+                message.packed is None
+                or self._gathered >= self._most_gathered
+                or time.monotonic_ns() - self._sent_at > _GATHER
+            ):
+                self._loop.safely(self._pump)
+            elif not self._gathering:
+                self._gathering = True
+                self._loop.later(self._flush)
+
+    def flush(self) -> None:
+        """Have nothing wait for others any more: the stage has nothing to send for now."""
+        if self._gathering or self._left:
+            with self._loop.lock:
+                self._loop.safely(self._rest)
+
+    def wait_at(self, doorbell: Doorbell) -> None:
+        """Have who waits at `doorbell` woken by what the receiver says."""
+        with self._loop.lock:
+            if self._socket is not None:
+                self._left = True
+                self._loop.leave(self._socket, doorbell)
+                self._loop.safely(self._read)
+
+    def close(self) -> None:
+        """End the stream behind what was sent."""
+        with self._loop.lock:
+            self.sending.close()
+            self._loop.safely(self._rest)
+
+    def leave(self) -> None:
+        """Send what was given, and then no more."""
+        with self._loop.lock:
+            self.sending.leave()
+            self._loop.safely(self._rest)
+
+    # -- from any thread
 
     @property
     def lacks(self) -> str:
@@ -96,7 +146,7 @@ class Dial:
             f" ({self.trouble or 'it takes too long'})"
         )
 
-    # -- the connection
+    # -- the connection, with the loop's lock
 
     def look(self, now: float) -> float:
         """Do what is due; return when there will be something again."""
@@ -116,13 +166,12 @@ class Dial:
                 return self._again
         return now + self._timing.beat / 2
 
-    def close(self) -> None:
+    def hang_up(self) -> None:
         """Go away."""
         socket, monitor = self._socket, self._monitor
         self._socket = self._monitor = None
-        self._greeted = False
-        with self.lock:
-            self.sending.lost()
+        self._greeted = self._left = False
+        self.sending.lost()
         if socket is not None and monitor is not None:
             self._loop.forget(socket)
             self._loop.forget(monitor)
@@ -147,7 +196,7 @@ class Dial:
         if self.sending.joined and not self._over:
             _log.warning("%s: the link to %s is broken: %s", self._flow, self._who, trouble)
         self.trouble = trouble
-        self.close()
+        self.hang_up()
         self._again = time.monotonic() + (self._pause if pause is None else pause)
         self._pause = min(2 * self._pause, self._timing.beat)
         self._loop.hurry()
@@ -195,14 +244,14 @@ class Dial:
         self._seen = time.monotonic()
         self._greeted = True
         self.trouble = "it has not answered yet"
-        with self.lock:
-            hello = self.sending.hello()
-        self._send(handshake.hello(hello))
+        self._send(handshake.hello(self.sending.hello()))
 
     # -- what comes
 
     def _read(self) -> None:
-        while self._socket is not None:
+        for _ in range(_BURST):
+            if self._socket is None:
+                return
             try:
                 part = self._socket.recv(zmq.NOBLOCK)
             except zmq.Again:
@@ -213,6 +262,7 @@ class Dial:
                 self._hear(part)
             except frames.Malformed as error:
                 self._drop(f"it sends what none of ours would: {error}", self._timing.refused)
+        self._loop.call(self._read)
 
     def _hear(self, part: bytes) -> None:
         heard = time.monotonic_ns()
@@ -220,8 +270,7 @@ class Dial:
         kind = part[0] if part else 0
         if kind == frames.COUNTS and self.sending.joined:
             told = frames.read_counts(part)
-            with self.lock:
-                moved = self.sending.counted(told)
+            moved = self.sending.counted(told)
             if told.asked:
                 self._tell(told.asked, heard)
             if moved:
@@ -229,8 +278,7 @@ class Dial:
             self._flush()
         elif kind == frames.WELCOME and self._greeted:
             welcome = handshake.read_welcome(part)
-            with self.lock:
-                self.sending.welcomed(welcome)
+            self.sending.welcomed(welcome)
             self.trouble = self._logged = ""
             self._pause, self._failures = self._timing.retry, 0
             _log.info("%s: linked to %s", self._flow, self._who)
@@ -253,13 +301,36 @@ class Dial:
 
     # -- what goes
 
+    def _pump(self) -> None:
+        """Send what may be sent, and hear what that may have hidden from the loop."""
+        self._flush()
+        if self._socket is None:
+            return
+        # To look is a system call, and to be woken is worse, for who sends one after the other.
+        if self.sending.blocks and self._sent_at - self._listened < _DEAF:
+            if not self._left:
+                self._left = True
+                self._loop.leave(self._socket)
+        else:
+            self._listened = self._sent_at
+            if sockets.has_input(self._socket):
+                self._read()
+
+    def _rest(self) -> None:
+        """Send what waits, and let the loop look for what comes."""
+        self._flush()
+        self._left = False
+        if self._socket is not None:
+            self._loop.take_back(self._socket)
+            self._read()
+
     def _flush(self) -> None:
         """Send what may be sent, some of it at a time."""
-        self._asked = False
+        self._gathering, self._gathered = False, 0
         if not self.sending.joined:
             return
-        with self.lock:
-            going = list(islice(iter(self.sending.next, None), _BURST))
+        self._sent_at = time.monotonic_ns()
+        going = list(islice(iter(self.sending.next, None), _BURST))
         small: list[bytes] = []
         size = 0
         for message in going:
@@ -274,24 +345,22 @@ class Dial:
         if small:
             self._send(frames.pack(small))
         if len(going) == _BURST:
-            self.soon()
+            self._loop.call(self._flush)
         elif self.sending.due():
             self._tell()
 
     def _tell(self, asked: int = 0, heard: int = 0) -> None:
-        with self.lock:
-            state = self.sending.state(asked, heard, time.monotonic_ns())
-        self._send(frames.state(state))
+        self._send(frames.state(self.sending.state(asked, heard, time.monotonic_ns())))
 
     def _send(self, part: bytes) -> None:
         if self._socket is not None:
-            self._socket.send(part, zmq.NOBLOCK)
+            self._socket.send(part, sockets.LAST)
 
     def _send_bulk(self, message: Message) -> None:
         if self._socket is None:
             return
-        self._socket.send(frames.bulk(message), zmq.NOBLOCK | zmq.SNDMORE)
-        parts = (message.head, *message.buffers)
-        for at, part in enumerate(parts, 1):
-            more = zmq.SNDMORE if at < len(parts) else 0
-            self._socket.send(part, zmq.NOBLOCK | more, copy=len(part) < sockets.BULKY)
+        last = len(message.buffers)
+        self._socket.send(frames.bulk(message), sockets.MORE if last else sockets.LAST)
+        for at, part in enumerate(message.buffers, 1):
+            flags = sockets.MORE if at < last else sockets.LAST
+            self._socket.send(part, flags, copy=len(part) < sockets.BULKY)

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 
 import zmq
 
+from holoflow.link.doorbell import Doorbell
 from holoflow.link.keys import OwnKeys
 from holoflow.link.wire import BUFFERS
 from holoflow.link.zeromq import curve, sockets
@@ -26,7 +27,10 @@ Heard: TypeAlias = "Callable[[Door, bytes, bytes, Sequence[memoryview]], None]"
 
 
 class Door:
-    """A ROUTER: many peers, each with a name that zeromq gives its connection."""
+    """A ROUTER: many peers, each with a name that zeromq gives its connection.
+
+    It belongs to who holds the loop's lock.
+    """
 
     def __init__(
         self,
@@ -60,14 +64,14 @@ class Door:
             raise
         if address.endpoint.startswith("tcp://"):
             _more_files()
-        loop.watch(self._socket, self._read)
+        loop.watch(self._socket, self.read)
         loop.watch(self._monitor, self._notice)
 
     def send(self, peer: bytes, part: bytes) -> bool:
         """Send to `peer`; return whether it is still there."""
         try:
-            self._socket.send(peer, zmq.NOBLOCK | zmq.SNDMORE)  # or nothing at all
-            self._socket.send(part, zmq.NOBLOCK)
+            self._socket.send(peer, sockets.MORE)  # or nothing at all
+            self._socket.send(part, sockets.LAST)
         except zmq.Again:
             pass  # it does not read; it will get the next one
         except zmq.ZMQError as error:
@@ -76,13 +80,21 @@ class Door:
             return False
         return True
 
+    def lead_to(self, doorbell: Doorbell | None) -> None:
+        """Have who waits at `doorbell` woken by what comes; the loop where it is None."""
+        if doorbell is None:
+            self._loop.take_back(self._socket)
+        else:
+            self._loop.leave(self._socket, doorbell)
+
     def close(self, linger: int) -> None:
         """Let nobody in any more; what was sent gets `linger` milliseconds."""
         self._loop.forget(self._socket)
         self._loop.forget(self._monitor)
         sockets.close(self._socket, self._monitor, linger)
 
-    def _read(self) -> None:
+    def read(self) -> None:
+        """Give out what has come, some of it at a time."""
         socket = self._socket
         for _ in range(_BURST):
             try:
@@ -96,6 +108,7 @@ class Door:
                 if len(rest) <= BUFFERS + 1:
                     rest.append(frame.buffer.toreadonly())
             self._heard(self, peer, first, rest)
+        self._loop.call(self.read)
 
     def _notice(self) -> None:
         for event, value in sockets.events(self._monitor):

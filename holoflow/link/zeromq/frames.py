@@ -22,7 +22,7 @@ WAIT: Final = 4
 PACK: Final = 5
 """Small messages, one behind the other in one part."""
 BULK: Final = 6
-"""One message, whose head and buffers are parts of their own."""
+"""One message with its head; its buffers are parts of their own."""
 STATE: Final = 7
 """How far the sender is."""
 COUNTS: Final = 8
@@ -50,7 +50,7 @@ class Message(NamedTuple):
     """A message of a flow, as a link carries it."""
 
     number: int
-    head: Buffer
+    head: bytes | memoryview
     buffers: Sequence[Buffer]
     size: int
     """Bytes of head and buffers."""
@@ -129,19 +129,21 @@ def unpack(part: bytes) -> Iterator[Message]:
 
 
 def bulk(message: Message) -> bytes:
-    """Return the first part of a message whose head and buffers follow."""
-    return _BULK.pack(BULK, message.number, len(message.buffers))
+    """Return the first part of a message whose buffers follow."""
+    return _BULK.pack(BULK, message.number, len(message.buffers)) + message.head
 
 
 def read_bulk(part: bytes, rest: Sequence[Any]) -> Message:
     """Return the message of a first part and what followed; raises Malformed."""
     try:
-        _, number, count = _BULK.unpack(part)
+        _, number, count = _BULK.unpack_from(part)
     except struct.error:
-        raise Malformed("a message whose first part has the wrong size") from None
-    if len(rest) != count + 1 or count > BUFFERS:
-        raise Malformed(f"a message of {len(rest)} parts that should be {count + 1}")
-    return Message(_number(number), rest[0], rest[1:], sum(view.nbytes for view in rest))
+        raise Malformed("a message whose first part is too short") from None
+    if len(rest) != count or count > BUFFERS:
+        raise Malformed(f"a message of {len(rest)} buffers that should be {count}")
+    head = memoryview(part)[_BULK.size :]
+    size = head.nbytes + sum(view.nbytes for view in rest)
+    return Message(_number(number), head, rest, size)
 
 
 def state(values: State) -> bytes:

@@ -15,7 +15,7 @@ from holoflow.link.zeromq.counts import HALF
 from holoflow.link.zeromq.frames import HELLO, LARGEST, REFUSED, WELCOME, Malformed
 from holoflow.link.zeromq.settings import AppIdentity
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of all that travels between the ends but the messages themselves."""
 
 _msgpack: Any = optional("msgpack", "zeromq")

@@ -1,16 +1,19 @@
-"""The receiving end of a flow: between the thread that owns the sockets and the stage's."""
+"""The receiving end of a flow: between the sockets and the stage."""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from holoflow.flow.clock import ClockOffset
-from holoflow.flow.ledger import WANTS_ROOM
+from holoflow.flow.ledger import ARRIVED, WANTS_ROOM
+from holoflow.link.doorbell import Doorbell
 from holoflow.link.ends import Consumer, LinkedFlow
 from holoflow.link.zeromq import frames, handshake
+from holoflow.link.zeromq.counts import worked_off
 from holoflow.link.zeromq.door import Door
 from holoflow.link.zeromq.frames import Message, State
 from holoflow.link.zeromq.gate import Gate
@@ -19,10 +22,16 @@ from holoflow.link.zeromq.loop import Loop
 from holoflow.link.zeromq.receiving import Receiving
 from holoflow.link.zeromq.settings import Timing
 
+if TYPE_CHECKING:
+    from holoflow.link.zeromq.reception import Reception
+
 _log = logging.getLogger("holoflow.link")
 
 _UNKNOWN: Final = 1 << 62
 """How far a clock may be off of which nothing is known."""
+_OFTEN: Final = 0.001
+"""Seconds within which a sender is told once of messages that were taken, until it is half the
+queue: to tell it, and to wake it, takes longer than many a message."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,7 @@ class ZeroMQInlet:
     def __init__(
         self,
         loop: Loop,
+        reception: Reception,
         linked: LinkedFlow,
         consumer: Consumer,
         ledger: str,
@@ -54,13 +64,20 @@ class ZeroMQInlet:
         self.receiving = Receiving(linked, ledger, time.monotonic())
         self.peer: Peer | None = None
         self.suspended = False
+        self.doorbell: Doorbell | None = None
+        """Where the stage waits that takes what comes, if it does."""
         self._loop = loop
+        self._reception = reception
         self._consumer = consumer
         self._timing = timing
         self._gate = gate
         self._clock = ClockOffset()
         self._sleeping = False
-        self._telling = False
+        self._half = max(1, linked.flow.queue // 2)
+        self._taken = 0
+        """Messages since the sender was told."""
+        self._told = 0.0
+        self._told_off = 0
         self._answered = False
         """Whether the peer has heard that it is welcome, and with that how far this end is."""
         self._flow = f"{linked.flow.source} -> {linked.flow.target}"
@@ -69,22 +86,47 @@ class ZeroMQInlet:
 
     def poll(self) -> None:
         """Deliver what has come."""
-        if self._gate.open and self.receiving.backlog and self.receiving.deliver(self._consumer):
-            self.took()
+        self._sleeping = False
+        receiving = self.receiving
+        if not receiving.backlog:
+            with self._loop.lock:
+                self._loop.safely(self._reception.read)
+        if self._gate.open and receiving.backlog:
+            receiving.deliver(self._consumer)
+            if not receiving.blocks:
+                self.took()
 
-    def about_to_sleep(self, *, direct: bool = False) -> bool:  # noqa: ARG002 - called by our loop
+    def about_to_sleep(self, doorbell: Doorbell | None = None) -> bool:
         """Have the stage woken by what comes from now on; false where something is there."""
-        self._sleeping = True
-        if self._gate.open and self.receiving.backlog:
-            self._sleeping = False
+        with self._loop.lock:
+            if self._owes():
+                self._loop.safely(self._tell)
+            self.doorbell = doorbell
+            self._loop.safely(self._reception.lead)
+            self._loop.safely(self._reception.read)
+            self._sleeping = not (self._gate.open and self.receiving.backlog)
         return self._sleeping
 
     def took(self) -> None:
         """Tell the sender, where it does not see it by itself, or sleeps."""
         receiving = self.receiving
         sees = receiving.shared and receiving.blocks and not receiving.ended
-        if not sees or receiving.row[WANTS_ROOM]:
-            self._tell_soon()
+        if sees and not receiving.row[WANTS_ROOM]:
+            return
+        self._taken += 1
+        soon = self._taken >= self._half or receiving.ended
+        if soon or time.monotonic() - self._told > _OFTEN:
+            self._from_stage(self._tell)
+
+    def _owes(self) -> bool:
+        """Whether the sender must hear what it was not told yet: nothing may be taken for long."""
+        receiving = self.receiving
+        if not receiving.blocks:
+            return self._taken > 0
+        off = worked_off(receiving.row)
+        new = off - self._told_off
+        # Where nothing waits here, the sender has room for at least half a queue.
+        return new >= self._half or (new > 0 and receiving.row[ARRIVED] > off)
 
     def suspend(self) -> None:
         """Receive nothing more in this process."""
@@ -92,12 +134,12 @@ class ZeroMQInlet:
 
     def abandon(self) -> None:
         """Tell the sender that nothing more will be taken."""
-        self._tell_soon()
+        self._from_stage(self._tell)
 
-    def _tell_soon(self) -> None:
-        if not self._telling:
-            self._telling = True
-            self._loop.call(self._tell)
+    def _from_stage(self, function: Callable[[], None]) -> None:
+        with self._loop.lock:
+            self._loop.safely(function)
+            self._loop.safely(self._reception.read)  # what that may have hidden from the loop
 
     # -- from any thread
 
@@ -123,7 +165,7 @@ class ZeroMQInlet:
             return ""
         return f"no link from {self.linked.source} for {self._flow}: it has not come yet"
 
-    # -- in the loop
+    # -- with the loop's lock
 
     def welcome(self, peer: Peer, hello: Hello) -> None:
         """Take what comes from `peer` from now on."""
@@ -171,7 +213,8 @@ class ZeroMQInlet:
         self._tell()
 
     def _tell(self, asked: int = 0) -> None:
-        self._telling = False
+        self._taken, self._told = 0, time.monotonic()
+        self._told_off = worked_off(self.receiving.row)
         if self.peer is None:
             return
         if not self.peer.send(frames.counts(self.receiving.counts(asked))):

@@ -1,10 +1,10 @@
-"""The one thread of a process that touches the sockets of its zeromq links."""
+"""The sockets of a process's zeromq links: who may use them, and who looks after them."""
 
 from __future__ import annotations
 
 import logging
-import math
 import os
+import select
 import threading
 import time
 from collections import deque
@@ -13,24 +13,47 @@ from typing import Any, Final
 
 import zmq
 
+from holoflow.link.doorbell import Doorbell
+from holoflow.link.zeromq import sockets
+
 _log = logging.getLogger("holoflow.link")
 
 _LEAST: Final = 0.002
 """Seconds between two looks at the clock by those who wait for it."""
+_LATER: Final = 0.001
+"""Seconds after which what was put off is done, twice that at most."""
+_LEFT: Final = 0.05
+"""Seconds between two looks at sockets that are left to stages."""
 
 
 class Loop:
-    """Calls functions in its thread: when asked to, when a socket has something, as time goes."""
+    """Looks after sockets in a thread of its own, as far as stages do not do it themselves.
+
+    zeromq's sockets are for one thread at a time: for the one that holds `lock`. A stage that
+    sends and receives by itself need not wait for another thread. Nothing that takes long may be
+    done with the lock held.
+
+    zeromq tells by a file that something has come for a socket, and tells it to one thread:
+    whoever has used a socket last. So who has used one must not let go of the lock before it has
+    looked whether something has come (`sockets.has_input`), and has read it.
+    """
 
     def __init__(self, name: str) -> None:
         """Make the thread; `start` starts it."""
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=2)
+        self.lock = threading.Lock()
+        """Held by who uses sockets, or anything else that belongs to the loop."""
         self._calls: deque[Callable[[], None]] = deque()
+        self._late: list[Callable[[], None]] = []
+        self._late_due = 0.0
+        self._hot = False
+        """Whether the thread looks soon by itself whether something was put off."""
         self._handlers: dict[Any, Callable[[], None]] = {}
+        self._left: dict[Any, Doorbell | None] = {}
         self._timers: list[Callable[[float], float]] = []
-        self._poller = zmq.Poller()
+        self._files = select.epoll()
         self._alarm = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._poller.register(self._alarm, zmq.POLLIN)
+        self._files.register(self._alarm, select.EPOLLIN)
         self._asleep = False
         self._running = True
         self._due = 0.0
@@ -42,7 +65,7 @@ class Loop:
         self._thread.start()
 
     def call(self, function: Callable[[], None]) -> None:
-        """Have `function` called soon, in order. From any thread."""
+        """Have `function` called soon in the thread, in order. From any thread."""
         self._calls.append(function)
         if self._asleep:
             self._asleep = False
@@ -52,19 +75,45 @@ class Loop:
         """Wait until `stop` was called in the thread, and free all."""
         self._thread.join()
         self.context.destroy(linger=0)
+        self._files.close()
         os.close(self._alarm)
 
-    # -- in the thread, and before it has started
+    # -- with the lock held
 
     def watch(self, socket: Any, handler: Callable[[], None]) -> None:
-        """Call `handler` whenever `socket` has something; it is to take all there is."""
+        """Call `handler` whenever `socket` has something; it need not take all there is."""
         self._handlers[socket] = handler
-        self._poller.register(socket, zmq.POLLIN)
+        self._files.register(socket.get(zmq.FD), select.EPOLLIN)
 
     def forget(self, socket: Any) -> None:
         """Do not look at `socket` any more."""
+        self.take_back(socket)
         del self._handlers[socket]
-        self._poller.unregister(socket)
+        self._files.unregister(socket.get(zmq.FD))
+
+    def leave(self, socket: Any, doorbell: Doorbell | None = None) -> None:
+        """Do not wake for what comes to `socket`: a stage looks, or waits for it at `doorbell`.
+
+        It is still looked at now and then: the stage may be at work for long, or have ended.
+        """
+        if socket in self._left:
+            if doorbell is self._left[socket]:
+                return
+            self.take_back(socket)
+        self._left[socket] = doorbell
+        file = socket.get(zmq.FD)
+        self._files.modify(file, 0)
+        if doorbell is not None:
+            doorbell.watch(file)
+
+    def take_back(self, socket: Any) -> None:
+        """Wake for what comes to `socket` again; who calls this looks at what is there already."""
+        if socket in self._left:
+            doorbell = self._left.pop(socket)
+            file = socket.get(zmq.FD)
+            self._files.modify(file, select.EPOLLIN)
+            if doorbell is not None:
+                doorbell.forget(file)
 
     def every(self, timer: Callable[[float], float]) -> None:
         """Call `timer` with the time; it returns when it wants to be called again."""
@@ -74,31 +123,72 @@ class Loop:
         """Call all timers again: one of them wants it sooner than it has said."""
         self._due = 0.0
 
+    def later(self, function: Callable[[], None]) -> None:
+        """Have `function` called in a millisecond or two, at little cost."""
+        if not self._late:
+            self._late_due = time.monotonic() + _LATER
+        self._late.append(function)
+        if not self._hot:
+            self._hot = True
+            self.call(_nothing)
+
     def stop(self) -> None:
         """End the thread behind what is done now."""
         self._running = False
 
+    def safely(self, function: Callable[[], None]) -> None:
+        """Call `function`: nothing that a peer does may end a thread."""
+        try:
+            function()
+        except Exception:
+            self._report()
+
+    # -- in the thread
+
     def _run(self) -> None:
         while self._running:
-            for _ in range(len(self._calls)):
-                self._safely(self._calls.popleft())
-            now = time.monotonic()
-            if now >= self._due:
-                wanted = min(map(self._look, self._timers), default=now + 1.0)
-                self._due = max(now + _LEAST, wanted)
+            with self.lock:
+                seconds = self._turn()
             if self._running:
-                self._wait(self._due - now)
+                self._wait(seconds)
+
+    def _turn(self) -> float:
+        """Do what is there to be done; return for how long there will be nothing."""
+        for _ in range(len(self._calls)):
+            self.safely(self._calls.popleft())
+        now = time.monotonic()
+        if self._late and now >= self._late_due:
+            late, self._late = self._late, []
+            for function in late:
+                self.safely(function)
+            self._late_due = now + _LATER
+        elif not self._late and now >= self._late_due:
+            self._hot = False
+        if now >= self._due:
+            wanted = min(map(self._look, self._timers), default=now + 1.0)
+            self._due = max(now + _LEAST, wanted)
+        if self._read():
+            return 0.0  # maybe there is more, and what was sent may have hidden something
+        most = _LEFT if self._left else self._due - now
+        return min(most, self._due - now, _LATER if self._hot else most)
+
+    def _read(self) -> bool:
+        """Have read what has come; return whether something had."""
+        come = False
+        for socket, handler in list(self._handlers.items()):
+            # One handler may have closed the socket of another.
+            if socket in self._handlers and sockets.has_input(socket):
+                come = True
+                self.safely(handler)
+        return come
 
     def _wait(self, seconds: float) -> None:
         self._asleep = True
         # A call may have come before that was said; after it the alarm wakes us.
-        ready = self._poller.poll(0 if self._calls else max(0, math.ceil(seconds * 1000)))
+        ready = self._files.poll(0 if self._calls else max(0.0, seconds))
         self._asleep = False
-        for socket, _ in ready:
-            if socket == self._alarm:
-                os.eventfd_read(self._alarm)
-            elif (handler := self._handlers.get(socket)) is not None:
-                self._safely(handler)
+        if any(file == self._alarm for file, _ in ready):
+            os.eventfd_read(self._alarm)
 
     def _look(self, timer: Callable[[float], float]) -> float:
         now = time.monotonic()
@@ -108,16 +198,13 @@ class Loop:
             self._report()
             return now + 1.0
 
-    def _safely(self, function: Callable[[], None]) -> None:
-        """Call `function`: nothing that a peer does may end the thread."""
-        try:
-            function()
-        except Exception:
-            self._report()
-
     def _report(self) -> None:
         now = time.monotonic()
         if now - self._failed > 1.0:
             _log.exception("a zeromq link failed within holoflow; it goes on")
         self._failed = now
         time.sleep(0.01)
+
+
+def _nothing() -> None:
+    """Be called: the thread looks at everything whenever it is woken."""

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from holoflow.flow.ledger import CLOSED, WANTS_ROOM
+from holoflow.link.doorbell import Doorbell
 from holoflow.link.ends import Buffer
 from holoflow.link.zeromq.dial import Dial
 from holoflow.link.zeromq.frames import message
@@ -25,31 +26,32 @@ class ZeroMQOutlet:
         """Send a message; nobody may write to its large buffers any more."""
         for number, dial in zip(numbers, self._dials, strict=True):
             if number:
-                ready = message(number, head, buffers)
-                with dial.lock:
-                    dial.sending.push(ready)
-                dial.soon()
+                dial.send(message(number, head, buffers))
+
+    def flush(self) -> None:
+        """Send what waits for others to travel with."""
+        for dial in self._dials:
+            dial.flush()
 
     def allocate(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Return an array: the network has no memory of its own."""
         return np.empty(shape, dtype)
 
-    def wants_room(self) -> None:
+    def wants_room(self, doorbell: Doorbell | None = None) -> None:
         """Have the producer woken when there is room."""
         for dial in self._dials:
+            dial.flush()
             dial.sending.row[WANTS_ROOM] = 1
+            if doorbell is not None:
+                dial.wait_at(doorbell)
 
     def close(self) -> None:
         """End the stream behind what has been sent."""
         for dial in self._dials:
             dial.sending.row[CLOSED] = 1
-            with dial.lock:
-                dial.sending.close()
-            dial.soon()
+            dial.close()
 
     def suspend(self) -> None:
         """Send what was given, and then no more."""
         for dial in self._dials:
-            with dial.lock:
-                dial.sending.leave()
-            dial.soon()
+            dial.leave()

@@ -162,10 +162,9 @@ class Receiving:
 
     # -- the stage's thread
 
-    def deliver(self, consumer: Consumer) -> bool:
-        """Hand over what has come; return whether there was anything."""
-        count = len(self.backlog)
-        for _ in range(count):
+    def deliver(self, consumer: Consumer) -> None:
+        """Hand over what has come."""
+        for _ in range(len(self.backlog)):
             item = self.backlog.popleft()
             if isinstance(item, Message):
                 self._fetched += item.size + _OVERHEAD
@@ -178,4 +177,3 @@ class Receiving:
                 drop(self.row, item.cause, missing)
             else:
                 consumer.close()
-        return count > 0

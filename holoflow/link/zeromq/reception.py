@@ -18,11 +18,12 @@ _MOST: Final = 1000
 
 
 class Reception:
-    """Hears all that comes to the doors of a fragment. Belongs to the loop."""
+    """Hears all that comes to the doors of a fragment. Belongs to who holds the loop's lock."""
 
     def __init__(self, app: AppIdentity, timing: Timing, refusals: Refusals) -> None:
         """Let nobody in before `accept`."""
         self.inlets: dict[int, ZeroMQInlet] = {}
+        self.doors: list[Door] = []
         self._app = app
         self._timing = timing
         self._refusals = refusals
@@ -36,6 +37,18 @@ class Reception:
         """Receive for `inlet`."""
         self.inlets[inlet.linked.number] = inlet
 
+    def read(self) -> None:
+        """Hear what has come to the doors."""
+        for door in self.doors:
+            door.read()
+
+    def lead(self) -> None:
+        """Have what comes wake the stage that takes it, if it is one for all and waits itself."""
+        leaders = {inlet.doorbell for inlet in self.inlets.values()}
+        leader = leaders.pop() if len(leaders) == 1 else None
+        for door in self.doors:
+            door.lead_to(leader)
+
     def accept(self) -> None:
         """Let in who waits and who comes."""
         self._accepting = True
@@ -48,6 +61,9 @@ class Reception:
         if now >= self._next:
             asleep = now - self._next > self._timing.silence / 2  # and so deaf
             self._next = now + self._timing.beat
+            # The answer tells the time: it must not wait for a stage that may be at work.
+            for door in self.doors:
+                door.lead_to(None)
             for inlet in self.inlets.values():
                 inlet.beat(now, asleep=asleep)
             for peer in [p for p in self._waiting if not p.send(bytes([frames.WAIT]))]:

@@ -21,6 +21,13 @@ another thread once it has been sent."""
 
 Event = zmq.Event
 
+# As integers: to put enumerations together takes longer than to send.
+LAST: Final = int(zmq.NOBLOCK)
+"""Flags with which a part is sent that ends its message."""
+MORE: Final = int(zmq.NOBLOCK | zmq.SNDMORE)
+"""Flags with which a part is sent that others follow."""
+_INPUT: Final = int(zmq.POLLIN)
+
 
 def make(context: zmq.Context[Any], kind: int, most: int) -> zmq.Socket[bytes]:
     """Return a socket of `kind` whose peers may send parts of up to `most` bytes."""
@@ -66,6 +73,11 @@ def events(monitor: zmq.Socket[bytes]) -> Iterator[tuple[int, int]]:
 def more(socket: zmq.Socket[bytes]) -> bool:
     """Whether the part that was received last is followed by others of its message."""
     return bool(socket.get(zmq.RCVMORE))  # in a third of the time of `socket.rcvmore`
+
+
+def has_input(socket: zmq.Socket[bytes]) -> bool:
+    """Whether something has come for `socket` that was not received yet."""
+    return bool(int(socket.get(zmq.EVENTS)) & _INPUT)
 
 
 def close(socket: zmq.Socket[bytes], monitor: zmq.Socket[bytes], linger: int = 0) -> None:

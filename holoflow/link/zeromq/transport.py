@@ -69,7 +69,6 @@ class ZeroMQ:
         self._refusals = Refusals()
         self._reception = Reception(app, self._timing, self._refusals)
         self._gatekeeper: Gatekeeper | None = None
-        self._doors: list[Door] = []
         try:
             self._listen(binds, keys)
         except BaseException:
@@ -83,7 +82,7 @@ class ZeroMQ:
     @property
     def endpoints(self) -> tuple[str, ...]:
         """Where it listens, with the ports that the system has chosen."""
-        return tuple(door.endpoint for door in self._doors)
+        return tuple(door.endpoint for door in self._reception.doors)
 
     @property
     def refusals(self) -> Mapping[str, int]:
@@ -101,7 +100,9 @@ class ZeroMQ:
 
     def inlet(self, flow: LinkedFlow, consumer: Consumer) -> ZeroMQInlet:
         """Make the receiving end of `flow`."""
-        made = ZeroMQInlet(self._loop, flow, consumer, self._app.ledger, self._timing, self._gate)
+        made = ZeroMQInlet(
+            self._loop, self._reception, flow, consumer, self._app.ledger, self._timing, self._gate
+        )
         self._loop.call(lambda: self._reception.add(made))
         self._inlets[flow.number] = made
         return made
@@ -141,7 +142,7 @@ class ZeroMQ:
             door = Door(
                 self._loop, address, self._own, self._most, self._refusals, self._reception.hear
             )
-            self._doors.append(door)
+            self._reception.doors.append(door)
 
     def _dial(self, linked: LinkedFlow, producer: Producer) -> Dial:
         address = self._peers.get(linked.target)
@@ -157,7 +158,7 @@ class ZeroMQ:
         self._dials.append(dial)
         return dial
 
-    # -- in the loop
+    # -- with the loop's lock
 
     def _met(self, dial: Dial) -> None:
         if self._gate.met(dial):
@@ -183,8 +184,8 @@ class ZeroMQ:
                 _log.warning("%s", dial.unheard)
             self._reception.leave()
             for dial in self._dials:
-                dial.close()
-            for door in self._doors:
+                dial.hang_up()
+            for door in self._reception.doors:
                 door.close(_GOOD_BYE)
             if self._gatekeeper is not None:
                 self._loop.forget(self._gatekeeper.socket)

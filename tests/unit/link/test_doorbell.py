@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 
@@ -51,6 +52,23 @@ def test_a_former_bell_is_replaced_and_others_may_ring(tmp_path):
     bell.wait()
     bell.close()
     bell.close()
+
+
+def test_a_wait_ends_as_long_as_a_file_that_is_watched_can_be_read(bell, monkeypatch):
+    monkeypatch.setattr(doorbell, "LOOK", 60)
+    file = os.eventfd(0)
+    bell.watch(file)
+    os.eventfd_write(file, 1)
+    bell.wait()
+    bell.wait()
+    os.eventfd_read(file)
+    bell.ring()
+    bell.wait()
+    bell.forget(file)
+    os.eventfd_write(file, 1)
+    monkeypatch.setattr(doorbell, "LOOK", 0.01)
+    bell.wait()  # nobody rings
+    os.close(file)
 
 
 def test_a_wait_ends_by_itself():

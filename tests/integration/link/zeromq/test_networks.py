@@ -26,13 +26,13 @@ def kind(request):
     return request.param
 
 
-@pytest.fixture
-def joined(tmp_path, kind):
+@pytest.fixture(params=[False, True], ids=["woken", "doorbells"])
+def joined(request, tmp_path, kind):
     """Return a function that joins two fragments through a relay: (pair, relay, sender, got)."""
     opened = []
 
     def make(**flow):
-        pair = Pair(tmp_path, kind, **flow)
+        pair = Pair(tmp_path, kind, doorbells=request.param, **flow)
         opened.append(pair)
         got = []
         pair.start_screen(lambda number, head, buffers: got.append((int(head), *buffers)))

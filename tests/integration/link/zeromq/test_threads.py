@@ -27,13 +27,16 @@ from holoflow.link.zeromq.counts import HALF
 from holoflow.link.zeromq.handshake import Hello
 
 
-@pytest.fixture
-def pairs(tmp_path):
-    """Return a function that makes a pair of fragments, which end with the test."""
+@pytest.fixture(params=[False, True], ids=["woken", "doorbells"])
+def pairs(request, tmp_path):
+    """Return a function that makes a pair of fragments, which end with the test.
+
+    Their stages are woken by others, or wait by themselves.
+    """
     made = []
 
     def make(kind="tcp", **flow):
-        made.append(Pair(tmp_path, kind, **flow))
+        made.append(Pair(tmp_path, kind, doorbells=request.param, **flow))
         return made[-1]
 
     yield make
@@ -63,8 +66,9 @@ def test_messages_of_every_size_arrive_as_they_were_sent(pairs, kind):
     receiver.stop()
     assert [(n, head, [bytes(b) for b in buffers]) for n, head, buffers in got] == sent
     assert all(memoryview(buffer).readonly for _, _, buffers in got for buffer in buffers)
+    eventually(lambda: waiting(pair.rows[0]) == 0)
     pair.kill(pair.edge)
-    assert waiting(pair.rows[1]) == waiting(pair.rows[0]) == 0
+    assert waiting(pair.rows[1]) == 0
     assert pair.rows[0][TAKEN] == len(sent)
     assert not pair.screen.refusals
 
@@ -81,6 +85,28 @@ def test_both_wait_for_one_another_until_they_are_linked(pairs, kind):
     eventually(lambda: not pair.edge.waits_for() and not pair.screen.waits_for())
     sender.send(b"1")
     eventually(lambda: pair.rows[1][TAKEN] == 1)
+
+
+def test_small_messages_go_together_and_wait_for_none_that_does_not_come(pairs, monkeypatch):
+    packs = []
+    made = frames.pack
+
+    def pack(entries):
+        packs.append(len(entries))
+        return made(entries)
+
+    monkeypatch.setattr(frames, "pack", pack)
+    pair = pairs("tcp", queue=2000)
+    got, collect = collector()
+    pair.start_screen(collect)
+    pair.screen.accept()
+    sender = pair.start_edge()
+    eventually(lambda: not pair.edge.waits_for())
+    for number in range(1000):
+        sender.send(b"%d" % number)
+    eventually(lambda: got == list(range(1000)))  # although the sender says nothing more
+    assert sum(packs) == 1000
+    assert len(packs) < 500
 
 
 @pytest.mark.parametrize("kind", ["ipc", "tcp"])
@@ -141,11 +167,11 @@ def test_without_a_receiver_a_flow_that_drops_goes_on(pairs):
     pair = pairs("tcp", when_full="drop_oldest")
     got, collect = collector()
     pair.start_screen()
+    pair.stages.pop().stop()
     pair.kill(pair.screen)
     sender = pair.start_edge()
     for number in range(1000):
         sender.send(b"%d" % number)
-    pair.stages.clear()
     receiver = pair.start_screen(collect)
     pair.screen.accept()
     sender.outlet.close()
@@ -358,7 +384,7 @@ class TestRefused:
     def test_another_version_of_the_link(self, refused, monkeypatch):
         monkeypatch.setattr("holoflow.link.zeromq.handshake.hello", lambda _: b"\x01\x07\x00new")
         reason, causes = refused()
-        assert "it speaks version 7 of the link, this end version 1; install the same" in reason
+        assert "it speaks version 7 of the link, this end version 2; install the same" in reason
         assert causes == {"version"}
 
     def test_a_key_that_is_not_allowed(self, refused, tmp_path):
