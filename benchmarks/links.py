@@ -1,8 +1,8 @@
 """Arrays between two processes of this host: holoflow's links against those of others.
 
-    python benchmarks/links.py [--quick] [--repeats 3] [--sizes 64,6220800] [--rivals iceoryx2,app]
-                               [--json FILE] [--markdown FILE]
-    python benchmarks/links.py --from FILE [--markdown FILE]     # tables of runs written before
+    python benchmarks/links.py [--quick] [--repeats 3] [--sizes 64,6220800]
+                               [--rivals iceoryx2 "app, zeromq"] [--json FILE] [--markdown FILE]
+    python benchmarks/links.py --from FILE... [--markdown FILE]  # tables of runs written before
 
 Every contender runs in processes of its own, one contender at a time, all in turn. Its sender has
 its data in arrays of its own (`copy`) or writes a few bytes into memory of the link (`loan`); its
@@ -79,10 +79,9 @@ def try_to(contender: Contender, size: int, seconds: float) -> tuple[Measured | 
     return None, failures
 
 
-def chosen(names: str | None) -> list[Contender]:
+def chosen(names: list[str]) -> list[Contender]:
     """Return those whose names begin with one of `names`; all where there are none."""
-    prefixes = tuple(names.split(",")) if names else ("",)
-    return [c for c in CONTENDERS if c.name.startswith(prefixes)]
+    return [c for c in CONTENDERS if c.name.startswith(tuple(names) or "")]
 
 
 def present(contenders: list[Contender]) -> list[Contender]:
@@ -119,14 +118,21 @@ def main() -> None:
     parser.add_argument("--repeats", type=int)
     parser.add_argument("--seconds", type=float, help="of each of the two windows")
     parser.add_argument("--sizes", help="bytes, with commas between")
-    parser.add_argument("--rivals", help="beginnings of names, with commas between")
+    parser.add_argument("--rivals", nargs="+", default=[], help="beginnings of names")
     parser.add_argument("--quick", action="store_true", help="two sizes, once, short windows")
     parser.add_argument("--json", type=Path, help="write everything there")
     parser.add_argument("--markdown", type=Path, help="write the tables there")
-    parser.add_argument("--from", type=Path, dest="source", help="read runs, measure nothing")
+    parser.add_argument(
+        "--from",
+        type=Path,
+        nargs="+",
+        dest="sources",
+        metavar="FILE",
+        help="measure nothing, read runs; what several files have is taken from the last",
+    )
     arguments = parser.parse_args()
-    if arguments.source:
-        runs = read(json.loads(arguments.source.read_text())["runs"])
+    if arguments.sources:
+        runs = read([json.loads(source.read_text())["runs"] for source in arguments.sources])
     else:
         sizes = [int(s) for s in arguments.sizes.split(",")] if arguments.sizes else []
         repeats = arguments.repeats or (1 if arguments.quick else 3)
@@ -144,7 +150,7 @@ def main() -> None:
         Console(width=max(130, shown.width)).print(table)
     if arguments.markdown:
         arguments.markdown.write_text(markdown(cells, sizes))
-    if arguments.json and not arguments.source:
+    if arguments.json and not arguments.sources:
         result = {
             "machine": {"cores": os.cpu_count(), "system": platform.platform()},
             "python": sys.version.split()[0],

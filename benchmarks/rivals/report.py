@@ -44,12 +44,14 @@ def medians(runs: Runs) -> Cells:
     }
 
 
-def read(runs: Mapping[str, Mapping[str, Sequence[Mapping[str, float]]]]) -> Runs:
-    """Return runs that were written as JSON."""
-    return {
-        name: {int(size): [Measured(**one) for one in found] for size, found in by_size.items()}
-        for name, by_size in runs.items()
-    }
+def read(written: Sequence[Mapping[str, Mapping[str, Sequence[Mapping[str, float]]]]]) -> Runs:
+    """Return runs that were written as JSON; what was measured again is taken from the last."""
+    runs: dict[str, dict[int, Sequence[Measured]]] = {}
+    for one in written:
+        for name, by_size in one.items():
+            for size, found in by_size.items():
+                runs.setdefault(name, {})[int(size)] = [Measured(**each) for each in found]
+    return runs
 
 
 def _median(found: Sequence[Measured]) -> Measured:
