@@ -307,7 +307,8 @@ class Dial:
         if self._socket is None:
             return
         # To look is a system call, and to be woken is worse, for who sends one after the other.
-        if self.sending.blocks and self._sent_at - self._listened < _DEAF:
+        going = self.sending.joined and self.sending.blocks
+        if going and self._sent_at - self._listened < _DEAF:
             if not self._left:
                 self._left = True
                 self._loop.leave(self._socket)

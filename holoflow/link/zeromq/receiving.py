@@ -34,8 +34,8 @@ Item: TypeAlias = "Message | Lost | End"
 class Receiving:
     """A flow at its receiver.
 
-    One thread calls `greet`, `take`, `learn` and `look`; the stage's calls `deliver`. They
-    share the backlog alone.
+    Who calls `greet`, `take`, `learn` and `look` holds the loop's lock; the stage calls `deliver`
+    without it. They share the backlog alone.
     """
 
     def __init__(self, linked: LinkedFlow, ledger: str, now: float) -> None:
@@ -58,7 +58,7 @@ class Receiving:
         rejoin(self.row, blocks=self.blocks)
         self._received = self.row[ARRIVED]
 
-    # -- the thread that receives
+    # -- with the loop's lock
 
     def conflict(self, hello: Hello, *, alive: bool) -> str:
         """Say why `hello` cannot be the sender; empty if it can.

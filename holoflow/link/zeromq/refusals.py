@@ -15,7 +15,7 @@ _PAUSE: Final = 10.0
 
 
 class Refusals:
-    """How often what was refused, by cause. One thread adds; any may read `counts`.
+    """How often what was refused, by cause. Who adds holds the loop's lock; any may read `counts`.
 
     Causes: `connection` (broken off before both ends knew each other: noise, no encryption, a
     wrong key), `key` (a key that is not allowed), `version`, `app`, `flow`, `second` (a sender

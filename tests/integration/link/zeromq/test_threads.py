@@ -109,6 +109,17 @@ def test_small_messages_go_together_and_wait_for_none_that_does_not_come(pairs, 
     assert len(packs) < 500
 
 
+def test_who_sends_before_it_is_linked_leaves_its_socket_to_the_loop(pairs):
+    pair = pairs("tcp")
+    pair.start_screen()
+    sender = pair.start_edge()
+    (dial,) = sender.outlet._dials
+    sender.send(b"0", bytes(frames.SMALL))
+    assert not dial._left
+    pair.screen.accept()
+    eventually(lambda: pair.rows[1][TAKEN] == 1)
+
+
 @pytest.mark.parametrize("kind", ["ipc", "tcp"])
 def test_a_flow_that_blocks_holds_its_sender_up(pairs, kind):
     pair = pairs(kind, queue=3)
