@@ -114,6 +114,7 @@ def test_who_sends_before_it_is_linked_leaves_its_socket_to_the_loop(pairs):
     pair.start_screen()
     sender = pair.start_edge()
     (dial,) = sender.outlet._dials
+    eventually(lambda: "it is not ready yet" in pair.edge.waits_for())
     sender.send(b"0", bytes(frames.SMALL))
     assert not dial._left
     pair.screen.accept()
