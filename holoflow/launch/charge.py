@@ -40,6 +40,11 @@ class Charge:
         return self.fragment.name
 
     @property
+    def done(self) -> bool:
+        """Whether its run has ended, as far as is known here."""
+        return self.over or (self.process is not None and self.process.ended is not None)
+
+    @property
     def phase(self) -> Phase:
         """What the fragment does now."""
         if self.over:

@@ -103,6 +103,7 @@ class Launcher:
         self._stopping: float | None = None
         """When all were told to stop now."""
         self._interrupted = False
+        """Whether some fragment was not done yet when the run was asked to end."""
         self._engine: EngineName = self._options.engine or "holoscan"
         self._records: list[Records] = []
         self._farewells: list[threading.Thread] = []
@@ -120,8 +121,7 @@ class Launcher:
         last = self._books.look(self._restarts())
         observe(last, self._books.samples)
         failure = next((c.failure for c in self._charges if c.failure is not None), None)
-        interrupted = self._interrupted and stopper.drain.is_set()
-        outcome: Outcome = "failed" if failure else "interrupted" if interrupted else "done"
+        outcome: Outcome = "failed" if failure else "interrupted" if self._interrupted else "done"
         samples = self._books.samples
         return RunResult(outcome, self._engine, last, failure, samples, joined(self._records))
 
@@ -132,12 +132,14 @@ class Launcher:
         now = time.monotonic()
         self._now += min(now - self._turned, LEAP)
         self._turned = now
+        at_work = not all(charge.done for charge in self._charges)
         for charge in self._charges:
             if charge.process is not None:
                 self._hear(charge.process)
                 if (status := charge.process.status()) is not None:
                     self._after(charge, charge.process, status)
         if stopper.drain.is_set():
+            self._interrupted |= at_work
             self._drain()
         if stopper.now.is_set() and self._stopping is None:
             self._stopping = self._now
@@ -262,13 +264,12 @@ class Launcher:
             raise HoloflowError(f"fragment {charge.name!r}: {process.refused}")
         if process.ended is not None:
             self._engine = process.ended.engine
-            self._interrupted |= process.ended.outcome == "interrupted"
             if process.ended.records is not None:
                 self._records.append(process.ended.records)
         if well and status and process.killed is None:
             _log.warning("its run had ended, then %s", ended_how(status), extra=process.extra)
         if self._stopping is not None and not well:
-            self._interrupted, failure = True, None
+            failure = None
         charge.failure = failure
         charge.silent = process.ended is None
         delay = None if self._draining else charge.retry(process, self._now, well=well)

@@ -27,6 +27,11 @@ def launched(tmp_path):
         run.__exit__()
 
 
+def ended(number: int) -> bool:
+    """Whether a process has ended, though nobody has taken note of it."""
+    return read(number, "stat").rpartition(b")")[2].split()[0] == b"Z"
+
+
 ENGINES = [ENGINE, pytest.param((), marks=pytest.mark.holoscan)]
 
 
@@ -147,6 +152,20 @@ def test_the_first_signal_drains(launched):
     assert all(books["dropped"] == {} for books in flows.values())
     assert len(run.kept()) == flows["work -> keep"]["sent"]
     assert run.left() == []
+
+
+def test_a_signal_counts_although_all_has_ended_before_it_is_heard(launched):
+    run = launched(APART, wait="true")
+    run.until("warning keep: the first")
+    processes = run.processes()
+    run.signal(signal.SIGSTOP)
+    run.signal(signal.SIGINT)
+    run.output.joinpath("go").touch()
+    wait_for(lambda: all(map(ended, processes.values())))
+    run.signal(signal.SIGCONT)
+    assert run.end() == 130, run
+    assert run.report()["outcome"] == "interrupted"
+    assert run.kept() == list(range(1, 41))
 
 
 def test_a_signal_to_the_whole_group_is_the_launchers_affair(launched):

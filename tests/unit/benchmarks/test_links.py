@@ -160,8 +160,12 @@ class TestReport:
 
         from rivals.report import read
 
-        runs = self.cells(ezmsg=700)
-        assert read(json.loads(json.dumps(runs, default=asdict))) == runs
+        def written(**rates):
+            return json.loads(json.dumps(self.cells(**rates), default=asdict))
+
+        assert read([written(ezmsg=700)]) == self.cells(ezmsg=700)
+        first, again = written(ezmsg=700, dora=600), written(ezmsg=800)
+        assert read([first, again]) == self.cells(ezmsg=800, dora=600)
 
     @pytest.mark.parametrize(
         ("size", "said"),
