@@ -1,17 +1,18 @@
 """Arrays between two processes of this host: holoflow's links against those of others.
 
     python benchmarks/links.py [--quick] [--repeats 3] [--sizes 64,6220800]
-                               [--rivals iceoryx2 "app, zeromq"] [--json FILE] [--markdown FILE]
+                               [--rivals iceoryx2 "app, zeromq"] [--pace 1000]
+                               [--json FILE] [--markdown FILE]
     python benchmarks/links.py --from FILE... [--markdown FILE]  # tables of runs written before
 
 Every contender runs in processes of its own, one contender at a time, all in turn. Its sender has
 its data in arrays of its own (`copy`) or writes a few bytes into memory of the link (`loan`); its
 receiver gets an array and looks at its stamp, its middle and its end. First the sender sends as
 fast as the contender lets it: messages per second are counted as they arrive. Then it keeps a
-pace - 200 Hz, 30 Hz above 10 MB, and never more than half of what was found before - and latency
-is taken: from the moment before the array is given to the contender to the moment the receiver
-has one. Medians over the repeats. `app` are whole apps of two fragments run by `holoflow run`,
-`link` the bare ends of a link with what it takes to encode and decode a message.
+pace - 200 Hz, or what `--pace` says; 30 Hz above 10 MB, and never more than half of what was found
+before - and latency is taken: from the moment before the array is given to the contender to the
+moment the receiver has one. Medians over the repeats. `app` are whole apps of two fragments run by
+`holoflow run`, `link` the bare ends of a link with what it takes to encode and decode a message.
 
 Rivals that are not installed are left out: `pip install -e '.[bench]'` has them all.
 """
@@ -37,6 +38,8 @@ from rivals.report import HD, Runs, label, markdown, medians, read, tables, want
 
 SIZES = (64, 4 << 10, 64 << 10, 1 << 20, HD, 25_000_000)
 QUICK = (4 << 10, HD)
+PACE = 200.0
+"""Messages a second at which latency is taken."""
 DEADLINE = 60.0
 """Seconds that one measurement may take beyond its windows."""
 PACKAGES = ("holoscan-cu12", "iceoryx2", "pyzmq", "ezmsg", "dora-rs", "dora-rs-cli", "numpy")
@@ -44,11 +47,11 @@ PACKAGES = ("holoscan-cu12", "iceoryx2", "pyzmq", "ezmsg", "dora-rs", "dora-rs-c
 shown = Console(stderr=True, highlight=False)
 
 
-def run(contender: Contender, size: int, seconds: float) -> Measured:
+def run(contender: Contender, size: int, seconds: float, pace: float) -> Measured:
     """Measure once; raises MeasurementError where there is no result."""
     with tempfile.TemporaryDirectory(prefix="links", dir="/tmp") as folder:
         job = Job(
-            contender.module, contender.variant, size, rate=200.0 if size <= 10_000_000 else 30.0,
+            contender.module, contender.variant, size, rate=pace if size <= 10_000_000 else 30.0,
             warm=seconds / 4, seconds=seconds, folder=folder,
         )  # fmt: skip
         before = _shared_memory(contender, job)
@@ -67,12 +70,14 @@ def _shared_memory(contender: Contender, job: Job) -> set[Path]:
     return set(Path("/dev/shm").glob(pattern)) if pattern else set()
 
 
-def try_to(contender: Contender, size: int, seconds: float) -> tuple[Measured | None, list[str]]:
+def try_to(
+    contender: Contender, size: int, seconds: float, pace: float
+) -> tuple[Measured | None, list[str]]:
     """Measure, as often as it takes within the contender's attempts; also what failed."""
     failures: list[str] = []
     for _ in range(contender.attempts):
         try:
-            return run(contender, size, seconds), failures
+            return run(contender, size, seconds, pace), failures
         except MeasurementError as failure:
             failures.append(str(failure))
             shown.print(f"  {contender.name}, {label(size)}: {failure}", style="red")
@@ -94,7 +99,7 @@ def present(contenders: list[Contender]) -> list[Contender]:
 
 
 def measure_all(
-    contenders: list[Contender], sizes: list[int], repeats: int, seconds: float
+    contenders: list[Contender], sizes: list[int], repeats: int, seconds: float, pace: float
 ) -> tuple[Runs, dict[str, list[str]]]:
     """Measure all in turn; also what failed."""
     runs: dict[str, dict[int, list[Measured]]] = {
@@ -105,7 +110,7 @@ def measure_all(
         for size in sizes:
             for contender in contenders:
                 shown.print(f"{repeat + 1}/{repeats} {label(size)}: {contender.name}", style="dim")
-                measured, failed = try_to(contender, size, seconds)
+                measured, failed = try_to(contender, size, seconds, pace)
                 runs[contender.name][size].extend([measured] if measured else [])
                 if failed:
                     failures.setdefault(f"{contender.name}, {label(size)}", []).extend(failed)
@@ -117,6 +122,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--repeats", type=int)
     parser.add_argument("--seconds", type=float, help="of each of the two windows")
+    parser.add_argument("--pace", type=float, default=PACE, help="Hz at which latency is taken")
     parser.add_argument("--sizes", help="bytes, with commas between")
     parser.add_argument("--rivals", nargs="+", default=[], help="beginnings of names")
     parser.add_argument("--quick", action="store_true", help="two sizes, once, short windows")
@@ -143,6 +149,7 @@ def main() -> None:
             sizes or list(QUICK if arguments.quick else SIZES),
             repeats,
             seconds,
+            arguments.pace,
         )
     cells = medians(runs)
     sizes = sorted({size for by_size in runs.values() for size in by_size})

@@ -15,7 +15,7 @@ from holoflow.link.doorbell import Doorbell
 from holoflow.link.ends import Buffer
 from holoflow.link.links import Links
 from holoflow.link.opening import open_transports
-from holoflow.link.wire import Encoding, decode, encode
+from holoflow.link.wire import Decoder, Encoder
 from holoflow.message import Header
 from holoflow.plan import Plan
 from rivals.fragments import HOSTS, await_prepared, over_network, prepare, queue
@@ -48,7 +48,7 @@ class Waiting:
 
 def receive(job: Job) -> None:
     """Take what comes, as the engine does."""
-    consumer = Waiting()
+    consumer, decoder = Waiting(), Decoder()
     with _joined(job, prepare(job), "receiving") as (plan, links):
         (flow,) = plan.flows
         inlet, row, meter = links.inlet(flow, consumer), links.row(flow), Meter(job)
@@ -64,14 +64,14 @@ def receive(job: Job) -> None:
                 head, buffers = consumer.come.popleft()
                 row[TAKEN] += 1
                 inlet.took()
-                meter.saw(decode(head, buffers, links.types).payload)
+                meter.saw(decoder.decode(head, buffers).payload)
                 del head, buffers
         inlet.abandon()
 
 
 def send(job: Job) -> None:
     """Send while there is room, as the engine does."""
-    producer, encoding = Waiting(), Encoding()
+    producer, encoder = Waiting(), Encoder()
     with _joined(job, await_prepared(job), "sending") as (plan, links):
         (flow,) = plan.flows
         (group,) = links.groups(plan.flows)
@@ -87,7 +87,7 @@ def send(job: Job) -> None:
             array: Any = next(arrays) if arrays else outlet.allocate((job.size,), "u1")
             source.stamp(array)
             header = Header(row[SENT], time.monotonic_ns(), "send")
-            head, buffers = encode(array, header, [], encoding, links.types)
+            head, buffers = encoder.encode(array, header)
             row[SENT] += 1
             outlet.send([row[SENT]], head, buffers)
         row[CLOSED] = 1

@@ -88,7 +88,7 @@ def _wanted(cells: Cells) -> Iterator[Wanted]:
             cell = cells.get(name, {}).get(HD)
             if cell:
                 milliseconds = cell.median * 1e3
-                what = f"{name}, {label(HD)}, median latency, ms"
+                what = f"{name}, {label(HD)}, median latency at {cell.rate:.0f}/s, ms"
                 yield Wanted(what, milliseconds, "< 0.3", milliseconds < 0.3)
     for ends in ("link", "app"):
         for kind in ("ipc", "tcp", "tcp + CURVE"):

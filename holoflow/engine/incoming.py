@@ -11,10 +11,10 @@ from holoflow.engine.queue import Message, Queue
 from holoflow.engine.tensors import from_tensors
 from holoflow.errors import HoloflowError
 from holoflow.flow import ledger
-from holoflow.flow.carry import from_plain
+from holoflow.flow.carry import Nodes, Ways, to_nodes, to_tracks
 from holoflow.flow.paths import PathTree, extend
 from holoflow.link.ends import Buffer
-from holoflow.link.wire import Types, decode
+from holoflow.link.wire import Decoder, Types
 from holoflow.payload import Arrays
 
 _log = logging.getLogger("holoflow.link")
@@ -32,10 +32,13 @@ class Incoming:
         `shift` tells what to add to times of the sender's clock, and how far that may be off (ns).
         """
         self._queue = queue
-        self._types = types
+        self._decoder = Decoder(types)
         self._wanted = wanted
         self._paths = paths
         self._shift = shift
+        self._ways: Ways | None = None
+        self._nodes: Nodes = ()
+        """Where `_ways` lead."""
         ends = queue.stop
         self._serialise, self._link = (
             paths.stop(kind, ends.operator, ends.port, by_port=ends.by_port)
@@ -53,14 +56,17 @@ class Incoming:
         self._queue.store(message)
 
     def _read(self, head: Buffer, buffers: Sequence[Buffer]) -> Message:
-        decoded = decode(head, buffers, self._types)
+        decoded = self._decoder.decode(head, buffers)
         payload = decoded.payload
         if type(payload) is Arrays:  # maybe of one of Holoscan's operators
             payload = from_tensors(payload, self._wanted)
-        if not decoded.tracks:
+        if not decoded.ways:
             return Message(payload, decoded.header, ())
+        if decoded.ways is not self._ways:
+            self._nodes = to_nodes(decoded.ways, self._paths)
+            self._ways = decoded.ways
         shift, uncertainty = self._shift()
-        tracks = from_plain(decoded.tracks, self._paths, shift=shift, uncertainty=uncertainty)
+        tracks = to_tracks(self._nodes, decoded.times, shift=shift, uncertainty=uncertainty)
         began, sent = decoded.began + shift, decoded.sent + shift
         tracks = extend(tracks, self._serialise, began, sent)
         tracks = extend(tracks, self._link, sent, max(time.monotonic_ns(), sent))

@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from holoflow.engine.queue import Message, Waker
 from holoflow.flow.books import FlowBooks
-from holoflow.flow.carry import to_plain
 from holoflow.flow.ledger import ARRIVED, CAUSES, CLOSED, GONE, SENT, TAKEN, waiting
 from holoflow.flow.sizes import EVERY, Sizes
 from holoflow.link.doorbell import Doorbell
 from holoflow.link.ends import LinkedFlow, Outlet
-from holoflow.link.wire import Encoding, Types, encode
+from holoflow.link.wire import Encoder, Encoding, Types
 from holoflow.plan.plan import PlannedFlow
 
 
@@ -32,10 +31,9 @@ class Outgoing:
         """The link's end; set before the first message."""
         self._closed = False
         self.producer: Waker | None = None
-        self._types = types
+        self._encoder = Encoder(Encoding(self.flow.compress, self.flow.quality), types)
         self._comes_back = comes_back
         self._sizes = Sizes()
-        self._encoding = Encoding(self.flow.compress, self.flow.quality)
         self._blocking = [f for f in flows if f.flow.when_full == "block" and not f.flow.latest]
 
     def has_room(self) -> bool:
@@ -70,13 +68,7 @@ class Outgoing:
 
         Raises WireError where it holds something that cannot travel.
         """
-        head, buffers = encode(
-            message.payload,
-            message.header,
-            to_plain(message.tracks),
-            self._encoding,
-            self._types,
-        )
+        head, buffers = self._encoder.encode(message.payload, message.header, message.tracks)
         if self.flows[0].row[SENT] % EVERY == 0:
             self._sizes.add(len(head) + sum(buffer.nbytes for buffer in buffers))
         numbers = []

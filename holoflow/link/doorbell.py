@@ -44,8 +44,10 @@ class Doorbell:
             if all(file != own for file, _ in self._files.poll(LOOK)):
                 return
             flags = socket.MSG_DONTWAIT
-        with contextlib.suppress(OSError):
+        try:  # noqa: SIM105 - suppress is slow, and this is on every frame's way
             self._listening.recv(64, flags)
+        except OSError:
+            pass
 
     def watch(self, file: int) -> None:
         """Have waits end also when `file` can be read, as long as it can. From any thread."""

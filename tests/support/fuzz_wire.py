@@ -20,7 +20,8 @@ from typing import Any
 import msgpack
 import numpy as np
 
-from holoflow.link.wire import PREFIX, Encoding, Types, WireError, decode, encode
+from holoflow.flow.paths import PathTree, extend
+from holoflow.link.wire import PREFIX, Decoder, Encoder, Encoding, Types, WireError
 from holoflow.message import Header
 from holoflow.payload import (
     Arrays,
@@ -78,12 +79,14 @@ def _payloads() -> Iterator[Any]:
 
 def corpus() -> list[Input]:
     """Return valid messages: every payload type, packed in every way."""
-    hop = ["work", "detect", "image", False, 10**9, 2 * 10**9]
+    tree = PathTree()
+    tracks = tree.begin("camera", 10**9, 2 * 10**9)
+    tracks = 2 * extend(tracks, tree.stop("work", "detect", "image"), 3 * 10**9, 4 * 10**9)
     header = Header(7, 123456789, "camera", {"gain": np.float64(2), "roi": np.arange(4)})
     messages = []
     for payload in _payloads():
         for compress in ("none", "zstd", "jpeg"):
-            head, buffers = encode(payload, header, [[hop, hop]], Encoding(compress), TYPES)
+            head, buffers = Encoder(Encoding(compress), TYPES).encode(payload, header, tracks)
             messages.append((head, [bytes(buffer) for buffer in buffers]))
     return messages
 
@@ -163,15 +166,18 @@ def _value(draw: random.Random, value: Any) -> Any:
 def _head(draw: random.Random, head: bytes) -> bytes:
     if draw.random() < 0.4:
         return _bytes(draw, head)
-    body = msgpack.unpackb(head[PREFIX.size :])
-    if draw.random() < 0.7:
-        body[5] = _value(draw, body[5])
-    else:
-        body = _value(draw, body)
+    count, size = PREFIX.unpack_from(head)[2:4]
+    at = PREFIX.size + 8 * count
+    origin, payload = head[at : at + size], head[at + size :]
     try:
-        return head[: PREFIX.size] + msgpack.packb(body)
+        if draw.random() < 0.7:
+            payload = msgpack.packb(_value(draw, msgpack.unpackb(payload)))
+        else:
+            origin = msgpack.packb(_value(draw, msgpack.unpackb(origin)))
     except ValueError:  # too deep to be written, or an integer too large
         return _bytes(draw, head)
+    size = len(origin).to_bytes(4, "little")
+    return head[:8] + size + head[12:at] + origin + payload
 
 
 def _buffers(draw: random.Random, buffers: list[bytes]) -> list[bytes]:
@@ -204,10 +210,24 @@ def inputs(number: int, seed: int) -> Iterator[Input]:
             yield _head(draw, head), _buffers(draw, buffers)
 
 
+_USED = Decoder(TYPES)
+"""Has read all inputs before."""
+
+
 def check(candidate: Input) -> bool:
-    """Return whether `candidate` is a message; what is not must be refused by a WireError."""
+    """Return whether `candidate` is a message; what is not must be refused by a WireError.
+
+    One who has read others before must find the same as one who has not.
+    """
+    alone, behind = _taken(Decoder(TYPES), candidate), _taken(_USED, candidate)
+    if alone is not behind:
+        raise AssertionError(f"alone it is {'' if alone else 'not '}taken, behind others it is")
+    return alone
+
+
+def _taken(decoder: Decoder, candidate: Input) -> bool:
     try:
-        decode(*candidate, TYPES)
+        decoder.decode(*candidate)
     except WireError:
         return False
     return True

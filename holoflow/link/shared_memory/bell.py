@@ -53,18 +53,17 @@ class Bell:
         self._folder = folder
         self._ends: dict[tuple[bytes, int], End] = {}
         self._path = bell_path(folder, fragment)
-        self._paths: dict[str, str] = {}
+        self._ringing: dict[str, socket.socket] = {}
+        """By who is rung for, and connected: to look for a path takes longer than to ring."""
+        self._lock = threading.Lock()
         self._closed = False
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._ringing = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._ringing.setblocking(False)
         try:
             with contextlib.suppress(FileNotFoundError):
                 self._path.unlink()
             self._listening.bind(str(self._path))
         except OSError:
             self._listening.close()
-            self._ringing.close()
             raise
         # Not settimeout: that would cost a system call more each time.
         self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, WAIT)
@@ -84,23 +83,37 @@ class Bell:
         self._ring(f"{fragment}@{operator}", b"")
 
     def _ring(self, whom: str, message: bytes) -> None:
-        path = self._paths.get(whom)
-        if path is None:
-            path = self._paths[whom] = str(bell_path(self._folder, whom))
-        with contextlib.suppress(OSError):
-            self._ringing.sendto(message, path)
+        ringing = self._ringing.get(whom) or self._made(whom)
+        try:
+            ringing.send(message)
+        except BlockingIOError:
+            pass  # full: it is going to be heard anyway
+        except OSError:  # not connected yet, or no more: another process may listen there by now
+            with contextlib.suppress(OSError):
+                ringing.connect(str(bell_path(self._folder, whom)))
+                ringing.send(message)
+
+    def _made(self, whom: str) -> socket.socket:
+        with self._lock:
+            if whom not in self._ringing:
+                ringing = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+                ringing.setblocking(False)
+                self._ringing[whom] = ringing
+            return self._ringing[whom]
 
     def close(self) -> None:
         """Stop listening."""
         if self._closed:
             return
         self._closed = True
+        own = self._made("")
         with contextlib.suppress(OSError):
-            self._ringing.sendto(b"", str(self._path))
+            own.sendto(b"", str(self._path))
         if self._thread is not threading.current_thread():
             self._thread.join()
         self._listening.close()
-        self._ringing.close()
+        for ringing in self._ringing.values():
+            ringing.close()
         with contextlib.suppress(OSError):
             self._path.unlink()
 

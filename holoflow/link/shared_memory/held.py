@@ -1,12 +1,18 @@
-"""Arrays over memory that is given back once nobody looks at it any more."""
+"""Memory that is given back once nobody looks at it any more."""
 
 from __future__ import annotations
 
+import ctypes
+import functools
 from collections import deque
-from typing import Any
+from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
+
+class Memory(Protocol):
+    """Bytes at an address, an object with the buffer protocol."""
+
+    held: Held
+    """Who is kept as long as anything looks at these bytes."""
 
 
 class Held:
@@ -22,26 +28,26 @@ class Held:
         self._token: int | None = None
         self._token = tokens.pop()
         self.sample = sample
-        self.__array_interface__: dict[str, Any] = {}
 
     def __del__(self) -> None:
         self.sample = None  # first: whoever finds the token may borrow one more
         if self._token is not None:
             self._tokens.append(self._token)
 
-    def array(
-        self,
-        address: int,
-        shape: tuple[int, ...],
-        dtype: np.dtype[Any],
-        *,
-        read_only: bool,
-    ) -> npt.NDArray[Any]:
-        """Return the array at `address`, which keeps this object, as do all views of it."""
-        self.__array_interface__ = {
-            "data": (address, read_only), "shape": shape, "typestr": dtype.str, "version": 3,
-        }  # fmt: skip
-        return np.asarray(self)
+    def piece(self, address: int, size: int) -> Any:
+        """Return the memory at `address`, at least `size` bytes; it and views of it keep this.
+
+        An array over it has it as its base.
+        """
+        memory: Memory = _line(size.bit_length()).from_address(address)
+        memory.held = self
+        return memory
+
+
+@functools.cache
+def _line(bits: int) -> Any:
+    """Return the type of so many bytes; there is one for each number of bits, as they stay."""
+    return ctypes.c_uint8 * (1 << bits)
 
 
 def tokens(count: int) -> deque[int]:

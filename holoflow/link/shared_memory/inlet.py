@@ -7,8 +7,6 @@ import logging
 import threading
 from typing import Any, Final
 
-import numpy as np
-
 from holoflow.errors import HoloflowError
 from holoflow.flow.ledger import (
     ARRIVED,
@@ -31,7 +29,6 @@ from holoflow.link.shared_memory.services import HELD, Services, buffered
 SMALL: Final = 4096
 """Bytes of a message up to which it is copied: it then keeps no sample from being used again."""
 
-_OCTET = np.dtype(np.uint8)
 _log = logging.getLogger("holoflow.link")
 
 
@@ -140,12 +137,13 @@ class SharedInlet:
 
     def _look_at(self, sample: Any) -> memoryview:
         """Return the bytes of `sample`, which is kept as long as anybody looks at them."""
-        start = layout.aligned(sample.payload_ptr)
-        size = sample.header.number_of_elements - (start - sample.payload_ptr)
+        first = sample.payload_ptr
+        start = layout.aligned(first)
+        size = sample.header.number_of_elements - (start - first)
         if size > SMALL:
             try:
-                held = Held(sample, self._tokens)
-                return held.array(start, (size,), _OCTET, read_only=True).data
+                memory = Held(sample, self._tokens).piece(start, size)
+                return memoryview(memory)[:size].toreadonly()
             except IndexError:  # so many are kept that this one must be given back at once
                 pass
         return memoryview(ctypes.string_at(start, size))

@@ -46,7 +46,8 @@ class Loan(Held):
 
     def lend(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
         """Return the array, by which `find` knows this loan."""
-        array = self.array(self.start + self._first, shape, dtype, read_only=False)
+        memory = self.piece(self.start + self._first, self.size - self._first)
+        array: npt.NDArray[Any] = np.ndarray(shape, dtype, memory)
         self._lent = array.nbytes
         self._written = weakref.ref(array)
         return array
@@ -60,11 +61,14 @@ class Loan(Held):
             place = buffer.__array_interface__["data"][0] - self.start
         return place
 
-    def send(self, keeper: Any) -> None:
-        """Send the sample; from now on it is `keeper`, a port of our own, who has it."""
+    def send(self) -> None:
+        """Send the sample; what is written to it from now on may be read by others."""
         self.sent = True
         self.sample.assume_init().send()
-        self.sample = keeper.receive()
+
+    def keep(self, sample: Any) -> None:
+        """Have the memory stay as it is: `sample` is what was sent, as a port of ours got it."""
+        self.sample = sample
         array = self._written() if self._written is not None else None
         if array is not None:
             array.flags.writeable = False
@@ -109,10 +113,10 @@ class Loans:
 
 
 def owner_of(buffer: Buffer | None) -> Any:
-    """Return what has the memory of the array `buffer`; None where it is none, or has its own."""
+    """Return what keeps the memory of the array `buffer`; None where it is no piece of a sample."""
     while isinstance(buffer, np.ndarray):
         buffer = buffer.base
-    return buffer
+    return getattr(buffer, "held", None)
 
 
 def lendable(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:

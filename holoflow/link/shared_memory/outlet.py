@@ -74,10 +74,11 @@ class SharedOutlet:
     def send(self, numbers: Sequence[int], head: bytes, buffers: Sequence[Buffer]) -> None:
         """Send a message. Raises HoloflowError where shared memory is full."""
         with self._lock:
+            loans, loan = self._loans, None
             numbers = self._admitted(numbers)
             if any(numbers) and self._publisher is not None:
                 self._numbers[1::2] = numbers
-                self._publish(head, buffers)
+                loan = self._publish(head, buffers)
         for index, linked in enumerate(self._flows):
             row = linked.row
             if numbers[index]:
@@ -87,6 +88,10 @@ class SharedOutlet:
                 row[WANTS_ROOM] = 0
             if row[WANTS_MORE] and numbers[index]:
                 self._call(linked)
+        if loans is not None:  # now that the message is on its way
+            kept = loans.keeper.receive()
+            if loan is not None:
+                loan.keep(kept)
 
     def _admitted(self, numbers: Sequence[int]) -> Sequence[int]:
         """Leave out the flows that drop the newest message and have no room for it."""
@@ -98,27 +103,25 @@ class SharedOutlet:
                 admitted[index] = 0
         return admitted
 
-    def _publish(self, head: bytes, buffers: Sequence[Buffer]) -> None:
-        """Put a message into a sample and send it."""
+    def _publish(self, head: bytes, buffers: Sequence[Buffer]) -> Loan | None:
+        """Put a message into a sample and send it; returns the loan that it lay in already."""
         end = layout.tail_size(len(buffers), len(head))
         if 2 * end > self._tail:
             self._tail = 2 * end
         if self._loans is not None:
             loan = self._loans.find(buffers)
             if loan is not None and self._publish_loan(loan, head, buffers):
-                return
+                return loan
         places, tail = layout.place([buffer.nbytes for buffer in buffers], self._first)
         sample, _, memory = self._sample(tail + end)
         for (at, size), buffer in zip(places, buffers, strict=True):
             _copy(memory[at : at + size], buffer)
         layout.write(memory, self._sender, self._numbers, places, tail, head)
         sample.assume_init().send()
-        if self._loans is not None:
-            self._loans.keeper.receive()
+        return None
 
     def _publish_loan(self, loan: Loan, head: bytes, buffers: Sequence[Buffer]) -> bool:
         """Send what lies in a loan already, the rest behind it; false where that is too much."""
-        assert self._loans is not None  # noqa: S101 - for the type checker
         lying = [loan.place(buffer) for buffer in buffers]
         used = max(
             at + buffer.nbytes for at, buffer in zip(lying, buffers, strict=True) if at is not None
@@ -135,7 +138,7 @@ class SharedOutlet:
         for at, buffer in copied:
             _copy(loan.memory[at : at + buffer.nbytes], buffer)
         layout.write(loan.memory, self._sender, self._numbers, places, tail, head)
-        loan.send(self._loans.keeper)
+        loan.send()
         return True
 
     def _sample(self, size: int) -> Sample:

@@ -12,12 +12,14 @@ from holoflow.link.wire.limits import (
     ITEMS,
     NESTING,
     TOTAL,
+    VALUES,
     WireError,
 )
-from holoflow.link.wire.message import MAGIC, PREFIX, VERSION, Decoded, decode, encode
+from holoflow.link.wire.message import MAGIC, PREFIX, VERSION, Decoded, Decoder, Encoder
 from holoflow.link.wire.types import Types
 
 __all__ = [
     "BUFFERS", "DIMENSIONS", "HEAD", "INLINE", "ITEMS", "MAGIC", "NESTING", "PREFIX", "TOTAL",
-    "VERSION", "Decoded", "Encoding", "Types", "WireError", "decode", "encode", "require",
+    "VALUES", "VERSION", "Decoded", "Decoder", "Encoder", "Encoding", "Types", "WireError",
+    "require",
 ]  # fmt: skip

@@ -23,7 +23,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
 NAMES: dict[np.dtype[Any], str] = {dtype: name for name, dtype in DTYPES.items()}
 """The names of `DTYPES`: looking one up is faster than asking a dtype for its own."""
 
-OCTET: np.dtype[Any] = np.dtype(np.uint8)
+OCTET: np.dtype[np.uint8] = np.dtype(np.uint8)
 """Of bytes that are no array."""
 
 _KNOWN = "give bool, integers, floats of 16, 32 or 64 bits, or complex numbers made of these"
@@ -51,7 +51,10 @@ def portable(array: Any) -> npt.NDArray[Any]:
 
 def flat(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Return the bytes of `array` in C order; a view where they lie so."""
-    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    if not array.flags.c_contiguous:
+        array = np.ascontiguousarray(array)
+    line = array.reshape(-1)
+    return line if line.dtype is OCTET else line.view(OCTET)
 
 
 def size(shape: Any, itemsize: int) -> int:
@@ -73,7 +76,10 @@ def view(shape: list[int], dtype: np.dtype[Any], data: Any) -> Array:
         array: Array = np.ndarray(shape, dtype, data)
     except (ValueError, TypeError, OverflowError) as error:  # an axis beyond all bounds beside a 0
         raise WireError(f"no array has this shape: {error}") from None
-    if not array.flags.aligned:
+    flags = array.flags
+    if not flags.aligned:
         array = array.copy()
-    array.flags.writeable = False
+        flags = array.flags
+    if flags.writeable:
+        flags.writeable = False
     return array

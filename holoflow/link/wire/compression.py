@@ -113,10 +113,6 @@ def unpack(codec: str, data: memoryview, size: int, dtype: np.dtype[Any], shape:
 
     Nothing is allocated before `data` themselves say that `size` bytes come out of them.
     """
-    if codec == RAW:
-        if data.nbytes != size:
-            raise WireError(f"a buffer has {data.nbytes} bytes, its head says {size}")
-        return data
     if codec == ZSTD:
         return _decompress(data, size)
     if codec == SHUFFLED:

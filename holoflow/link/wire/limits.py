@@ -21,6 +21,9 @@ NESTING: Final = 32
 ITEMS: Final = 1 << 16
 """Values of one list, tuple or mapping: more belong into an array."""
 
+VALUES: Final = 1 << 18
+"""Values of a message; a list or tuple of numbers and text counts as one."""
+
 DIMENSIONS: Final = 32
 """Axes of an array."""
 

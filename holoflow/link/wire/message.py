@@ -5,26 +5,30 @@ from __future__ import annotations
 import functools
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from holoflow.extras import optional
 from holoflow.flow import carry
+from holoflow.flow.paths import Tracks
 from holoflow.link.wire.compression import Encoding
-from holoflow.link.wire.limits import HEAD, ITEMS, WireError
-from holoflow.link.wire.reading import Reader
+from holoflow.link.wire.limits import HEAD, ITEMS, VALUES, WireError
+from holoflow.link.wire.reading import Make, Reader
 from holoflow.link.wire.types import Types
 from holoflow.link.wire.writing import Writer, inside
 from holoflow.message import Header
 
-VERSION: Final = 1
+VERSION: Final = 2
 MAGIC: Final = b"holo"
-PREFIX: Final = struct.Struct("<4sHHqq")
-"""What a head begins with, before its msgpack: magic, version, 0, and when the sender began and
-ended to encode, in nanoseconds of its monotonic clock. Little-endian, 24 bytes."""
+PREFIX: Final = struct.Struct("<4sHHIqqQq")
+"""What a head begins with: magic, version, count of times, bytes of the origin, when the sender
+began and ended to encode, in nanoseconds of its monotonic clock, sequence and timestamp.
+Little-endian, 44 bytes. The times of the hops follow, then the origin and the payload, each as
+msgpack."""
 
-_PLAIN = frozenset({bool, int, str})
 _NONE_OF_THE_USERS = Types.of(())
+_TIMES: Final = 1 << 16
+_NO_METADATA: Final = Header(0, 0, "").metadata
 
 
 class Decoded(NamedTuple):
@@ -32,47 +36,169 @@ class Decoded(NamedTuple):
 
     payload: Any
     header: Header
-    tracks: carry.Plain
+    ways: carry.Ways
+    """Where its frame has been; the same list as long as nothing of it changes."""
+    times: tuple[int, ...]
+    """When, in nanoseconds of the sender's monotonic clock."""
     began: int
     """When the sender began to encode, in nanoseconds of its monotonic clock."""
     sent: int
     """When it had ended."""
 
 
-def encode(
-    payload: Any,
-    header: Header,
-    tracks: carry.Plain,
-    encoding: Encoding = Encoding(),  # noqa: B008 - immutable
-    types: Types = _NONE_OF_THE_USERS,
-) -> tuple[bytes, list[memoryview]]:
-    """Return a message as head and buffers.
+class Encoder:
+    """Writes the messages of one flow, from one thread."""
 
-    Buffers are views of the arrays where these lie in one piece and are not compressed; nobody
-    may write to them until they have been sent. Raises WireError for what cannot travel, a
-    dataclass that is not among `types` for instance, and where a limit is passed.
+    def __init__(
+        self,
+        encoding: Encoding = Encoding(),  # noqa: B008 - immutable
+        types: Types = _NONE_OF_THE_USERS,
+    ) -> None:
+        """Write payloads of `types`, their buffers as `encoding` says."""
+        self._types = types
+        self._writer = Writer(types, encoding)
+        self._pack: Callable[[Any], bytes] = _msgpack().Packer().pack
+        self._origin = b""
+        self._of: tuple[Any, ...] = ()
+        """Source and nodes that the origin was written of, the last time without metadata."""
+
+    def encode(
+        self, payload: Any, header: Header, tracks: Tracks = ()
+    ) -> tuple[bytes, list[memoryview]]:
+        """Return a message as head and buffers.
+
+        Buffers are views of the arrays where these lie in one piece and are not compressed;
+        nobody may write to them until they have been sent. Raises WireError for what cannot
+        travel, a dataclass that is not among the types for instance, and where a limit is passed.
+        """
+        began = time.monotonic_ns()
+        writer = self._writer
+        writer.begin()
+        place = "metadata"
+        try:
+            metadata = writer.write(dict(header.metadata)) if header.metadata else {}
+            place = "payload"
+            written = writer.write(payload)
+        except WireError as error:
+            told = inside(place, error)
+            raise WireError(f"a message of {header.source}: {told}") from error.__cause__
+        of = (header.source, *[hop[1] for hop in tracks])
+        times = carry.to_times(tracks)
+        try:
+            if metadata or of != self._of:
+                self._origin = self._pack([header.source, metadata, carry.to_ways(tracks)])
+                self._of = () if metadata else of
+            body = self._pack(written)
+            origin = self._origin
+            head = _beginning(len(times)).pack(
+                MAGIC, VERSION, len(times), len(origin), began, time.monotonic_ns(),
+                header.sequence, header.timestamp, *times,
+            ) + origin + body  # fmt: skip
+        except (ValueError, TypeError, OverflowError, struct.error) as error:
+            # Text that is no Unicode, mostly.
+            self._pack = _msgpack().Packer().pack  # it may have begun to write
+            raise WireError(f"a message of {header.source} cannot be written: {error}") from error
+        if len(head) > HEAD:
+            raise WireError(
+                f"a message of {header.source} has more than {HEAD} bytes besides its arrays; "
+                "put numbers into arrays, and send long text as bytes"
+            )
+        if len(head) > VALUES:  # only then can it have as many: each takes a byte at least
+            self._check(header.source, _unpack(origin)[1], _unpack(body))
+        return head, writer.buffers
+
+    def _check(self, source: str, *written: Any) -> None:
+        """Refuse what its receiver would."""
+        try:
+            for values in written:
+                Reader(self._types).read(values)
+        except WireError as error:
+            raise WireError(f"a message of {source}: {error}") from None
+
+
+class Decoder:
+    """Reads the messages of one flow, from one thread.
+
+    What is written in the same way as in the message before is not looked at again.
     """
-    began = time.monotonic_ns()
-    writer = Writer(types, encoding)
-    place = "metadata"
-    try:
-        metadata = writer.write(dict(header.metadata)) if header.metadata else {}
-        place = "payload"
-        written = writer.write(payload)
-    except WireError as error:
-        told = inside(place, error)
-        raise WireError(f"a message of {header.source}: {told}") from error.__cause__
-    values = [header.sequence, header.timestamp, header.source, metadata, tracks, written]
-    try:
-        body: bytes = _msgpack().packb(values)
-    except (ValueError, TypeError, OverflowError) as error:  # text that is no Unicode, mostly
-        raise WireError(f"a message of {header.source} cannot be written: {error}") from error
-    if PREFIX.size + len(body) > HEAD:
-        raise WireError(
-            f"a message of {header.source} has more than {HEAD} bytes besides its arrays; "
-            "put numbers into arrays, and send long text as bytes"
+
+    def __init__(self, types: Types = _NONE_OF_THE_USERS) -> None:
+        """Read payloads of `types`."""
+        self._types = types
+        self._origin: bytes | None = None
+        self._body: bytes | None = None
+        self._source = ""
+        self._ways: carry.Ways = []
+        self._metadata: Make | None = None
+        self._in_metadata = self._in_payload = 0
+        """How many buffers they have."""
+        self._payload: Make = _nothing
+
+    def decode(self, head: Any, buffers: Sequence[Any]) -> Decoded:
+        """Return the message of `head` and `buffers`, objects with the buffer protocol.
+
+        Arrays are read-only views of the buffers, which they keep alive; copies where a buffer
+        is compressed or misaligned. Raises WireError for whatever an encoder does not give.
+        """
+        if type(head) is not bytes:
+            head = bytes(head)
+        if not PREFIX.size <= len(head) <= HEAD:
+            raise WireError(f"a head has {len(head)} bytes; {PREFIX.size} to {HEAD} are right")
+        magic, version, count, size, began, sent, sequence, timestamp = PREFIX.unpack_from(head)
+        if magic != MAGIC:
+            raise WireError("this is no message of holoflow")
+        if version != VERSION:
+            raise WireError(
+                f"a message has version {version} of the wire format, this is version {VERSION}; "
+                "run the same holoflow on all hosts"
+            )
+        at = PREFIX.size + 8 * count
+        if at + size > len(head):
+            raise WireError("a head breaks off")
+        times = _numbers(count).unpack_from(head, PREFIX.size)
+        origin, body = head[at : at + size], head[at + size :]
+        if origin != self._origin:
+            self._learn_origin(origin)
+        if body != self._body:
+            self._learn_payload(body)
+        if len(buffers) != self._in_metadata + self._in_payload:
+            raise WireError(
+                f"a message has {len(buffers)} buffers where its head names "
+                f"{self._in_metadata + self._in_payload}"
+            )
+        left = iter(buffers)
+        metadata = self._metadata
+        header = (
+            Header(sequence, timestamp, self._source, _NO_METADATA)
+            if metadata is None
+            else Header(sequence, timestamp, self._source, metadata(left))
         )
-    return PREFIX.pack(MAGIC, VERSION, 0, began, time.monotonic_ns()) + body, writer.buffers
+        return Decoded(self._payload(left), header, self._ways, times, began, sent)
+
+    def _learn_origin(self, origin: bytes) -> None:
+        self._origin = None
+        values = _unpack(origin)
+        if type(values) is not list or len(values) != 3:
+            raise WireError("an origin has three values")
+        source, metadata, ways = values
+        if type(source) is not str:
+            raise WireError("a source is a name")
+        if type(metadata) is not dict:
+            raise WireError("metadata are a mapping")
+        if type(ways) is not list:
+            raise WireError("tracks are lists of ways")
+        reader = Reader(self._types)
+        self._metadata = reader.read(metadata) if metadata else None
+        self._in_metadata = reader.buffers
+        self._source, self._ways = source, ways
+        self._origin = origin
+
+    def _learn_payload(self, body: bytes) -> None:
+        self._body = None
+        reader = Reader(self._types)
+        self._payload = reader.read(_unpack(body))
+        self._in_payload = reader.buffers
+        self._body = body
 
 
 @functools.cache
@@ -80,43 +206,24 @@ def _msgpack() -> Any:
     return optional("msgpack", "zeromq")
 
 
-def decode(head: Any, buffers: Sequence[Any], types: Types) -> Decoded:
-    """Return the message of `head` and `buffers`, objects with the buffer protocol.
-
-    Arrays are read-only views of the buffers, which they keep alive; copies where a buffer is
-    compressed or misaligned. Raises WireError for whatever `encode` does not give.
-    """
-    began, sent, values = _unpack(memoryview(head))
-    if type(values) is not list or len(values) != 6:
-        raise WireError("a head has six values")
-    sequence, timestamp, source, metadata, tracks, payload = values
-    if not (type(sequence) is type(timestamp) is int and type(source) is str):
-        raise WireError("a header is a number, a time and the name of a source")
-    if type(metadata) is not dict:
-        raise WireError("metadata are a mapping")
-    _check(tracks)
-    reader = Reader(types, buffers)
-    header = Header(sequence, timestamp, source, reader.read(metadata) if metadata else metadata)
-    decoded = Decoded(reader.read(payload), header, tracks, began, sent)
-    reader.finish()
-    return decoded
+@functools.lru_cache(256)
+def _beginning(times: int) -> struct.Struct:
+    """Return the beginning of a head with so many times."""
+    if times >= _TIMES:
+        raise ValueError(f"its frame has made {times // 2} hops")
+    return struct.Struct(PREFIX.format + "q" * times)
 
 
-def _unpack(head: memoryview) -> tuple[int, int, Any]:
-    if not PREFIX.size <= head.nbytes <= HEAD:
-        raise WireError(f"a head has {head.nbytes} bytes; {PREFIX.size} to {HEAD} are right")
-    magic, version, reserved, began, sent = PREFIX.unpack_from(head)
-    if magic != MAGIC:
-        raise WireError("this is no message of holoflow")
-    if version != VERSION or reserved:
-        raise WireError(
-            f"a message has version {version} of the wire format, this is version {VERSION}; "
-            "run the same holoflow on all hosts"
-        )
+@functools.lru_cache(256)
+def _numbers(count: int) -> struct.Struct:
+    return struct.Struct(f"<{count}q")
+
+
+def _unpack(data: bytes) -> Any:
     msgpack = _msgpack()
     try:
-        values = msgpack.unpackb(
-            head[PREFIX.size :],
+        return msgpack.unpackb(
+            data,
             raw=False,
             strict_map_key=True,
             max_str_len=HEAD,
@@ -127,21 +234,7 @@ def _unpack(head: memoryview) -> tuple[int, int, Any]:
         )
     except (ValueError, RecursionError, msgpack.UnpackException) as error:
         raise WireError(f"a head is no msgpack: {error!s:.200}") from None
-    return began, sent, values
 
 
-def _check(tracks: Any) -> None:
-    """Refuse what is not of the shape of tracks; `carry.from_plain` looks at the values."""
-    if type(tracks) is list:
-        for way in tracks:
-            if type(way) is not list:
-                break
-            for hop in way:
-                if type(hop) is not list or not _PLAIN.issuperset(map(type, hop)):
-                    break
-            else:
-                continue
-            break
-        else:
-            return
-    raise WireError("tracks are lists of ways, these of hops, these of strings and integers")
+def _nothing(_: Any) -> None:
+    """Make what no message has said yet."""

@@ -1,38 +1,47 @@
-"""What msgpack has unpacked and buffers become values; nothing of it is trusted."""
+"""What msgpack has unpacked becomes a way to make values of buffers; nothing of it is trusted.
+
+A stream's messages are mostly written alike but for what their buffers hold. So what is written
+is looked at once, and makes a function; that is called for each message.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from holoflow.link.wire import compression
 from holoflow.link.wire.arrays import DTYPES, OCTET, size, view
-from holoflow.link.wire.limits import BUFFERS, INLINE, NESTING, TOTAL, WireError
-from holoflow.link.wire.types import Types
+from holoflow.link.wire.limits import BUFFERS, INLINE, NESTING, TOTAL, VALUES, WireError
+from holoflow.link.wire.types import Known, Types
 from holoflow.link.wire.writing import ARRAY, BYTES, INTEGER, LIST, NUMBER, OBJECT, TUPLE
-from holoflow.payload import Array
+
+Make: TypeAlias = Callable[[Iterator[Any]], Any]
+"""Takes the buffers of a message, those that it needs, and returns a value."""
 
 _AS_THEY_ARE = frozenset({type(None), bool, int, float, str, bytes})
 
 
 class Reader:
-    """Reads the values of one message; every method raises WireError for what no writer gives."""
+    """Reads what is written; every method raises WireError for what no writer gives."""
 
-    def __init__(self, types: Types, buffers: Sequence[Any]) -> None:
-        """Read values of `types` whose larger arrays lie in `buffers`."""
-        if len(buffers) > BUFFERS:
-            raise WireError(f"a message has {len(buffers)} buffers; at most {BUFFERS} may come")
+    def __init__(self, types: Types) -> None:
+        """Read values of `types`."""
+        self.buffers = 0
+        """How many buffers are named by what was read."""
         self._types = types
-        self._buffers: Iterator[Any] = iter(buffers)
         self._bytes = 0
+        self._values = 0
 
-    def read(self, value: Any, depth: int = 0) -> Any:
-        """Return the value that was written as `value`, `depth` others around it."""
+    def read(self, value: Any, depth: int = 0) -> Make:
+        """Return what makes the value that was written as `value`, `depth` others around it."""
+        self._values += 1
+        if self._values > VALUES:
+            raise WireError(f"a message has more than {VALUES} values; an array can have them")
         kind = type(value)
         if kind in _AS_THEY_ARE:
-            return value
+            return lambda _: value
         if kind is dict:
             return self._mapping(value, depth)
         if kind is list and value and type(value[0]) is str:
@@ -44,90 +53,104 @@ class Reader:
                 return branch(self, value, depth)
         raise WireError(f"a value is written in an unknown way: {_head(value)}")
 
-    def finish(self) -> None:
-        """Check that nothing is left over."""
-        for _ in self._buffers:
-            raise WireError("a message has more buffers than its head names")
-
-    def _mapping(self, value: Any, depth: int) -> dict[str, Any]:
+    def _mapping(self, value: Any, depth: int) -> Make:
         if depth >= NESTING:
             raise WireError(f"more than {NESTING} values lie in one another")
         if type(value) is not dict:
             raise WireError("a mapping is none")
-        read = {}
+        read = []
         for key, item in value.items():
             if type(key) is not str:
                 raise WireError("a mapping has a key that is no string")
-            read[key] = self.read(item, depth + 1)
-        return read
+            read.append((key, self.read(item, depth + 1)))
+        return lambda buffers: {key: make(buffers) for key, make in read}
 
-    def _items(self, value: list[Any], depth: int) -> list[Any]:
+    def _list(self, value: list[Any], depth: int) -> Make:
         if depth >= NESTING:
             raise WireError(f"more than {NESTING} values lie in one another")
-        del value[0]
         if _AS_THEY_ARE.issuperset(map(type, value)):
-            return value
-        return [self.read(item, depth + 1) for item in value]
+            return lambda _: value[1:]
+        read = [self.read(item, depth + 1) for item in value[1:]]
+        return lambda buffers: [make(buffers) for make in read]
 
-    def _tuple(self, value: list[Any], depth: int) -> tuple[Any, ...]:
-        return tuple(self._items(value, depth))
+    def _tuple(self, value: list[Any], depth: int) -> Make:
+        make = self._list(value, depth)
+        return lambda buffers: tuple(make(buffers))
 
-    def _int(self, value: list[Any]) -> int:
+    def _int(self, value: list[Any]) -> Make:
         (data,) = _parts(value, 1)
         if type(data) is not bytes:
             raise WireError("a large integer is written in bytes")
-        return int.from_bytes(data, "little", signed=True)
+        number = int.from_bytes(data, "little", signed=True)
+        return lambda _: number
 
-    def _array(self, value: list[Any]) -> Array:
+    def _array(self, value: list[Any]) -> Make:
         name, shape, content = _parts(value, 3)
         dtype = _dtype(name)
         length = size(shape, dtype.itemsize)
         if length <= INLINE:
             if type(content) is not bytes or len(content) != length:
                 raise WireError(f"an array of {length} bytes does not lie in the head as such")
-        else:
-            content = self._buffer(content, length, dtype, shape)
-        return view(shape, dtype, content)
+            return lambda _: view(shape, dtype, content)
+        unpack = self._buffer(content, length, dtype, shape)
+        return lambda buffers: view(shape, dtype, unpack(buffers))
 
-    def _number(self, value: list[Any]) -> Any:
+    def _number(self, value: list[Any]) -> Make:
         name, data = _parts(value, 2)
         dtype = _dtype(name)
         if type(data) is not bytes or len(data) != dtype.itemsize:
             raise WireError(f"a number of dtype {name} has {dtype.itemsize} bytes")
-        return np.frombuffer(data, dtype)[0]
+        number = np.frombuffer(data, dtype)[0]
+        return lambda _: number
 
-    def _bytes_of(self, value: list[Any]) -> bytes:
+    def _bytes_of(self, value: list[Any]) -> Make:
         length, codec = _parts(value, 2)
         if type(length) is not int or not INLINE < length <= TOTAL:
             raise WireError(f"a length is an integer over {INLINE} and up to {TOTAL}")
-        return bytes(self._buffer(codec, length, OCTET, [length]))
+        unpack = self._buffer(codec, length, OCTET, [length])
+        return lambda buffers: bytes(unpack(buffers))
 
-    def _object(self, value: list[Any], depth: int) -> Any:
-        name, values = _parts(value, 2)
-        return self._types.named(name).make(self._mapping(values, depth))
+    def _object(self, value: list[Any], depth: int) -> Make:
+        name, written = _parts(value, 2)
+        known: Known = self._types.named(name)
+        make = self._mapping(written, depth)
+        return lambda buffers: known.make(make(buffers))
 
-    def _buffer(self, codec: Any, length: int, dtype: np.dtype[Any], shape: list[int]) -> Any:
+    def _buffer(self, codec: Any, length: int, dtype: np.dtype[Any], shape: list[int]) -> Make:
+        """Return what gives the content of the next buffer."""
         self._bytes += length
         if self._bytes > TOTAL:
             raise WireError(f"a message has more than {TOTAL} bytes")
         if type(codec) is not str:
             raise WireError("how a buffer is packed is a string")
-        for buffer in self._buffers:
-            return compression.unpack(codec, memoryview(buffer), length, dtype, shape)
-        raise WireError("a message has less buffers than its head names")
+        self.buffers += 1
+        if self.buffers > BUFFERS:
+            raise WireError(f"a message has more than {BUFFERS} buffers")
+        if codec == compression.RAW:
+            return lambda buffers: _raw(next(buffers), length)
+        unpack = compression.unpack
+        return lambda buffers: unpack(codec, memoryview(next(buffers)), length, dtype, shape)
 
 
-_LEAVES: dict[str, Callable[[Reader, list[Any]], Any]] = {
+_LEAVES: dict[str, Callable[[Reader, list[Any]], Make]] = {
     ARRAY: Reader._array,
     NUMBER: Reader._number,
     INTEGER: Reader._int,
     BYTES: Reader._bytes_of,
 }
-_BRANCHES: dict[str, Callable[[Reader, list[Any], int], Any]] = {
+_BRANCHES: dict[str, Callable[[Reader, list[Any], int], Make]] = {
     OBJECT: Reader._object,
-    LIST: Reader._items,
+    LIST: Reader._list,
     TUPLE: Reader._tuple,
 }
+
+
+def _raw(buffer: Any, length: int) -> memoryview:
+    """Return `buffer`, whose content is as it is to be."""
+    data = buffer if type(buffer) is memoryview else memoryview(buffer)
+    if data.nbytes != length:
+        raise WireError(f"a buffer has {data.nbytes} bytes, its head says {length}")
+    return data
 
 
 def _parts(value: list[Any], number: int) -> list[Any]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from holoflow.link.ends import Buffer
 from holoflow.link.wire import compression
-from holoflow.link.wire.arrays import NAMES, flat, portable
+from holoflow.link.wire.arrays import NAMES, OCTET, flat, portable
 from holoflow.link.wire.compression import Encoding
 from holoflow.link.wire.limits import (
     BUFFERS,
@@ -43,15 +43,20 @@ _WHAT_CAN = (
 
 
 class Writer:
-    """Writes the values of one message."""
+    """Writes the values of messages, one after the other."""
 
     def __init__(self, types: Types, encoding: Encoding) -> None:
         """Write values of `types`, their buffers as `encoding` says."""
-        self.buffers: list[Buffer] = []
+        self.buffers: list[Buffer]
         """What has not found room in the head, in the order of the values."""
+        self.begin()
         self._types = types
         self._compress = encoding.compress
         self._quality = encoding.quality
+
+    def begin(self) -> None:
+        """Begin with another message."""
+        self.buffers = []
         self._bytes = 0
 
     def write(self, value: Any, depth: int = 0) -> Any:
@@ -104,7 +109,8 @@ class Writer:
     def _buffer(self, array: npt.NDArray[Any]) -> str:
         self._count(array.nbytes)
         if self._compress == "none":
-            self.buffers.append(flat(array))
+            octets = array.dtype is OCTET and array.flags.c_contiguous
+            self.buffers.append(array if octets else flat(array))
             return compression.RAW
         codec, packed = compression.pack(flat(array), array.dtype)
         self.buffers.append(packed)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holoflow.errors import HoloflowError
-from holoflow.flow.carry import from_plain, to_plain
+from holoflow.flow.carry import to_nodes, to_times, to_tracks, to_ways
 from holoflow.flow.paths import PathTree, Tracks, close, extend
 
 S = 1_000_000_000
@@ -26,12 +26,21 @@ def tracks_of(tree: PathTree, begin: int = 0) -> Tracks:
     return extend(tracks + other, joined, begin + 4 * S, begin + 5 * S)
 
 
+def plain(tracks: Tracks) -> Any:
+    return json.loads(json.dumps([to_ways(tracks), to_times(tracks)]))
+
+
+def read_back(carried: Any, tree: PathTree, **clock: int) -> Tracks:
+    ways, times = carried
+    return to_tracks(to_nodes(ways, tree), times, **clock)
+
+
 def test_there_and_back() -> None:
     tracks = tracks_of(PathTree())
-    plain = json.loads(json.dumps(to_plain(tracks)))
     tree = PathTree()
-    read = from_plain(plain, tree)
-    assert to_plain(read) == to_plain(tracks)
+    read = read_back(plain(tracks), tree)
+    assert plain(read) == plain(tracks)
+    assert to_times(tracks) == [0, S, 2 * S, 3 * S, 4 * S, 5 * S, 0, 0, 4 * S, 5 * S]
     assert [hop[4] for hop in read] == [hop[4] for hop in tracks]
     close(read)
     assert sorted(a.books().name for a in tree.accounts.values()) == [
@@ -42,7 +51,7 @@ def test_there_and_back() -> None:
 def test_times_of_another_host_are_shifted_and_their_doubt_is_kept() -> None:
     tree = PathTree()
     there = tracks_of(PathTree(), begin=100 * S)
-    read = from_plain(to_plain(there), tree, shift=-90 * S, uncertainty=2_000_000)
+    read = read_back(plain(there), tree, shift=-90 * S, uncertainty=2_000_000)
     stop = tree.stop("work", "screen", "x")
     close(extend(read, stop, 16 * S, 17 * S))
     for account in tree.accounts.values():
@@ -59,7 +68,7 @@ def _other_process(pipe: Any) -> None:
     tracks = extend(tracks, tree.stop("work", "a", "x"), now, time.monotonic_ns())
     sent = time.monotonic_ns()
     tracks = extend(tracks, tree.stop("serialise", "b", "x"), sent, time.monotonic_ns())
-    pipe.send(to_plain(tracks))
+    pipe.send(plain(tracks))
 
 
 def test_processes_of_one_host_share_their_clock() -> None:
@@ -68,13 +77,13 @@ def test_processes_of_one_host_share_their_clock() -> None:
     began = time.monotonic_ns()
     process = spawn.Process(target=_other_process, args=(there,))
     process.start()
-    plain = here.recv()
+    carried = here.recv()
     process.join()
     here.close()
     there.close()
     now = time.monotonic_ns()
     tree = PathTree()
-    tracks = extend(from_plain(plain, tree), tree.stop("link", "b", "x"), plain[0][-1][-1], now)
+    tracks = extend(read_back(carried, tree), tree.stop("link", "b", "x"), carried[1][-1], now)
     close(extend(tracks, tree.stop("work", "b", "x"), now, now + 1000))
     (account,) = tree.accounts.values()
     account.fold()
@@ -97,18 +106,26 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_anything_else_is_refused(data: Any) -> None:
     try:
-        tracks = from_plain(data, PathTree())
+        nodes = to_nodes(data, PathTree())
     except HoloflowError:
         return
-    assert to_plain(tracks) == data
+    times = range(2 * sum(map(len, nodes)))
+    assert to_ways(to_tracks(nodes, times)) == data
+
+
+@pytest.mark.parametrize("times", [[], [0] * 9, [0] * 11, [0] * 9 + [1 << 62], [-1 << 62] * 10])
+def test_times_of_other_hops_are_refused(times: list[int]) -> None:
+    nodes = to_nodes(to_ways(tracks_of(PathTree())), PathTree())
+    with pytest.raises(HoloflowError, match="not tracks: "):
+        to_tracks(nodes, times)
 
 
 def test_a_peer_cannot_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("holoflow.flow.carry.MOST_NODES", 10)
     tree = PathTree()
-    way = [["work", "a", "", False, 0, 0], ["work", "0", "x", False, 1, 2]]
+    way = [["work", "a", "", False], ["work", "0", "x", False]]
     for index in range(11):
         way[1][1] = str(index)
-        from_plain([way], tree)
+        to_nodes([way], tree)
     with pytest.raises(HoloflowError, match="more than 10 different ways"):
-        from_plain([way], tree)
+        to_nodes([way], tree)

@@ -14,12 +14,23 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.wire_heads import decode, encode, split
 from support.wire_payloads import ANYTHING, PAYLOADS, SCALARS, Scene, same
 
 from holoflow import payload as payloads
 from holoflow.flow import carry
-from holoflow.flow.paths import PathTree, extend
-from holoflow.link.wire import INLINE, PREFIX, VERSION, Decoded, Encoding, Types, decode, encode
+from holoflow.flow.paths import PathTree, Tracks, extend
+from holoflow.link.wire import (
+    INLINE,
+    PREFIX,
+    VERSION,
+    Decoded,
+    Decoder,
+    Encoder,
+    Encoding,
+    Types,
+    WireError,
+)
 from holoflow.message import Header
 from holoflow.payload import Arrays, Image
 
@@ -28,8 +39,13 @@ HEADER = Header(3, 1_000_000_007, "camera")
 HD = Image(np.arange(1080 * 1920 * 3, dtype=np.uint32).astype(np.uint8).reshape(1080, 1920, 3))
 
 
+def tracks_of(tree: PathTree) -> Tracks:
+    tracks = tree.begin("camera", 5, 7)
+    return extend(tracks, tree.stop("work", "detect", "image"), 8, 9)
+
+
 def there_and_back(payload: Any, encoding: Encoding = Encoding()) -> Any:  # noqa: B008
-    return decode(*encode(payload, HEADER, [], encoding, TYPES), TYPES).payload
+    return decode(*encode(payload, HEADER, (), encoding, TYPES), TYPES).payload
 
 
 @pytest.mark.parametrize("compress", ["none", "zstd"])
@@ -55,14 +71,12 @@ def test_there_is_a_strategy_for_every_payload_type() -> None:
 
 
 def test_header_tracks_and_times_come_along() -> None:
-    tree = PathTree()
-    tracks = tree.begin("camera", 5, 7)
-    tracks = extend(tracks, tree.stop("work", "detect", "image"), 8, 9)
+    tracks = tracks_of(PathTree())
     header = Header(
         (1 << 64) - 1, -5, "cámera", MappingProxyType({"gain": np.float32(2), "roi": np.arange(4)})
     )
     before = time.monotonic_ns()
-    message = encode(HD, header, carry.to_plain(tracks))
+    message = encode(HD, header, tracks)
     after = time.monotonic_ns()
     decoded = decode(*message, TYPES)
     assert isinstance(decoded, Decoded)
@@ -70,27 +84,30 @@ def test_header_tracks_and_times_come_along() -> None:
     assert decoded.header.timestamp == -5
     assert decoded.header.source == "cámera"
     assert same(dict(decoded.header.metadata), {"gain": np.float32(2), "roi": np.arange(4)})
-    assert decoded.tracks == carry.to_plain(tracks)
-    assert carry.to_plain(carry.from_plain(decoded.tracks, PathTree())) == decoded.tracks
+    assert decoded.ways == carry.to_ways(tracks)
+    assert decoded.times == (5, 7, 8, 9)
     assert before <= decoded.began <= decoded.sent <= after
 
 
 def test_a_head_begins_with_magic_and_version_and_the_rest_is_msgpack() -> None:
-    head, buffers = encode(Image(HD.data, "bgr"), HEADER, [])
-    assert head[:4] == b"holo"
-    assert struct.unpack_from("<H", head, 4) == (VERSION,)
-    began, sent = struct.unpack_from("<qq", head, 8)
+    head, buffers = encode(Image(HD.data, "bgr"), HEADER, tracks_of(PathTree()))
+    prefix, origin, payload = split(head)
+    assert prefix[:4] == b"holo"
+    assert struct.unpack_from("<HHI", prefix, 4) == (VERSION, 4, len(origin))
+    began, sent, sequence, timestamp, *times = struct.unpack_from("<qqQq4q", prefix, 12)
     assert began <= sent
-    assert msgpack.unpackb(head[24:]) == [
-        3, 1_000_000_007, "camera", {}, [],
-        ["object", "Image", {"data": ["array", "|u1", [1080, 1920, 3], "raw"], "colour": "bgr"}],
+    assert (sequence, timestamp, times) == (3, 1_000_000_007, [5, 7, 8, 9])
+    stops = [["work", "camera", "", False], ["work", "detect", "image", False]]
+    assert msgpack.unpackb(origin) == ["camera", {}, [stops]]
+    assert msgpack.unpackb(payload) == [
+        "object", "Image", {"data": ["array", "|u1", [1080, 1920, 3], "raw"], "colour": "bgr"}
     ]  # fmt: skip
-    assert PREFIX.size == 24
+    assert PREFIX.size == len(prefix) - 32 == 44
     assert [buffer.nbytes for buffer in buffers] == [1080 * 1920 * 3]
 
 
 def test_arrays_are_not_copied() -> None:
-    head, buffers = encode(HD, HEADER, [])
+    head, buffers = encode(HD, HEADER)
     assert np.shares_memory(np.frombuffer(buffers[0], np.uint8), HD.data)
     received = bytes(buffers[0])
     image = decode(head, [received], TYPES).payload
@@ -102,7 +119,7 @@ def test_arrays_are_not_copied() -> None:
 @pytest.mark.parametrize("compress", ["none", "zstd"])
 def test_what_comes_can_only_be_read(buffer: Any, compress: Any) -> None:
     payload = {"small": np.zeros(3), "large": np.zeros(1000), "odd": np.arange(999, dtype="i2")}
-    head, buffers = encode(payload, HEADER, [], Encoding(compress))
+    head, buffers = encode(payload, HEADER, (), Encoding(compress))
     decoded = decode(head, [buffer(b) for b in buffers], TYPES).payload
     for array in decoded.values():
         with pytest.raises(ValueError, match="read-only"):
@@ -112,7 +129,7 @@ def test_what_comes_can_only_be_read(buffer: Any, compress: Any) -> None:
 
 def test_a_misaligned_buffer_is_copied() -> None:
     payload = np.arange(1000.0)
-    head, buffers = encode(payload, HEADER, [])
+    head, buffers = encode(payload, HEADER)
     shifted = memoryview(b"x" + bytes(buffers[0]))[1:]
     decoded = decode(head, [shifted], TYPES).payload
     assert decoded.flags.aligned
@@ -122,14 +139,14 @@ def test_a_misaligned_buffer_is_copied() -> None:
 
 @pytest.mark.parametrize("head", [bytes, bytearray, memoryview])
 def test_a_head_may_be_any_buffer(head: Any) -> None:
-    data, buffers = encode(HD, HEADER, [])
+    data, buffers = encode(HD, HEADER)
     assert same(decode(head(data), buffers, TYPES).payload, HD)
 
 
 @pytest.mark.parametrize(("number", "buffers"), [(INLINE, 0), (INLINE + 1, 1)])
 def test_little_lies_in_the_head(number: int, buffers: int) -> None:
     for payload in (np.arange(number, dtype=np.uint8), bytes(range(256)) * 2 + b"x" * buffers):
-        head, found = encode(payload, HEADER, [])
+        head, found = encode(payload, HEADER)
         assert len(found) == buffers
         assert same(decode(head, found, TYPES).payload, payload)
 
@@ -161,7 +178,7 @@ def test_a_memory_map_travels(tmp_path: Any) -> None:
     array = np.arange(1000.0)
     array.tofile(tmp_path / "recording")
     mapped = np.memmap(tmp_path / "recording", np.float64, "r")
-    head, buffers = encode(mapped, HEADER, [])
+    head, buffers = encode(mapped, HEADER)
     assert same(decode(head, buffers, TYPES).payload, array)
 
 
@@ -179,6 +196,50 @@ def test_mappings_of_other_classes_come_as_dicts_but_arrays_stay_arrays() -> Non
 def test_many_arrays_keep_their_order() -> None:
     payload = [np.full(100 + number, number) for number in range(1024)]
     assert same(there_and_back(payload), payload)
+
+
+TREE = PathTree()
+ORIGINS = st.tuples(
+    st.sampled_from(["camera", "lidar"]),
+    st.sampled_from([{}, {"a": 1}, {"a": True}, {"a": 1.0}, {"a": np.arange(1000)}]),
+    st.sampled_from([(), TREE.begin("camera", 1, 2), tracks_of(TREE), tracks_of(PathTree())]),
+)
+
+
+@given(st.lists(st.tuples(ORIGINS, ANYTHING), max_size=6), st.data())
+@settings(max_examples=100, deadline=None)
+def test_messages_of_a_flow_do_not_depend_on_those_before(drawn: Any, data: st.DataObject) -> None:
+    encoder, decoder = Encoder(types=TYPES), Decoder(TYPES)
+    for (source, metadata, tracks), payload in drawn:
+        for _ in range(data.draw(st.integers(1, 3))):
+            header = Header(7, 8, source, metadata)
+            decoded = decoder.decode(*encoder.encode(payload, header, tracks))
+            assert same(decoded.payload, payload)
+            assert decoded.header.source == source
+            assert same(dict(decoded.header.metadata), metadata)
+            assert decoded.ways == carry.to_ways(tracks)
+            assert list(decoded.times) == carry.to_times(tracks)
+
+
+def test_what_one_message_cannot_send_does_not_harm_the_next() -> None:
+    encoder, decoder = Encoder(), Decoder()
+    for payload in (["a"] * 1000 + ["\ud800"], {"b": object()}):
+        with pytest.raises(WireError):
+            encoder.encode(payload, HEADER)
+        assert decoder.decode(*encoder.encode(5, HEADER)).payload == 5
+
+
+def test_nobody_sees_what_others_do_to_their_message() -> None:
+    encoder, decoder = Encoder(), Decoder()
+    payload = [[1, 2], {"a": [3]}, np.zeros(1000)]
+    header = Header(0, 1, "camera", {"list": [1]})
+    for _ in range(3):
+        decoded = decoder.decode(*encoder.encode(payload, header))
+        assert same(decoded.payload, payload)
+        assert decoded.header.metadata == {"list": [1]}
+        decoded.payload[0].append(3)
+        decoded.payload[1]["a"].clear()
+        decoded.header.metadata["list"].append(2)  # type: ignore[attr-defined]
 
 
 def test_threads_do_not_get_in_each_others_way() -> None:

@@ -10,17 +10,15 @@ import numpy as np
 import pytest
 import simplejpeg
 import zstandard
+from support.wire_heads import decode, encode, head, split
 from support.wire_payloads import same
 
 from holoflow.errors import MissingExtraError
 from holoflow.link.wire import (
-    PREFIX,
     Encoding,
     Types,
     WireError,
     compression,
-    decode,
-    encode,
     require,
 )
 from holoflow.message import Header
@@ -34,12 +32,8 @@ SMOOTH = (60 + 40 * np.sin(ROWS / 40) + 40 * np.cos(COLUMNS / 60)).astype(np.uin
 
 def packed(payload: Any, encoding: Encoding) -> tuple[Any, list[memoryview]]:
     """Return what a head says of a payload, and the buffers."""
-    head, buffers = encode(payload, HEADER, [], encoding)
-    return msgpack.unpackb(head[PREFIX.size :])[5], buffers
-
-
-def head(payload: Any) -> bytes:
-    return PREFIX.pack(b"holo", 1, 0, 5, 6) + msgpack.packb([0, 1, "camera", {}, [], payload])
+    message, buffers = encode(payload, HEADER, (), encoding)
+    return msgpack.unpackb(split(message)[2]), buffers
 
 
 def test_zstd_makes_what_repeats_smaller() -> None:
@@ -78,7 +72,7 @@ def test_jpeg_is_close_to_the_image_and_small() -> None:
         said, buffers = packed(image, Encoding("jpeg", 90))
         assert said[2]["data"][3] == f"jpeg-{colour}"
         assert buffers[0].nbytes < pixels.nbytes / 4
-        came = decode(*encode(image, HEADER, [], Encoding("jpeg")), TYPES).payload
+        came = decode(*encode(image, HEADER, (), Encoding("jpeg")), TYPES).payload
         assert came.colour == colour
         assert came.data.shape == pixels.shape
         assert not came.data.flags.writeable
@@ -106,7 +100,7 @@ def test_quality_is_taken() -> None:
 def test_what_jpeg_does_not_do_for_goes_by_zstd_without_loss(payload: Any) -> None:
     said, _ = packed(payload, Encoding("jpeg"))
     assert "zstd" in str(said)
-    came = decode(*encode(payload, HEADER, [], Encoding("jpeg")), TYPES).payload
+    came = decode(*encode(payload, HEADER, (), Encoding("jpeg")), TYPES).payload
     assert same(came, payload)
 
 

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import fuzz_wire
 from support.fuzz_wire import TYPES, corpus
+from support.wire_heads import decode
 
-from holoflow.link.wire import PREFIX, Decoded, WireError, decode
+from holoflow.link.wire import PREFIX, VERSION, Decoded, WireError
 
 BUFFERS = st.lists(st.binary(max_size=700), max_size=4)
 CORPUS = st.sampled_from(corpus())
@@ -29,7 +30,9 @@ def test_any_bytes(head: bytes, buffers: list[bytes]) -> None:
 @given(st.binary(max_size=500), BUFFERS)
 @settings(max_examples=300, deadline=None)
 def test_any_bytes_behind_a_valid_beginning(body: bytes, buffers: list[bytes]) -> None:
-    assert refused_or_decoded(PREFIX.pack(b"holo", 1, 0, 0, 0) + body, buffers)
+    for size in {0, len(body) // 2, len(body)}:
+        prefix = PREFIX.pack(b"holo", VERSION, 0, size, 0, 0, 0, 0)
+        assert refused_or_decoded(prefix + body, buffers)
 
 
 @given(CORPUS, st.data())

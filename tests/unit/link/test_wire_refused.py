@@ -10,6 +10,7 @@ from typing import Any
 import msgpack
 import numpy as np
 import pytest
+from support.wire_heads import decode, encode, head, join
 
 from holoflow.errors import HoloflowError
 from holoflow.link.wire import (
@@ -17,12 +18,9 @@ from holoflow.link.wire import (
     HEAD,
     ITEMS,
     NESTING,
-    PREFIX,
     TOTAL,
     Types,
     WireError,
-    decode,
-    encode,
 )
 from holoflow.message import Header
 from holoflow.payload import Text
@@ -77,6 +75,7 @@ class Unruly:
         (Text(Track(1)), r"payload\.text: .*Track"),
         (nested(NESTING + 1), "more than 32 lists, mappings and dataclasses lie in one another"),
         (list(range(ITEMS + 1)), "it has more than 65536 values; an array can have them"),
+        ([[{}] * 65_000] * 5, "more than 262144 values; an array can have them"),
         ("\ud800", "cannot be written: .*surrogates"),
         ("x" * HEAD, "more than 4194304 bytes besides its arrays"),
         ([np.zeros(600, "u1")] * (BUFFERS + 1), r"payload\[1024\]: .* more than 1024 arrays"),
@@ -86,36 +85,27 @@ class Unruly:
 )  # fmt: skip
 def test_what_cannot_travel_is_named(payload: Any, words: str) -> None:
     with pytest.raises(WireError, match=words) as caught:
-        encode(payload, HEADER, [], types=TYPES)
+        encode(payload, HEADER, types=TYPES)
     assert isinstance(caught.value, HoloflowError)
     assert str(caught.value).startswith("a message of camera")
 
 
 def test_what_can_just_travel_does() -> None:
     for payload in (nested(NESTING), list(range(ITEMS)), "x" * (HEAD - 100)):
-        assert decode(*encode(payload, HEADER, []), TYPES).payload == payload
+        assert decode(*encode(payload, HEADER), TYPES).payload == payload
 
 
 def test_a_payload_that_holds_itself_is_refused() -> None:
     endless: list[Any] = []
     endless.append(endless)
     with pytest.raises(WireError, match="lie in one another"):
-        encode(endless, HEADER, [])
+        encode(endless, HEADER)
 
 
 def test_metadata_that_cannot_travel_are_named() -> None:
     header = Header(0, 1, "camera", {"lens": {"made": datetime.date(2026, 1, 1)}})
     with pytest.raises(WireError, match=r"camera: metadata\['lens'\]\['made'\]: datetime.date"):
-        encode(1, header, [])
-
-
-def head(payload: Any, *, version: int = 1, magic: bytes = b"holo", reserved: int = 0) -> bytes:
-    body = msgpack.packb([0, 1, "camera", {}, [], payload])
-    return PREFIX.pack(magic, version, reserved, 5, 6) + body
-
-
-def body(*values: Any) -> bytes:
-    return PREFIX.pack(b"holo", 1, 0, 5, 6) + msgpack.packb(list(values))
+        encode(1, header)
 
 
 def image(data: Any, colour: Any = "gray") -> Any:
@@ -128,13 +118,14 @@ KB = bytes(1000)
 @pytest.mark.parametrize(
     ("data", "buffers", "words"),
     [
-        (b"", [], "a head has 0 bytes; 24 to 4194304 are right"),
+        (b"", [], "a head has 0 bytes; 44 to 4194304 are right"),
         (b"holo", [], "a head has 4 bytes"),
         (bytes(HEAD + 1), [], "a head has 4194305 bytes"),
         (bytes(100), [], "this is no message of holoflow"),
         (head(1, magic=b"HTTP"), [], "this is no message of holoflow"),
-        (head(1, version=2), [], "has version 2 of the wire format, this is version 1; run"),
-        (head(1, reserved=1), [], "version"),
+        (head(1, version=1), [], "has version 1 of the wire format, this is version 2; run"),
+        (head(1, size=1000), [], "a head breaks off"),
+        (head(1, times=range(5))[:60], [], "a head breaks off"),
         (head(1) + b"x", [], "no msgpack: .*extra data"),
         (head(1)[:-1], [], "no msgpack: .*incomplete"),
         (head(msgpack.ExtType(5, b"abc")), [], "max_ext_len"),
@@ -146,19 +137,16 @@ KB = bytes(1000)
         (head({b"a": 1}), [], "key that is no string"),
         (head(1)[:-1] + b"\xa1\xff", [], "utf-8"),
         (head(1)[:-1] + b"\x91" * 5000 + b"\x01", [], "no msgpack"),
-        (body(0, 1, "a", {}, []), [], "six values"),
-        (PREFIX.pack(b"holo", 1, 0, 0, 0) + b"\x80", [], "six values"),
-        (body(0.5, 1, "a", {}, [], 1), [], "a header is"),
-        (body(True, 1, "a", {}, [], 1), [], "a header is"),
-        (body(0, 1, b"a", {}, [], 1), [], "a header is"),
-        (body(0, 1, "a", [], [], 1), [], "metadata are a mapping"),
-        (body(0, 1, "a", {"a": ["?"]}, [], 1), [], "unknown way: '\\?'"),
-        (body(0, 1, "a", {}, {}, 1), [], "tracks are"),
-        (body(0, 1, "a", {}, [1], 1), [], "tracks are"),
-        (body(0, 1, "a", {}, [[1]], 1), [], "tracks are"),
-        (body(0, 1, "a", {}, [[[[]]]], 1), [], "tracks are"),
-        (body(0, 1, "a", {}, [], 1), [b""], "more buffers than"),
-        (head(1), [b""] * (BUFFERS + 1), "1025 buffers; at most 1024"),
+        (join(["a", {}], 1), [], "three values"),
+        (join({}, 1), [], "three values"),
+        (join(b"", 1), [], "no msgpack"),
+        (join(["a", {}, []], b""), [], "no msgpack"),
+        (join([b"a", {}, []], 1), [], "a source is"),
+        (join(["a", [], []], 1), [], "metadata are a mapping"),
+        (join(["a", {"a": ["?"]}, []], 1), [], "unknown way: '\\?'"),
+        (join(["a", {}, {}], 1), [], "tracks are"),
+        (head(1), [b""], "1 buffers where its head names 0"),
+        (head(1), [b""] * (BUFFERS + 1), "1025 buffers where its head names 0"),
         (head([]), [], "unknown way: a list"),
         (head(["set", 1]), [], "unknown way: 'set'"),
         (head([[], 1]), [], "unknown way"),
@@ -178,7 +166,7 @@ KB = bytes(1000)
         (head(["array", "<f4", [2], bytes(7)]), [], "of 8 bytes does not lie in the head"),
         (head(["array", "<f4", [2], "raw"]), [bytes(8)], "of 8 bytes does not lie in the head"),
         (head(["array", "|u1", [1000], KB]), [], "how a buffer is packed is a string"),
-        (head(["array", "|u1", [1000], "raw"]), [], "less buffers"),
+        (head(["array", "|u1", [1000], "raw"]), [], "0 buffers where its head names 1"),
         (head(["array", "|u1", [1000], "raw"]), [KB[1:]], "has 999 bytes, its head says 1000"),
         (head(["array", "|u1", [1000], "raw"]), [KB + b"x"], "has 1001 bytes, its head says 1000"),
         (head(["array", "|u1", [1000], "lzma"]), [KB], "unknown way: 'lzma'"),
@@ -192,6 +180,8 @@ KB = bytes(1000)
         (head(["object", "Track", {"when": 1}]), [], "the class 'Track' is none that the ports"),
         (head(["object", "os:system", {"a": 1}]), [], "the class 'os:system' is none"),
         (head(["object", ["Image"], {}]), [], "the name of a class is a string"),
+        (head(["list", *[["array", "|u1", [1000], "raw"]] * (BUFFERS + 1)]), [KB], "1024 buffers"),
+        (head(["list", *[["list", *[{}] * 65_000]] * 5]), [], "more than 262144 values"),
         (head(["object"])[:-8] + b"\x93\xa6object" + b"\x91" * 1015 + b"\0\x80", [], "is a string"),
         (head(["object", "Image", []]), [], "a mapping is none"),
         (head(["object", "Image", {"colour": "gray"}]), [], "Image has the fields data, colour"),
@@ -209,10 +199,10 @@ def test_what_is_no_message_is_refused(data: bytes, buffers: list[bytes], words:
 
 def test_arrays_that_are_too_large_together_are_refused() -> None:
     half = np.zeros(TOTAL // 2 + 1, np.uint8)  # never touched, so that it takes no memory
-    message = encode([half], HEADER, [])
+    message = encode([half], HEADER)
     assert decode(*message, TYPES).payload[0].nbytes == half.nbytes
     with pytest.raises(WireError, match=r"payload\[1\]: a message has more than 2147483648 bytes"):
-        encode([half, half], HEADER, [])
+        encode([half, half], HEADER)
     said = ["array", "|u1", [half.size], "raw"]
     with pytest.raises(WireError, match="a message has more than 2147483648 bytes"):
         decode(head(["list", said, said]), [half, half], TYPES)

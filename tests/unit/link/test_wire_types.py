@@ -9,9 +9,10 @@ from typing import Any, TypedDict
 
 import numpy as np
 import pytest
+from support.wire_heads import decode, encode
 
 from holoflow.app.classes import find_class
-from holoflow.link.wire import Types, WireError, decode, encode
+from holoflow.link.wire import Types, WireError
 from holoflow.message import Header
 from holoflow.payload import Boxes, Image
 
@@ -52,7 +53,7 @@ class Result(TypedDict):
 def test_dataclasses_of_ports_and_of_their_fields_travel() -> None:
     types = Types.of([Drawing, Image, float, dict])
     inner = Drawing([Line((Point(1), Point(2)))], Image(np.zeros((2, 2, 3))))
-    came = decode(*encode(Drawing(None, inner.image, inner), HEADER, [], types=types), types)
+    came = decode(*encode(Drawing(None, inner.image, inner), HEADER, types=types), types)
     assert type(came.payload) is Drawing
     assert came.payload.next.lines == inner.lines
 
@@ -67,7 +68,7 @@ def test_annotations_with_several_classes_are_looked_through() -> None:
 
 def test_only_what_makes_an_object_travels() -> None:
     types = Types.of([Level])
-    assert decode(*encode(Level(2), HEADER, [], types=types), types).payload == Level(2)
+    assert decode(*encode(Level(2), HEADER, types=types), types).payload == Level(2)
 
 
 def test_names_do_not_depend_on_the_host() -> None:
@@ -85,7 +86,7 @@ def test_classes_of_an_apps_files_have_names_without_their_folder(tmp_path: Path
         classes.append(find_class("./spots.py:Spot", tmp_path / folder))
     here, there = classes
     assert here is not there
-    message = encode(here(5), HEADER, [], types=Types.of([here]))
+    message = encode(here(5), HEADER, types=Types.of([here]))
     came = decode(*message, Types.of([there])).payload
     assert type(came) is there
     assert came.x == 5
@@ -96,7 +97,7 @@ def test_classes_of_an_apps_files_have_names_without_their_folder(tmp_path: Path
 
 
 def test_a_receiver_that_does_not_know_a_class_refuses_it() -> None:
-    message = encode(Point(1), HEADER, [], types=Types.of([Point]))
+    message = encode(Point(1), HEADER, types=Types.of([Point]))
     with pytest.raises(WireError, match="Point' is none that the ports of the app name"):
         decode(*message, Types.of([Line][:0]))
 
@@ -107,4 +108,4 @@ def test_annotations_that_only_type_checkers_understand_do_no_harm() -> None:
         point: Unknown  # type: ignore[name-defined]  # noqa: F821
 
     types = Types.of([Odd, Point])
-    assert decode(*encode(Odd(Point(1)), HEADER, [], types=types), types).payload.point == Point(1)
+    assert decode(*encode(Odd(Point(1)), HEADER, types=types), types).payload.point == Point(1)
