@@ -15,8 +15,8 @@ from holoflow.link.zeromq.counts import HALF
 from holoflow.link.zeromq.frames import HELLO, LARGEST, REFUSED, WELCOME, Malformed
 from holoflow.link.zeromq.settings import AppIdentity
 
-VERSION: Final = 2
-"""Of all that travels between the ends but the messages themselves."""
+VERSION: Final = 3
+"""Of all that travels between the ends; it grows with the wire format of the messages, too."""
 
 _msgpack: Any = optional("msgpack", "zeromq")
 

@@ -108,7 +108,7 @@ def test_garbage_with_a_key_that_is_allowed(running):
         [b""],
         [b"\x00"],
         [b"\x01"],
-        [b"\x01\x02\x00" + b"\x91" * 3000],
+        [bytes([1, handshake.VERSION, 0]) + b"\x91" * 3000],
         [b"\x05" + b"\xff" * 100],
         [frames.pack([frames.message(1 << 40, b"x", []).packed])],
         [b"\x06", b"", b""],
