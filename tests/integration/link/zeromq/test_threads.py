@@ -396,7 +396,8 @@ class TestRefused:
     def test_another_version_of_the_link(self, refused, monkeypatch):
         monkeypatch.setattr("holoflow.link.zeromq.handshake.hello", lambda _: b"\x01\x07\x00new")
         reason, causes = refused()
-        assert "it speaks version 7 of the link, this end version 2; install the same" in reason
+        mine = f"this end version {handshake.VERSION}"
+        assert f"it speaks version 7 of the link, {mine}; install the same" in reason
         assert causes == {"version"}
 
     def test_a_key_that_is_not_allowed(self, refused, tmp_path):
