@@ -143,7 +143,7 @@ class SharedInlet:
         if size > SMALL:
             try:
                 memory = Held(sample, self._tokens).piece(start, size)
-                return memoryview(memory)[:size].toreadonly()
+                return memoryview(memory).cast("B")[:size].toreadonly()
             except IndexError:  # so many are kept that this one must be given back at once
                 pass
         return memoryview(ctypes.string_at(start, size))
