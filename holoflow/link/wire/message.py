@@ -105,7 +105,8 @@ class Encoder:
             )
         if len(head) > VALUES:  # only then can it have as many: each takes a byte at least
             self._check(header.source, _unpack(origin)[1], _unpack(body))
-        return head, writer.buffers
+        buffers, writer.buffers = writer.buffers, []  # or they would live until the next message
+        return head, buffers
 
     def _check(self, source: str, *written: Any) -> None:
         """Refuse what its receiver would."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import threading
 import time
+import weakref
 from types import MappingProxyType
 from typing import Any
 
@@ -227,6 +228,17 @@ def test_what_one_message_cannot_send_does_not_harm_the_next() -> None:
         with pytest.raises(WireError):
             encoder.encode(payload, HEADER)
         assert decoder.decode(*encoder.encode(5, HEADER)).payload == 5
+
+
+@pytest.mark.parametrize("dtype", ["u1", "f4"])
+def test_no_end_keeps_arrays_alive(dtype: str) -> None:
+    encoder, decoder = Encoder(), Decoder()
+    array = np.zeros(1000, dtype)
+    sent = weakref.ref(array)
+    came = weakref.ref(decoder.decode(*encoder.encode(array, HEADER)).payload)
+    del array
+    assert sent() is None
+    assert came() is None
 
 
 def test_nobody_sees_what_others_do_to_their_message() -> None:
