@@ -26,6 +26,7 @@ began and ended to encode, in nanoseconds of its monotonic clock, sequence and t
 Little-endian, 44 bytes. The times of the hops follow, then the origin and the payload, each as
 msgpack."""
 
+_FIRST: Final = MAGIC + VERSION.to_bytes(2, "little")
 _NONE_OF_THE_USERS = Types.of(())
 _TIMES: Final = 1 << 16
 _NO_METADATA: Final = Header(0, 0, "").metadata
@@ -143,16 +144,9 @@ class Decoder:
         """
         if type(head) is not bytes:
             head = bytes(head)
-        if not PREFIX.size <= len(head) <= HEAD:
-            raise WireError(f"a head has {len(head)} bytes; {PREFIX.size} to {HEAD} are right")
-        magic, version, count, size, began, sent, sequence, timestamp = PREFIX.unpack_from(head)
-        if magic != MAGIC:
-            raise WireError("this is no message of holoflow")
-        if version != VERSION:
-            raise WireError(
-                f"a message has version {version} of the wire format, this is version {VERSION}; "
-                "run the same holoflow on all hosts"
-            )
+        if head[:6] != _FIRST or not PREFIX.size <= len(head) <= HEAD:
+            raise _stranger(head)
+        _, _, count, size, began, sent, sequence, timestamp = PREFIX.unpack_from(head)
         at = PREFIX.size + 8 * count
         if at + size > len(head):
             raise WireError("a head breaks off")
@@ -200,6 +194,19 @@ class Decoder:
         self._payload = reader.read(_unpack(body))
         self._in_payload = reader.buffers
         self._body = body
+
+
+def _stranger(head: bytes) -> WireError:
+    """Return why `head` is none."""
+    version = int.from_bytes(head[4:6], "little")
+    if head[:4] == MAGIC and len(head) >= 6 and version != VERSION:
+        return WireError(
+            f"a message has version {version} of the wire format, this is version {VERSION}; "
+            "run the same holoflow on all hosts"
+        )
+    if PREFIX.size <= len(head) <= HEAD:
+        return WireError("this is no message of holoflow")
+    return WireError(f"a head has {len(head)} bytes; {PREFIX.size} to {HEAD} are right")
 
 
 @functools.cache

@@ -224,6 +224,7 @@ def test_nesting_is_limited_where_it_is_read_too() -> None:
 
 
 def test_a_head_of_another_version_is_refused_whatever_follows() -> None:
-    other = struct.pack("<4sH", b"holo", 9) + b"\xff" * 40
-    with pytest.raises(WireError, match="version 9"):
-        decode(other, [], TYPES)
+    for length in (0, 18, 40):
+        other = struct.pack("<4sH", b"holo", 9) + b"\xff" * length
+        with pytest.raises(WireError, match="version 9"):
+            decode(other, [], TYPES)
