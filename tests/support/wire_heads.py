@@ -71,9 +71,3 @@ def split(head: bytes) -> tuple[bytes, bytes, bytes]:
 def head(payload: Any, **fields: Any) -> bytes:
     """Return the head of a message of a camera's, whose payload was written by hand."""
     return join(["camera", {}, []], payload, **fields)
-
-
-def body(payload: Any) -> bytes:
-    """Return `payload`, which was written by hand, as msgpack."""
-    packed: bytes = msgpack.packb(payload)
-    return packed
