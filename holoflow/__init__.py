@@ -1,5 +1,6 @@
 """holoflow: streaming sensor pipelines from one YAML file, on NVIDIA Holoscan."""
 
+from holoflow import cuda
 from holoflow.context import OperatorContext
 from holoflow.errors import (
     AppError,
@@ -32,6 +33,8 @@ from holoflow.ports import Latest
 from holoflow.quantity import Duration, Frequency, Size
 
 __version__ = "0.1.0"
+
+cuda.load_runtime()
 
 __all__ = [
     "AppError", "Array", "Arrays", "Batching", "Boxes", "Colour", "Duration", "Frequency",

@@ -1,14 +1,12 @@
-"""Holoscan's package: whether it is there, and how it is made importable."""
+"""Holoscan's package: whether it is there, and how it is imported."""
 
 from __future__ import annotations
 
-import ctypes
 import importlib.util
 import os
 import resource
 import warnings
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from holoflow.errors import HoloflowError
@@ -29,34 +27,19 @@ def available() -> bool:
 
 @cache
 def preload() -> None:
-    """Make `import holoscan` work: load the CUDA runtime that the wheels bring, where they do.
+    """Make `import holoscan` quiet, and give its threads the stack they want.
 
-    Holoscan is linked against it, but does not look where pip puts it. Does nothing where
-    Holoscan is not installed.
+    Does nothing where Holoscan is not installed.
     """
     if importlib.util.find_spec("holoscan") is None:
         return
     # Its warnings about a missing GPU and about stack limits would drown what matters.
     os.environ.setdefault("HOLOSCAN_LOG_LEVEL", "ERROR")
     os.environ.setdefault("HOLOSCAN_EXECUTOR_LOG_LEVEL", "ERROR")
-    for library in _cuda_runtimes():
-        try:
-            ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
-        except OSError:
-            continue
     soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
     if soft != resource.RLIM_INFINITY and soft < STACK:
         ceiling = STACK if hard == resource.RLIM_INFINITY else min(STACK, hard)
         resource.setrlimit(resource.RLIMIT_STACK, (max(soft, ceiling), hard))
-
-
-def _cuda_runtimes() -> list[Path]:
-    try:
-        spec = importlib.util.find_spec("nvidia")
-    except (ImportError, ValueError):
-        return []
-    roots = [Path(p) for p in (spec.submodule_search_locations or ())] if spec else []
-    return sorted(lib for root in roots for lib in root.glob("*/lib/libcudart.so.1[23]"))
 
 
 @cache
