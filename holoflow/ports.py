@@ -43,6 +43,9 @@ class OutputPort:
 
     name: str
     type: Any
+    optional: bool = False
+    """May send nothing for a call: `-> Image | None`, or a key of a typed dict, which may be
+    missing."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,13 @@ def _hints(cls: type, function: Callable[..., Any]) -> dict[str, Any]:
             f"{cls.__module__}.{cls.__qualname__}.{function.__name__}: the annotation uses "
             f"{error.name!r}, which is not defined in the module"
         ) from None
+
+
+def _takes_none(hint: Any) -> bool:
+    """Whether None is what `hint` allows: `X | None`, or anything at all."""
+    if get_origin(hint) in (Union, types.UnionType):
+        return any(_takes_none(arg) for arg in get_args(hint))
+    return hint in (Any, object, type(None))
 
 
 def _without_none(hint: Any) -> Any:
@@ -190,17 +200,19 @@ def read_ports(cls: type) -> Ports:
             raise OperatorDefinitionError(f"{where}.frames: a source takes no inputs")
         if not generator:
             raise OperatorDefinitionError(f"{where}.frames: the return type must be Iterator[...]")
+    optional = _takes_none(result)
     result = _without_none(result)
     stamped = get_origin(result) is Stamped
     if stamped:
+        optional |= _takes_none(get_args(result)[0])
         result = _without_none(get_args(result)[0])
     outputs: dict[str, OutputPort] = {}
     several = is_typeddict(result)
     if several:
         members = typing.get_type_hints(result, include_extras=True)
-        outputs = {n: OutputPort(n, _without_none(_required(h))) for n, h in members.items()}
+        outputs = {n: OutputPort(n, _without_none(_required(h)), True) for n, h in members.items()}
     elif result is not type(None):
-        outputs = {"out": OutputPort("out", result)}
+        outputs = {"out": OutputPort("out", result, optional)}
     return Ports(
         inputs, outputs, frames is not None, generator, stamped, several, header, open_inputs
     )

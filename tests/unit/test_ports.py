@@ -56,6 +56,28 @@ def test_a_sink_has_no_outputs_and_a_source_no_inputs() -> None:
 
 
 @pytest.mark.parametrize(
+    ("declared", "optional"),
+    [
+        (Image, False),
+        (Image | None, True),
+        (Stamped[Image], False),
+        (Stamped[Image | None], True),
+        (Stamped[Image] | None, True),
+        (Iterator[Image], False),
+        (Iterator[Image | None], True),
+        (Any, True),
+        (Found, True),
+    ],
+)
+def test_what_may_send_nothing_says_so(declared: Any, optional: bool) -> None:
+    def process(self: Operator, x: Any) -> Any: ...
+
+    process.__annotations__["return"] = declared
+    ports = type("SomeOp", (Operator,), {"process": process}).ports()
+    assert {port.optional for port in ports.outputs.values()} == {optional}
+
+
+@pytest.mark.parametrize(
     ("produced", "consumed", "fit"),
     [
         (Image, Image, True),
