@@ -294,7 +294,7 @@ class FragmentBooks:
     restarts: int = 0
     """How often its process was started again."""
     refused: Mapping[str, int] = field(default_factory=dict)
-    """What strangers have sent to its links, by cause (`holoflow.link.zeromq.refusals`)."""
+    """What strangers have sent to its links, by cause (`holoflow.refusals`)."""
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,7 @@ class WebOp(Operator):
 
         host = self.host or os.environ.get(LISTEN) or "127.0.0.1"
         listener = self._listen(host)
+        port = listener.getsockname()[1]
         token = self.token
         if token is None and host not in LOOPBACK:
             token = secrets.token_urlsafe(24)
@@ -94,7 +95,7 @@ class WebOp(Operator):
         name = socket.gethostname() if host in ("0.0.0.0", "::") else host  # noqa: S104
         name = f"[{name}]" if ":" in name else name
         query = f"?token={token}" if token else ""
-        url = f"http://{name}:{listener.getsockname()[1]}/{query}"
+        url = f"http://{name}:{port}/{query}"
         self._server.start()
         self.context.announce("live page", url)
 

@@ -1,8 +1,10 @@
 """The metrics endpoint, asked over HTTP as Prometheus would."""
 
+import contextlib
 import socket
 import threading
 import urllib.error
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
@@ -62,6 +64,17 @@ def test_who_never_asks_holds_nobody_up(server, capfd):
         server.put(faces())
         assert "holoflow_run_info" in get(server.url)[1]
     assert capfd.readouterr() == ("", "")
+
+
+def test_many_who_are_silent_have_few_threads(server):
+    server.put(faces())
+    at = urlsplit(server.url)
+    before = threading.active_count()
+    with contextlib.ExitStack() as stack:
+        for _ in range(100):
+            stack.enter_context(socket.create_connection((at.hostname, at.port)))
+        assert "holoflow_run_info" in get(server.url)[1]
+        assert threading.active_count() < before + 60
 
 
 def test_many_may_ask_at_once(server):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
@@ -15,11 +17,17 @@ from holoflow.errors import HoloflowError
 from holoflow.extras import optional
 from holoflow.flow.books import Snapshot
 from holoflow.flow.export.prometheus import Collector
+from holoflow.listener import Listener
+from holoflow.refusals import Refusals
 
 LOCAL = "127.0.0.1"
 """Where nobody outside of this machine gets to."""
 PATIENCE = 10.0
 """Seconds for which a client may be silent."""
+_SELDOM = 0.1
+"""Seconds between looks whether there are descriptors again."""
+
+_log = logging.getLogger("holoflow.metrics")
 
 
 class MetricsServer:
@@ -89,6 +97,19 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
         self.server_name, self.server_port = map(str, self.server_address[:2])  # type: ignore[assignment]
         self.setup_environ()
 
+    def get_request(self) -> tuple[Any, Any]:
+        """Return a connection; while the process can open no more files, try seldom."""
+        try:
+            return super().get_request()
+        except BlockingIOError:
+            time.sleep(_SELDOM)
+            raise
+
+    def service_actions(self) -> None:
+        """Cut off, now and then, who is not done."""
+        if isinstance(self.socket, Listener):
+            self.socket.expire()
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: the client went away."""
 
@@ -99,6 +120,7 @@ def _listen(address: str, port: int) -> _Server:
     )[0]
     kind = type("_Server", (_Server,), {"address_family": family})
     server: _Server = kind(at[:2], _Handler)
+    server.socket = Listener(server.socket, Refusals(_log))
     return server
 
 

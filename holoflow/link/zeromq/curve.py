@@ -10,7 +10,7 @@ import zmq
 from zmq.utils import z85
 
 from holoflow.errors import HoloflowError
-from holoflow.link.zeromq.refusals import Refusals
+from holoflow.refusals import Refusals
 
 if TYPE_CHECKING:
     from holoflow.link.keys import KeyStore, OwnKeys

@@ -13,9 +13,9 @@ from holoflow.link.keys import OwnKeys
 from holoflow.link.wire import BUFFERS
 from holoflow.link.zeromq import curve, sockets
 from holoflow.link.zeromq.loop import Loop
-from holoflow.link.zeromq.refusals import Refusals
 from holoflow.link.zeromq.settings import Address
 from holoflow.link.zeromq.sockets import Event
+from holoflow.refusals import Refusals
 
 _BURST: Final = 64
 """Messages that are read before others get their turn."""

@@ -10,8 +10,8 @@ from holoflow.link.zeromq import frames, handshake
 from holoflow.link.zeromq.door import Door
 from holoflow.link.zeromq.handshake import Hello
 from holoflow.link.zeromq.inlet import Peer, ZeroMQInlet
-from holoflow.link.zeromq.refusals import Refusals
 from holoflow.link.zeromq.settings import AppIdentity, Timing
+from holoflow.refusals import Refusals
 
 _MOST: Final = 1000
 """Peers that are remembered although they may not send, or not yet."""

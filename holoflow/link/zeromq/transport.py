@@ -17,9 +17,9 @@ from holoflow.link.zeromq.inlet import ZeroMQInlet
 from holoflow.link.zeromq.loop import Loop
 from holoflow.link.zeromq.outlet import ZeroMQOutlet
 from holoflow.link.zeromq.reception import Reception
-from holoflow.link.zeromq.refusals import Refusals
 from holoflow.link.zeromq.sending import Sending
 from holoflow.link.zeromq.settings import MOST, Address, AppIdentity, Timing
+from holoflow.refusals import Refusals
 
 if TYPE_CHECKING:
     from holoflow.link.keys import KeyStore
@@ -66,7 +66,7 @@ class ZeroMQ:
         self._inlets: dict[int, ZeroMQInlet] = {}
         self._deadline: float | None = None
         self._loop = Loop(fragment)
-        self._refusals = Refusals()
+        self._refusals = Refusals(_log)
         self._reception = Reception(app, self._timing, self._refusals)
         self._gatekeeper: Gatekeeper | None = None
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers
@@ -29,20 +29,31 @@ HEADERS: Mapping[str, str] = {
 class Guard:
     """Lets a request pass to `app` if it may, and answers 403 otherwise.
 
+    `allowed` is told the peer (host, port) of each that may see pictures or numbers.
+
     Without a token the request must name this machine as its host: a foreign site that makes
     its own name point here (DNS rebinding) does not. A page of another origin may not connect
     (cross-site WebSocket hijacking). With a token, all but the files in `open_paths` need it.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None, open_paths: frozenset[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, token: str | None, open_paths: frozenset[str],
+        allowed: Callable[[tuple[str, int]], None],
+    ) -> None:  # fmt: skip
         self._app = app
+        self._allowed = allowed
         self._token = token
         self._open_paths = open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["client"] = tuple(scope["client"] or ("", 0))  # None where it has gone already
         refusal = self._refusal(scope)
         if refusal is None:
+            if scope["path"] not in self._open_paths:
+                self._allowed(scope["client"])
             await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":  # refused before it is accepted: also 403
+            await send({"type": "websocket.close", "code": 1008, "reason": refusal})
         else:
             answer = PlainTextResponse(refusal + "\n", 403, dict(HEADERS))
             await answer(scope, receive, send)

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from importlib.resources import files
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -20,12 +21,14 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from holoflow.flow.books import Sample, Snapshot
+from holoflow.listener import FULL, Listener
 from holoflow.operators.visualize._marks import PALETTE
 from holoflow.operators.visualize._page.board import Update
 from holoflow.operators.visualize._page.frame import Frame
 from holoflow.operators.visualize._page.guard import HEADERS, Guard
 from holoflow.operators.visualize._page.newest import Newest
 from holoflow.operators.visualize._page.watch import Watch
+from holoflow.refusals import Refusals, Seldom
 
 FILES = {
     "/": ("index.html", "text/html"),
@@ -39,6 +42,14 @@ FILES = {
 }
 PATIENCE = 1.0
 """Seconds that viewers have at the end to take leave."""
+LARGEST = 16 << 10
+"""Bytes of a request's head."""
+KEPT = 2
+"""Seconds for which a connection is kept open between two requests."""
+BACKLOG = 64
+"""Connections that are accepted at a time, before others get their turn."""
+
+_seldom = Seldom()
 
 
 class Server:
@@ -61,7 +72,7 @@ class Server:
         snapshot: Callable[[], Snapshot | None],
         history: Callable[[], tuple[Sample, ...]],
     ) -> None:
-        self._listener = listener
+        self._listener = Listener(listener, Refusals(log))
         self._hello = {"title": title, "palette": PALETTE}
         self._log = log
         self._run_state = snapshot, history
@@ -72,7 +83,9 @@ class Server:
             WebSocketRoute("/live", self._live),
             WebSocketRoute("/flow", self._flow),
         ]
-        self._app = Guard(Starlette(routes=routes), token, frozenset(FILES) - {"/"})
+        self._app = Guard(
+            Starlette(routes=routes), token, frozenset(FILES) - {"/"}, self._listener.renew
+        )
         self._thread = threading.Thread(target=self._run, name=f"live page {title}", daemon=True)
         self._ready = threading.Event()
 
@@ -99,6 +112,7 @@ class Server:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(_handle)
         self._stopping = asyncio.Event()
         self._newest: Newest[Frame] = Newest()
         self._watch = Watch(*self._run_state, self._log)
@@ -107,14 +121,18 @@ class Server:
             uvicorn.Config(
                 self._app, log_config=None, access_log=False, lifespan="off", http="h11",
                 ws="websockets-sansio", ws_max_size=4096, ws_per_message_deflate=False,
-                server_header=False,
+                h11_max_incomplete_event_size=LARGEST, timeout_keep_alive=KEPT, backlog=BACKLOG,
+                server_header=False, proxy_headers=False,
             )
         )  # fmt: skip
+        logging.getLogger("uvicorn.error").addFilter(_seldom)
         serving = asyncio.create_task(server.serve(sockets=[self._listener]))
+        expiring = asyncio.create_task(self._expire())
         await asyncio.wait(
             (serving, asyncio.create_task(self._stopping.wait())),
             return_when=asyncio.FIRST_COMPLETED,
         )
+        expiring.cancel()
         self._newest.close()
         self._watch.close()
         server.should_exit = True
@@ -124,13 +142,19 @@ class Server:
             connection.transport.abort()
         await serving
 
+    async def _expire(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            self._listener.expire()
+
     async def _live(self, viewer: WebSocket) -> None:
         """Serve a viewer: text messages ask for frames, `Frame.message` answers.
 
         A message says when the frame that the viewer has just shown arrived here (`arrived`,
         as it was told), or nothing.
         """
-        await viewer.accept()
+        if not await self._accept(viewer):
+            return
         frame: Frame | None = None
         try:
             await viewer.send_json(self._hello)
@@ -146,7 +170,8 @@ class Server:
 
     async def _flow(self, viewer: WebSocket) -> None:
         """Serve a viewer of the dashboard: any text message asks for the newest `Update`."""
-        await viewer.accept()
+        if not await self._accept(viewer):
+            return
         update: Update | None = None
         with self._watch.viewer() as newest:
             try:
@@ -163,13 +188,20 @@ class Server:
             except (WebSocketDisconnect, KeyError):  # KeyError: not a text message
                 return
 
+    async def _accept(self, viewer: WebSocket) -> bool:
+        welcome = self._listener.welcome(viewer.scope["client"])
+        await (viewer.accept() if welcome else viewer.close())
+        return welcome
+
     async def _snapshot(self, _request: Request) -> Response:
         frame = self._newest.value
         if frame is None:
             return PlainTextResponse("no frame yet\n", 503, {**HEADERS, "Retry-After": "1"})
         return Response(frame.jpeg, headers=dict(HEADERS), media_type="image/jpeg")
 
-    async def _stream(self, _request: Request) -> Response:
+    async def _stream(self, request: Request) -> Response:
+        if not self._listener.welcome(request.scope["client"]):
+            return PlainTextResponse("there are too many viewers\n", 503, dict(HEADERS))
         return StreamingResponse(
             self._parts(),
             headers=dict(HEADERS),
@@ -183,6 +215,12 @@ class Server:
         while (frame := await self._newest.after(frame)) is not None:
             head = f"Content-Type: image/jpeg\r\nContent-Length: {len(frame.jpeg)}\r\n\r\n"
             yield head.encode() + frame.jpeg + b"\r\n--frame\r\n"
+
+
+def _handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    if not (isinstance(error, OSError) and error.errno in FULL):  # which the listener has told
+        loop.default_exception_handler(context)
 
 
 def _delay(arrived: str) -> float:

@@ -1,6 +1,7 @@
 """What travels between the ends: it comes back as it went, and garbage is told from it."""
 
 import contextlib
+import logging
 
 import msgpack
 import pytest
@@ -17,7 +18,7 @@ from holoflow.link.zeromq.gate import Gate
 from holoflow.link.zeromq.handshake import Hello, Welcome
 from holoflow.link.zeromq.inlet import ZeroMQInlet
 from holoflow.link.zeromq.reception import Reception
-from holoflow.link.zeromq.refusals import Refusals
+from holoflow.refusals import Refusals
 
 numbers = st.integers(1, frames.LARGEST - 1)
 counts = st.integers(-frames.LARGEST + 1, frames.LARGEST - 1)
@@ -164,7 +165,7 @@ class Consumer:
 
 
 def entrance(row=None):
-    reception = Reception(APP, QUICK, Refusals())
+    reception = Reception(APP, QUICK, Refusals(logging.getLogger("holoflow.link")))
     consumer = Consumer()
     made = linked(Ledger(1).rows[0] if row is None else row, queue=1000)
     inlet = ZeroMQInlet(Loop(), reception, made, consumer, "here", QUICK, Gate())
@@ -240,7 +241,7 @@ def test_what_the_former_connection_still_brings_is_not_counted_as_strange():
 
 
 def test_those_who_come_early_wait_and_those_who_are_too_many_are_not_remembered():
-    reception = Reception(APP, QUICK, Refusals())
+    reception = Reception(APP, QUICK, Refusals(logging.getLogger("holoflow.link")))
     door = Door()
     for peer in range(2000):
         reception.hear(door, b"%d" % peer, hello(), [])

@@ -14,6 +14,7 @@ import time
 import weakref
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -23,6 +24,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from holoflow import Boxes, Header, HoloflowError, Image, Keypoints, Mask, ParameterError, Text
+from holoflow.operators.visualize import web
 from holoflow.operators.visualize._page.board import Board
 from holoflow.operators.visualize.web import WebOp
 from tests.support.snapshots import faces, history
@@ -76,8 +78,10 @@ class Viewer:
 
 
 @pytest.fixture
-def start():
+def start(monkeypatch):
     """Start operators; stops them at the end and looks that nothing is left behind."""
+    # The usual port may be that of the user's own app, and be taken by it in between.
+    monkeypatch.setattr(web, "USUAL_PORT", 0)
     before = set(threading.enumerate())
     with contextlib.ExitStack() as stack:
 
@@ -542,6 +546,45 @@ def test_a_weak_token_is_refused():
     for token in ("short", "with a blank in it, but long"):
         with pytest.raises(ParameterError, match="token"):
             WebOp(token=token)
+
+
+def test_a_refusal_is_nothing_to_log_as_an_error(start, view, caplog):
+    live = start()
+    with pytest.raises(InvalidStatus):
+        view(live, origin="https://evil.example")
+    live.op.stop()
+    assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
+
+
+def test_half_requests_starve_nobody(start, view, caplog):
+    live = start(host="0.0.0.0")
+    address = ("127.0.0.1", int(live.url.split(":")[2].split("/")[0]))
+    live.url = live.url.replace(live.url.split("/")[2], f"127.0.0.1:{address[1]}")
+    files = len(list(Path("/proc/self/fd").iterdir()))
+    with contextlib.ExitStack() as stack:
+        for number in range(400):
+            at = (f"127.0.0.{2 + number % 3}", 0)
+            half = stack.enter_context(socket.create_connection(address, source_address=at))
+            half.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n")
+        good = view(live)
+        live.feed()
+        good.ask()
+        assert good.take()["frame"] == 0
+        # 400 ends are the strangers' own.
+        assert len(list(Path("/proc/self/fd").iterdir())) < files + 400 + 100
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 1
+    assert "has given way to a newer one" in lines[0]
+
+
+def test_rubbish_is_logged_now_and_then(start, caplog):
+    live = start()
+    address = ("127.0.0.1", int(live.url.rstrip("/").rpartition(":")[2]))
+    for _ in range(20):
+        with socket.create_connection(address, PATIENCE) as rude:
+            rude.sendall(b"GET /\r\nrubbish\r\n\r\n")
+            assert rude.recv(100).startswith(b"HTTP/1.1 400")
+    assert len(caplog.records) <= 1
 
 
 @pytest.mark.parametrize("junk", ["x" * 1000, b"\x00\x01", "nan", "1e999"])

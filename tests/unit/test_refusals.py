@@ -1,11 +1,11 @@
 import logging
 
-from holoflow.link.zeromq.refusals import Refusals
+from holoflow.refusals import Refusals
 
 
 def test_all_are_counted_and_few_are_told(caplog):
     now = [0.0]
-    refusals = Refusals(lambda: now[0])
+    refusals = Refusals(logging.getLogger("holoflow.link"), lambda: now[0])
     with caplog.at_level(logging.WARNING, "holoflow.link"):
         for _ in range(5):
             refusals.add("key", "someone has a wrong key")
