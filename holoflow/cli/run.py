@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from datetime import datetime
-from itertools import chain, count
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from holoflow.cli import apps
+from holoflow.cli.output_folder import output_folder
 from holoflow.cli.settings import parse_duration, parse_settings
 from holoflow.cli.telemetry import parse_metrics, parse_trace
-from holoflow.errors import HoloflowError
 
 
 def run(
@@ -119,13 +117,14 @@ def run(
     hosts = read_hosts(planned.app, host or [])
     require_placement(planned)
     apart = fragment or (len(planned.processes) > 1 and not together)
-    with keyfile.unpacked():
+    with ExitStack() as stack:
+        stack.enter_context(keyfile.unpacked())
         if apart:
             check_keys(planned)
         assets.fetch_all(planned.app)
         options = RunOptions(
             engine=engine,
-            output=_make_folder(output, planned.app.name),
+            output=stack.enter_context(output_folder(output, planned.app.name)),
             frames=frames,
             seconds=seconds,
             lossless=lossless,
@@ -138,29 +137,3 @@ def run(
             recipe=recipe if apart else None, hosts=hosts,
         )  # fmt: skip
     raise typer.Exit(status)
-
-
-def _make_folder(chosen: Path | None, name: str) -> Path:
-    """Make the output folder and return it; without a choice it is a new one."""
-    if chosen is not None:
-        _make(chosen, new=False)
-        return chosen
-    started = datetime.now().strftime("%Y%m%d-%H%M%S")
-    base = Path("runs") / f"{re.sub(r'[^A-Za-z0-9_-]+', '-', name)}-{started}"
-    others = (base.with_name(f"{base.name}-{number}") for number in count(2))
-    return next(folder for folder in chain([base], others) if _make(folder, new=True))
-
-
-def _make(folder: Path, *, new: bool) -> bool:
-    """Make `folder`; False where it has to be `new` and is not."""
-    try:
-        folder.mkdir(parents=True, exist_ok=not new)
-    except FileExistsError:
-        if new:
-            return False
-        raise HoloflowError(f"--output: {folder} is a file; name a folder") from None
-    except OSError as error:
-        raise HoloflowError(
-            f"cannot make the folder {folder}: {error.strerror}; name another with --output"
-        ) from None
-    return True

@@ -28,6 +28,21 @@ def test_without_output_every_run_has_a_folder_of_its_own(holoflow, folder):
     assert all(re.fullmatch(r"numbers-\d{8}-\d{6}(-2)?", run.name) for run in runs)
 
 
+def test_a_folder_belongs_to_one_run_at_a_time(holoflow, start, folder):
+    first = start("run", ".", "--output", "out")
+    assert "counting" in first.stdout.readline()
+    for _ in range(2):
+        second = holoflow("run", ".", "--set", "until=2", "--output", "./out")
+        assert (second.returncode, second.stdout) == (2, "")
+        assert second.stderr == (
+            f"--output: another run (process {first.pid}) writes into out; name another folder\n"
+        )
+    first.kill()
+    first.wait()
+    assert holoflow("run", ".", "--set", "until=2", "--output", "out").returncode == 0
+    assert (folder / "out" / "numbers.txt").read_text() == "1\n2\n"
+
+
 def test_frames_ends_a_source_that_never_ends(holoflow, folder):
     ran = holoflow("run", ".", "--frames", "7", "--output", "out")
     assert ran.returncode == 0

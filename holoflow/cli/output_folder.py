@@ -1,0 +1,81 @@
+"""The folder into which one run writes, and no other at the same time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import chain, count
+from pathlib import Path
+
+from holoflow.errors import HoloflowError
+
+
+@contextlib.contextmanager
+def output_folder(chosen: Path | None, name: str) -> Iterator[Path]:
+    """Make the output folder of a run of the app `name`, and keep it for this run alone.
+
+    Without a choice it is a new one below `runs`. The processes of a run share it. Raises
+    HoloflowError where it cannot be made, or where another run writes there.
+    """
+    folder = _new(name) if chosen is None else chosen
+    if chosen is not None:
+        _make(chosen, new=False)
+    try:
+        directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise HoloflowError(f"cannot use the folder {folder}: {error.strerror}") from None
+    try:  # the lock goes with the process, however that ends
+        _lock(directory, folder)
+        yield folder
+    finally:
+        os.close(directory)
+
+
+def _new(name: str) -> Path:
+    started = datetime.now().strftime("%Y%m%d-%H%M%S")
+    base = Path("runs") / f"{re.sub(r'[^A-Za-z0-9_-]+', '-', name)}-{started}"
+    others = (base.with_name(f"{base.name}-{number}") for number in count(2))
+    return next(folder for folder in chain([base], others) if _make(folder, new=True))
+
+
+def _make(folder: Path, *, new: bool) -> bool:
+    """Make `folder`; False where it has to be `new` and is not."""
+    try:
+        folder.mkdir(parents=True, exist_ok=not new)
+    except FileExistsError:
+        if new:
+            return False
+        raise HoloflowError(f"--output: {folder} is a file; name a folder") from None
+    except OSError as error:
+        raise HoloflowError(
+            f"cannot make the folder {folder}: {error.strerror}; name another with --output"
+        ) from None
+    return True
+
+
+def _lock(directory: int, folder: Path) -> None:
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise HoloflowError(
+            f"--output: another run{_holder(directory)} writes into {folder}; name another folder"
+        ) from None
+    except OSError:  # a network's file system that has no locks for folders
+        pass
+
+
+def _holder(directory: int) -> str:
+    """Return the process that holds the lock, in brackets; empty where the system hides it."""
+    about = os.fstat(directory)
+    device = f"{os.major(about.st_dev):02x}:{os.minor(about.st_dev):02x}:{about.st_ino}"
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/locks").read_text().splitlines():
+            # 1: FLOCK  ADVISORY  WRITE 12345 08:01:1048 0 EOF
+            words = line.split()
+            if len(words) == 8 and words[1] == "FLOCK" and words[5] == device and words[4] > "0":
+                return f" (process {words[4]})"
+    return ""
