@@ -29,6 +29,13 @@ class MissingExtraError(HoloflowError, ImportError):
         self.extra = extra
 
 
+class ShortageError(HoloflowError):
+    """The system has run out of something: memory, room on a disk, descriptors, processes.
+
+    What was to be done may be right, and go well another time.
+    """
+
+
 @dataclass(frozen=True, order=True)
 class Location:
     """A place in a text file; `line` and `column` count from 1."""

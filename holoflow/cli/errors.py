@@ -15,6 +15,7 @@ import typer
 
 from holoflow.errors import HoloflowError
 from holoflow.printable import printable
+from holoflow.shortage import is_shortage, words
 
 
 class ExitStatus(IntEnum):
@@ -22,6 +23,7 @@ class ExitStatus(IntEnum):
 
     DONE = 0
     OPERATOR_FAILED = 1
+    """Also a process, or the system had too little of something."""
     APP_WRONG = 2
     """Also a wrong option."""
     OVER_BUDGET = 3
@@ -57,7 +59,8 @@ def reported(*, debug: bool) -> Iterator[None]:
         raise
     except HoloflowError as error:
         say(str(error))
-        raise typer.Exit(ExitStatus.APP_WRONG) from None
+        short = is_shortage(error)
+        raise typer.Exit(ExitStatus.OPERATOR_FAILED if short else ExitStatus.APP_WRONG) from None
     except KeyboardInterrupt:
         say("interrupted")
         raise typer.Exit(ExitStatus.INTERRUPTED) from None
@@ -65,6 +68,9 @@ def reported(*, debug: bool) -> Iterator[None]:
         mute(sys.stdout)
         raise typer.Exit(ExitStatus.READER_GONE) from None
     except Exception as error:
+        if is_shortage(error) and not debug:
+            say(words(error))
+            raise typer.Exit(ExitStatus.OPERATOR_FAILED) from None
         if debug:
             traceback.print_exc()
         else:

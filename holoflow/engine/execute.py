@@ -36,6 +36,7 @@ from holoflow.flow.books import Sample, Snapshot
 from holoflow.link.links import Links
 from holoflow.link.ucx import UcxTransport
 from holoflow.plan.plan import Plan
+from holoflow.shortage import is_shortage, words
 
 Observe: TypeAlias = Callable[[Snapshot, tuple[Sample, ...]], None]
 """Called with the state of a run and the curves over it."""
@@ -167,6 +168,13 @@ class _Run:
         try:
             if self._start(started, ready):
                 self._run(observe, every)
+        except BaseException as error:
+            # Before anything is closed, so that nobody takes this for the end of a stream.
+            short = is_shortage(error)
+            if not short:
+                self.control.fail(Failure("", "", describe(error), error))
+                raise
+            self.control.fail(Failure("", "", words(error)))  # a traceback tells nothing more
         finally:
             for stage in self.program.stages:
                 stage.end(GRACE)

@@ -18,8 +18,9 @@ from holoflow.app.graph import Scheduler
 from holoflow.engine import runtime
 from holoflow.engine.build import Program
 from holoflow.engine.control import Control
+from holoflow.engine.host import describe
 from holoflow.engine.inline import run_inline
-from holoflow.engine.result import RunOptions
+from holoflow.engine.result import Failure, RunOptions
 from holoflow.engine.stage import Progress, Stage
 from holoflow.engine.timers import Timers
 from holoflow.errors import HoloflowError
@@ -129,11 +130,9 @@ def run_holoscan(
             # ends at a signal that comes before its handlers are replaced. The stages have kept
             # all that they had, and go on in another application.
             if sum(stage.ticks for stage in program.stages) == ticks:
-                raise HoloflowError("Holoscan ended the run before its time, without a word")
-    except BaseException:
-        if not control.draining:  # nobody's failure but Holoscan's
-            control.abort()
-        raise
+                early = HoloflowError("Holoscan ended the run before its time, without a word")
+                _break_off(control, early)
+                raise early
     finally:
         begun.set()
         rest = [stage for stage in program.stages if not stage.finished]
@@ -160,6 +159,10 @@ def _run_application(
             app.ucx.check(error)
         elif error is not None:
             raise error
+    except BaseException as error:
+        # Before the ends of streams are closed, so that nobody takes it for a good end.
+        _break_off(program.control, error)
+        raise
     finally:
         if app.ucx is not None:
             app.ucx.end()
@@ -168,6 +171,15 @@ def _run_application(
         app.let_go()
         if sys.version_info >= (3, 13):
             _ended.append(app)
+
+
+def _break_off(control: Control, error: BaseException) -> None:
+    """End a run that Holoscan has ended with `error`."""
+    failure = Failure("engine", "", describe(error), error)
+    if control.draining:  # an operator has failed, and what has passed it is worked off
+        control.fail(failure)
+    else:
+        control.stalled(failure)
 
 
 def _run(app: Any) -> BaseException | None:

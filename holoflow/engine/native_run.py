@@ -126,6 +126,14 @@ def guarded(cls: type, node: Node, control: Control, account: Account) -> type:
     if not is_python(cls):
         return cls
     compute: Callable[..., None] = cls.compute  # type: ignore[attr-defined]
+    start_it: Callable[..., None] = cls.start  # type: ignore[attr-defined]
+
+    def guarded_start(self: Any) -> None:
+        try:
+            start_it(self)
+        except BaseException as error:
+            control.fail(Failure(node.name, "start", describe(error), error))
+            raise
 
     def guarded_compute(self: Any, op_input: Any, op_output: Any, context: Any) -> None:
         start = clock()
@@ -140,7 +148,8 @@ def guarded(cls: type, node: Node, control: Control, account: Account) -> type:
         if control.tracked:
             account.note(start, end, end)
 
-    return type(cls.__name__, (cls,), {"compute": guarded_compute, "__module__": cls.__module__})
+    guards = {"start": guarded_start, "compute": guarded_compute}
+    return type(cls.__name__, (cls,), {**guards, "__module__": cls.__module__})
 
 
 def is_python(cls: type) -> bool:
@@ -202,7 +211,7 @@ class Feeder(Stage):
     def finish(self, cause: str) -> None:
         """Take no more."""
         self.finished = True
-        self.queue.abandon(cause)
+        self._release(self.queue, cause)
 
 
 class FeederOp(StageOp):

@@ -259,12 +259,7 @@ class OperatorStage(Stage):
             self._unfinished = None
             self.inputs.failed(call, cause)
         for queue in self.inputs.queues:
-            if queue.inlet is not None and self.control.comes_back():
-                if not queue.closed:
-                    queue.inlet.suspend()  # what waits is for the fragment's next process
-                queue.closed = True
-            else:
-                queue.abandon(cause)
+            self._release(queue, cause)
         for call in self._batch:
             self.inputs.failed(call, cause)
         for call, *_ in self._results:

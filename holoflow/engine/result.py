@@ -79,7 +79,7 @@ class Failure:
         who = [f"operator {self.operator!r}"] if self.operator else []
         who += [f"fragment {self.fragment!r}"] if self.fragment else []
         return (
-            f"{' of '.join(who)} failed"
+            f"{' of '.join(who) or 'the run'} failed"
             + (f" on {self.frame}" if self.frame else "")
             + f": {self.cause}"
         )

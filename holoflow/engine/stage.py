@@ -423,6 +423,15 @@ class Stage:
     def _release_inputs(self, cause: str) -> None:
         """Drop what waits at the inputs."""
 
+    def _release(self, queue: Queue, cause: str) -> None:
+        """Take nothing more from `queue`; in another process its messages wait for the next one."""
+        if queue.inlet is not None and self.control.comes_back():
+            if not queue.closed:
+                queue.inlet.suspend()
+            queue.closed = True
+        else:
+            queue.abandon(cause)
+
     def end(self, patience: float) -> None:
         """Let go of what lives between ticks, for `patience` seconds at most; the run is over."""
 

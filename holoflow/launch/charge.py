@@ -81,7 +81,8 @@ def failure_of(process: Process, status: int) -> Failure:
         return Failure(
             failed.operator, failed.frame, failed.cause, trace=failed.trace, fragment=name
         )
-    return Failure("", "", process.killed or process.refused or ended_how(status), fragment=name)
+    refused = process.refused.text if process.refused is not None else None
+    return Failure("", "", process.killed or refused or ended_how(status), fragment=name)
 
 
 def told(failure: Failure) -> str:

@@ -44,6 +44,7 @@ from holoflow.launch.spec import Spec
 from holoflow.link.links import Links
 from holoflow.plan import Plan
 from holoflow.plan.part import part
+from holoflow.shortage import is_shortage, words
 
 
 def main() -> None:
@@ -59,15 +60,22 @@ def main() -> None:
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
     os.set_inheritable(number, False)
     with socket.socket(fileno=number) as line:
-        reporter = Reporter(line)
-        told = lines(line)
-        spec = from_plain(Spec, json.loads(next(told)))
-        sys.path[:] = spec.path
         try:
+            reporter = Reporter(line)
+        except RuntimeError as error:  # no thread left
+            line.sendall(message_line(Refused(words(error), lasting=False)))
+            return
+        try:
+            told = lines(line)
+            spec = from_plain(Spec, json.loads(next(told)))
+            sys.path[:] = spec.path
             with logged_to(reporter.log, spec.log_level):
                 _Child(spec, reporter).go(told)
-        except HoloflowError as error:
-            reporter.say(Refused(str(error)))
+        except Exception as error:
+            short = is_shortage(error)
+            if not (short or isinstance(error, HoloflowError)):
+                raise
+            reporter.say(Refused(words(error) if short else str(error), lasting=not short))
         reporter.close()
 
 

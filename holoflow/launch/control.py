@@ -63,9 +63,11 @@ class State:
 
 @dataclass(frozen=True)
 class Refused:
-    """It cannot run: the user has to change something."""
+    """It cannot run."""
 
     text: str
+    lasting: bool = True
+    """Whether the user has to change something; else it may run if it is started again."""
     kind: Literal["refused"] = "refused"
 
 

@@ -260,8 +260,9 @@ class Launcher:
         self._books.end(process.fragment)
         well = ended_well(process)
         failure = None if well else failure_of(process, status)
-        if process.refused is not None and self._begun is None and not process.incarnation:
-            raise HoloflowError(f"fragment {charge.name!r}: {process.refused}")
+        refused = process.refused if self._begun is None and not process.incarnation else None
+        if refused is not None and refused.lasting:
+            raise HoloflowError(f"fragment {charge.name!r}: {refused.text}")
         if process.ended is not None:
             self._engine = process.ended.engine
             if process.ended.records is not None:
@@ -290,9 +291,10 @@ class Launcher:
         """Do without a fragment: its process has ended for good."""
         charge.over, charge.due = True, None
         cause = "stopped" if self._stopping is not None else "crash" if charge.failure else "end"
-        if ended := aftermath.end_flows(self._plan, self._ledger, charge.name, cause):
+        ended = aftermath.end_flows(self._plan, self._ledger, charge.name, cause)
+        if ended:
             self._tell_all(FlowsOver(ended))
-        if charge.silent:
+        if charge.silent or ended:  # it died, or kept its streams open for a successor
             standing = self._starter.standing
             farewell = take_leave(self._plan, self._ledger, charge.name, standing)
             if farewell is not None:

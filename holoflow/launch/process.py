@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 
-from holoflow.errors import HoloflowError
+from holoflow.errors import HoloflowError, ShortageError
 from holoflow.flow.books import Snapshot
 from holoflow.flow.plain import to_json
 from holoflow.launch.control import (
@@ -30,6 +30,7 @@ from holoflow.launch.group import confined, exit_status, kill_group, own_memory,
 from holoflow.launch.spec import Spec
 from holoflow.launch.warden import VARIABLE
 from holoflow.launch.watchdog import Sample
+from holoflow.shortage import is_shortage
 
 LONGEST = 8192
 """Bytes of a printed line that are shown; a longer one becomes several."""
@@ -58,7 +59,7 @@ class Process:
         """The newest that it has sent."""
         self.ended: Ended | None = None
         self.ended_at: float | None = None
-        self.refused: str | None = None
+        self.refused: Refused | None = None
         self.killed: str | None = None
         """Why the launcher has killed it."""
         self.heard: float | None = None
@@ -79,7 +80,8 @@ class Process:
         except OSError as error:
             own.close()
             os.close(out)
-            raise HoloflowError(f"fragment {spec.fragment!r} cannot be started: {error}") from None
+            kind = ShortageError if is_shortage(error) else HoloflowError
+            raise kind(f"fragment {spec.fragment!r} cannot be started: {error}") from None
         finally:
             given.close()
             os.close(printing)
@@ -123,7 +125,7 @@ class Process:
         elif isinstance(message, State):
             self.snapshot = message.snapshot
         elif isinstance(message, Refused):
-            self.refused = message.text
+            self.refused = message
         elif isinstance(message, Ended):
             self.ended, self.ended_at, self.snapshot = message, now, message.last
 

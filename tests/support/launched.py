@@ -24,6 +24,7 @@ OPERATORS = '''
 import ctypes
 import itertools
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -65,6 +66,11 @@ class FaultOp(Operator):
     def start(self) -> None:
         if self.fault == "start":
             raise ValueError("no model")
+        if self.fault in ("no_files", "no_threads"):
+            done = self.context.output / f"{self.context.name}.done"
+            if not done.exists():
+                done.touch()
+                getattr(self, self.fault)()
 
     def process(self, number: float) -> float:
         if self.fault != "none" and number == self.at:
@@ -73,6 +79,16 @@ class FaultOp(Operator):
                 done.touch()
                 getattr(self, self.fault)()
         return number
+
+    def no_files(self) -> None:
+        there = len(os.listdir("/proc/self/fd")) - 1
+        resource.setrlimit(resource.RLIMIT_NOFILE, (there, there))
+
+    def no_threads(self) -> None:
+        def start(thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        threading.Thread.start = start
 
     def kill(self) -> None:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -358,6 +358,21 @@ def test_the_middle_one_goes_wrong_and_comes_back(launched, link, fault):
 
 
 @pytest.mark.parametrize("link", ["shared_memory", "zeromq"])
+@pytest.mark.parametrize("lacks", ["no_files", "no_threads"])
+def test_where_the_system_lacks_something_no_stream_ends(launched, link, lacks):
+    run = launched(JOINED, link=link, fault=lacks)
+    assert run.end() == 0, run
+    assert run.restarts() == {"feed": 0, "ill": 1, "sink": 0}
+    flows = run.flows()
+    kept = run.kept()
+    assert flows["count -> work"]["sent"] == 40
+    assert set(flows["count -> work"]["dropped"]) <= {"crash"}
+    assert flows["work -> keep"]["dropped"] == {}
+    assert len(kept) == flows["count -> work"]["delivered"] >= 30
+    assert run.left() == []
+
+
+@pytest.mark.parametrize("link", ["shared_memory", "zeromq"])
 def test_the_middle_one_goes_wrong_for_good(launched, link):
     run = launched(JOINED, link=link, fault="kill", restart="never", until=0)
     assert run.end() == 1, run

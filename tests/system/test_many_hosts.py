@@ -119,6 +119,19 @@ def test_others_are_told_that_a_fragment_is_given_up(three, dies):
     assert over.left() == over.unexpected() == []
 
 
+def test_others_are_told_of_one_that_has_failed_once_too_often(three):
+    introduce(*three)
+    over = trial(three, fragments={"restart": "on-failure", "restarts": 0})
+    over.start(*FRAGMENTS)
+    over.come(50)
+    over.tell("middle", "raise")
+    assert over.statuses() == {
+        host.name: ExitStatus.OPERATOR_FAILED if name == "middle" else 0
+        for name, host in over.places.items()
+    }, over.log
+    assert over.left() == over.unexpected() == []
+
+
 # -- strangers -------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ from support.launched import Launched
 pytestmark = pytest.mark.holoscan
 
 OPERATORS = """
+import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -32,6 +33,13 @@ class RelayOp(HoloscanOperator):
 
     def compute(self, op_input, op_output, _context):
         op_output.emit(op_input.receive("in"), "out")
+
+
+class LateOp(RelayOp):
+    def start(self):
+        if not os.path.exists("started"):
+            open("started", "w").close()
+            raise ValueError("no model")
 
 
 class LookOp(Operator):
@@ -73,3 +81,20 @@ def test_they_take_from_other_processes_and_send_to_them(tmp_path, link):
         assert {(b["sent"], b["delivered"]) for b in flows.values()} == {(60, 60)}
         assert len(flows) == 3
         assert run.left() == []
+
+
+@pytest.mark.parametrize("link", ["shared_memory", "zeromq"])
+def test_one_that_cannot_start_at_once_ends_no_stream(tmp_path, link):
+    late = "RelayOp, inputs: {in: first}"
+    app = APP.format(link=link).replace(late, late.replace("Relay", "Late"))
+    app = app.replace("[second]}", "[second], restart: on-failure}")
+    (tmp_path / "relays.py").write_text(OPERATORS)
+    with Launched(tmp_path, app) as run:
+        assert run.end() == 0, run
+        run.until("operator 'second' of fragment 'c' failed on start: ValueError: no model")
+        assert run.restarts() == {"a": 0, "b": 0, "c": 1, "d": 0}
+        flows = run.flows()
+        came = flows["second -> look.x"]
+        assert came["sent"] == came["delivered"] == len(run.kept("looked"))
+        assert came["delivered"] >= 50
+        assert {c for b in flows.values() for c in b["dropped"]} <= {"crash"}

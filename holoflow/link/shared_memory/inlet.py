@@ -25,6 +25,7 @@ from holoflow.link.shared_memory.bell import DIRECT, MORE, ROOM, Bell
 from holoflow.link.shared_memory.held import Held, tokens
 from holoflow.link.shared_memory.outlet import blocks, limited
 from holoflow.link.shared_memory.services import HELD, Services, buffered
+from holoflow.shortage import require_descriptors
 
 SMALL: Final = 4096
 """Bytes of a message up to which it is copied: it then keeps no sample from being used again."""
@@ -91,6 +92,8 @@ class SharedInlet:
         if newest > row[ARRIVED] and not self._left:
             arrived = row[ARRIVED]
             drained = self._receive(closed)
+            if drained and newest > row[ARRIVED] and self._left_out == "crash":
+                self._look_for_cause(newest)
             if drained and newest > row[ARRIVED]:
                 self._lose(newest)
             if row[ARRIVED] - arrived > 1:
@@ -147,6 +150,26 @@ class SharedInlet:
             except IndexError:  # so many are kept that this one must be given back at once
                 pass
         return memoryview(ctypes.string_at(start, size))
+
+    def _look_for_cause(self, newest: int) -> None:
+        """Join anew where messages up to `newest` have not come, and say how many.
+
+        Mostly they went with their sender. But iceoryx2 tells nobody where it could not open the
+        memory of a sender, and never tries again. Raises ShortageError where this process can
+        open nothing now.
+        """
+        require_descriptors()
+        with self._lock:
+            if self._left or self._service is None:
+                return
+            flow = self.linked.flow
+            joined = self._services.subscriber(self._service, str(flow.source), flow.queue)
+        self._receive(0)  # what has come meanwhile comes to both, and counts once
+        with self._lock:
+            self._subscriber = None if self._left else joined
+        missing = newest - self._row[ARRIVED]
+        if missing > 0:
+            _log.warning("%s: %d messages were lost under way", self._name, missing)
 
     def _lose(self, newest: int) -> None:
         """Book all up to `newest`: it has not come and never will."""

@@ -13,6 +13,7 @@ from holoflow.errors import HoloflowError
 from holoflow.extras import optional
 from holoflow.link.shared_memory.leftovers import MEMORY, prefix
 from holoflow.link.shared_memory.room import free
+from holoflow.shortage import require_descriptors
 
 HELD: Final = 8
 """Messages that an input may keep beside those in its queue before they are copied."""
@@ -46,7 +47,10 @@ class Services:
         try:
             self._node = builder.create(self._iox.ServiceType.Ipc)
         except self._iox.NodeCreationFailure as error:
+            require_descriptors()
             raise HoloflowError(f"no shared memory in {MEMORY} and {folder}: {error}") from error
+        self._unopened: dict[str, float] = {}
+        """Until when services that are there, and cannot be opened, are tried."""
         for file in MEMORY.glob(f"{prefix(run)}*.global_mgmt"):
             with contextlib.suppress(OSError):  # others of the run have done so by now
                 file.chmod(0o600)
@@ -78,15 +82,26 @@ class Services:
                 self._iox.PublishSubscribeOpenError,
                 self._iox.PublishSubscribeOpenOrCreateError,
             ) as error:
+                require_descriptors()
                 if time.monotonic() > deadline:
                     raise HoloflowError(f"no shared memory for {name}: {error}") from error
                 time.sleep(0.02)
 
     def find(self, name: str) -> Any:
-        """Open the service `name`; None while it is not there."""
+        """Open the service `name`; None while it is not there.
+
+        Raises HoloflowError where it is, but cannot be opened.
+        """
         try:
             return self._builder(name).open()
-        except self._iox.PublishSubscribeOpenError:
+        except self._iox.PublishSubscribeOpenError as error:
+            if str(error) == "DoesNotExist":
+                return None
+            require_descriptors()
+            # It may be about to be made, or to be removed after a crash.
+            until = self._unopened.setdefault(name, time.monotonic() + _PATIENCE)
+            if time.monotonic() > until:
+                raise HoloflowError(f"no shared memory for {name}: {error}") from error
             return None
 
     def publisher(self, service: Any, name: str) -> Any:
@@ -112,6 +127,7 @@ class Services:
             try:
                 return builder.create()
             except (self._iox.PublisherCreateError, self._iox.SubscriberCreateError) as error:
+                require_descriptors()
                 if time.monotonic() > deadline:
                     raise HoloflowError(f"no shared memory for {name}: {error}") from error
             self._node.try_cleanup_dead_nodes()

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from holoflow.errors import HoloflowError
+from holoflow.errors import HoloflowError, ShortageError
 from holoflow.link.ends import Consumer, LinkedFlow, Producer
 from holoflow.link.shared_memory.bell import Bell, bell_path
 from holoflow.link.shared_memory.inlet import SharedInlet
 from holoflow.link.shared_memory.outlet import SharedOutlet
 from holoflow.link.shared_memory.services import Services
+from holoflow.shortage import is_shortage
 
 _LOOK: Final = 0.005
 """Seconds between looks whether what was sent has arrived."""
@@ -32,7 +33,8 @@ class SharedMemory:
         try:
             self._bell = Bell(folder, fragment)
         except OSError as error:
-            raise HoloflowError(f"no socket in {folder}: {error.strerror}") from None
+            kind = ShortageError if is_shortage(error) else HoloflowError
+            raise kind(f"no socket in {folder}: {error.strerror}") from None
         self._outlets: list[SharedOutlet] = []
         self._inlets: list[SharedInlet] = []
 

@@ -10,7 +10,7 @@ from support.graphs import fragment
 from support.snapshots import faces
 
 from holoflow.launch.charge import Charge, ended_well, failure_of, told
-from holoflow.launch.control import Ended, Failed
+from holoflow.launch.control import Ended, Failed, Refused
 
 
 def process(**known: Any) -> Any:
@@ -37,7 +37,7 @@ FAILED = Ended("failed", "inline", faces(), Failed("work", "frame 3 of camera", 
             "its process was killed by SIGKILL",
         ),
         (process(killed="it hangs"), -9, False, "fragment 'a' failed: it hangs", "it hangs"),
-        (process(refused="no key"), 0, False, "fragment 'a' failed: no key", "no key"),
+        (process(refused=Refused("no key")), 0, False, "fragment 'a' failed: no key", "no key"),
     ],
 )  # fmt: skip
 def test_how_a_process_ended(
