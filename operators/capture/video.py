@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
@@ -12,12 +13,18 @@ from holoflow.errors import HoloflowError
 from holoflow.extras import optional
 from holoflow.message import Stamped
 from holoflow.operator import Operator, param
+from holoflow.operators.capture._chunked import Chunked, chunked
+from holoflow.operators.capture._extent import Extent
+from holoflow.operators.capture._intact import Intact, Picture
 from holoflow.operators.capture._timeline import SECOND, Timeline, at_rate
+from holoflow.operators.capture._upright import NEITHER, upright
 from holoflow.paths import InputPath
 from holoflow.payload import Array, Image
 from holoflow.quantity import Duration, Frequency
 
 _FORMATS = {"rgb": "rgb24", "bgr": "bgr24", "gray": "gray"}
+_MADE_OF_OTHERS = (2, 3, 4)
+"""FFmpeg's numbers of the kinds of frames P, B and S."""
 
 
 class VideoOp(Operator):
@@ -25,10 +32,18 @@ class VideoOp(Operator):
 
     Frames come with the times of the recording, or evenly spaced where `rate` is given, and are
     held back until their time unless `paced` is false. A clip that is looped goes on in time.
-    Clips that were filmed with the camera turned come upright, as players show them.
+    Clips that were filmed with the camera turned or mirrored come upright, as players show
+    them. More than 8 bits are reduced to 8, a palette becomes its colours, and transparency is
+    left out.
 
-    A frame that cannot be decoded whole is left out, counted as dropped by the device and
-    logged. A network stream is waited for: for at most `timeout` at a time.
+    A frame that cannot be decoded whole is left out, and with it those after it up to the next
+    key frame, because they are made of it; what VP8, VP9 and uncompressed video lose inside of
+    a frame cannot be told. A file that ends before it says is played up to there. Each frame
+    that is missing is counted as dropped by the device, and logged. A network stream is waited
+    for: for at most `timeout` at a time; one that breaks off is an error.
+
+    Of several video streams, the one that the file names as its default is read, of several
+    such the largest; pictures that are attached, such as covers, are none.
 
     Example:
         camera:
@@ -47,30 +62,40 @@ class VideoOp(Operator):
     )
     loop: bool = param(False, doc="begin again at the end, for ever")
     colour: Literal["rgb", "bgr", "gray"] = param("rgb", doc="order of the channels; uint8")
+    stream: int | None = param(
+        None, ge=0, doc="which stream of the file, by FFmpeg's number (from 0; sound counts, too)"
+    )
     timeout: Duration = param("10s", gt=0, doc="longest wait for a network stream")
     transport: Literal["tcp", "udp"] = param(
         "tcp", doc="how rtsp:// streams travel: udp is quicker and loses packets"
     )
 
+    _chunked: Chunked | None = None
+
     def start(self) -> None:
         """Open the file or stream, so that a mistake shows, and waiting ends, before frame 0."""
-        self._container = self._open()
+        self._threads = "://" not in self.path
+        self._open()
 
     def stop(self) -> None:
         """Close the file or stream."""
         if hasattr(self, "_container"):
             self._container.close()
+        if self._chunked is not None:
+            self._chunked.close()
+            self._chunked = None
 
     def frames(self) -> Iterator[Stamped[Image]]:
         """Yield (height, width, 3) or, for gray, (height, width) uint8; call `start()` first."""
-        stream = self._container.streams.video[0]
-        timeline = Timeline(round(SECOND / (stream.average_rate or stream.guessed_rate or 30)))
+        timeline = Timeline(self._step())
         count = 0
         while True:
             before = count
-            for frame in self._decoded():
+            for frame in self._intact():
                 if self.rate is None:
-                    elapsed = timeline.place(_nanoseconds(frame, frame.pts), _duration(frame))
+                    elapsed = timeline.place(
+                        self._nanoseconds(frame.pts), self._nanoseconds(frame.duration or None)
+                    )
                 else:
                     elapsed = at_rate(count, self.rate)
                 count += 1
@@ -79,70 +104,182 @@ class VideoOp(Operator):
                 raise HoloflowError(f"no frame could be decoded in the video {self._shown}")
             if not self.loop:
                 return
-            self._container.close()
-            self._container = self._open()
+            self._open()
 
     @property
     def _shown(self) -> str:
         """The path as messages show it: without a password."""
         return re.sub(r"(?<=://)[^/@]+@", "…@", self.path)
 
-    def _open(self) -> Any:
+    def _step(self) -> int:
+        """Return the nanoseconds from one frame to the next, on the average."""
+        return round(SECOND / (self._stream.average_rate or self._stream.guessed_rate or 30))
+
+    def _nanoseconds(self, ticks: int | None) -> int | None:
+        return None if ticks is None else int(ticks * self._stream.time_base * SECOND)
+
+    def _open(self) -> None:
+        """Open the path, anew where it was open."""
+        self.stop()
         av = optional("av", "video")
-        network = "://" in self.path
+        options: dict[str, str] = {}
+        if self.path.startswith("rtsp"):
+            options = {"rtsp_transport": self.transport}
+        if self.path.startswith(("http://", "https://")):
+            self._chunked = chunked(self.path, self._shown, self.timeout)
         try:
-            container = av.open(
-                self.path,
-                options={"rtsp_transport": self.transport} if self.path.startswith("rtsp") else {},
-                timeout=self.timeout if network else None,
+            self._container = av.open(
+                self._chunked or self.path,
+                options=options,
+                timeout=self.timeout if "://" in self.path else None,
             )
         except av.FFmpegError as error:
-            raise self._unreadable(av, error) from None
-        if not container.streams.video:
-            container.close()
+            raise self._broken_off() or self._unreadable(av, error) from None
+        self._stream = self._chosen()
+        self._stream.codec_context.copy_opaque = True
+        if self._threads:
+            self._stream.thread_type = "AUTO"
+
+    def _chosen(self) -> Any:
+        """Return the stream to read."""
+        attached = optional("av.stream", "video").Disposition.attached_pic
+        default = optional("av.stream", "video").Disposition.default
+        streams = [
+            stream
+            for stream in self._container.streams.video
+            if not stream.disposition & attached or stream.index == self.stream
+        ]
+        there = ", ".join(
+            f"{stream.index} ({stream.codec_context.name}, {stream.width} x {stream.height})"
+            for stream in streams
+        )
+        if not streams:
             raise HoloflowError(f"there is no video in {self._shown}")
-        if not network:
-            # Several frames decoded at once are fastest, but hold back one for each core; of
-            # these, at the end of the file, FFmpeg does not say which could not be decoded.
-            container.streams.video[0].thread_type = "AUTO"
-        return container
+        if self.stream is not None:
+            for stream in streams:
+                if stream.index == self.stream:
+                    return stream
+            raise HoloflowError(f"stream {self.stream} is no video, but {there}: {self._shown}")
+        best = max(
+            streams,
+            key=lambda stream: (
+                bool(stream.disposition & default), stream.width * stream.height, -stream.index
+            ),
+        )  # fmt: skip
+        if len(streams) > 1:
+            self.context.log.warning(
+                "of the video streams %s, %d is read; choose one by `stream`: %s",
+                there, best.index, self._shown,
+            )  # fmt: skip
+        return best
 
     def _unreadable(self, av: Any, error: Any) -> HoloflowError:
         if isinstance(error, av.error.ExitError):  # what FFmpeg calls an interrupted wait
             return HoloflowError(f"nothing came for {self.timeout:g} s from {self._shown}")
+        if "://" in self.path and error.errno == errno.EIO:
+            return HoloflowError(f"the connection broke off: {self._shown}")
         return HoloflowError(f"cannot read the video: {error.strerror}: {self._shown}")
 
-    def _packets(self) -> Iterator[Any]:
-        """Yield the packets of the open container; the last one flushes the decoder."""
+    def _intact(self) -> Iterator[Any]:
+        """Yield the frames that are right, up to the end, and count those that are missing."""
+        intact = Intact()
+        extent = Extent()
+        try:
+            yield from self._counted(intact, self._decoded(intact, extent))
+        except _UncertainError:
+            # Threads decode several frames at once, and do not say which of them failed.
+            self._threads = False
+            self._open()
+            extent = Extent()
+            yield from self._counted(intact, self._decoded(intact, extent))
+        missing = extent.missing(self._container, self._stream, self._step())
+        if intact.lost > 1:
+            self.context.log.warning(
+                "%d frames could not be decoded, or were made of such, in %s",
+                intact.lost, self._shown,
+            )  # fmt: skip
+        if missing:
+            if missing.frames:
+                self.context.count_drop("device", missing.frames)
+            self.context.log.warning("the file ends early: %s: %s", missing.text, self._shown)
+
+    def _counted(self, intact: Intact, frames: Iterator[Any]) -> Iterator[Any]:
+        """Pass `frames` on; count and log what `intact` loses meanwhile."""
+        counted = intact.lost
+        for frame in frames:
+            if frame is not None:
+                yield frame
+            if intact.lost > counted:
+                if not counted:
+                    self.context.log.warning(
+                        "a frame cannot be decoded; left out up to the next key frame: %s",
+                        self._shown,
+                    )
+                self.context.count_drop("device", intact.lost - counted)
+                counted = intact.lost
+
+    def _decoded(self, intact: Intact, extent: Extent) -> Iterator[Any]:
+        """Yield the right frames from `intact.key` on, and None after each packet.
+
+        Raises _UncertainError where it is unknown which frame is wrong.
+        """
+        intact.begin_again()
+        number = -1
+        for packet in self._packets(extent):
+            number += 1
+            if number < intact.key:
+                continue
+            if packet.is_corrupt:
+                intact.lose(number)
+            elif packet.size:  # one without data would end the decoder
+                packet.opaque = (number,)  # an object of its own, by whose place PyAV finds it
+                intact.send(number, packet.pts)
+                yield from self._made(packet, number, intact)
+            yield None
+        yield from self._made(None, number, intact)
+        if self._threads and intact.awaited:
+            raise _UncertainError
+        yield from intact.end()
+        yield None
+
+    def _packets(self, extent: Extent) -> Iterator[Any]:
+        """Yield the packets of the stream, and let `extent` see those of all streams."""
         av = optional("av", "video")
         try:
-            yield from self._container.demux(self._container.streams.video[0])
+            for packet in self._container.demux():
+                if packet.dts is None and not packet.size:
+                    continue  # the mark of an end
+                own = packet.stream_index == self._stream.index
+                extent.see(packet, own=own)
+                if own:
+                    yield packet
         except av.error.InvalidDataError as error:
             self.context.log.warning("the video breaks off (%s): %s", error.strerror, self._shown)
-            yield None
         except av.FFmpegError as error:
-            raise self._unreadable(av, error) from None
+            raise self._broken_off() or self._unreadable(av, error) from None
+        broken_off = self._broken_off()
+        if broken_off is not None:
+            raise broken_off
 
-    def _decoded(self) -> Iterator[Any]:
-        """Yield the whole frames of the open container up to its end, and book the others."""
+    def _broken_off(self) -> HoloflowError | None:
+        """Return why a stream in chunks ended before its end."""
+        return None if self._chunked is None else self._chunked.error
+
+    def _made(self, packet: Any, number: int, intact: Intact) -> Iterator[Any]:
+        """Yield the right frames that the decoder gives for `packet`, for None all it still has."""
         av = optional("av", "video")
-        stream = self._container.streams.video[0]
-        lost = 0
-        for packet in self._packets():
-            try:
-                frames = stream.decode(packet)
-            except av.error.InvalidDataError:
-                frames, broken = [], 1
-            else:
-                broken = sum(frame.is_corrupt for frame in frames)
-            if broken:
-                self.context.count_drop("device", broken)
-                if not lost:
-                    self.context.log.warning("a frame cannot be decoded in %s", self._shown)
-                lost += broken
-            yield from (frame for frame in frames if not frame.is_corrupt)
-        if lost > 1:
-            self.context.log.warning("%d frames could not be decoded in %s", lost, self._shown)
+        try:
+            frames = self._stream.codec_context.decode(packet)
+        except av.error.InvalidDataError:
+            if self._threads:
+                raise _UncertainError from None
+            if packet is not None:
+                intact.lose(number)
+            return
+        for frame in frames:
+            (own,) = frame.opaque or (number,)
+            key = frame.key_frame and frame.pict_type not in _MADE_OF_OTHERS
+            yield from intact.take(Picture(own, frame.pts, key, frame.is_corrupt, frame))
 
     def _image(self, frame: Any) -> Image:
         plane = frame.reformat(format=_FORMATS[self.colour]).planes[0]
@@ -151,17 +288,20 @@ class VideoOp(Operator):
             pixels = rows[:, : frame.width]
         else:
             pixels = rows[:, : 3 * frame.width].reshape(frame.height, frame.width, 3)
-        pixels = np.rot90(pixels, frame.rotation // 90)
+        pixels = upright(pixels, _matrix(frame))
         data: Array = self.allocate(pixels.shape, np.uint8)
         np.copyto(data, pixels)
         return Image(data, self.colour)
 
 
-def _nanoseconds(frame: Any, ticks: int | None) -> int | None:
-    if ticks is None or frame.time_base is None:
-        return None
-    return int(ticks * frame.time_base * SECOND)
+class _UncertainError(Exception):
+    """It is unknown which frame is wrong."""
 
 
-def _duration(frame: Any) -> int | None:
-    return _nanoseconds(frame, frame.duration or None)
+def _matrix(frame: Any) -> tuple[int, int, int, int]:
+    """Return the part of the display matrix that turns and mirrors."""
+    data = frame.side_data.get(optional("av.sidedata.sidedata", "video").Type.DISPLAYMATRIX)
+    if data is None:
+        return NEITHER
+    a, b, _, c, d, *_ = np.frombuffer(data, np.int32).tolist()
+    return a, b, c, d

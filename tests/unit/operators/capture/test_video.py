@@ -1,4 +1,5 @@
 import http.server
+import re
 import socket
 import threading
 from fractions import Fraction
@@ -127,29 +128,161 @@ def test_frames_have_memory_of_their_own(clip, running):
     assert not np.shares_memory(frames[0].payload.data, frames[1].payload.data)
 
 
-def test_a_clip_filmed_on_its_side_comes_upright(clip, tmp_path, running):
+ONE = 1 << 16
+
+
+@pytest.mark.parametrize(
+    ("matrix", "shown"),
+    [
+        ((1, 0, 0, 1), lambda image: image),
+        ((-1, 0, 0, 1), lambda image: image[:, ::-1]),
+        ((1, 0, 0, -1), lambda image: image[::-1]),
+        ((-1, 0, 0, -1), lambda image: np.rot90(image, 2)),
+        ((0, 1, -1, 0), lambda image: np.rot90(image, -1)),
+        ((0, -1, 1, 0), lambda image: np.rot90(image, 1)),
+        ((0, 1, 1, 0), lambda image: image.swapaxes(0, 1)),
+        ((0, -1, -1, 0), lambda image: np.rot90(image, 2).swapaxes(0, 1)),
+    ],
+)
+def test_a_clip_filmed_turned_or_mirrored_comes_upright(clip, tmp_path, running, matrix, shown):
     data = Path(clip).read_bytes()
-    matrix = data.index(b"tkhd") + 4 + 40
-    turned = [0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30]  # a quarter clockwise
+    place = data.index(b"tkhd") + 4 + 40
+    a, b, c, d = (ONE * part for part in matrix)
+    written = [a, b, 0, c, d, 0, 0, 0, 1 << 30]
     path = tmp_path / "turned.mp4"
     path.write_bytes(
-        data[:matrix] + b"".join(n.to_bytes(4, "big", signed=True) for n in turned)
-        + data[matrix + 36 :]
+        data[:place] + b"".join(n.to_bytes(4, "big", signed=True) for n in written)
+        + data[place + 36 :]
     )  # fmt: skip
-    upright = play(running, path=clip)[0][0].payload.data
+    stored = play(running, path=clip)[0][0].payload.data
     image = play(running, path=str(path))[0][0].payload
-    assert (image.height, image.width) == (WIDTH, HEIGHT)
-    np.testing.assert_array_equal(image.data, np.rot90(upright, -1))
+    np.testing.assert_array_equal(image.data, shown(stored))
 
 
-def test_frames_that_cannot_be_decoded_are_counted_and_left_out(clip, tmp_path, running, caplog):
-    path = damaged(clip, {5, 11, 12}, tmp_path / "damaged.mp4")
+def key_frames(path):
+    with av.open(path) as container:
+        return [i for i, packet in enumerate(container.demux(video=0)) if packet.is_keyframe]
+
+
+def test_frames_that_cannot_be_decoded_are_left_out_with_those_made_of_them(
+    clip, tmp_path, running, caplog
+):
+    second = key_frames(clip)[1]
+    path = damaged(clip, {5, 7}, tmp_path / "damaged.mp4")
     frames, seen = play(running, path=path)
-    assert len(frames) == FRAMES - 3
-    assert seen.drops == 3
     elapsed = [frame.elapsed // 40_000_000 for frame in frames]
-    assert elapsed == [i for i in range(FRAMES) if i not in (5, 11, 12)]
-    assert "3 frames could not be decoded" in caplog.text
+    assert elapsed == [i for i in range(FRAMES) if not 5 <= i < second]
+    assert seen.drops == second - 5
+    assert f"{second - 5} frames could not be decoded" in caplog.text
+
+
+@pytest.fixture(scope="session")
+def moving(tmp_path_factory):
+    """A clip whose frames are made of earlier and of later ones, with a key frame in 15."""
+    path = str(tmp_path_factory.mktemp("moving") / "clip.mp4")
+    texture = np.random.default_rng(0).integers(0, 256, (HEIGHT + 60, WIDTH + 60, 3), np.uint8)
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"g": "15", "sc_threshold": "0"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.codec_context.max_b_frames = 3
+        for i in range(60):
+            data = np.ascontiguousarray(texture[i : i + HEIGHT, i : i + WIDTH])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(data, "rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def by_time(frames):
+    return {frame.elapsed: frame.payload.data for frame in frames}
+
+
+@pytest.mark.parametrize("hurt", [{16}, {17}, {31, 32}, {58}, {59}, {0}])
+@pytest.mark.parametrize("share", [3, 1])
+def test_no_frame_is_shown_with_wrong_pixels(moving, tmp_path, running, hurt, share):
+    """Every frame that is shown is as it is in the whole clip; all others are counted."""
+    data = bytearray(Path(moving).read_bytes())
+    with av.open(moving) as container:
+        for index, packet in enumerate(container.demux(video=0)):
+            if index in hurt:
+                begin = packet.pos + packet.size - packet.size // share
+                data[begin : packet.pos + packet.size] = bytes(packet.pos + packet.size - begin)
+    path = tmp_path / "damaged.mp4"
+    path.write_bytes(data)
+    whole = by_time(play(running, path=moving)[0])
+    frames, seen = play(running, path=str(path))
+    assert len(whole) == 60
+    assert len(frames) + seen.drops == 60
+    assert len(frames) >= 60 - 15 * len({index // 15 for index in hurt}) - 3
+    start = 0 if 0 not in hurt else 60 - len(frames)  # elapsed times begin with the first frame
+    for elapsed, pixels in by_time(frames).items():
+        np.testing.assert_array_equal(pixels, whole[elapsed + 40_000_000 * start])
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_recording_that_breaks_off_is_played_to_its_end_and_told(
+    moving, tmp_path, running, caplog, suffix
+):
+    whole = tmp_path / f"whole{suffix}"
+    with (
+        av.open(moving) as source,
+        av.open(
+            str(whole), "w", options={"movflags": "faststart"} if suffix == ".mp4" else {}
+        ) as target,
+    ):
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                target.mux(packet)
+    with av.open(str(whole)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        breaks = sorted(packet.pos for packet in packets)[40] + 50  # within a packet
+    cut = tmp_path / f"cut{suffix}"
+    cut.write_bytes(whole.read_bytes()[:breaks])
+    assert play(running, path=str(whole))[1].drops == 0
+    assert caplog.text == ""
+    frames, seen = play(running, path=str(cut))
+    assert len(frames) == 40
+    if suffix == ".mp4":
+        assert seen.drops == 20
+        assert "the file ends early: 40 of 60 frames" in caplog.text
+    else:
+        assert re.search(r"the file ends early: 1\.6\d? of 2\.4\d? s", caplog.text)
+
+
+def tracks(path, *sizes, default=(), attached=()):
+    """Write an .mkv of several video streams."""
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("mpeg4", rate=25) for _ in sizes]
+        for index, (stream, size) in enumerate(zip(streams, sizes, strict=True)):
+            stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+            stream.disposition = av.stream.Disposition.default if index in default else 0
+            if index in attached:
+                stream.disposition = av.stream.Disposition.attached_pic
+        for stream, size in zip(streams, sizes, strict=True):
+            frame = av.VideoFrame.from_ndarray(np.zeros((size[1], size[0], 3), np.uint8), "rgb24")
+            container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("default", "chosen", "width"),
+    [((), None, 96), ((0,), None, 64), ((2,), None, 32), ((2,), 1, 96)],
+)
+def test_the_default_video_stream_is_read_and_the_others_are_named(
+    tmp_path, running, caplog, default, chosen, width
+):
+    path = tracks(tmp_path / "several.mkv", (64, 48), (96, 64), (32, 32), default=default)
+    frames, _ = play(running, path=path, stream=chosen)
+    assert frames[0].payload.width == width
+    told = "0 (mpeg4, 64 x 48), 1 (mpeg4, 96 x 64), 2 (mpeg4, 32 x 32)" in caplog.text
+    assert told == (chosen is None)
+
+
+def test_a_stream_that_is_no_video_is_an_error(clip):
+    with pytest.raises(HoloflowError, match=r"stream 3 is no video, but 0 \(h264, 64 x 48\)"):
+        VideoOp(path=clip, stream=3).start()
 
 
 def test_a_raw_stream_without_times_is_evenly_spaced(clip, tmp_path, running):
@@ -165,14 +298,6 @@ def test_a_raw_stream_without_times_is_evenly_spaced(clip, tmp_path, running):
     assert len(frames) == FRAMES
     assert steps.min() > 0
     assert steps.max() - steps.min() <= 2
-
-
-def test_a_file_cut_short_ends_early(clip, tmp_path, running):
-    path = tmp_path / "cut.mkv"
-    make_clip(path)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    frames, _ = play(running, path=str(path))
-    assert FRAMES // 4 < len(frames) < FRAMES
 
 
 @pytest.mark.parametrize(
@@ -226,6 +351,49 @@ def test_a_clip_is_read_over_http(tmp_path, running):
             assert len(play(running, path=url)[0]) == FRAMES
             with pytest.raises(HoloflowError, match="404"):
                 VideoOp(path=f"{url}.none").start()
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_chunked_stream_that_breaks_off_is_an_error(clip, tmp_path, running, whole):
+    """The server does as it is asked: it closes after its answer, or keeps the connection."""
+    with av.open(clip) as source, av.open(str(tmp_path / "clip.ts"), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                target.mux(packet)
+    content = (tmp_path / "clip.ts").read_bytes()
+
+    class Chunked(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.send_header("Connection", self.headers["Connection"])
+            self.end_headers()
+            sent = content if whole else content[: len(content) // 2]
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(sent), sent))
+            if whole:
+                self.wfile.write(b"0\r\n\r\n")
+            self.close_connection = True
+
+        def log_message(self, *_arguments):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Chunked) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}/live.ts"
+            if whole:
+                assert len(play(running, path=url)[0]) == FRAMES
+            else:
+                with pytest.raises(HoloflowError, match="the connection broke off: http://127"):
+                    play(running, path=url)
         finally:
             server.shutdown()
             thread.join()

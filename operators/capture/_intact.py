@@ -1,0 +1,121 @@
+"""Which frames of a decoder are as they were recorded, where some of a recording are lost."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+
+class Picture(NamedTuple):
+    """What a decoder made of a packet."""
+
+    number: int
+    """Of the packet, counted in the order of decoding."""
+    time: int | None
+    """When it is shown."""
+    key: bool
+    """It was made of nothing but its packet."""
+    corrupt: bool
+    """The decoder knows that some of its pixels are wrong."""
+    frame: Any
+
+
+class Intact:
+    """Picks the frames whose pixels are right from those that a decoder gives.
+
+    A frame is made of any that were decoded before it, back to a key frame. What is lost spoils
+    all that are decoded after it, though the decoder gives them without a word, until the next
+    key frame. A frame may be shown before one that it was made of; it is held until that one
+    has come.
+
+    A recording can be decoded again from `key` on: frames are given and counted once.
+    """
+
+    def __init__(self) -> None:
+        """Begin a recording."""
+        self.key = 0
+        """Number of the last key frame that was given or counted."""
+        self.lost = 0
+        """Frames that were not given."""
+        self._done: set[int] = set()
+        """Numbers, from `key` on, of what was given or counted."""
+        self.begin_again()
+
+    def begin_again(self) -> None:
+        """Expect the packet numbered `key` next."""
+        self._awaited: dict[int, int | None] = {}
+        """When each packet's frame that has not come yet is shown, by its number."""
+        self._held: deque[Picture] = deque()
+        self._spoiled: tuple[int, int] | None = None
+        """Numbers of the first and the last loss since the last key frame."""
+
+    @property
+    def awaited(self) -> bool:
+        """Whether there are packets that gave no frame."""
+        return bool(self._awaited)
+
+    def send(self, number: int, time: int | None) -> None:
+        """Note that packet `number` goes to the decoder; its frame is shown at `time`."""
+        self._awaited[number] = time
+
+    def lose(self, number: int) -> None:
+        """Note that there is no right frame of packet `number`."""
+        self._awaited.pop(number, None)
+        first, last = self._spoiled or (number, number)
+        self._spoiled = min(first, number), max(last, number)
+        self.lost += self._finish(number)
+
+    def take(self, picture: Picture) -> Iterator[Any]:
+        """Note what came of a packet, in the order of showing; yield frames that are right."""
+        self._awaited.pop(picture.number, None)
+        if picture.corrupt:
+            self.lose(picture.number)
+        else:
+            self._held.append(picture)
+        while self._held and not self._waits(self._held[0]):
+            yield from self._give(self._held.popleft())
+
+    def end(self) -> Iterator[Any]:
+        """Yield the right ones of those frames that are still held."""
+        while self._held:
+            yield from self._give(self._held.popleft())
+        self._pass_over(list(self._awaited))
+
+    def _waits(self, picture: Picture) -> bool:
+        """Whether a frame that `picture` may be made of is yet to come."""
+        return picture.time is not None and any(
+            number < picture.number and time is not None and time > picture.time
+            for number, time in self._awaited.items()
+        )
+
+    def _give(self, picture: Picture) -> Iterator[Any]:
+        number, time = picture.number, picture.time
+        if time is not None:
+            self._pass_over([
+                other for other, shown in self._awaited.items()
+                if shown is not None and shown <= time
+            ])  # fmt: skip
+        if self._spoiled and picture.key and number > self._spoiled[1]:
+            self._spoiled = None
+        right = self._spoiled is None or number < self._spoiled[0]
+        new = self._finish(number)
+        if right and picture.key:
+            self.key = number
+            self._done = {done for done in self._done if done >= number}
+        if right and new:
+            yield picture.frame
+        self.lost += new and not right
+
+    def _pass_over(self, numbers: list[int]) -> None:
+        """Await no frame of `numbers`: of some packets none is made, and of spoiled ones."""
+        for number in numbers:
+            del self._awaited[number]
+            if self._spoiled and number > self._spoiled[0]:
+                self.lost += self._finish(number)
+
+    def _finish(self, number: int) -> bool:
+        """Return whether it is the first time that `number` is given or counted."""
+        new = number >= self.key and number not in self._done
+        self._done.add(number)
+        return new
