@@ -17,6 +17,7 @@ from holoflow.payload import (
     Arrays,
     Boxes,
     Colour,
+    Geometry,
     Image,
     Keypoints,
     Mask,
@@ -38,8 +39,8 @@ cuda.load_runtime()
 
 __all__ = [
     "AppError", "Array", "Arrays", "Batching", "Boxes", "Colour", "Duration", "Frequency",
-    "Header", "HoloflowError", "Image", "Keypoints", "Latest", "Mask", "MissingExtraError",
-    "Operator", "OperatorContext", "OperatorDefinitionError", "ParameterError", "PointCloud",
-    "Pose", "Quaternion", "Signal", "Size", "Stamped", "Text", "Volume", "hosted", "namespace",
-    "param", "to_numpy",
+    "Geometry", "Header", "HoloflowError", "Image", "Keypoints", "Latest", "Mask",
+    "MissingExtraError", "Operator", "OperatorContext", "OperatorDefinitionError",
+    "ParameterError", "PointCloud", "Pose", "Quaternion", "Signal", "Size", "Stamped", "Text",
+    "Volume", "hosted", "namespace", "param", "to_numpy",
 ]  # fmt: skip

@@ -26,4 +26,4 @@ class FindDiscsOp(Operator):
             if size >= self.smallest
         ]
         corners = [(x.start, y.start, x.stop, y.stop) for y, x in places]
-        return Boxes(np.array(sorted(corners), np.float32).reshape(-1, 4))
+        return Boxes(np.array(sorted(corners), np.float32).reshape(-1, 4), geometry=image.geometry)

@@ -8,7 +8,7 @@ from typing import TypedDict
 import numpy as np
 from scipy import ndimage
 
-from holoflow import Array, Boxes, Header, Image, Mask, Operator, Text, param, to_numpy
+from holoflow import Array, Boxes, Image, Mask, Operator, Text, param, to_numpy
 
 
 class Measured(TypedDict):
@@ -23,14 +23,14 @@ class MeasureOp(Operator):
     """Measure the largest connected structure in a picture of what changes.
 
     `mask` is 1 where the structure is, `boxes` holds its extent, and `text` says its area and
-    its extent, width before height: in mm where the header's metadata has `spacing_mm`, as
-    `capture.dicom` gives it, else in pixels. Where nothing moves there is no box.
+    its extent, width before height: in mm where the distance of the image's pixels is known,
+    as `capture.dicom` knows it, else in pixels. Where nothing moves there is no box.
     """
 
     level: float = param(0.1, gt=0, lt=1, doc="least change that counts, of full scale")
     smallest: int = param(40, ge=1, doc="pixels; smaller structures are taken for noise")
 
-    def process(self, motion: Image, header: Header) -> Measured:
+    def process(self, motion: Image) -> Measured:
         """Take a gray uint8 image, the change of each pixel; raises ValueError for others."""
         if motion.colour != "gray" or motion.data.dtype != np.uint8:
             raise ValueError(
@@ -38,11 +38,12 @@ class MeasureOp(Operator):
                 f"put preprocess.colour before"
             )
         structure = largest(to_numpy(motion.data) > 255 * self.level, self.smallest)
-        spacing = header.metadata.get("spacing_mm")
+        geometry = motion.geometry
         extents = [(x.start, y.start, x.stop, y.stop) for y, x in ndimage.find_objects(structure)]
+        spacing = geometry.spacing_at(*extents[0]) if extents else None
         return {
-            "boxes": Boxes(np.array(extents, np.float32).reshape(-1, 4)),
-            "mask": Mask(structure, names=("still", "moving")),
+            "boxes": Boxes(np.array(extents, np.float32).reshape(-1, 4), geometry=geometry),
+            "mask": Mask(structure, names=("still", "moving"), geometry=geometry),
             "text": Text(described(structure, spacing)),
         }
 

@@ -11,9 +11,12 @@ import pydicom
 import pytest
 from scipy import ndimage
 
+from holoflow import Geometry, Image
 from holoflow.app import load
 from holoflow.assets import fetch_all
 from holoflow.engine import RunOptions, execute
+from holoflow.operators.preprocess.crop import CropOp
+from holoflow.operators.preprocess.resize import ResizeOp
 from holoflow.plan import plan
 
 APP = Path(__file__).parent / "app.yaml"
@@ -107,6 +110,20 @@ def test_the_valve_is_found_while_it_opens(tmp_path: Path) -> None:
         left, top, right, bottom = part["xyxy"]
         assert left <= 172 - 40 <= right
         assert top <= 124 - 14 <= bottom
+
+
+@pytest.mark.parametrize("factor", [1, 2, 0.5])
+def test_the_measures_stay_in_a_larger_and_a_smaller_picture(factor: float) -> None:
+    data = np.zeros((60, 80), np.uint8)
+    data[10:30, 40:70] = 255
+    whole = Image(data, "gray", Geometry.of(80, 60, (0.5, 0.25)))
+    picture = ResizeOp(scale=factor, interpolation="nearest").process(whole)
+    part = CropOp(left=round(30 * factor)).process(picture)
+    measure = load(APP).operators["measure"].cls()
+    found = measure.process(part)
+    assert found["text"].text == "area 75 mm²\nextent 8 x 10 mm"
+    assert found["boxes"].on(whole.geometry).xyxy.tolist() == [[40, 10, 70, 30]]
+    assert (found["mask"].on(whole.geometry).data == data // 255).all()
 
 
 def test_without_a_scale_it_measures_in_pixels(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pydantic
 from holoflow.app.graph import App, Budget, Endpoint, Node
 from holoflow.context import OperatorContext
 from holoflow.engine.control import Control
+from holoflow.engine.geometry import pass_geometry
 from holoflow.engine.host import Host
 from holoflow.engine.inputs import Arrival, Inputs, Synced
 from holoflow.engine.operator_stage import OperatorStage
@@ -85,6 +86,7 @@ def build(
         if node.native is None:
             operator = make_operator(node)
             operator.context = contexts[node.name]
+            pass_geometry(operator)
             nvtx.mark(operator, node.name)
             ways_in = [flow for flow in plan.flows if flow.target.operator == node.name]
             stop = stops[ways_in[0]] if ways_in else control.paths.stop("work", node.name, "")

@@ -7,8 +7,9 @@ from typing import Any
 
 from holoflow.context import OperatorContext
 from holoflow.engine import runtime
+from holoflow.engine.geometry import pass_geometry
 from holoflow.engine.host import restamp
-from holoflow.engine.metadata import get_header, put_header
+from holoflow.engine.metadata import get_geometry, get_header, put_header
 from holoflow.engine.tensors import from_tensors, to_tensors
 from holoflow.message import Header, Stamped
 from holoflow.operator import Operator
@@ -20,6 +21,7 @@ def host(fragment: Any, operator: Operator, args: tuple[Any, ...], name: str) ->
     """Return `operator` as an operator of Holoscan's; see `holoflow.hosted`."""
     core = runtime.load().core
     ports = operator.ports()
+    pass_geometry(operator)
 
     class HostedOp(core.Operator):  # type: ignore[name-defined, misc]
         """Runs one operator of holoflow's."""
@@ -49,7 +51,9 @@ def host(fragment: Any, operator: Operator, args: tuple[Any, ...], name: str) ->
                 self.send(result, header, op_output)
                 return
             arguments = {
-                port: from_tensors(op_input.receive(port), declared.type)
+                port: from_tensors(
+                    op_input.receive(port), declared.type, get_geometry(self.metadata)
+                )
                 for port, declared in ports.inputs.items()
             }
             header = self.header()
@@ -70,8 +74,8 @@ def host(fragment: Any, operator: Operator, args: tuple[Any, ...], name: str) ->
                 result = result.payload
             if result is None:
                 return
-            put_header(self.metadata, header)
             payloads: Mapping[str, Any] = result if ports.several else {"out": result}
+            put_header(self.metadata, header, payloads.values())
             for port, payload in payloads.items():
                 if payload is not None:
                     op_output.emit(to_tensors(payload), port)

@@ -15,7 +15,7 @@ from holoflow.engine.build import Program
 from holoflow.engine.control import Control
 from holoflow.engine.holoscan import StageOp, State, core, holoscan
 from holoflow.engine.host import describe
-from holoflow.engine.metadata import KEY, get_header, put_header
+from holoflow.engine.metadata import KEY, get_geometry, get_header, put_header
 from holoflow.engine.native import make
 from holoflow.engine.outgoing import Outgoing
 from holoflow.engine.queue import Message, Queue
@@ -227,7 +227,7 @@ class FeederOp(StageOp):
         feeder: Any = self.stage
         message = feeder.next()
         if message is not None:
-            put_header(self.metadata, message.header)
+            put_header(self.metadata, message.header, (message.payload,))
             if message.tracks:
                 self.metadata.set(_TRACKS, feeder.pass_on(message))
             op_output.emit(to_tensors(message.payload), "out")
@@ -260,8 +260,9 @@ class Collector(Stage):
         if header is None:
             header = Header(self._sequence, self._timestamp(), self.account.name)
         self._sequence += 1
+        geometry = get_geometry(metadata)
         for queue, kind in zip(self._queues, self._types, strict=True):
-            queue.put(Message(from_tensors(tensors, kind), header, tracks))
+            queue.put(Message(from_tensors(tensors, kind, geometry), header, tracks))
         self.signalled = False
         if not self.has_room():
             self._wait_for_room()

@@ -8,7 +8,17 @@ from typing import Any, get_args
 import numpy as np
 
 from holoflow.extras import optional
-from holoflow.payload import Array, Arrays, Image, Mask, PointCloud, Signal, Volume, to_numpy
+from holoflow.payload import (
+    Array,
+    Arrays,
+    Geometry,
+    Image,
+    Mask,
+    PointCloud,
+    Signal,
+    Volume,
+    to_numpy,
+)
 from holoflow.ports import class_of
 
 
@@ -38,20 +48,23 @@ def _contiguous(array: Any) -> Any:
     return np.ascontiguousarray(array)
 
 
-def from_tensors(message: Any, wanted: Any) -> Any:
+def from_tensors(message: Any, wanted: Any, geometry: Geometry | None = None) -> Any:
     """Return what Holoscan's operator sent as the payload type `wanted`.
 
     A single tensor becomes an `Image` (gray, rgb or rgba by its channels) where one is wanted,
     an array where an array is; several become `Arrays`. Anything else passes unchanged.
+    `geometry` is that of the picture that the operator was given: arrays keep it, and an image
+    of the same size.
     """
     if not isinstance(message, Mapping):
         return message
-    arrays = Arrays({name: _array(tensor) for name, tensor in message.items()})
+    geometry = getattr(message, "geometry", geometry)
+    arrays = Arrays({name: _array(t) for name, t in message.items()}, geometry=geometry)
     if len(arrays) == 1:
         (array,) = arrays.values()
         kinds = (wanted, *get_args(wanted))
         if Image in kinds:
-            return _image(array)
+            return _image(array, geometry)
         if Arrays not in kinds and any(class_of(k) in (Array, np.ndarray) for k in kinds):
             return array
     return arrays
@@ -66,9 +79,12 @@ def _array(tensor: Any) -> Any:
     return to_numpy(tensor)
 
 
-def _image(array: Any) -> Image:
+def _image(array: Any, geometry: Geometry | None) -> Image:
     if array.ndim == 3 and array.shape[-1] == 1:
         array = array[..., 0]
     colours = {3: "rgb", 4: "rgba"}
     colour: Any = "gray" if array.ndim == 2 else colours.get(array.shape[-1], "rgb")
-    return Image(array, colour)
+    image = Image(array, colour)
+    if geometry is None or (geometry.width, geometry.height) != (image.width, image.height):
+        return image
+    return Image(array, colour, geometry)

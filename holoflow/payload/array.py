@@ -25,10 +25,6 @@ else:
         """An array of any dtype, of NumPy or of CuPy."""
 
 
-class Arrays(dict[str, Array]):
-    """Arrays by name: what a model takes or gives, what Holoscan calls a tensor map."""
-
-
 def namespace(*arrays: Any) -> Any:
     """Return the array API namespace of `arrays`: write operators' code once with it.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from holoflow.payload.array import Array, check_shape
+from holoflow.payload.array import Array, check_shape, namespace
+from holoflow.payload.geometry import Geometry
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,6 +24,8 @@ class Boxes:
     """Names of the classes."""
     ids: Array | None = None
     """(N,) integers that stay with an object over frames; negative where not yet known."""
+    geometry: Geometry | None = None
+    """Of the picture whose pixels these are; None: of whichever picture they are used with."""
 
     def __post_init__(self) -> None:
         check_shape("Boxes.xyxy", self.xyxy, "shape (N, 4)", ndim=(2,), last=(4,))
@@ -36,6 +39,19 @@ class Boxes:
 
     def __len__(self) -> int:
         return int(self.xyxy.shape[0])
+
+    def on(self, geometry: Geometry) -> Boxes:
+        """Return the boxes in pixels of another picture of the same source.
+
+        They stay as they are where their own geometry is not known. Raises ValueError for
+        another source.
+        """
+        if self.geometry is None or self.geometry == geometry:
+            return self
+        corners = namespace(self.xyxy).reshape(self.xyxy, (-1, 2, 2))
+        moved = self.geometry.to(geometry, corners)
+        xyxy = namespace(moved).reshape(moved, (-1, 4))
+        return replace(self, xyxy=xyxy, geometry=geometry)
 
     @staticmethod
     def empty(names: tuple[str, ...] = ()) -> Boxes:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from holoflow.payload.array import Array, check_shape
+from holoflow.payload.geometry import Geometry, check_grid
 
 Colour: TypeAlias = Literal["gray", "rgb", "bgr", "rgba", "bgra", "ycbcr", "hsv", "lab"]
 
@@ -26,6 +27,8 @@ class Image:
     data: Array
     colour: Colour = "rgb"
     """Order of the channels."""
+    geometry: Geometry = None  # type: ignore[assignment]
+    """Where its pixels lie in its source, and how far apart; by default it is its own source."""
 
     def __post_init__(self) -> None:
         if self.colour == "gray":
@@ -40,6 +43,11 @@ class Image:
                 f"an image in {self.colour}", self.data, f"shape (height, width, {channels})",
                 ndim=(3,), last=(channels,),
             )  # fmt: skip
+        if self.geometry is None:
+            height, width = self.data.shape[:2]
+            object.__setattr__(self, "geometry", Geometry.of(width, height))
+        else:
+            check_grid("an image", self.geometry, self.data)
 
     @property
     def height(self) -> int:
@@ -51,6 +59,41 @@ class Image:
         """Number of columns."""
         return int(self.data.shape[1])
 
+    @property
+    def spacing_mm(self) -> tuple[float, float] | None:
+        """Distance of its pixel centres down and across in mm; None where not known."""
+        return self.geometry.spacing_mm
+
     def with_data(self, data: Array) -> Image:
-        """Return an image in the same colour order with other pixels."""
-        return replace(self, data=data)
+        """Return an image in the same colour order with other pixels at the same places.
+
+        With rows or columns of another number nobody knows where the new pixels lie: the image
+        is then its own source, without a spacing, and what is found in it is given in its own
+        pixels. `cropped` and `resampled` know.
+        """
+        shape = getattr(data, "shape", ())
+        same = tuple(shape[:2]) == (self.geometry.height, self.geometry.width)
+        return Image(data, self.colour, self.geometry) if same else Image(data, self.colour)
+
+    def cropped(self, left: int, top: int, right: int, bottom: int) -> Image:
+        """Return the rectangle of columns `left` to `right` and rows `top` to `bottom`.
+
+        The ends do not belong to it. Shares the pixels. Raises ValueError unless the rectangle
+        has pixels and lies inside the image.
+        """
+        left, top, right, bottom = map(int, (left, top, right, bottom))
+        if not (0 <= left < right <= self.width and 0 <= top < bottom <= self.height):
+            raise ValueError(
+                f"the rectangle does not lie inside the image: columns {left} to {right} of "
+                f"{self.width}, rows {top} to {bottom} of {self.height}"
+            )
+        geometry = self.geometry.cropped(left, top, right - left, bottom - top)
+        return Image(self.data[top:bottom, left:right, ...], self.colour, geometry)
+
+    def resampled(self, data: Array) -> Image:
+        """Return the same view in another number of pixels: `data`, as any resize gives them.
+
+        Raises ValueError where either has no pixels.
+        """
+        height, width = data.shape[:2]
+        return Image(data, self.colour, self.geometry.resampled(width, height))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from holoflow.payload.array import Array, check_shape
+from holoflow.payload.geometry import Geometry
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,6 +20,8 @@ class Keypoints:
     """Names of the K points."""
     edges: tuple[tuple[int, int], ...] = ()
     """Pairs of points to draw a line between."""
+    geometry: Geometry | None = None
+    """Of the picture whose pixels these are; None: of whichever picture they are used with."""
 
     def __post_init__(self) -> None:
         check_shape("Keypoints.points", self.points, "shape (N, K, 2 or 3)", ndim=(3,), last=(2, 3))
@@ -27,6 +30,16 @@ class Keypoints:
                 f"Keypoints.scores must have shape {tuple(self.points.shape[:2])}, one for each "
                 f"point, got {tuple(self.scores.shape)}"
             )
+
+    def on(self, geometry: Geometry) -> Keypoints:
+        """Return the points in pixels of another picture of the same source.
+
+        They stay as they are where their own geometry is not known, and in space. Raises
+        ValueError for another source.
+        """
+        if self.geometry is None or self.geometry == geometry or self.points.shape[2] != 2:
+            return self
+        return replace(self, points=self.geometry.to(geometry, self.points), geometry=geometry)
 
     def __len__(self) -> int:
         return int(self.points.shape[0])

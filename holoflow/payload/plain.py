@@ -35,7 +35,8 @@ def to_plain(payload: Any) -> Plain:
     - `Mask`: `{"size": [height, width], "counts": {class: pixels}, "runs": [[class, pixels], …]}`,
       runs of equal pixels row by row from the upper left; classes by name where there are names.
     - `Text`: its string. `Quaternion`: `[w, x, y, z]`. `Pose`: `position` and `orientation`.
-    - `Image`, `Volume`, `PointCloud`: described by `shape`, `dtype` and colour or spacing.
+    - `Image`, `Volume`, `PointCloud`: described by `shape`, `dtype` and colour or spacing
+      (in mm, of an image where it is known: `spacing_mm`).
     - An array: nested lists up to `SPELLED_OUT` elements, else `shape` and `dtype`.
     - `Signal` and other dataclasses: a dict of the fields that are not None or empty.
     - Mappings and sequences: dicts and lists of plain values. bytes: their number.
@@ -61,7 +62,8 @@ def to_plain(payload: Any) -> Plain:
             "position": to_plain(payload.position), "orientation": to_plain(payload.orientation)
         }  # fmt: skip
     if isinstance(payload, Image):
-        return {**_described(payload.data), "colour": payload.colour}
+        spacing = {"spacing_mm": list(payload.spacing_mm)} if payload.spacing_mm else {}
+        return {**_described(payload.data), "colour": payload.colour, **spacing}
     if isinstance(payload, Volume):
         return {**_described(payload.data), "spacing": to_plain(payload.spacing)}
     if isinstance(payload, PointCloud):

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final
 
+from holoflow.payload.geometry import Geometry
+
 DEPTH: Final = 8
 """Levels inside one another that are looked at: payloads may be anything, rings as well."""
 _NUMBER: Final = 8
@@ -28,6 +30,6 @@ def _parts(payload: Any) -> list[Any] | None:
         return [*payload.keys(), *payload.values()]
     if isinstance(payload, (list, tuple)):
         return list(payload)
-    if dataclasses.is_dataclass(payload):
+    if dataclasses.is_dataclass(payload) and type(payload) is not Geometry:
         return [getattr(payload, field.name, None) for field in dataclasses.fields(payload)]
     return None

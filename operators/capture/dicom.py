@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from typing import Any, ClassVar, Literal
 
@@ -16,7 +17,7 @@ from holoflow.operator import Operator, param
 from holoflow.operators.capture import _dicom
 from holoflow.operators.capture._timeline import at_rate
 from holoflow.paths import InputPath
-from holoflow.payload import Array, Image
+from holoflow.payload import Array, Geometry, Image
 from holoflow.quantity import Frequency
 
 _GRAY = ("MONOCHROME1", "MONOCHROME2")
@@ -33,11 +34,11 @@ class DicomOp(Operator):
     0), or with `values: modality` left in their own unit, such as Hounsfield's. Frames come
     with the times of the file, or evenly spaced where `rate` is given.
 
-    The header's metadata holds `frame` (from 0), `modality` and, where it is known,
-    `spacing_mm`: the distance of pixel centres down and across. An ultrasound file says it of
-    a part of the picture, `spacing_region`: left, top, right, bottom in pixels; of several
-    parts the largest is taken. A part that reaches out of the picture is not believed, because
-    the frames were resized after the calibration; give `spacing` then. Nothing that tells who
+    The header's metadata holds `frame` (from 0) and `modality`. The image's geometry knows the
+    distance of pixel centres (`image.spacing_mm`), where the file says it. An ultrasound file
+    says it of a part of the picture (`image.geometry.source_region`); of several parts the
+    largest is taken. A part that reaches out of the picture is not believed, because the frames
+    were resized after the calibration; give `spacing` then. Nothing that tells who
     the patient is leaves this operator, unless it is burnt into the pixels.
 
     Needs the extra `dicom`.
@@ -71,7 +72,8 @@ class DicomOp(Operator):
         try:
             self._starts = self._frame_starts()
             modality = str(self._data.get("Modality", ""))
-            self._metadata = {"modality": modality, **self._calibration()}
+            self._metadata = {"modality": modality}
+            self._geometry = self._calibrated()
         except (AttributeError, TypeError, ValueError) as error:
             raise HoloflowError(f"the DICOM header is wrong: {error}: {self.path}") from None
 
@@ -81,7 +83,7 @@ class DicomOp(Operator):
         for played in count() if self.loop else range(1):
             for index, pixels in enumerate(self._decoded()):
                 yield Stamped(
-                    self._image(pixels, index),
+                    replace(self._image(pixels, index), geometry=self._geometry),
                     elapsed=played * period + self._starts[index],
                     wait=self.paced,
                     metadata={"frame": index, **self._metadata},
@@ -115,23 +117,25 @@ class DicomOp(Operator):
             return [0, 0]
         return starts
 
-    def _calibration(self) -> dict[str, Any]:
-        """Return `spacing_mm`, and where it holds; nothing where it is not known."""
+    def _calibrated(self) -> Geometry:
+        """Return the frames' geometry, with the distance of pixels where it is known."""
+        whole = Geometry.of(int(self._data.Columns), int(self._data.Rows))
         if self.spacing is not None:
-            return {"spacing_mm": list(self.spacing)}
+            return replace(whole, source_spacing_mm=self.spacing)
         spacing = _dicom.attributes_of(self._data, 0).get("PixelSpacing")
         if spacing:
-            return {"spacing_mm": [float(step) for step in spacing]}
+            down, across = spacing
+            return replace(whole, source_spacing_mm=(float(down), float(across)))
         for region in _dicom.ultrasound_regions(self._data)[:1]:
             left, top, right, bottom = region.box
-            width, height = int(self._data.Columns), int(self._data.Rows)
-            if 0 <= left < right <= width and 0 <= top < bottom <= height:
-                return {"spacing_mm": list(region.spacing), "spacing_region": list(region.box)}
+            if 0 <= left < right <= whole.width and 0 <= top < bottom <= whole.height:
+                return replace(whole, source_spacing_mm=region.spacing, source_region=region.box)
             self.context.log.warning(
                 "the file is calibrated for a picture larger than its %d x %d pixels, so its "
-                "scale is not used; give `spacing` if you know it: %s", width, height, self.path,
+                "scale is not used; give `spacing` if you know it: %s",
+                whole.width, whole.height, self.path,
             )  # fmt: skip
-        return {}
+        return whole
 
     def _decoded(self) -> Iterator[Array]:
         """Yield the frames as they are stored; raises HoloflowError where one is unreadable."""

@@ -13,7 +13,7 @@ from holoflow.errors import ParameterError
 from holoflow.message import Stamped
 from holoflow.operator import Operator, param
 from holoflow.operators.capture._timeline import at_rate
-from holoflow.payload import Array, Boxes, Image
+from holoflow.payload import Array, Boxes, Geometry, Image
 from holoflow.quantity import Frequency
 
 _GOLDEN = 0.618033988749895
@@ -100,7 +100,7 @@ class SyntheticOp(Operator):
         number = len(corners)
         return Boxes(
             xyxy.astype(np.float32), np.ones(number, np.float32), np.zeros(number, np.int64),
-            (self.shape,), np.arange(number),
+            (self.shape,), np.arange(number), Geometry.of(self.width, self.height),
         )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from holoflow.operator import Operator, param
 from holoflow.operators.io._files import NumberedFiles, claimed, write_whole
 from holoflow.operators.io._inputs import check_names
 from holoflow.paths import OutputPath
-from holoflow.payload import Array, to_numpy
+from holoflow.payload import Array, Geometry, to_numpy
 
 
 class NpzOp(Operator):
@@ -69,9 +69,13 @@ class NpzOp(Operator):
 def to_arrays(name: str, payload: Any) -> dict[str, Array]:
     """Return all that `payload` holds as arrays by dotted names; nothing for None and ().
 
+    Nor for the geometry of a picture that is its own source, which its arrays tell.
+
     Raises HoloflowError for what is no array, number or string.
     """
     if payload is None or (isinstance(payload, tuple) and not payload):
+        return {}
+    if isinstance(payload, Geometry) and payload.is_plain:
         return {}
     if dataclasses.is_dataclass(payload) and not isinstance(payload, type):
         names = [field.name for field in dataclasses.fields(payload)]

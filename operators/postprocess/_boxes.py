@@ -24,6 +24,18 @@ def take(boxes: Boxes, index: Array) -> Boxes:
     )
 
 
+def in_source(boxes: Boxes) -> Boxes:
+    """Return the boxes in pixels of their source, cut off at its edges.
+
+    They stay as they are where their geometry is not known.
+    """
+    if boxes.geometry is None:
+        return boxes
+    moved = boxes.on(boxes.geometry.of_source)
+    edges = np.asarray(2 * boxes.geometry.source, moved.xyxy.dtype)
+    return replace(moved, xyxy=np.clip(moved.xyxy, 0, edges))
+
+
 def iou(one: Array, others: Array) -> Array:
     """Return intersection over union, (N,), of box `one` (4,) with `others` (N, 4).
 

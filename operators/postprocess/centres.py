@@ -10,7 +10,6 @@ from holoflow import (
     Array,
     Arrays,
     Boxes,
-    Header,
     Keypoints,
     Operator,
     namespace,
@@ -18,8 +17,7 @@ from holoflow import (
     to_numpy,
 )
 
-from ._boxes import corners, suppress
-from ._letterbox import boxes_back, points_back
+from ._boxes import corners, in_source, suppress
 
 
 class Centres(TypedDict):
@@ -41,9 +39,10 @@ class CentresOp(Operator):
     - `landmarks` (1, 2 K, h, w), may be missing: y and x of each of K points, from the upper
       left corner of the box, in heights and widths of the box.
 
-    Overlapping boxes of a class are reduced to the best one (see `postprocess.nms`). Where the
-    image came through `preprocess.letterbox`, all is given in pixels of the one before; boxes
-    are cut off at its edges.
+    Overlapping boxes of a class are reduced to the best one (see `postprocess.nms`). All is
+    given in pixels of the source of the image, whatever `preprocess.letterbox`, `resize` and
+    `crop` have made of it; boxes are cut off at the source's edges. Where the maps know no
+    geometry, in pixels of the image that the model saw.
 
     Example:
         faces:
@@ -61,7 +60,7 @@ class CentresOp(Operator):
     names: list[str] = param([], doc="of the classes")
     points: list[str] = param([], doc="names of the landmarks")
 
-    def process(self, header: Header, maps: Arrays) -> Centres:
+    def process(self, maps: Arrays) -> Centres:
         """Return the objects, best first; raises ValueError where maps lack or do not fit."""
         heat, scale, offset, marks = self._maps(maps)
         xp = namespace(heat)
@@ -77,11 +76,12 @@ class CentresOp(Operator):
         kept = suppress(xyxy, score, label, self.overlap, self.limit)
         points = _columns(marks, place)[kept].reshape(len(kept), marks.shape[0] // 2, 2)[:, :, ::-1]
         points = xyxy[kept, None, :2] + points * scaled[kept, None, :]
-        boxes = boxes_back(xyxy[kept], header.metadata)
-        points = points_back(points, header.metadata)
+        seen = maps.geometry
+        boxes = Boxes(xyxy[kept], score[kept], label[kept], tuple(self.names), geometry=seen)
+        marked = Keypoints(points, names=tuple(self.points), geometry=seen)
         return {
-            "boxes": Boxes(boxes, score[kept], label[kept], tuple(self.names)),
-            "keypoints": Keypoints(points, names=tuple(self.points)),
+            "boxes": in_source(boxes),
+            "keypoints": marked if seen is None else marked.on(seen.of_source),
         }
 
     def _maps(self, maps: Arrays) -> list[Array]:

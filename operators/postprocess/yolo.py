@@ -6,11 +6,10 @@ from typing import Literal
 
 import numpy as np
 
-from holoflow import Array, Arrays, Boxes, Header, Operator, namespace, param, to_numpy
+from holoflow import Array, Arrays, Boxes, Operator, namespace, param, to_numpy
 
 from ._arrays import pick
-from ._boxes import corners, suppress
-from ._letterbox import boxes_back
+from ._boxes import corners, in_source, suppress
 
 
 class YoloOp(Operator):
@@ -23,8 +22,9 @@ class YoloOp(Operator):
     models give them. Overlapping boxes of a class are reduced to the best one (see
     `postprocess.nms`).
 
-    Where that image came through `preprocess.letterbox`, boxes are given in pixels of the one
-    before, cut off at its edges.
+    Boxes are given in pixels of the source of that image, whatever `preprocess.letterbox`,
+    `resize` and `crop` have made of it, cut off at the source's edges. Where the arrays know no
+    geometry, in pixels of the image that the model saw.
 
     Example:
         objects:
@@ -43,7 +43,7 @@ class YoloOp(Operator):
     names: list[str] = param([], doc="of the classes")
     array: str = param("", doc="name of the array to read; empty for the only one")
 
-    def process(self, header: Header, outputs: Arrays) -> Boxes:
+    def process(self, outputs: Arrays) -> Boxes:
         """Return the boxes, best first; raises ValueError for an array of another shape."""
         found = pick(outputs, self.array)
         rows = self._rows(found)
@@ -60,8 +60,8 @@ class YoloOp(Operator):
         xyxy = corners(near[:, :2], near[:, 2:])
         rivals = labels if self.by_class else None
         kept = suppress(xyxy, score, rivals, self.overlap, self.limit)
-        xyxy = boxes_back(xyxy[kept], header.metadata)
-        return Boxes(xyxy, score[kept], labels[kept], tuple(self.names))
+        names, geometry = tuple(self.names), outputs.geometry
+        return in_source(Boxes(xyxy[kept], score[kept], labels[kept], names, geometry=geometry))
 
     @property
     def _first(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from holoflow import Array, Image, Mask, Operator, namespace, param
+from holoflow import Array, Geometry, Image, Mask, Operator, namespace, param
 
 from ._dtypes import to_fraction
 
@@ -21,8 +21,8 @@ class BackgroundOp(Operator):
     With `selective` only pixels that are background teach the model (D. Koller et al., Towards
     robust automatic traffic scene analysis in real-time, ICPR 1994): what stands still stays
     foreground. An image in colour is foreground where any of its channels is; in `gray` it
-    takes a third of the time. The first frame, and one of another shape, begins the model anew
-    with a mask of zeros.
+    takes a third of the time. The first frame, and one of another shape or geometry, begins the
+    model anew with a mask of zeros.
 
     Example:
         moving:
@@ -46,6 +46,8 @@ class BackgroundOp(Operator):
 
     _model: tuple[Array, Array] | None = None
     """Mean and variance of each pixel."""
+    _geometry: Geometry | None = None
+    """Where those pixels lie."""
 
     def start(self) -> None:
         """Forget the background."""
@@ -55,7 +57,12 @@ class BackgroundOp(Operator):
         """Return uint8: 1 where the image is foreground."""
         xp = namespace(image.data)
         pixels = to_fraction(image.data)
-        if self._model is None or self._model[0].shape != pixels.shape:
+        if (
+            self._model is None
+            or self._model[0].shape != pixels.shape
+            or self._geometry != image.geometry
+        ):
+            self._geometry = image.geometry
             self._model = pixels, xp.full_like(pixels, self.noise**2)
         mean, variance = self._model
         distance = pixels - mean
@@ -70,7 +77,11 @@ class BackgroundOp(Operator):
         if self.method == "gaussian":
             variance = xp.clip(variance + (squared - variance) * rate, self.noise**2, None)
         self._model = mean + distance * rate, variance
-        return Mask(xp.astype(foreground, xp.uint8), names=("background", "foreground"))
+        return Mask(
+            xp.astype(foreground, xp.uint8),
+            names=("background", "foreground"),
+            geometry=image.geometry,
+        )
 
     def _rates(self, foreground: Array, like: Array) -> Array | float:
         """Return the weight of the new frame, of each pixel where they differ."""

@@ -33,4 +33,4 @@ class ColourOp(Operator):
         """Return the image in the order `to`; raises ValueError for one in lab."""
         if image.colour == self.to:
             return image
-        return Image(convert(image.data, image.colour, self.to), self.to)
+        return Image(convert(image.data, image.colour, self.to), self.to, image.geometry)

@@ -8,7 +8,8 @@ from holoflow import Image, Operator, param
 class CropOp(Operator):
     """Cut a rectangle out of an image.
 
-    The result shares the pixels of the image that came in: nothing is copied.
+    The result shares the pixels of the image that came in: nothing is copied. Its geometry says
+    where it lies, so that what is found in it can be given in pixels of the whole.
 
     Example:
         sector:
@@ -26,9 +27,4 @@ class CropOp(Operator):
         """Return the rectangle; raises ValueError where it does not lie inside the image."""
         right = image.width if self.width is None else self.left + self.width
         bottom = image.height if self.height is None else self.top + self.height
-        if not (self.left < right <= image.width and self.top < bottom <= image.height):
-            raise ValueError(
-                f"the rectangle does not lie inside the image: columns {self.left} to {right} of "
-                f"{image.width}, rows {self.top} to {bottom} of {image.height}"
-            )
-        return image.with_data(image.data[self.top : bottom, self.left : right, ...])
+        return image.cropped(self.left, self.top, right, bottom)

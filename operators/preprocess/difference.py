@@ -9,8 +9,8 @@ class DifferenceOp(Operator):
     """Subtract the frame before from each frame: what moves lights up.
 
     Gives the absolute difference in the same colour and dtype. The first frame, and one of
-    another size, dtype or colour than that before it, gives zeros, so that every frame that
-    comes in has one that goes out.
+    another size, geometry, dtype or colour than that before it, gives zeros, so that every
+    frame that comes in has one that goes out.
 
     Example:
         motion:
@@ -31,6 +31,7 @@ class DifferenceOp(Operator):
             before is None
             or before.colour != image.colour
             or before.data.shape != image.data.shape
+            or before.geometry != image.geometry
             or before.data.dtype != image.data.dtype
         ):
             return image.with_data(namespace(image.data).zeros_like(image.data))

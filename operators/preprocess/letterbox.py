@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from holoflow import Image, Operator, Stamped, namespace, param
+from holoflow import Image, Operator, namespace, param
 
 from ._dtypes import from_fraction
 from ._kernels import Interpolation, resize
@@ -13,11 +13,9 @@ from ._kernels import Interpolation, resize
 class LetterboxOp(Operator):
     """Fit an image into a fixed size without distortion, with a border around it.
 
-    The header's metadata tell how to get back, so that operators that decode boxes or points
-    found in the result can give them in pixels of the image that came in:
-    `metadata["letterbox"] = {"scale": s, "left": x, "top": y, "width": w0, "height": h0}`,
-    where (w0, h0) is the size that came in and a point (u, v) of the result lies at
-    ((u - x) / s, (v - y) / s) there. Colour and dtype stay.
+    The geometry of the result says how to get back, and goes with the arrays that are made of
+    it: `postprocess.yolo` and others give what they find in pixels of the source. Colour and
+    dtype stay.
 
     Example:
         fitted:
@@ -35,7 +33,7 @@ class LetterboxOp(Operator):
     enlarge: bool = param(True, doc="whether an image smaller than the result is enlarged")
     interpolation: Interpolation = param("area", doc="how pixels are made, as in preprocess.resize")
 
-    def process(self, image: Image) -> Stamped[Image]:
+    def process(self, image: Image) -> Image:
         """Return the image with its border; raises ValueError for one without pixels."""
         xp = namespace(image.data)
         scale = min(self.width / max(image.width, 1), self.height / max(image.height, 1))
@@ -54,7 +52,5 @@ class LetterboxOp(Operator):
         data = xp.empty((self.height, self.width, *image.data.shape[2:]), dtype=image.data.dtype)
         data[...] = border
         data[top : top + height, left : left + width, ...] = inner
-        geometry = {
-            "scale": scale, "left": left, "top": top, "width": image.width, "height": image.height,
-        }  # fmt: skip
-        return Stamped(image.with_data(data), metadata={"letterbox": geometry})
+        inside = image.geometry.resampled(width, height)
+        return Image(data, image.colour, inside.cropped(-left, -top, self.width, self.height))

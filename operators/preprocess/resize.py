@@ -13,8 +13,9 @@ class ResizeOp(Operator):
     """Resample an image to another size.
 
     Give `width`, `height` or both, or `scale`. With one of `width` and `height` the other
-    follows, so that the shape of things stays. Colour and dtype stay. To a fixed size without
-    distortion: `preprocess.letterbox`.
+    follows, so that the shape of things stays. Colour and dtype stay; the distance of pixel
+    centres follows, where it is known. To a fixed size without distortion:
+    `preprocess.letterbox`.
 
     Example:
         smaller:
@@ -47,7 +48,7 @@ class ResizeOp(Operator):
         height, width = self._size(image.height, image.width)
         if (height, width) == (image.height, image.width):
             return image
-        return image.with_data(resize(image.data, height, width, self.interpolation))
+        return image.resampled(resize(image.data, height, width, self.interpolation))
 
     def _size(self, height: int, width: int) -> tuple[int, int]:
         if self.height is not None and self.width is not None:

@@ -32,7 +32,8 @@ class TensorOp(Operator):
     def process(self, image: Image | Array) -> Arrays:
         """Return the array under its name."""
         if isinstance(image, Image):
-            data = arrange(image.data, axes_of(image), self.layout)
+            data, geometry = arrange(image.data, axes_of(image), self.layout), image.geometry
         else:
-            data = image
-        return Arrays({self.name: packed(data, getattr(namespace(data), self.dtype))})
+            data, geometry = image, None
+        made = packed(data, getattr(namespace(data), self.dtype))
+        return Arrays({self.name: made}, geometry=geometry)

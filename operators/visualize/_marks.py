@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ PALETTE: tuple[tuple[int, int, int], ...] = (
 Colours that colour-blind people tell apart: Okabe and Ito, "Color Universal Design", 2008.
 """
 
+Found = TypeVar("Found", Boxes, Mask, Keypoints)
 LabelPart: TypeAlias = Literal["name", "id", "score"]
 
 _FAR = 30_000.0  # pixels; beyond any screen, and still within what drawing libraries take
@@ -56,6 +57,11 @@ def box_marks(boxes: Boxes, parts: tuple[LabelPart, ...]) -> list[BoxMark]:
         x1, y1, x2, y2 = (min(max(value, -_FAR), _FAR) for value in box)
         marks.append(BoxMark((x1, y1, x2, y2), (label or 0) % len(PALETTE), text))
     return marks
+
+
+def on(image: Image, found: Found | None) -> Found | None:
+    """Return `found` in pixels of `image`; raises ValueError where it is of another source."""
+    return None if found is None else found.on(image.geometry)
 
 
 def check_flat(keypoints: Keypoints) -> None:

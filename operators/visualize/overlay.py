@@ -17,6 +17,7 @@ from holoflow.operators.visualize._marks import (
     box_marks,
     check_size,
     mask_colours,
+    on,
     points,
 )
 from holoflow.operators.visualize._pixels import pixels
@@ -33,10 +34,12 @@ class OverlayOp(Operator):
     """Draw boxes, masks, keypoints and text onto the picture.
 
     The colour of a box or a mask is that of its class, from a fixed palette that colour-blind
-    people can tell apart; that of a keypoint is that of its place in the list. Lines and letters
-    follow the size of the image. The image that comes out has 8 bits a channel in the colour
-    order of the one that came in, rgb for gray. The letters are ASCII: accents are left out.
-    `visualize.web` draws all this by itself, sharper and to be switched on and off.
+    people can tell apart; that of a keypoint is that of its place in the list. What was found in
+    another picture of the same source (a larger or smaller one, a part of it) is drawn where it
+    lies in this one; in one of another source it has no place, which is an error. Lines and
+    letters follow the size of the image. The image that comes out has 8 bits a channel in the
+    colour order of the one that came in, rgb for gray. The letters are ASCII: accents are left
+    out. `visualize.web` draws all this by itself, sharper and to be switched on and off.
 
     Example:
         overlay:
@@ -73,6 +76,7 @@ class OverlayOp(Operator):
         else:
             canvas, colour = source.copy(), image.colour
         pen = _Pen(draw, canvas, reverse=colour.startswith("bgr"), thickness=self.thickness)
+        boxes, mask, keypoints = on(image, boxes), on(image, mask), on(image, keypoints)
         if mask is not None:
             check_size(mask, image)
             pen.mask(*mask_colours(mask), self.opacity)
@@ -88,7 +92,7 @@ class OverlayOp(Operator):
                 pen.keypoints(one, keypoints.edges)
         if text is not None:
             pen.text(text.text)
-        return Image(canvas, "rgb" if image.colour == "gray" else image.colour)
+        return Image(canvas, "rgb" if image.colour == "gray" else image.colour, image.geometry)
 
     @staticmethod
     def _draw() -> Any:

@@ -30,8 +30,10 @@ class WebOp(Operator):
     """Show the stream live in a browser.
 
     The address is announced when the app starts. Boxes, masks, keypoints and text are drawn by
-    the browser, sharp and to be switched on and off. Viewers get the newest frame whenever they
-    are done with the one before: slow ones hold up nobody, and without any nothing is encoded.
+    the browser, sharp and to be switched on and off, also what was found in another picture of
+    the same source (a larger or smaller one, a part of it). Viewers get the newest frame
+    whenever they are done with the one before: slow ones hold up nobody, and without any
+    nothing is encoded.
     Beside the picture (the button Flow) a dashboard shows where frames spend their time.
     Next to the page, `/stream.mjpg` is for `<img>` and curl, and `/snapshot.jpg` the newest
     frame, both without what is drawn over it.
@@ -111,12 +113,13 @@ class WebOp(Operator):
         """Show a frame; raises ValueError where it cannot be shown."""
         if self._server is None:
             return
+        from holoflow.operators.visualize._marks import on
         from holoflow.operators.visualize._page.frame import Frame
 
         age = (self.context.now() - header.timestamp) / 1e9
         self._server.put(
             Frame(
-                header, image, boxes, mask, keypoints, text,
+                header, image, on(image, boxes), on(image, mask), on(image, keypoints), text,
                 quality=self.quality,
                 arrived=time.monotonic(),
                 age=age if 0 <= age < OLDEST else None,

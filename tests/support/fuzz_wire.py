@@ -26,6 +26,7 @@ from holoflow.message import Header
 from holoflow.payload import (
     Arrays,
     Boxes,
+    Geometry,
     Image,
     Keypoints,
     Mask,
@@ -63,6 +64,7 @@ def _payloads() -> Iterator[Any]:
     yield Image(np.stack([smooth] * 3, -1), "bgr")
     yield Image(np.stack([smooth, smooth, smooth, np.full_like(smooth, 255)], -1), "rgba")
     yield Image(smooth, "gray")
+    yield Image(smooth, "gray").cropped(1, 2, 5, 9)
     yield boxes
     yield Keypoints(np.zeros((2, 3, 2), "f4"), np.ones((2, 3), "f4"), ("a", "b", "c"), ((0, 1),))
     yield Mask(smooth, ("none", "thing"))
@@ -71,7 +73,7 @@ def _payloads() -> Iterator[Any]:
     yield Volume(np.zeros((4, 10, 10), "i2"), (1.0, 0.5, 0.5))
     yield PointCloud(np.zeros((60, 3), "f4"), np.zeros(60, "f4"))
     yield Pose(np.zeros(3), Quaternion(np.array([1.0, 0, 0, 0])))
-    yield Arrays(x=np.zeros(600, "f2"), y=np.zeros((), "?"))
+    yield Arrays(x=np.zeros(600, "f2"), y=np.zeros((), "?"), geometry=Geometry.of(9, 8, (0.5, 1)))
     yield Text("läuft")
     yield Track("a", boxes, (0.5, 1.5))
     yield {"list": [1, None, True, 2**80], "bytes": bytes(600), "number": np.float32(1.5)}
@@ -99,7 +101,8 @@ _VALUES: list[Any] = [
     -(1 << 63), 0.5, float("nan"), float("inf"), "", "x", "raw", "zstd", "zstd-shuffled", "jpeg-",
     "jpeg-rgb", "jpeg-gray", "jpeg-rgba", "|u1", "|b1", "<f4", "<c16", ">f4", "|O", "<M8[s]",
     "list", "tuple", "array", "number", "int", "bytes", "object", "Image", "Boxes", "Arrays",
-    b"", b"\0", bytes(512), bytes(513), [], {}, [0], [[]], {"": 0}, {"data": 1}, ["list"],
+    "Geometry", b"", b"\0", bytes(512), bytes(513), [], {}, [0], [[]], {"": 0}, {"data": 1},
+    ["list"],
     ["object"], ["array", "<f4", [2], bytes(8)], ["array", "|u1", [0, 1 << 62], b""],
     ["array", "|u1", [1 << 31], "raw"], ["array", "|u1", [1 << 30], "zstd"], ["bytes", 600, "raw"],
     ["object", "Text", {"text": 5}], ["object", "Quaternion", {"wxyz": 5}], ["number", "<f8", b"1"],

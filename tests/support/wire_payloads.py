@@ -14,6 +14,7 @@ from holoflow.link.wire.arrays import DTYPES
 from holoflow.payload import (
     Arrays,
     Boxes,
+    Geometry,
     Image,
     Keypoints,
     Mask,
@@ -83,9 +84,24 @@ def _maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.none() | strategy
 
 
+FACTORS = st.tuples(*[st.floats(1e-3, 1e3)] * 2)
+LENGTHS = st.integers(0, 4000)
+GEOMETRIES = st.builds(
+    Geometry, LENGTHS, LENGTHS, st.tuples(LENGTHS, LENGTHS), FACTORS,
+    st.tuples(*[st.floats(-1e4, 1e4)] * 2), _maybe(FACTORS), _maybe(st.tuples(*[LENGTHS] * 4)),
+)  # fmt: skip
+
+
 def _image(colour: str) -> st.SearchStrategy[Image]:
     channels = () if CHANNELS[colour] == 1 else (CHANNELS[colour],)
-    return st.builds(Image, arrays_of(SIDES, SIDES, *channels), st.just(colour))
+    plain = st.builds(Image, arrays_of(SIDES, SIDES, *channels), st.just(colour))
+    return plain | st.builds(_part, plain, GEOMETRIES)
+
+
+def _part(image: Image, geometry: Geometry) -> Image:
+    """Return `image` as one that comes of another picture."""
+    size = {"width": image.width, "height": image.height}
+    return dataclasses.replace(image, geometry=dataclasses.replace(geometry, **size))
 
 
 IMAGES = st.sampled_from(sorted(CHANNELS)).flatmap(_image)
@@ -94,11 +110,12 @@ PAYLOADS = [
     IMAGES,
     st.builds(
         Boxes, arrays_of(N, 4), _maybe(arrays_of(N)), _maybe(arrays_of(N)), NAMES,
-        _maybe(arrays_of(N)),
+        _maybe(arrays_of(N)), _maybe(GEOMETRIES),
     ),
+    GEOMETRIES,
     st.builds(
         Keypoints, arrays_of(N, K, 2), _maybe(arrays_of(N, K)), NAMES,
-        st.lists(st.tuples(SIDES, SIDES), max_size=4).map(tuple),
+        st.lists(st.tuples(SIDES, SIDES), max_size=4).map(tuple), _maybe(GEOMETRIES),
     ),
     st.builds(Mask, arrays_of(SIDES, SIDES), NAMES),
     st.builds(Signal, arrays_of(SIDES, SIDES), st.floats(1e-3, 1e9), NAMES, NAMES),
@@ -108,7 +125,9 @@ PAYLOADS = [
     QUATERNIONS,
     st.builds(Pose, arrays_of(3), QUATERNIONS),
     st.builds(Text, TEXTS),
-    st.dictionaries(TEXTS, arrays_of(SIDES), max_size=4).map(Arrays),
+    st.builds(
+        Arrays, st.dictionaries(TEXTS, arrays_of(SIDES), max_size=4), geometry=_maybe(GEOMETRIES),
+    ),
 ]  # fmt: skip
 """A strategy for each class of `holoflow.payload`."""
 
@@ -160,7 +179,8 @@ def same(one: Any, other: Any) -> bool:
             for field in dataclasses.fields(one)
         )
     if isinstance(one, dict):
-        return list(one) == list(other) and all(same(one[key], other[key]) for key in one)
+        about = getattr(one, "geometry", None) == getattr(other, "geometry", None)
+        return about and list(one) == list(other) and all(same(one[key], other[key]) for key in one)
     if isinstance(one, (list, tuple)):
         return len(one) == len(other) and all(map(same, one, other))
     return bool(one == other) or (one != one and other != other)

@@ -18,7 +18,7 @@ from holoflow.link.wire.types import Types
 from holoflow.link.wire.writing import Writer, inside
 from holoflow.message import Header
 
-VERSION: Final = 2
+VERSION: Final = 3
 MAGIC: Final = b"holo"
 PREFIX: Final = struct.Struct("<4sHHIqqQq")
 """What a head begins with: magic, version, count of times, bytes of the origin, when the sender

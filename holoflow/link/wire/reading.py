@@ -16,6 +16,7 @@ from holoflow.link.wire.arrays import DTYPES, OCTET, size, view
 from holoflow.link.wire.limits import BUFFERS, INLINE, NESTING, TOTAL, VALUES, WireError
 from holoflow.link.wire.types import Known, Types
 from holoflow.link.wire.writing import ARRAY, BYTES, INTEGER, LIST, NUMBER, OBJECT, TUPLE
+from holoflow.payload import Geometry
 
 Make: TypeAlias = Callable[[Iterator[Any]], Any]
 """Takes the buffers of a message, those that it needs, and returns a value."""
@@ -113,7 +114,12 @@ class Reader:
     def _object(self, value: list[Any], depth: int) -> Make:
         name, written = _parts(value, 2)
         known: Known = self._types.named(name)
+        named = self.buffers
         make = self._mapping(written, depth)
+        if known.cls is Geometry and self.buffers == named:
+            # The same for all messages that are written alike.
+            geometry = known.make(make(iter(())))
+            return lambda _: geometry
         return lambda buffers: known.make(make(buffers))
 
     def _buffer(self, codec: Any, length: int, dtype: np.dtype[Any], shape: list[int]) -> Make:

@@ -20,25 +20,25 @@ class Known:
     __slots__ = ("cls", "fields", "keys", "name")
 
     def __init__(self, cls: type, name: str) -> None:
-        """Take `cls`, a dataclass or a kind of dict, as `name`."""
+        """Take `cls`, a dataclass or `Arrays`, as `name`."""
         self.cls = cls
         self.name = name
-        self.fields: tuple[str, ...] | None = None
-        """Names of what is given to make one; None where it is made of a dict."""
+        self.fields: tuple[str, ...] = ("arrays", "geometry")
+        """Names of what is given to make one."""
         if dataclasses.is_dataclass(cls):
             self.fields = tuple(field.name for field in dataclasses.fields(cls) if field.init)
-        self.keys = frozenset(self.fields or ())
+        self.keys = frozenset(self.fields)
 
     def make(self, values: dict[str, Any]) -> Any:
         """Make one; raises WireError where the class does not take `values`."""
         try:
-            if self.fields is None:
-                return self.cls(values)
             if values.keys() != self.keys:
                 raise WireError(
                     f"{self.name} has the fields {', '.join(self.fields)}; "
                     f"got {', '.join(values)[:200] or 'none'}"
                 )
+            if self.cls is payload.Arrays:
+                return payload.Arrays(dict(**values["arrays"]), geometry=values["geometry"])
             return self.cls(**values)
         except WireError:
             raise

@@ -23,7 +23,7 @@ from holoflow.link.wire.limits import (
     WireError,
 )
 from holoflow.link.wire.types import Known, Types
-from holoflow.payload import Image
+from holoflow.payload import Arrays, Image
 
 LIST: Final = "list"
 TUPLE: Final = "tuple"
@@ -161,14 +161,16 @@ class Writer:
         return written
 
     def _object(self, known: Known, value: Any, depth: int) -> list[Any]:
-        if known.fields is None:
-            return [OBJECT, known.name, self._mapping(value, depth)]
         if depth >= NESTING:
             _check((), depth)
-        written = {}
+        written: dict[str, Any] = {}
         for name in known.fields:
             try:
-                if self._compress == "jpeg" and known.cls is Image and name == "data":
+                if name == "arrays" and known.cls is Arrays:
+                    written[name] = self._mapping(value, depth + 1)
+                elif name == "geometry" and known.cls is Image and value.geometry.is_plain:
+                    written[name] = None  # as the receiver's will be by itself
+                elif self._compress == "jpeg" and known.cls is Image and name == "data":
                     written[name] = self._pixels(value)
                 else:
                     written[name] = self.write(getattr(value, name), depth + 1)

@@ -15,7 +15,7 @@ from holoflow.link.zeromq.counts import HALF
 from holoflow.link.zeromq.frames import HELLO, LARGEST, REFUSED, WELCOME, Malformed
 from holoflow.link.zeromq.settings import AppIdentity
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Of all that travels between the ends; it grows with the wire format of the messages, too."""
 
 _msgpack: Any = optional("msgpack", "zeromq")

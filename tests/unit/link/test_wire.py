@@ -101,7 +101,8 @@ def test_a_head_begins_with_magic_and_version_and_the_rest_is_msgpack() -> None:
     stops = [["work", "camera", "", False], ["work", "detect", "image", False]]
     assert msgpack.unpackb(origin) == ["camera", {}, [stops]]
     assert msgpack.unpackb(payload) == [
-        "object", "Image", {"data": ["array", "|u1", [1080, 1920, 3], "raw"], "colour": "bgr"}
+        "object", "Image",
+        {"data": ["array", "|u1", [1080, 1920, 3], "raw"], "colour": "bgr", "geometry": None},
     ]  # fmt: skip
     assert PREFIX.size == len(prefix) - 32 == 44
     assert [buffer.nbytes for buffer in buffers] == [1080 * 1920 * 3]

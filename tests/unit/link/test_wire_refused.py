@@ -109,7 +109,15 @@ def test_metadata_that_cannot_travel_are_named() -> None:
 
 
 def image(data: Any, colour: Any = "gray") -> Any:
-    return ["object", "Image", {"data": data, "colour": colour}]
+    return ["object", "Image", {"data": data, "colour": colour, "geometry": None}]
+
+
+def geometry(**other: Any) -> Any:
+    fields = {
+        "width": 2, "height": 2, "source": ["tuple", 2, 2], "scale": ["tuple", 1.0, 1.0],
+        "offset": ["tuple", 0.0, 0.0], "source_spacing_mm": None, "source_region": None,
+    }  # fmt: skip
+    return ["object", "Geometry", {**fields, **other}]
 
 
 KB = bytes(1000)
@@ -123,7 +131,7 @@ KB = bytes(1000)
         (bytes(HEAD + 1), [], "a head has 4194305 bytes"),
         (bytes(100), [], "this is no message of holoflow"),
         (head(1, magic=b"HTTP"), [], "this is no message of holoflow"),
-        (head(1, version=1), [], "has version 1 of the wire format, this is version 2; run"),
+        (head(1, version=1), [], "has version 1 of the wire format, this is version 3; run"),
         (head(1, size=1000), [], "a head breaks off"),
         (head(1, times=range(5))[:60], [], "a head breaks off"),
         (head(1) + b"x", [], "no msgpack: .*extra data"),
@@ -190,6 +198,11 @@ KB = bytes(1000)
         (head(image(["array", "<f4", [0, 0], b""], ["list"])), [], "Image does not take"),
         (head(["object", "Quaternion", {"wxyz": 5}]), [], "Quaternion does not take its fields"),
         (head({"a": image(5)}), [], "Image does not take"),
+        (head(geometry(scale=["tuple", 0.0, 1.0])), [], "Geometry does not take its .*scale"),
+        (head(geometry(offset=["array", "|u1", [600], "raw"])), [KB[:600]], "not take its fields"),
+        (head(["object", "Arrays", {"arrays": 5, "geometry": None}]), [], "Arrays does not take"),
+        (head(["object", "Arrays", {"arrays": {}, "geometry": 5}]), [], "Arrays does not take"),
+        (head(["object", "Arrays", {"a": 5}]), [], "Arrays has the fields arrays, geometry"),
     ],
 )  # fmt: skip
 def test_what_is_no_message_is_refused(data: bytes, buffers: list[bytes], words: str) -> None:

@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as arrays
 from holoflow import (
     Arrays,
     Boxes,
+    Geometry,
     Image,
     Keypoints,
     Mask,
@@ -122,6 +123,10 @@ def test_the_classes_of_a_mask_are_named():
 def test_what_is_described():
     assert to_plain(Image(np.zeros((2, 3, 4), np.uint8), "bgra")) == {
         "shape": [2, 3, 4], "dtype": "uint8", "colour": "bgra",
+    }  # fmt: skip
+    scaled = Image(np.zeros((2, 3), bool), "gray", Geometry.of(3, 2, (0.5, 0.25)))
+    assert to_plain(scaled) == {
+        "shape": [2, 3], "dtype": "bool", "colour": "gray", "spacing_mm": [0.5, 0.25],
     }  # fmt: skip
     assert to_plain(Volume(np.zeros((2, 3, 4)), (1.5, 1, 1))) == {
         "shape": [2, 3, 4], "dtype": "float64", "spacing": [1.5, 1, 1],

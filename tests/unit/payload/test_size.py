@@ -30,7 +30,7 @@ RING.append(RING)
         ("four", 4),
         (b"12345", 5),
         (np.zeros((4, 5), np.float32), 80),
-        (Image(np.zeros((10, 20, 3), np.uint8)), 600 + 3),
+        (Image(np.zeros((10, 20, 3), np.uint8)), 600 + 3 + 8),
         ({"a": np.zeros(3), "bc": [1.0, 2.0]}, 1 + 24 + 2 + 16),
         (Pair(np.zeros(4), None), 32 + 8),
         (object(), 8),

@@ -86,13 +86,14 @@ def test_a_real_ultrasound_cine(running, caplog):
     moved = np.abs(frames[9].payload.data.astype(int) - image.data).mean()
     assert moved > 0.5
     # Its calibration is for 640 x 480 pixels.
-    assert "spacing_mm" not in frames[0].metadata
+    assert frames[0].payload.spacing_mm is None
     assert "larger than its 320 x 240 pixels" in caplog.text
 
 
 def test_a_spacing_that_the_app_knows_is_taken(running, caplog):
     (frame,) = read(CINE, running, 1, spacing=(1.02, 1.03))
-    assert frame.metadata == {"frame": 0, "modality": "US", "spacing_mm": [1.02, 1.03]}
+    assert frame.metadata == {"frame": 0, "modality": "US"}
+    assert frame.payload.spacing_mm == (1.02, 1.03)
     assert caplog.text == ""
 
 
@@ -216,7 +217,7 @@ def test_functional_groups_of_a_frame_are_heard(save, running):
     frames = read(path, running, values="modality")
     np.testing.assert_array_equal(frames[0].payload.data, GRAY[0] * 2.0)
     np.testing.assert_array_equal(frames[1].payload.data, GRAY[1] * 10.0)
-    assert frames[0].metadata["spacing_mm"] == [0.3, 0.2]
+    assert frames[0].payload.spacing_mm == (0.3, 0.2)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -248,14 +249,15 @@ def test_palettes(running):
 
 def test_pixel_spacing(save, running):
     path = save(GRAY, FrameTime="40", PixelSpacing=["0.5", "0.25"])
-    assert read(path, running)[0].metadata["spacing_mm"] == [0.5, 0.25]
+    assert read(path, running)[0].payload.spacing_mm == (0.5, 0.25)
 
 
 def test_the_largest_ultrasound_region_is_taken(save, running, caplog):
     regions = [region((0, 0, 1, 1)), region((1, 0, 4, 2), (-0.05, 0.04)), region((0, 0, 1, 2))]
     frame = read(save(GRAY, FrameTime="40", SequenceOfUltrasoundRegions=regions), running)[0]
-    assert frame.metadata["spacing_mm"] == pytest.approx([0.5, 0.4])
-    assert frame.metadata["spacing_region"] == [1, 0, 5, 3]
+    geometry = frame.payload.geometry
+    assert geometry.spacing_at(1, 0, 5, 3) == pytest.approx((0.5, 0.4))
+    assert geometry.spacing_at(0, 0, 5, 3) is None
     assert caplog.text == ""
 
 
@@ -263,7 +265,7 @@ def test_the_largest_ultrasound_region_is_taken(save, running, caplog):
 def test_regions_of_other_things_say_nothing(save, running, wrong):
     regions = [region((0, 0, 4, 3), **wrong)]
     frame = read(save(GRAY, FrameTime="40", SequenceOfUltrasoundRegions=regions), running)[0]
-    assert "spacing_mm" not in frame.metadata
+    assert frame.payload.spacing_mm is None
 
 
 def test_a_file_cut_short_is_an_error(save, running, tmp_path):

@@ -4,11 +4,9 @@ import array_api_strict
 import numpy as np
 import pytest
 
-from holoflow import Arrays, Header, Image
+from holoflow import Arrays, Image
 from holoflow.operators.postprocess.argmax import ArgmaxOp
 from holoflow.operators.preprocess.letterbox import LetterboxOp
-
-HEADER = Header(0, 0, "test")
 
 
 def one_hot(labels, classes):
@@ -19,7 +17,7 @@ def one_hot(labels, classes):
 
 def test_the_best_class_of_each_pixel():
     labels = np.arange(12).reshape(3, 4) % 5
-    mask = ArgmaxOp(names=list("abcde")).process(HEADER, one_hot(labels, 5))
+    mask = ArgmaxOp(names=list("abcde")).process(one_hot(labels, 5))
     np.testing.assert_array_equal(mask.data, labels)
     assert mask.data.dtype == np.uint8
     assert mask.names == tuple("abcde")
@@ -27,10 +25,10 @@ def test_the_best_class_of_each_pixel():
 
 def test_many_classes_and_any_array_library():
     labels = np.array([[299, 0]])
-    mask = ArgmaxOp().process(HEADER, one_hot(labels, 300))
+    mask = ArgmaxOp().process(one_hot(labels, 300))
     assert mask.data.tolist() == [[299, 0]]
     strict = Arrays(out=array_api_strict.asarray(one_hot(labels, 300)["out"]))
-    assert np.asarray(ArgmaxOp().process(HEADER, strict).data).tolist() == [[299, 0]]
+    assert np.asarray(ArgmaxOp().process(strict).data).tolist() == [[299, 0]]
 
 
 @pytest.mark.parametrize("align", ["centre", "top_left"])
@@ -45,17 +43,19 @@ def test_the_mask_is_that_of_the_image_before_the_letterbox(align, height, width
         align=align,
         interpolation="nearest",
     ).process(image)
-    header = Header(0, 0, "test", fitted.metadata)
-    mask = ArgmaxOp().process(header, one_hot((fitted.payload.data > 127).astype(int), 2))
+    scores = one_hot((fitted.data > 127).astype(int), 2)
+    scores.geometry = fitted.geometry
+    mask = ArgmaxOp().process(scores)
+    assert mask.geometry == image.geometry
     np.testing.assert_array_equal(mask.data, labels)
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 4), (2, 3, 4, 4), (1, 1, 4, 4)])
 def test_other_shapes_are_named(shape):
     with pytest.raises(ValueError, match=r"\(1, classes, height, width\) with two classes"):
-        ArgmaxOp().process(HEADER, Arrays(out=np.zeros(shape)))
+        ArgmaxOp().process(Arrays(out=np.zeros(shape)))
 
 
 def test_names_must_be_as_many():
     with pytest.raises(ValueError, match="`names` has 1 classes, the scores 2"):
-        ArgmaxOp(names=["a"]).process(HEADER, Arrays(out=np.zeros((1, 2, 3, 3))))
+        ArgmaxOp(names=["a"]).process(Arrays(out=np.zeros((1, 2, 3, 3))))

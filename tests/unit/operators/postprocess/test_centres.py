@@ -4,10 +4,9 @@ import array_api_strict
 import numpy as np
 import pytest
 
-from holoflow import Arrays, Header
+from holoflow import Arrays, Geometry
 from holoflow.operators.postprocess.centres import CentresOp
 
-HEADER = Header(0, 0, "test")
 BOXES = np.array([[13.5, 22, 61.5, 86], [100, 8, 140, 40]], np.float32)
 POINTS = np.array([[[25, 40], [50, 41], [37, 70]], [[110, 15], [130, 16], [118, 33]]], np.float32)
 
@@ -34,7 +33,7 @@ def maps(classes=1, stride=4, height=32, width=40):
 
 def test_each_object_is_found_once_where_it_is():
     op = CentresOp(points=["left", "right", "mouth"], names=["face"])
-    found = op.process(HEADER, maps())
+    found = op.process(maps())
     np.testing.assert_allclose(found["boxes"].xyxy, BOXES, atol=1e-3)
     np.testing.assert_allclose(found["boxes"].scores, [0.9, 0.8], rtol=1e-6)
     np.testing.assert_allclose(found["keypoints"].points, POINTS, atol=1e-3)
@@ -44,24 +43,26 @@ def test_each_object_is_found_once_where_it_is():
 
 def test_classes_stride_and_threshold():
     op = CentresOp(stride=2, threshold=0.85)
-    found = op.process(HEADER, maps(classes=2, stride=2, height=64, width=80))
+    found = op.process(maps(classes=2, stride=2, height=64, width=80))
     np.testing.assert_allclose(found["boxes"].xyxy, BOXES[:1], atol=1e-3)
-    both = CentresOp(names=["a", "b"]).process(HEADER, maps(classes=2))
+    both = CentresOp(names=["a", "b"]).process(maps(classes=2))
     assert both["boxes"].labels.tolist() == [0, 1]
 
 
 def test_landmarks_may_be_missing_and_so_may_objects():
     given = maps()
     del given["landmarks"]
-    assert CentresOp().process(HEADER, given)["keypoints"].points.shape == (2, 0, 2)
-    nothing = CentresOp(threshold=1.0).process(HEADER, maps())
+    assert CentresOp().process(given)["keypoints"].points.shape == (2, 0, 2)
+    nothing = CentresOp(threshold=1.0).process(maps())
     assert nothing["boxes"].xyxy.shape == (0, 4)
     assert nothing["keypoints"].points.shape == (0, 3, 2)
 
 
 def test_all_comes_back_from_the_letterbox():
-    box = {"scale": 0.5, "left": 10, "top": 20, "width": 250, "height": 200}
-    found = CentresOp().process(Header(0, 0, "test", {"letterbox": box}), maps())
+    fitted = Geometry.of(250, 200).resampled(125, 100).cropped(-10, -20, 160, 128)
+    given = maps()
+    given.geometry = fitted
+    found = CentresOp().process(given)
     corner = [10, 20]
     expected = np.clip((BOXES.reshape(-1, 2, 2) - corner) / 0.5, 0, [250, 200]).reshape(-1, 4)
     np.testing.assert_allclose(found["boxes"].xyxy, expected, atol=1e-2)
@@ -71,7 +72,7 @@ def test_all_comes_back_from_the_letterbox():
 
 def test_the_large_part_runs_on_any_array_library():
     strict = Arrays({name: array_api_strict.asarray(array) for name, array in maps().items()})
-    found = CentresOp().process(HEADER, strict)
+    found = CentresOp().process(strict)
     np.testing.assert_allclose(found["boxes"].xyxy, BOXES, atol=1e-3)
 
 
@@ -79,7 +80,7 @@ def test_maps_that_lack_or_do_not_fit_are_named():
     given = maps()
     lacking = Arrays({name: given[name] for name in ("heatmap", "offset")})
     with pytest.raises(ValueError, match="no map 'scale'; there are 'heatmap', 'offset'"):
-        CentresOp().process(HEADER, lacking)
+        CentresOp().process(lacking)
     for name, wrong, form in (
         ("heatmap", given["heatmap"][0], "(1, classes, h, w)"),
         ("scale", given["scale"][:, :1], "(1, 2, h, w)"),
@@ -87,8 +88,8 @@ def test_maps_that_lack_or_do_not_fit_are_named():
         ("landmarks", given["landmarks"][:, :5], "(1, 2 K, h, w)"),
     ):
         with pytest.raises(ValueError, match="must have shape") as error:
-            CentresOp().process(HEADER, Arrays({**given, name: wrong}))
+            CentresOp().process(Arrays({**given, name: wrong}))
         assert f"the map {name!r}" in str(error.value)
         assert form in str(error.value)
     with pytest.raises(ValueError, match=r"'landmarks' must have shape \(1, 4, h, w\)"):
-        CentresOp(points=["a", "b"]).process(HEADER, given)
+        CentresOp(points=["a", "b"]).process(given)

@@ -4,11 +4,10 @@ import array_api_strict
 import numpy as np
 import pytest
 
-from holoflow import Arrays, Header, Image
+from holoflow import Arrays, Image
 from holoflow.operators.postprocess.yolo import YoloOp
 from holoflow.operators.preprocess.letterbox import LetterboxOp
 
-HEADER = Header(0, 0, "test")
 TRUE = [(100, 80, 40, 20, 0), (300, 200, 50, 60, 2), (302, 200, 50, 60, 1)]
 """Centre x and y, width, height, class."""
 
@@ -34,7 +33,7 @@ def output(head, classes=3):
 @pytest.mark.parametrize(("head", "factor"), [("v5", 0.8), ("v8", 1.0)])
 def test_each_object_is_found_once_with_its_class(head, factor):
     op = YoloOp(head=head, threshold=0.2, names=["a", "b", "c"])
-    found = op.process(HEADER, Arrays(out=output(head)))
+    found = op.process(Arrays(out=output(head)))
     assert found.xyxy.tolist() == [[80, 70, 120, 90], [275, 170, 325, 230], [277, 170, 327, 230]]
     assert found.labels.tolist() == [0, 2, 1]
     np.testing.assert_allclose(found.scores, np.array([0.9, 0.8, 0.7]) * factor, rtol=1e-6)
@@ -44,29 +43,28 @@ def test_each_object_is_found_once_with_its_class(head, factor):
 
 def test_classes_may_compete_and_the_threshold_counts():
     outputs = Arrays(out=output("v8"))
-    assert YoloOp(head="v8", by_class=False).process(HEADER, outputs).labels.tolist() == [0, 2]
-    assert YoloOp(head="v8", threshold=0.85).process(HEADER, outputs).labels.tolist() == [0]
-    nothing = YoloOp(head="v8", threshold=0.95).process(HEADER, outputs)
+    assert YoloOp(head="v8", by_class=False).process(outputs).labels.tolist() == [0, 2]
+    assert YoloOp(head="v8", threshold=0.85).process(outputs).labels.tolist() == [0]
+    nothing = YoloOp(head="v8", threshold=0.95).process(outputs)
     assert nothing.xyxy.shape == (0, 4)
 
 
 def test_boxes_come_back_from_the_letterbox():
-    stamped = LetterboxOp(width=640, height=640).process(
-        Image(np.zeros((100, 200, 3), np.uint8), "rgb")
-    )
-    header = Header(0, 0, "test", stamped.metadata)  # 3.2 times as large, 160 rows lower
+    image = Image(np.zeros((100, 200, 3), np.uint8), "rgb")
+    fitted = LetterboxOp(width=640, height=640).process(image)  # 3.2 times as large, 160 rows lower
     data = np.zeros((1, 5, 2), np.float32)
     data[0, :, 0] = (320, 320, 64, 32, 0.9)  # x, y, width, height
     data[0, :, 1] = (0, 160, 64, 64, 0.8)  # reaches over the corner
-    found = YoloOp(head="v8").process(header, Arrays(out=data))
+    found = YoloOp(head="v8").process(Arrays(out=data, geometry=fitted.geometry))
     np.testing.assert_allclose(found.xyxy, [[90, 45, 110, 55], [0, 0, 10, 10]], atol=1e-4)
+    assert found.geometry == image.geometry
 
 
 def test_the_large_part_runs_on_any_array_library():
     strict = Arrays(out=array_api_strict.asarray(output("v5")))
-    found = YoloOp(head="v5").process(HEADER, strict)
+    found = YoloOp(head="v5").process(strict)
     np.testing.assert_array_equal(
-        found.xyxy, YoloOp(head="v5").process(HEADER, Arrays(out=output("v5"))).xyxy
+        found.xyxy, YoloOp(head="v5").process(Arrays(out=output("v5"))).xyxy
     )
 
 
@@ -82,13 +80,13 @@ def test_the_large_part_runs_on_any_array_library():
 def test_other_shapes_are_named(head, shape, message):
     op = YoloOp(head=head, names=["a", "b"])
     with pytest.raises(ValueError, match=message):
-        op.process(HEADER, Arrays(out=np.zeros(shape, np.float32)))
+        op.process(Arrays(out=np.zeros(shape, np.float32)))
 
 
 def test_the_array_is_named_where_there_are_several():
     outputs = Arrays(out=output("v8"), other=np.zeros(3, np.float32))
-    assert len(YoloOp(head="v8", array="out").process(HEADER, outputs)) == 3
+    assert len(YoloOp(head="v8", array="out").process(outputs)) == 3
     with pytest.raises(ValueError, match="there are the arrays 'out', 'other'; `array` says"):
-        YoloOp(head="v8").process(HEADER, outputs)
+        YoloOp(head="v8").process(outputs)
     with pytest.raises(ValueError, match="no array 'boxes'; there are 'out', 'other'"):
-        YoloOp(head="v8", array="boxes").process(HEADER, outputs)
+        YoloOp(head="v8", array="boxes").process(outputs)
