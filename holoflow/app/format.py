@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from holoflow.app.graph import (
+    HANG,
     Compression,
     OnError,
     RestartPolicy,
@@ -77,6 +78,9 @@ class Defaults(Piece):
     when_full: WhenFull = Field("block", description="what happens when a queue is full")
     link: LinkName = Field("auto", description="what carries flows between fragments")
     on_error: OnError = Field("stop", description="whether a failed frame stops the run")
+    hang: Annotated[Duration, Field(gt=0)] = Field(
+        HANG, description="how long an operator may work on one frame"
+    )
 
 
 class PackagesPiece(Piece):
@@ -196,10 +200,10 @@ class FragmentPiece(Piece):
     memory: Annotated[Size, Field(gt=0)] | None = Field(
         None, description="that the process may use of its own before it is killed"
     )
-    hang: Annotated[Duration, Field(gt=0)] = Field(
-        30.0,
+    hang: Annotated[Duration, Field(gt=0)] | None = Field(
+        None,
         description="how long an operator may work on one frame, and the process may be silent, "
-        "before it is killed",
+        "before it is killed; default: the app's",
     )
     restart: RestartPolicy = Field("never", description="when the process is started again")
     restarts: Annotated[int, Field(ge=0)] = Field(

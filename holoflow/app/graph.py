@@ -102,6 +102,10 @@ class Node:
     location: Location | None = None
 
 
+HANG = 30.0
+"""Seconds that an operator may work on one frame, where the app does not say."""
+
+
 @dataclass(frozen=True)
 class Scheduler:
     """Which of Holoscan's schedulers runs a fragment's stages."""
@@ -137,7 +141,7 @@ class Fragment:
     """Variables that are set in its process."""
     memory: int | None = None
     """Bytes of its own that the process may use before it is killed."""
-    hang: float = 30.0
+    hang: float = HANG
     """Seconds that an operator may work on one frame, and that the process may be silent, before
     it is taken to hang and killed."""
     restart: RestartPolicy = "never"
@@ -191,6 +195,8 @@ class App:
     """Messages that may wait where a flow does not say (`defaults:`)."""
     when_full: WhenFull = "block"
     """What happens where a flow does not say (`defaults:`)."""
+    hang: float = HANG
+    """Seconds that an operator may work on one frame, where no fragment says (`defaults:`)."""
     description: str = ""
     """What the app does, for its reader."""
     version: str = ""

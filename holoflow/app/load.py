@@ -98,7 +98,7 @@ class _App:
         nodes = {draft.name: self.node(draft, defaults) for draft in drafts}
         check_cycles(drafts, wiring.edges, self.report)
         listed = self.root.get("fragments")
-        placed = read_fragments(listed, drafts, groups, scheduler, self.report)
+        placed = read_fragments(listed, drafts, groups, scheduler, defaults.hang, self.report)
         known = placed if listed is not None and listed.data not in (None, {}) else None
         flows = read_links(wiring.wired, drafts, known, defaults.link, self.report)
         check_claims(drafts, nodes, placed, self.report)
@@ -118,6 +118,7 @@ class _App:
             fuse=self.file is None or self.file.fuse == "auto",
             queue=defaults.queue,
             when_full=defaults.when_full,
+            hang=defaults.hang,
             description=self.file.description if self.file else "",
             version=self.file.version if self.file else "",
             apt=apt,

@@ -34,9 +34,13 @@ def read_fragments(
     drafts: list[Draft],
     groups: list[Group],
     scheduler: Scheduler | None,
+    hang: float,
     report: Report,
 ) -> dict[str, Fragment]:
-    """Return the checked fragments: every operator in exactly one; `scheduler` is the app's."""
+    """Return the checked fragments: every operator in exactly one.
+
+    `scheduler` is the app's, and `hang` what fragments have that say nothing.
+    """
     members: dict[str, list[Draft]] = {draft.name: [draft] for draft in drafts}
     members.update({group.name: group.members for group in groups})
     entries = value.mapping if value else {}
@@ -70,7 +74,7 @@ def read_fragments(
                 placed[draft] = name
                 here.append(draft.name)
         if piece is not None:
-            found[name] = _fragment(name, tuple(here), piece, item, at, report)
+            found[name] = _fragment(name, tuple(here), piece, hang, item, at, report)
             _check_fragment(found[name], piece, item, scheduler, report)
     if entries and not unclear:
         names = " or ".join(list(entries)[:8])
@@ -85,6 +89,7 @@ def _fragment(
     name: str,
     operators: tuple[str, ...],
     piece: FragmentPiece,
+    hang: float,
     item: Value,
     at: Location,
     report: Report,
@@ -100,7 +105,7 @@ def _fragment(
         scheduler=read_scheduler(item.get("scheduler"), f"the scheduler of {short(name)}", report),
         environment=_environment(item.get("environment"), report),
         memory=int(piece.memory) if piece.memory is not None else None,
-        hang=piece.hang,
+        hang=hang if piece.hang is None else piece.hang,
         restart=piece.restart,
         restarts=piece.restarts,
         location=at,

@@ -126,6 +126,11 @@ class Chain:
                 self.account.fold()
         return count
 
+    def give_up(self, host: Host, count: int) -> None:
+        """Count a burst of which `host` does not return from the last of `count` frames."""
+        self._failed_at[host.name] += host is not self._hosts[0]
+        self._count(count)
+
     def _count(self, count: int) -> None:
         """Book the burst: what reached each operator went on, stopped there or failed there."""
         arrived = count

@@ -30,9 +30,11 @@ from holoflow.engine.result import (
     RunResult,
     Stopper,
 )
+from holoflow.engine.stage import Stage
 from holoflow.engine.timers import SimulatedTimers, Timers
 from holoflow.errors import HoloflowError
 from holoflow.flow.books import Sample, Snapshot
+from holoflow.flow.hangs import patience
 from holoflow.link.links import Links
 from holoflow.link.ucx import UcxTransport
 from holoflow.plan.plan import Plan
@@ -134,6 +136,17 @@ class _Run:
         self.observer = Observer(self.program, options, self.engine)
         self.native = any(node.native is not None for node in plan.app.operators.values())
         self._still_since: tuple[int, ...] | None = None
+        self._hangs = {
+            name: process.placement.hang
+            for process in plan.processes
+            for name in process.placement.operators
+        }
+        """Seconds that operators may work on one frame."""
+        self._left_behind: list[Stage] = []
+        """Stages whose operators do not return."""
+        self._ticked = (0, 0.0)
+        """How often the others had been ticked when one of them last was at work, and when."""
+        self._engine_ended = True
         self.began = time.monotonic()
 
     def _context(self, name: str) -> OperatorContext:
@@ -256,8 +269,18 @@ class _Run:
 
     def _stop(self, started: Sequence[str]) -> None:
         """Stop all operators, the last first; one that fails does not keep the rest from it."""
-        for name in reversed(started):
-            self._try(name, "stop", self.program.hosts[name].operator.stop)
+
+        def stop() -> None:
+            for name in reversed(started):
+                self._try(name, "stop", self.program.hosts[name].operator.stop)
+
+        if self._engine_ended:
+            stop()
+            return
+        # Whoever is left behind in a call may hold what it takes to stop.
+        stopping = threading.Thread(target=stop, name="stop", daemon=True)
+        stopping.start()
+        stopping.join(GRACE)
 
     def _try(self, name: str, moment: str, call: Callable[[], None]) -> bool:
         """Whether `call` of operator `name` went well; the run has failed where it did not."""
@@ -291,6 +314,7 @@ class _Run:
         self.began = time.monotonic()
         self.observer.begin()
         worker.start()
+        self._engine_ended = False
         try:
             begun.wait()
             _keep_signal_handlers()
@@ -303,6 +327,7 @@ class _Run:
             gc.unfreeze()
         if over.is_set():
             worker.join()
+            self._engine_ended = True
 
     def _run_engine(self, begun: threading.Event) -> None:
         if self.engine == "inline" or isinstance(self.timers, SimulatedTimers):
@@ -337,8 +362,33 @@ class _Run:
             if now >= due:
                 due = now + every
                 self._look(observe)
+                self._leave_behind(ending=ending)
             else:
                 self.observer.relieve()
+            if self._left_behind and self._worked_off(now):
+                self.control.abort()
+                return
+
+    def _leave_behind(self, *, ending: bool) -> None:
+        """Do without an operator that does not return: the run has failed, the rest drains."""
+        call = self.observer.calls.longest
+        # What runs in a process of its own is killed with it, by the launcher.
+        if call is None or call.stage.finished or self.links is not None:
+            return
+        if call.seconds > patience(self._hangs[call.host.name], call.usual, ending=ending):
+            cause = f"it hangs: it has been at work for {call.seconds:.1f} s"
+            self.control.fail(Failure(call.host.name, call.frame, cause))
+            call.stage.give_up(call.host, call.calls, call.done)
+            self._left_behind.append(call.stage)
+
+    def _worked_off(self, now: float) -> bool:
+        """Whether all that can be is worked off, where an operator does not return."""
+        rest = [stage for stage in self.program.stages if stage not in self._left_behind]
+        ticks = sum(stage.ticks for stage in rest)
+        if ticks != self._ticked[0] or any(stage.since for stage in rest):
+            self._ticked = ticks, now
+        # Where one thread ticks all stages, nobody is left to work anything off.
+        return all(stage.finished for stage in rest) or now - self._ticked[1] > GRACE
 
     def _stands_still(self) -> bool:
         """Whether no stage can ever go on, seen twice in a row; the inline engine sees itself."""

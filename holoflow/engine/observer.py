@@ -7,6 +7,7 @@ import socket
 import time
 
 from holoflow.engine.build import Program
+from holoflow.engine.calls import Calls
 from holoflow.engine.host import Host
 from holoflow.engine.result import EngineName, RunOptions
 from holoflow.engine.source_stage import SourceStage
@@ -42,6 +43,7 @@ class Observer:
         self.program = program
         self.history = History()
         self.probe = MachineProbe()
+        self.calls = Calls(program.stages)
         self.announcements: list[tuple[str, str]] = []
         self.latest: Snapshot | None = None
         """The newest snapshot; may be read from any thread."""
@@ -130,7 +132,8 @@ class Observer:
     def _fragment(self, now: float) -> FragmentBooks:
         """Return the books of the one process that runs all fragments."""
         scheduler = self.program.plan.app.scheduler
-        call, since = self._longest_call()
+        self.calls.look()
+        call = self.calls.longest
         inline = self._engine == "inline"
         return FragmentBooks(
             name=self._name,
@@ -141,17 +144,11 @@ class Observer:
             workers=1 if inline or scheduler.kind == "greedy" else scheduler.workers,
             seconds=now - self._began,
             machine=self.probe.machine(),
-            call=call,
-            call_for=since,
+            call=call.host.name if call is not None else "",
+            call_frame=call.frame if call is not None else "",
+            call_for=call.seconds if call is not None else 0.0,
+            call_usual=call.usual if call is not None else 0.0,
         )
-
-    def _longest_call(self) -> tuple[str, float]:
-        """Return the stage that has been at one frame for longest, and for how many seconds."""
-        at_work = [(since, stage.name) for stage in self.program.stages if (since := stage.since)]
-        if not at_work:
-            return "", 0.0
-        since, name = min(at_work)
-        return name, (time.monotonic_ns() - since) / 1e9
 
     def _operators(self) -> tuple[OperatorBooks, ...]:
         """Return the books of every operator, in the order of the app."""

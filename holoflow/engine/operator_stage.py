@@ -253,6 +253,14 @@ class OperatorStage(Stage):
             call.complete = closed
             self._results.append((call, start, end, result))
 
+    def give_up(self, host: Host, calls: Sequence[Call], done: int) -> None:
+        """Do without the stage; what its first operator has in hand is dropped by `error`."""
+        self._unfinished = None
+        if host is self.hosts[0]:
+            for call in calls:
+                self.inputs.failed(call)
+        super().give_up(host, calls, done)
+
     def _release_inputs(self, cause: str) -> None:
         if self._unfinished is not None:
             _, call = self._unfinished

@@ -10,6 +10,7 @@ from typing import Any
 from holoflow.engine.chain import Chain
 from holoflow.engine.control import Control
 from holoflow.engine.host import Host
+from holoflow.engine.inputs import Call
 from holoflow.engine.stage import SLICE, Output, Progress, Stage, clock
 from holoflow.flow.ledger import Row
 from holoflow.flow.paths import Tracks, close
@@ -161,6 +162,13 @@ class SourceStage(Stage):
         if host is self.host:
             self.sequence -= 1
             self._number[0] = self.sequence
+
+    def give_up(self, host: Host, calls: Sequence[Call], done: int) -> None:
+        """Do without the stage; what it has done of a burst is counted."""
+        if self.chain is not None:
+            self.sequence += done
+            self.chain.give_up(host, done)
+        super().give_up(host, calls, done)
 
     def _finish(self) -> None:
         if self._reader is not None:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from holoflow.engine.control import Control, Worker
 from holoflow.engine.host import Host, describe, restamp
+from holoflow.engine.inputs import Call
 from holoflow.engine.outgoing import Outgoing
 from holoflow.engine.queue import Message, Queue
 from holoflow.engine.result import Failure
@@ -410,6 +411,16 @@ class Stage:
         """End the run because of `error`; what has passed this stage is drained."""
         self.failed = True
         self.control.fail(Failure(host.name, frame, describe(error), error))
+
+    def give_up(self, host: Host, calls: Sequence[Call], done: int) -> None:  # noqa: ARG002
+        """Do without the stage: its operator `host` does not return, and may never do.
+
+        From another thread than that which is in it. `calls` are what it has taken, and `done`
+        how many frames its source has given since they were last counted.
+        """
+        host.account.failed += len(calls) or 1
+        self.failed = True
+        self._finish()
 
     def _finish(self) -> None:
         """Let go of the inputs and end the outputs."""

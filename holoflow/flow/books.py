@@ -289,8 +289,12 @@ class FragmentBooks:
     machine: Machine
     call: str = ""
     """Operator of the longest call that goes on now; empty where none does."""
+    call_frame: str = ""
+    """What it is at work on, `frame 60 of camera`; empty where that is not known."""
     call_for: float = 0.0
     """Seconds that it has been going on."""
+    call_usual: float = 0.0
+    """Seconds of the longest call before it; 0 where there was none, or without tracking."""
     restarts: int = 0
     """How often its process was started again."""
     refused: Mapping[str, int] = field(default_factory=dict)

@@ -229,7 +229,8 @@ class Launcher:
             if process is None or process.killed is not None:
                 continue
             memory = process.memory() if look and charge.fragment.memory is not None else None
-            why = judge(process.sample(self._now, memory), charge.fragment)
+            sample = process.sample(self._now, memory, ending=self._ending())
+            why = judge(sample, charge.fragment)
             if self._stopping is not None and self._now - self._stopping > GRACE:
                 why = why or "it did not stop"
             if process.ended_at is not None and self._now - process.ended_at > GRACE:
@@ -237,6 +238,12 @@ class Launcher:
             if why is not None:
                 _log.error("killed: %s", why, extra={"fragment": charge.name})
                 process.kill(why)
+
+    def _ending(self) -> bool:
+        """Whether the sources are to end: somebody has asked for it, or their time is over."""
+        seconds, begun = self._options.seconds, self._begun
+        over = seconds is not None and begun is not None and time.monotonic() - begun >= seconds
+        return self._draining or over
 
     # -- ending ------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 
 from holoflow.errors import HoloflowError, ShortageError
-from holoflow.flow.books import Snapshot
+from holoflow.flow.books import FragmentBooks, Snapshot
 from holoflow.flow.plain import to_json
 from holoflow.launch.control import (
     Ended,
@@ -167,13 +167,20 @@ class Process:
         """Return how many bytes it has for itself, with what it has started."""
         return own_memory(self.pid)
 
-    def sample(self, now: float, memory: int | None) -> Sample:
-        """Return what there is to judge it by; `memory` is what it uses, if it was looked at."""
+    @property
+    def books(self) -> FragmentBooks | None:
+        """What it says of itself as long as its run goes on; None before it does."""
+        if self.snapshot is None or self.ended is not None:
+            return None
+        return next(iter(self.snapshot.fragments), None)
+
+    def sample(self, now: float, memory: int | None, *, ending: bool) -> Sample:
+        """Return what there is to judge it by.
+
+        `memory` is what it uses, if it was looked at; `ending`: its sources are to end.
+        """
         since = self.started if self.heard is None else self.heard
-        call, call_for = "", 0.0
-        if self.snapshot is not None and self.ended is None and self.snapshot.fragments:
-            call, call_for = self.snapshot.fragments[0].call, self.snapshot.fragments[0].call_for
-        return Sample(now - since, self.heard is None, call, call_for, memory)
+        return Sample(now - since, self.heard is None, self.books, memory, ending)
 
     def kill(self, why: str) -> None:
         """Kill it and all that it has started; `bury` it when it has ended."""

@@ -39,7 +39,8 @@ def plan(
     flows = tuple(
         _plan_flow(app, flow, together, lossless, _link(app, flow, started)) for flow in app.flows
     )
-    fragments = tuple(app.fragments.values()) or (Fragment(app.name, tuple(app.operators)),)
+    alone = Fragment(app.name, tuple(app.operators), hang=app.hang)
+    fragments = tuple(app.fragments.values()) or (alone,)
     processes = tuple(
         Process(
             fragment=fragment.name,

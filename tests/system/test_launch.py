@@ -67,7 +67,7 @@ WORDS = {
     "leave": "its process was killed by SIGKILL",
     "crash": "its process was killed by SIGSEGV",
     "freeze": "it hangs: nothing was heard of it for",
-    "hang": "it hangs: work_hang has been at one frame for",
+    "hang": "it hangs: work_hang has been at work on frame 4 of count_hang for",
     "hold": "it hangs: nothing was heard of it for",
 }
 

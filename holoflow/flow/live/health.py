@@ -27,7 +27,7 @@ class Health:
     run: str
     """Empty where there is none."""
     live: bool
-    """Whether it is there, and all of its processes show what they do."""
+    """Whether it is there, all of its processes show what they do, and nothing has got stuck."""
     ready: bool
     """Whether, in addition, all sources have begun."""
     why: str
@@ -90,6 +90,8 @@ def _dead(
         if _who(address) not in starting:
             yield _said(address, why)
     for hello in hellos:
+        if hello.trouble:
+            yield hello.trouble
         if hello.age is not None and hello.age > RECENT:
             who = f"{hello.fragment} (process {hello.pid})"
             yield f"{who} has not shown what it does for {hello.age:.0f} s"

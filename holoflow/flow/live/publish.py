@@ -15,6 +15,7 @@ from types import TracebackType
 
 from holoflow.errors import HoloflowError
 from holoflow.flow.books import Sample, Snapshot
+from holoflow.flow.hangs import stuck
 from holoflow.flow.live import sockets
 from holoflow.flow.live.protocol import LIMIT, VERSION, Hello, Phase
 from holoflow.flow.plain import to_json
@@ -46,6 +47,7 @@ class Publisher:
         self._shown: float | None = None
         """When something was last shown."""
         self._phases: Mapping[str, Phase] | None = None
+        self._trouble = ""
         self._line: tuple[int, bytes] = (0, b"")
         self._watchers: list[_Watcher] = []
         self._ending = False
@@ -101,9 +103,12 @@ class Publisher:
         if self._watchers:
             self._ring()
 
-    def tell(self, phases: Mapping[str, Phase]) -> None:
-        """Show, as a launcher, what its fragments do; it sends no snapshots."""
-        self._phases = phases
+    def tell(self, phases: Mapping[str, Phase], trouble: str = "") -> None:
+        """Show, as a launcher, what its fragments do, and what is wrong with all of them.
+
+        It sends no snapshots.
+        """
+        self._phases, self._trouble = phases, trouble
         self._shown = time.monotonic()
 
     def _ring(self) -> None:
@@ -150,9 +155,14 @@ class Publisher:
     def _greeting(self) -> bytes:
         history = () if self._newest is None else tuple(self._newest[2])
         age = None if self._shown is None else time.monotonic() - self._shown
-        hello = replace(self._hello, age=age, phases=self._phases)
+        hello = replace(self._hello, age=age, phases=self._phases, trouble=self._wrong())
         line = to_json(replace(hello, history=history)) + b"\n"
         return line if len(line) <= LIMIT else to_json(hello) + b"\n"
+
+    def _wrong(self) -> str:
+        """Return why the process does not do well."""
+        fragments = () if self._newest is None else self._newest[1].fragments
+        return self._trouble or next(filter(None, map(stuck, fragments)), "")
 
     def _offer(self) -> bool:
         """Send each watcher what it can take; whether one is still behind."""

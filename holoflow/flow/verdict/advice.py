@@ -80,6 +80,14 @@ def interpreter_lock(names: list[str]) -> tuple[str, ...]:
     )
 
 
+def stuck_call() -> tuple[str, ...]:
+    """For a call that does not return."""
+    return (
+        "looking what it waits for: a device, a lock, the network; a timeout there makes it an "
+        "error that can be skipped",
+    )
+
+
 def crowded_machine(*, own: bool) -> tuple[str, ...]:
     """Advise on threads that wait for cores."""
     if own:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from holoflow.flow.books import BudgetBooks, PathBooks, Snapshot
-from holoflow.flow.verdict import parts, rate
+from holoflow.flow.hangs import stuck
+from holoflow.flow.verdict import advice, parts, rate
 from holoflow.flow.verdict.demand import demands
 from holoflow.flow.verdict.facts import Facts
 from holoflow.flow.verdict.finding import Explanation, Finding
@@ -28,7 +29,7 @@ def explain(snapshot: Snapshot) -> Explanation:
     Equal snapshots give equal explanations; no snapshot makes it raise.
     """
     facts = Facts(snapshot)
-    limits = rate.limits(facts, demands(facts))
+    limits = [*_stuck(snapshot), *rate.limits(facts, demands(facts))]
     missed = [budget for budget in snapshot.budgets if _missed(budget)]
     path = next(filter(None, (_path_of(facts, budget) for budget in missed)), facts.critical)
     delays = _delays(facts, path, missed=bool(missed))
@@ -43,6 +44,15 @@ def explain(snapshot: Snapshot) -> Explanation:
         _others(first, [*limits, *lost, *(delay.finding for delay in delays)]),
         facts.critical,
     )
+
+
+def _stuck(snapshot: Snapshot) -> list[Finding]:
+    """Return the calls that go on for so long that nothing else matters."""
+    return [
+        Finding("slow operator", books.call, said, advice.stuck_call(), 1.0)
+        for books in snapshot.fragments
+        if (said := stuck(books))
+    ]
 
 
 @dataclass(frozen=True)

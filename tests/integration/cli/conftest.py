@@ -41,7 +41,8 @@ class WorkOp(Operator):
             raise ValueError("no [red]good µ")
         if number == self.hang_at:
             self.context.announce("hanging", "now")
-            threading.Event().wait()
+            while True:
+                threading.Event().wait(0.01)
         if self.log_every and number % self.log_every == 0:
             self.context.log.warning("[bold]number %d →\\x1b[2J", number)
         return number

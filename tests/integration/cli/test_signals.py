@@ -32,6 +32,19 @@ def test_the_first_signal_drains_and_reports(start, folder, engine, number):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_the_second_signal_ends_what_hangs_and_reports(start, folder, engine):
+    process = start("run", ".", "--set", "hang_at=3", "--engine", engine, "--output", "out")
+    read_until(process.stdout, "hanging")
+    for said in ("draining", "stopping now"):
+        process.send_signal(signal.SIGINT)
+        read_until(process.stderr, said)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "")
+    report = json.loads((folder / "out" / "report.json").read_text())
+    assert report["outcome"] == "interrupted"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_the_third_signal_ends_what_hangs(start, engine):
     process = start("run", ".", "--set", "hang_at=3", "--engine", engine)
     read_until(process.stdout, "hanging")

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from support.graphs import fragment
 
+from holoflow.flow.books import FragmentBooks, Machine
 from holoflow.launch.watchdog import Sample, ended_how, judge
 
 PLACED = fragment("a", hang=10.0, memory=500_000_000)
 
 
+def call(seconds: float) -> FragmentBooks:
+    """Return the books of a process in which a call goes on for so long."""
+    idle = FragmentBooks("a", 1, "box", "inline", "inline", 1, 60.0, Machine(2, 1.0, 1))
+    return replace(idle, call="detect", call_frame="frame 7 of camera", call_for=seconds)
+
+
 @pytest.mark.parametrize(
     ("sample", "words"),
     [
-        (Sample(silent=9.9, call="detect", call_for=9.9, memory=500_000_000), None),
+        (Sample(silent=9.9, books=call(9.9), memory=500_000_000), None),
         (Sample(silent=10.1), "it hangs: nothing was heard of it for 10.1 s"),
         (Sample(silent=29.0, new=True), None),
         (Sample(silent=31.0, new=True), "it hangs: nothing was heard of it for 31.0 s"),
-        (Sample(0.1, call="a+b", call_for=12.0), "it hangs: a+b has been at one frame for 12.0 s"),
+        (
+            Sample(0.1, books=call(12.0)),
+            "it hangs: detect has been at work on frame 7 of camera for 12.0 s",
+        ),
         (Sample(0.1, memory=1_234_000_000), "it uses 1,234 MB of memory, where it may use 500 MB"),
     ],
 )

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,13 @@ def test_one_that_no_longer_shows_what_it_does_is_not_live():
     assert not found.ready
     assert found.why == "main (process 4711) has not shown what it does for 15 s"
     assert judge("faces", [hello(age=RECENT)], {}).live
+
+
+def test_one_in_which_a_call_is_stuck_is_not_live():
+    stuck = replace(hello(), trouble="detect has been at work on frame 60 of camera for 12 s")
+    found = judge("faces", [stuck], {})
+    assert (found.live, found.ready) == (False, False)
+    assert found.why == "detect has been at work on frame 60 of camera for 12 s"
 
 
 def test_a_launcher_says_which_fragments_are_waited_for():
@@ -101,6 +109,12 @@ def test_a_run_is_asked(place):
         publisher.put(faces(1.0))
         assert ask("faces").ready
         assert ask(None).ready
+        shown = faces(2.0)
+        (books,) = shown.fragments
+        stuck = replace(books, call="detect", call_frame="frame 60 of camera", call_for=12.0)
+        publisher.put(replace(shown, fragments=(stuck,)))
+        assert ask("faces").why == "detect has been at work on frame 60 of camera for 12 s"
+        publisher.put(shown)
         assert ask("hello").why == "no run of hello is there"
     assert not ask("faces").live
 

@@ -1,0 +1,49 @@
+"""The end of a process, also where some of its threads do not end."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import threading
+import time
+from typing import NoReturn
+
+PATIENCE = 5.0
+"""Seconds that threads get to end by themselves."""
+
+_log = logging.getLogger(__name__)
+
+
+def leave(status: int) -> NoReturn:
+    """End the process with `status`.
+
+    Python waits for threads for ever; and where an operator is left behind in a call, it takes
+    the interpreter away from under it, and the process dies of a signal. So where threads are
+    left the process ends without Python's own way of ending.
+    """
+    deadline = time.monotonic() + PATIENCE
+    for thread in _others():
+        if not thread.daemon:
+            thread.join(max(deadline - time.monotonic(), 0.0))
+    left = _others()
+    if not left:
+        sys.exit(status)
+    held = [thread.name for thread in left if not thread.daemon]
+    if held:
+        sys.stderr.write(f"not waited for any longer: thread {', '.join(held)}\n")
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(status)
+
+
+def _others() -> list[threading.Thread]:
+    """Return the threads of Python's that are there beside this one."""
+    return [
+        thread
+        for thread in threading.enumerate()
+        if thread is not threading.current_thread()
+        and not isinstance(thread, threading._DummyThread)  # those of Holoscan that have ended, too
+    ]

@@ -1,0 +1,188 @@
+"""Operators that do not return: the run ends, and says which one on which frame."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from support.graphs import (
+    EVENT2,
+    GREEDY,
+    INLINE,
+    MULTITHREAD2,
+    Count,
+    Endless,
+    Engine,
+    Pass,
+    Sink,
+    Source,
+    app,
+    chain,
+    check_books,
+    flow,
+    node,
+    recorded,
+)
+
+from holoflow import Batching, Operator
+from holoflow.app.graph import App
+from holoflow.engine import RunOptions, RunResult, Stopper, calls, execute
+from holoflow.flow import hangs
+from holoflow.flow.hangs import stuck
+from holoflow.flow.verdict import explain
+from holoflow.plan import plan
+
+on_engines = pytest.mark.parametrize("engine", [INLINE, GREEDY, EVENT2, MULTITHREAD2], ids=str)
+release = threading.Event()
+
+
+class Hang(Operator):
+    """Passes on what comes, and does not return from 60."""
+
+    def process(self, x: Any) -> Any:
+        if x == 60:
+            release.wait(60)
+        return x
+
+
+class HangInBatches(Operator):
+    """The same with four at once."""
+
+    def process(self, x: Any) -> Any:
+        return x
+
+    def batching(self) -> Batching:
+        return Batching(4, 0.001)
+
+    def process_batch(self, inputs: Any) -> Any:
+        if any(given["x"] == 60 for given in inputs):
+            release.wait(60)
+        return [given["x"] for given in inputs]
+
+
+class HangHalfway(Operator):
+    """Sends everything twice, and does not come to the second 60."""
+
+    def process(self, x: Any) -> Iterator[Any]:
+        yield x
+        if x == 60:
+            release.wait(60)
+        yield x
+
+
+class HangingSource(Operator):
+    """Gives 60 frames, and then none, for ever."""
+
+    def frames(self) -> Iterator[Any]:
+        yield from range(60)
+        release.wait(60)
+
+
+@pytest.fixture(autouse=True)
+def released(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Look at once, and let all go at the end."""
+    monkeypatch.setattr(calls, "LONG", 0.0)
+    monkeypatch.setattr(importlib.import_module("holoflow.engine.execute"), "GRACE", 0.2)
+    release.clear()
+    recorded.clear()
+    before = set(threading.enumerate())
+    yield
+    release.set()
+    for thread in set(threading.enumerate()) - before:
+        if not isinstance(thread, threading._DummyThread):
+            thread.join(30)
+
+
+def run(graph: App, engine: Engine, *, fuse: bool = True, **options: Any) -> RunResult:
+    graph = replace(graph, scheduler=engine.scheduler, hang=options.pop("hang", 1.0))
+    stopper = options.pop("stopper", None)
+    given = RunOptions(engine=engine.name, **options)
+    result = execute(plan(graph, fuse=fuse), given, stopper=stopper, every=0.0)
+    check_books(result)
+    return result
+
+
+def payloads(sink: str = "sink") -> list[Any]:
+    return [got.payload for got in recorded[sink]]
+
+
+@on_engines
+@pytest.mark.parametrize("fuse", [True, False], ids=["fused", "unfused"])
+def test_the_run_fails_and_names_operator_and_frame(engine: Engine, fuse: bool) -> None:
+    graph = chain(
+        node("source", Endless), node("pass", Pass), node("hang", Hang), node("sink", Sink)
+    )
+    result = run(graph, engine, fuse=fuse)
+    assert result.outcome == "failed"
+    failure = result.failure
+    assert failure is not None
+    assert (failure.operator, failure.frame) == ("hang", "frame 60 of source")
+    assert "it hangs" in failure.cause
+    assert payloads() == list(range(60))
+    (into,) = (books for books in result.last.flows if books.consumer == "hang")
+    assert (into.delivered, into.dropped["error"]) == (60, 1)
+
+
+@pytest.mark.parametrize("cls", [HangInBatches, HangHalfway], ids=["batch", "generator"])
+def test_other_ways_to_work(cls: type) -> None:
+    graph = chain(node("source", Source, {"n": 80}), node("hang", cls), node("sink", Sink))
+    failure = run(graph, EVENT2).failure
+    assert failure is not None
+    assert failure.operator == "hang"
+    assert failure.frame in [f"frame {number} of source" for number in range(57, 61)]
+
+
+@pytest.mark.parametrize("engine", [INLINE, EVENT2], ids=str)
+@pytest.mark.parametrize("last", [Count, Sink], ids=["burst", "single"])
+def test_a_source_that_gives_nothing_more(engine: Engine, last: type) -> None:
+    failure = run(chain(node("source", HangingSource), node("end", last)), engine).failure
+    assert failure is not None
+    assert (failure.operator, failure.frame) == ("source", "frame 60 of source")
+
+
+def test_what_is_not_stuck_is_worked_off() -> None:
+    graph = app(
+        [node("source", Source, {"n": 60}), node("hang", HangingSource), node("slow", Pass),
+         node("sink", Sink), node("other", Sink)],
+        [flow("source", "slow", queue=100), flow("slow", "sink", queue=100),
+         flow("hang", "other")],
+    )  # fmt: skip
+    failure = run(graph, EVENT2, fuse=False).failure
+    assert failure is not None
+    assert failure.operator == "hang"
+    assert payloads() == payloads("other") == list(range(60))
+
+
+def test_a_run_that_is_to_end_waits_no_longer_than_calls_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hangs, "LONG", 0.5)
+    graph = chain(node("source", Endless), node("hang", Hang), node("sink", Sink))
+    result = run(graph, EVENT2, fuse=False, hang=3600.0, seconds=0.01)
+    assert result.failure is not None
+    assert result.failure.operator == "hang"
+
+
+def test_it_is_seen_from_outside_and_told_by_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hangs, "LONG", 0.5)
+    stopper, seen = Stopper(), []
+
+    def observe(snapshot: Any, _history: Any) -> None:
+        if stuck(snapshot.fragments[0]):
+            seen.append(stuck(snapshot.fragments[0]))
+            stopper.ask()
+            stopper.ask()
+
+    graph = chain(node("source", Endless), node("hang", Hang), node("sink", Sink))
+    result = execute(
+        plan(replace(graph, scheduler=EVENT2.scheduler)), RunOptions(engine=EVENT2.name),
+        stopper=stopper, observe=observe, every=0.0,
+    )  # fmt: skip
+    assert "hang has been at work on frame 60 of source for " in seen[0]
+    found = explain(result.last).bottleneck
+    assert found.where == "hang"
+    assert "hang has been at work on frame 60 of source for " in found.evidence
