@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
@@ -15,6 +15,9 @@ from holoflow.errors import OperatorDefinitionError
 from holoflow.message import Header, Stamped
 
 T = TypeVar("T")
+
+
+_LISTS = (list, Sequence)
 
 
 class _LatestMarker:
@@ -35,6 +38,9 @@ class InputPort:
     required: bool = True
     latest: bool = False
     """Holds the newest value, does not trigger."""
+    element: InputPort | None = None
+    """What each of several flows is, which `images: [a, b]` joins into a list; None where `type`
+    is no list. Flows into it end at `images:0`, `images:1`, …"""
 
 
 @dataclass(frozen=True)
@@ -67,10 +73,32 @@ class Ports:
     open_inputs: Any = None
     """Type of inputs named by the app (`**values: T`); None where there are none."""
 
+    def input(self, name: str) -> InputPort:
+        """Return the input at which a flow ends: `image`, `images:0`, or one the app names."""
+        base, colon, _ = name.partition(":")
+        port = self.inputs.get(base)
+        if port is None:
+            return InputPort(name, self.open_inputs)
+        return port.element or port if colon else port
+
     def type_of(self, name: str) -> Any:
-        """Return the type of the input `name`, or that of those which the app names."""
-        port = self.inputs.get(name)
-        return self.open_inputs if port is None else port.type
+        """Return the type of the payloads at the input `name`, as `input` takes it."""
+        return self.input(name).type
+
+
+def numbered(port: str, index: int) -> str:
+    """Return where the flow with that `index` ends of those that `port` takes as a list."""
+    return f"{port}:{index}"
+
+
+def base(port: str) -> str:
+    """Return the parameter of `process` that the flow to `port` belongs to."""
+    return port.partition(":")[0]
+
+
+def position(port: str) -> int:
+    """Return the place in its list of the flow to `port`; 0 where it is in none."""
+    return int(port.partition(":")[2] or 0)
 
 
 def type_name(hint: Any) -> str:
@@ -79,7 +107,10 @@ def type_name(hint: Any) -> str:
         return "any"
     if get_origin(hint) in (Union, types.UnionType):
         return " | ".join(type_name(arg) for arg in get_args(hint))
-    return getattr(hint, "__name__", None) or str(hint)
+    name = getattr(hint, "__name__", None) or str(hint)
+    if get_origin(hint) in _LISTS:
+        return f"{name}[{', '.join(type_name(arg) for arg in get_args(hint))}]"
+    return name
 
 
 def fits(produced: Any, consumed: Any) -> bool:
@@ -138,7 +169,12 @@ def _input(name: str, hint: Any, default: Any) -> InputPort:
     )
     plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
     required = default is inspect.Parameter.empty
-    return InputPort(name, _without_none(plain), required, latest)
+    plain = _without_none(plain)
+    element = None
+    if get_origin(plain) in _LISTS and not latest:
+        of = get_args(plain)[0]
+        element = InputPort(name, _without_none(of), required=not _takes_none(of) or of is Any)
+    return InputPort(name, plain, required, latest, element)
 
 
 def _element(hint: Any) -> tuple[Any, bool]:

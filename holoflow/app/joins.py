@@ -9,7 +9,7 @@ from holoflow.app.graph import Sync
 from holoflow.app.report import Report, short
 from holoflow.app.shape import Words, check
 from holoflow.errors import Location
-from holoflow.ports import type_name
+from holoflow.ports import base, type_name
 
 Exports = dict[tuple[Draft, str], tuple[Group, str]]
 """Input ports that reusable fragments export: the outermost fragment, and its name there."""
@@ -31,7 +31,8 @@ def check_inputs(draft: Draft, exported: Exports, report: Report) -> None:
     ports = draft.ports
     if ports is None or ports.source:
         return
-    missing = [p for p in ports.inputs.values() if p.required and p.name not in draft.connected]
+    connected = {base(name) for name in draft.connected}
+    missing = [p for p in ports.inputs.values() if p.required and p.name not in connected]
     if draft.unclear and len(missing) <= len(_unknown(draft)) + _hidden(draft):
         return
     for name in _unknown(draft):
@@ -70,11 +71,10 @@ def _hidden(draft: Draft) -> int:
 
 def triggering(draft: Draft) -> dict[str, Location]:
     """Return the connected inputs whose messages trigger the operator, and where they stand."""
-    inputs = draft.ports.inputs if draft.ports else {}
     return {
         name: at
         for name, at in draft.connected.items()
-        if name not in inputs or not inputs[name].latest
+        if draft.ports is None or not draft.ports.input(name).latest
     }
 
 

@@ -106,8 +106,10 @@ def _common() -> dict[str, Any]:
         }
     }
     operator = _piece(OperatorPiece, defs)
+    producer = {"anyOf": [{"type": "string"}, _ref(InputPiece, defs)]}
+    producers = {"type": "array", "items": producer, "minItems": 1}
     inputs = _mapping_of(
-        {"anyOf": [{"type": "string"}, _ref(InputPiece, defs)]}, operator["properties"]["inputs"]
+        {"anyOf": [*producer["anyOf"], producers]}, operator["properties"]["inputs"]
     )
     thing = _ref(ObjectPiece, defs)
     operator["properties"] |= {

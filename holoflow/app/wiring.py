@@ -13,7 +13,7 @@ from holoflow.app.names import find_output
 from holoflow.app.report import Report, short
 from holoflow.app.shape import Words, check
 from holoflow.errors import Location
-from holoflow.ports import fits, type_name
+from holoflow.ports import fits, numbered, type_name
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Wiring:
             return
         for port, item in inputs.mapping.items():
             target = self._target(draft, port, inputs.keys[port])
-            self._flow(draft.scope, port, item, [target])
+            self._flows(draft.scope, port, item, [target])
 
     def connect_group(self, group: Group) -> None:
         """Connect the inputs of a reusable fragment."""
@@ -81,7 +81,7 @@ class Wiring:
                     draft.unclear = True
             elif group.inputs is not None:
                 targets = group.inputs[port]
-            self._flow(group.scope, port, item, targets)
+            self._flows(group.scope, port, item, targets)
 
     def _target(self, draft: Draft, port: str, at: Location) -> Port:
         ports = draft.ports
@@ -100,6 +100,28 @@ class Wiring:
             self._report.add(at, f"unknown {kind}", self._report.suggestion(port, ports.inputs))
         draft.unclear = True
         return draft, None
+
+    def _flows(self, scope: Scope, port: str, item: Value, targets: list[Port]) -> None:
+        """Make the flows of input `port`: of one producer, or of a list of them."""
+        if not isinstance(item.data, list):
+            self._flow(scope, port, item, targets)
+            return
+        wrong = "" if item.data else f"the list of input {short(port)} is empty"
+        right = f"write {port}: [OPERATOR, …]"
+        for draft, name in targets:
+            if name and draft.ports is not None and draft.ports.input(name).element is None:
+                wrong = f"input {short(name)} of {short(draft.local)} takes one flow, not a list"
+                right = f"write {port}: OPERATOR; a list is for inputs of type list[...]"
+        if wrong:
+            self._report.add(item.at, wrong, right)
+            for draft, name in targets:
+                draft.unclear = True
+                if name:
+                    draft.connected[name] = item.at
+            return
+        for index, producer in enumerate(item.data):
+            ends = [(draft, name and numbered(name, index)) for draft, name in targets]
+            self._flow(scope, numbered(port, index), producer, ends)
 
     def _flow(self, scope: Scope, port: str, item: Value, targets: list[Port]) -> None:
         """Make the flows that `item`, the value of input `port`, describes."""
@@ -160,8 +182,8 @@ class Wiring:
         except TypeError:  # a type that cannot be compared, such as a protocol
             return
         if not fit:
-            self._report.add(
-                at,
-                f"{short(producer.local)} sends {type_name(produced)}",
-                f"input {short(port)} of {short(consumer.local)} takes {type_name(consumed)}",
-            )
+            right = f"input {short(port)} of {short(consumer.local)} takes {type_name(consumed)}"
+            element = consumer.ports.input(port).element
+            if element is not None and fits(produced, element.type):
+                right += f", so write a list: {port}: [{producer.local}.{output}]"
+            self._report.add(at, f"{short(producer.local)} sends {type_name(produced)}", right)

@@ -133,7 +133,8 @@ def _inputs(ports: Ports) -> Iterator[PortLine]:
 def _note(port: InputPort) -> str:
     if port.latest:
         return "holds the newest value, does not trigger"
-    return "" if port.required else "optional"
+    several = "takes several flows, as a list" if port.element else ""
+    return ", ".join(filter(None, (several, "" if port.required else "optional")))
 
 
 def _parameter_lines(cls: type[Operator]) -> Iterator[ParameterLine]:

@@ -31,6 +31,7 @@ from holoflow.operator import Operator
 from holoflow.plan.part import leaves
 from holoflow.plan.plan import Plan, PlannedFlow
 from holoflow.plan.plan import Stage as PlannedStage
+from holoflow.ports import base
 
 
 @dataclass
@@ -183,13 +184,13 @@ def _make_stage(
 def _make_inputs(program: Program, host: Host) -> Inputs:
     mine = {f: q for f, q in program.queues.items() if f.target.operator == host.name}
     order = {port: index for index, port in enumerate(host.ports.inputs)}
-    flows = sorted(mine, key=lambda f: order.get(f.target.port, len(order)))
+    flows = sorted(mine, key=lambda f: order.get(base(f.target.port), len(order)))
     latest = {f.target.port: mine[f] for f in flows}
     triggers = {f.target.port: mine[f] for f in flows if not (f.latest or f.back_edge)}
     newest = {p: q for p, q in latest.items() if isinstance(q, LatestQueue)}
     sync = program.plan.app.operators[host.name].sync
     if sync is not None:
-        optional = frozenset(n for n, p in host.ports.inputs.items() if not p.required)
+        optional = frozenset(name for name in triggers if not host.ports.input(name).required)
         control = program.control
         if control.lossless:
             sync = type(sync)(sync.leader, sync.tolerance, None)

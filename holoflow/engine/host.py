@@ -17,7 +17,7 @@ from holoflow.flow.durations import Durations
 from holoflow.flow.paths import Stop
 from holoflow.message import Header, Stamped
 from holoflow.operator import Operator
-from holoflow.ports import class_of, type_name
+from holoflow.ports import base, class_of, position, type_name
 
 
 class Host:
@@ -46,6 +46,11 @@ class Host:
         self._given = {name: _classes(port.type) for name, port in self.ports.outputs.items()}
         """Of what payloads of each output must be instances; None where a class tells nothing."""
         self._gave = "frames gave" if self.ports.source else "process returned"
+        self._lists: dict[str, list[str]] = {}
+        """Inputs that take several flows, and the ports of these in their order."""
+        for port in sorted(connected, key=position):
+            if base(port) != port:
+                self._lists.setdefault(base(port), []).append(port)
         self.call = self._single_call(connected) if not self.ports.source else None
         self.plain = not (self.ports.stamped or self.ports.header or self.ports.several)
         """Takes and gives bare payloads, so that nobody need make headers for it."""
@@ -56,18 +61,26 @@ class Host:
         if len(connected) != 1:
             return process
         name = connected[0]
+        if base(name) != name:
+            return lambda payload, **header: process(**{base(name): [payload]}, **header)
         first = next(iter(inspect.signature(process).parameters.values()))
         if first.name == name and first.kind is first.POSITIONAL_OR_KEYWORD:
             return process
         return lambda payload, **header: process(**{name: payload}, **header)
 
     def call_with(self, arguments: Mapping[str, Any], header: Header) -> Any:
-        """Call `process` with all inputs by name."""
+        """Call `process` with the payloads of all inputs, by port."""
         process: Callable[..., Any] = self.operator.process  # type: ignore[attr-defined]
-        return process(**self.with_header(arguments, header))
+        return process(**self.keywords(arguments, header))
 
-    def with_header(self, arguments: Mapping[str, Any], header: Header) -> Mapping[str, Any]:
-        """Return `arguments` with the header, where `process` takes it."""
+    def keywords(self, arguments: Mapping[str, Any], header: Header) -> Mapping[str, Any]:
+        """Return the keywords of `process`: payloads, and the header where it takes it."""
+        if self._lists:
+            single = {port: given for port, given in arguments.items() if base(port) == port}
+            lists = {
+                name: [arguments[port] for port in ports] for name, ports in self._lists.items()
+            }
+            arguments = {**single, **lists}
         if self.ports.header is None:
             return arguments
         return {**arguments, self.ports.header: header}

@@ -27,8 +27,10 @@ def host(fragment: Any, operator: Operator, args: tuple[Any, ...], name: str) ->
         """Runs one operator of holoflow's."""
 
         def setup(self, spec: Any) -> None:
-            for port in ports.inputs:
-                spec.input(port)
+            for port, declared in ports.inputs.items():
+                # Holoscan's own way to connect several flows to one port
+                size = core.IOSpec.ANY_SIZE if declared.element else core.IOSpec.SIZE_ONE
+                spec.input(port, size=size)
             for port in ports.outputs:
                 spec.output(port)
 
@@ -54,6 +56,8 @@ def host(fragment: Any, operator: Operator, args: tuple[Any, ...], name: str) ->
                 port: from_tensors(
                     op_input.receive(port), declared.type, get_geometry(self.metadata)
                 )
+                if declared.element is None
+                else [from_tensors(one, declared.element.type) for one in op_input.receive(port)]
                 for port, declared in ports.inputs.items()
             }
             header = self.header()

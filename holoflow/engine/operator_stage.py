@@ -236,7 +236,7 @@ class OperatorStage(Stage):
         start = clock()
         try:
             results = host.operator.process_batch(
-                [host.with_header(call.arguments, call.header) for call in batch]
+                [host.keywords(call.arguments, call.header) for call in batch]
             )
             if len(results) != len(batch):
                 raise ValueError(

@@ -61,8 +61,7 @@ def _plan_flow(
     target = app.operators[flow.target.operator]
     latest = False
     if target.native is None:
-        port = target.cls.ports().inputs.get(flow.target.port)  # type: ignore[attr-defined]
-        latest = port is not None and port.latest
+        latest = target.cls.ports().input(flow.target.port).latest  # type: ignore[attr-defined]
     queue = flow.queue or app.queue or DEFAULT_QUEUE
     return PlannedFlow(
         source=flow.source,

@@ -27,8 +27,7 @@ def may_fuse(app: App, flow: Flow, fan_out: Counter[str], fan_in: Counter[str]) 
     if fragment_of(app, source.name) != fragment_of(app, target.name):
         return False
     given, taken = source.cls.ports(), target.cls.ports()  # type: ignore[attr-defined]
-    port = taken.inputs.get(flow.target.port)
-    return not (given.several or taken.generator or (port is not None and port.latest))
+    return not (given.several or taken.generator or taken.input(flow.target.port).latest)
 
 
 def _fusible(node: Node) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from holoflow.app.graph import Node, Scheduler
 from holoflow.operator import Operator
 from holoflow.plan.plan import Plan, PlannedFlow, Process, Stage
-from holoflow.ports import type_name
+from holoflow.ports import base, type_name
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,12 @@ def input_facts(plan: Plan, operator: str) -> list[PortFacts]:
     latest = {flow.target.port for flow in flows if flow.latest}
     used = [flow.target.port for flow in flows]
     types = _input_types(node)
-    names = list(dict.fromkeys([*types, *used]))
-    return [PortFacts(n, types.get(n, "any"), n in used, n in latest) for n in names]
+    lists = {base(name) for name in used if base(name) != name}
+    names = list(dict.fromkeys([*(name for name in types if name not in lists), *used]))
+    shown = {name: types.get(name, "any") for name in names}
+    if node.native is None and issubclass(node.cls, Operator):
+        shown |= {name: type_name(node.cls.ports().type_of(name)) for name in used}
+    return [PortFacts(n, shown[n], n in used, n in latest) for n in names]
 
 
 def output_facts(plan: Plan, operator: str) -> list[PortFacts]:

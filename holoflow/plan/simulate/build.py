@@ -23,6 +23,7 @@ from holoflow.plan.simulate.model import (
 )
 from holoflow.plan.simulate.profile import Profile, pace_of
 from holoflow.plan.stages import fragment_of
+from holoflow.ports import base
 
 FRAMING = 1538 / 1448
 """Bytes on an Ethernet with packets of 1,500 bytes for each byte that TCP carries."""
@@ -162,7 +163,8 @@ def _in_order_of_ports(planned: Plan) -> list[PlannedFlow]:
         if node.native is not None:
             return 0
         names = list(node.cls.ports().inputs)  # type: ignore[attr-defined]
-        return names.index(flow.target.port) if flow.target.port in names else len(names)
+        port = base(flow.target.port)
+        return names.index(port) if port in names else len(names)
 
     return sorted(planned.flows, key=place)
 

@@ -1,0 +1,62 @@
+"""`visualize.mosaic`: several pictures in one."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from holoflow.operator import Operator, param
+from holoflow.operators.preprocess._conversion import convert
+from holoflow.operators.preprocess.letterbox import LetterboxOp
+from holoflow.operators.visualize._pixels import pixels
+from holoflow.payload import Array, Image
+
+
+class MosaicOp(Operator):
+    """Put images side by side, in rows from the top left, in the order of the inputs.
+
+    Each is fitted into a tile without distortion. The image that comes out is rgb with 8 bits a
+    channel, whatever colours and dtypes come in; tiles without an image are black.
+
+    Example:
+        both:
+          type: visualize.mosaic
+          inputs: {images: [left.image, right.image]}
+          with: {width: 640, height: 360}
+    """
+
+    columns: int | None = param(
+        None, ge=1, doc="tiles in a row; left out, so many that rows and columns are about as many"
+    )
+    width: int | None = param(
+        None, ge=1, doc="columns of a tile, in pixels; left out, those of the first image"
+    )
+    height: int | None = param(
+        None, ge=1, doc="rows of a tile, in pixels; left out, those of the first image"
+    )
+
+    _fit: LetterboxOp | None = None
+
+    def process(self, images: list[Image]) -> Image:
+        """Return the images in one; raises ValueError for one that cannot be shown."""
+        if self._fit is None:  # all results have the size of the first
+            first = images[0]
+            self._fit = LetterboxOp(
+                width=self.width or first.width, height=self.height or first.height,
+                padding=0, align="centre", enlarge=True, interpolation="area",
+            )  # fmt: skip
+        tiles = [self._tile(self._fit, image) for image in images]
+        columns = min(self.columns or math.ceil(math.sqrt(len(tiles))), len(tiles))
+        rows = math.ceil(len(tiles) / columns)
+        height, width, _ = tiles[0].shape
+        whole = np.zeros((rows * height, columns * width, 3), np.uint8)
+        for index, tile in enumerate(tiles):
+            top, left = index // columns * height, index % columns * width
+            whole[top : top + height, left : left + width] = tile
+        return Image(whole, "rgb")
+
+    @staticmethod
+    def _tile(fit: LetterboxOp, image: Image) -> Array:
+        shown = Image(convert(pixels(image), image.colour, "rgb"), "rgb")
+        return fit.process(shown).data
