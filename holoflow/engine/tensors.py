@@ -43,6 +43,7 @@ def _contiguous(array: Any) -> Any:
     """Return an array that DLPack can export: in one piece, and writeable."""
     if not isinstance(array, np.ndarray):
         return array
+    array = to_numpy(array)
     if not array.flags.writeable:  # memory of a link
         return array.copy()
     return np.ascontiguousarray(array)

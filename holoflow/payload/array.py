@@ -8,6 +8,8 @@ import array_api_compat
 import numpy as np
 import numpy.typing as npt
 
+from holoflow.errors import HoloflowError
+
 if TYPE_CHECKING:
     Array: TypeAlias = npt.NDArray[Any]
 else:
@@ -25,6 +27,10 @@ else:
         """An array of any dtype, of NumPy or of CuPy."""
 
 
+class MaskedArrayError(HoloflowError):
+    """An array has a mask where none is kept, so that what it hides would be taken for data."""
+
+
 def namespace(*arrays: Any) -> Any:
     """Return the array API namespace of `arrays`: write operators' code once with it.
 
@@ -35,7 +41,14 @@ def namespace(*arrays: Any) -> Any:
 
 
 def to_numpy(array: Any) -> Array:
-    """Return `array` in main memory as a NumPy array; a view where it lies there already."""
+    """Return `array` in main memory as a NumPy array; a view where it lies there already.
+
+    Raises MaskedArrayError for a masked array.
+    """
+    if isinstance(array, np.ma.MaskedArray):
+        raise MaskedArrayError(
+            "a masked array would lose its mask; fill it, or send the mask beside it"
+        )
     if isinstance(array, np.ndarray):
         return array
     if array_api_compat.is_cupy_array(array):

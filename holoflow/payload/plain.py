@@ -71,12 +71,19 @@ def to_plain(payload: Any) -> Plain:
     if dataclasses.is_dataclass(payload) and not isinstance(payload, type):
         return _fields(payload)
     if isinstance(payload, Mapping):
-        return {str(key): to_plain(value) for key, value in payload.items()}
+        return _mapping(payload)
     if isinstance(payload, (list, tuple)):
         return [to_plain(value) for value in payload]
     if isinstance(payload, (bytes, bytearray, memoryview)):
         return {"bytes": len(payload)}
     return _numbers(payload)
+
+
+def _mapping(payload: Mapping[Any, Any]) -> dict[str, Plain]:
+    plain = {str(key): to_plain(value) for key, value in payload.items()}
+    if len(plain) < len(payload):
+        raise TypeError("a mapping has keys that are the same as text, such as 1 and '1'")
+    return plain
 
 
 def _boxes(boxes: Boxes) -> Plain:

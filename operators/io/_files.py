@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
@@ -81,6 +82,33 @@ def write_whole(file: Path, data: bytes) -> None:
             raise
 
 
+class Numbers:
+    """A set of numbers that mostly rise; it stays small."""
+
+    _GAPS = 10_000
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._end = 0
+        self._gaps: deque[range] = deque(maxlen=self._GAPS)
+        """Below `_end`, what is not in the set; beyond so many, the first count as in it."""
+
+    def add(self, number: int) -> bool:
+        """Add `number`; return False where it was there."""
+        if number >= self._end:
+            if number > self._end:
+                self._gaps.append(range(self._end, number))
+            self._end = number + 1
+            return True
+        for index, gap in enumerate(self._gaps):
+            if number in gap:
+                self._gaps[index] = range(gap.start, number)
+                if len(self._gaps) < self._GAPS:
+                    self._gaps.insert(index + 1, range(number + 1, gap.stop))
+                return True
+        return False
+
+
 class NumberedFiles:
     """Names of files in the output folder, one for each message.
 
@@ -99,7 +127,7 @@ class NumberedFiles:
         output_file(folder, pattern)
         self._folder, self._pattern = folder, pattern
         self._index = self._next_index() if go_on else 0
-        self._last: Path | None = None
+        self._taken = Numbers()
 
     def _next_index(self) -> int:
         """Return the index after the highest of the files that are there."""
@@ -115,14 +143,14 @@ class NumberedFiles:
     def next(self, sequence: int) -> Path:
         """Return the file for a message of frame `sequence`.
 
-        Raises HoloflowError where it would overwrite the one before.
+        Raises HoloflowError where it would overwrite one of this run.
         """
+        if "{index}" not in self._pattern and not self._taken.add(sequence):
+            raise HoloflowError(
+                f"several messages came of frame {sequence}, and all would go to the same file; "
+                f"write {{index}} in the path {self._pattern}"
+            )
         name = self._pattern.replace("{sequence}", f"{sequence:06d}")
         file = output_file(self._folder, name.replace("{index}", f"{self._index:06d}"))
-        if file == self._last:
-            raise HoloflowError(
-                f"several messages came of frame {sequence}, and all would go to {file}; "
-                f"write {{index}} in the path"
-            )
-        self._index, self._last = self._index + 1, file
+        self._index += 1
         return file

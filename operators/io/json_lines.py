@@ -18,7 +18,8 @@ class JsonLinesOp(Operator):
 
     A line is an object with `sequence`, `timestamp` (ns) and `source` of the frame, its
     `metadata` if it has some, and each input by the name that the app gives it: boxes as a list
-    of objects, text as a string, images only described (see `holoflow.payload.plain`). Each
+    of objects, text as a string, images only described (see `holoflow.payload.plain`). A name of
+    a file that is no Unicode is as Python has it: `os.fsencode` gives its bytes. Each
     line is written at once, so that all but the last are whole whenever the program ends. A
     fragment that is started again goes on with the file.
 
@@ -53,7 +54,8 @@ class JsonLinesOp(Operator):
             record["metadata"] = to_plain(header.metadata)
         record |= {name: to_plain(value) for name, value in values.items()}
         text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        line = memoryview(text.encode() + b"\n")
+        # A name that is no Unicode has lone surrogates: `\\udcfc`, as JSON writes them.
+        line = memoryview(text.encode(errors="backslashreplace") + b"\n")
         with naming(self._path):
             while line:  # an almost full disk takes a part
                 line = line[self._file.write(line) :]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,10 @@ from holoflow.operators.io._files import NumberedFiles, claimed, write_whole
 from holoflow.operators.io._inputs import check_names
 from holoflow.paths import OutputPath
 from holoflow.payload import Array, Geometry, to_numpy
+from holoflow.payload.array import MaskedArrayError
+
+_LONGEST = 1000
+"""Characters in the name of an array: an archive has room for 65,535 bytes."""
 
 
 class NpzOp(Operator):
@@ -23,9 +28,9 @@ class NpzOp(Operator):
 
     A file holds `sequence`, `timestamp` (ns) and `source` of the frame, and each input by the
     name that the app gives it: an array as `name`, the fields of other payloads as
-    `name.field`, such as `boxes.xyxy` and `signal.rate`. Shapes may differ from message to
-    message, and memory stays flat. A file is there whole or not at all, whenever the program
-    ends. `numpy.load` reads it without `allow_pickle`.
+    `name.field`, such as `boxes.xyxy` and `signal.rate`, bytes as uint8. Shapes may
+    differ from message to message, and memory stays flat. A file is there whole or not at all,
+    whenever the program ends. `numpy.load` reads it without `allow_pickle`.
 
     Example:
         outputs:
@@ -55,36 +60,55 @@ class NpzOp(Operator):
     def process(self, header: Header, **values: Any) -> None:
         """Write one file."""
         check_names(values)
-        arrays: dict[str, Any] = {
+        arrays = to_arrays({
             "sequence": np.int64(header.sequence), "timestamp": np.int64(header.timestamp),
-            "source": np.str_(header.source),
-        }  # fmt: skip
-        for name, value in values.items():
-            arrays |= to_arrays(name, value)
-        buffer = io.BytesIO()
-        (np.savez_compressed if self.compress else np.savez)(buffer, **arrays)
-        write_whole(self._files.next(header.sequence), buffer.getvalue())
+            "source": np.str_(header.source), **values,
+        })  # fmt: skip
+        data = _archive(arrays, compress=self.compress)
+        write_whole(self._files.next(header.sequence), data)
 
 
-def to_arrays(name: str, payload: Any) -> dict[str, Array]:
-    """Return all that `payload` holds as arrays by dotted names; nothing for None and ().
+def to_arrays(payloads: Mapping[str, Any]) -> dict[str, Array]:
+    """Return all that `payloads` hold as arrays by dotted names; nothing for None and ().
 
     Nor for the geometry of a picture that is its own source, which its arrays tell.
 
-    Raises HoloflowError for what is no array, number or string.
+    Raises HoloflowError for what is no array, number or string, for a masked array, and where
+    two have the same name.
     """
-    if payload is None or (isinstance(payload, tuple) and not payload):
-        return {}
-    if isinstance(payload, Geometry) and payload.is_plain:
-        return {}
-    if dataclasses.is_dataclass(payload) and not isinstance(payload, type):
-        names = [field.name for field in dataclasses.fields(payload)]
-        payload = {name: getattr(payload, name) for name in names}
-    if isinstance(payload, Mapping):
-        parts = [to_arrays(f"{name}.{key}", value) for key, value in payload.items()]
-        return {key: array for part in parts for key, array in part.items()}
+    arrays: dict[str, Array] = {}
+    for name, array in _named("", payloads):
+        if name in arrays:
+            raise HoloflowError(f"two of the arrays to write have the name {name!r}")
+        arrays[name] = array
+    return arrays
+
+
+def _named(prefix: str, payloads: Mapping[Any, Any]) -> Iterator[tuple[str, Array]]:
+    for key, payload in payloads.items():
+        name = f"{prefix}{key}"
+        if payload is None or (isinstance(payload, tuple) and not payload):
+            continue
+        if isinstance(payload, Geometry) and payload.is_plain:
+            continue
+        if dataclasses.is_dataclass(payload) and not isinstance(payload, type):
+            fields = [field.name for field in dataclasses.fields(payload)]
+            payload = {field: getattr(payload, field) for field in fields}
+        if isinstance(payload, Mapping):
+            yield from _named(f"{name}.", payload)
+        else:
+            yield name, _array(name, payload)
+
+
+def _array(name: str, payload: Any) -> Array:
+    if isinstance(payload, (bytes, bytearray, memoryview)):
+        return np.frombuffer(payload, np.uint8)
+    if isinstance(payload, str) and payload.endswith("\0"):
+        raise HoloflowError(f"{name}: text that ends with a zero character loses it in a file")
     try:
         array = to_numpy(payload)
+    except MaskedArrayError as error:
+        raise HoloflowError(f"{name}: {error}") from None
     except ValueError:  # lists of different lengths
         array = np.empty((), object)
     if array.dtype.hasobject:
@@ -92,4 +116,24 @@ def to_arrays(name: str, payload: Any) -> dict[str, Array]:
             f"{name} is a {type(payload).__name__}, which an .npz file does not hold; arrays, "
             f"numbers, strings and payloads of these can be written"
         )
-    return {name: array}
+    return array
+
+
+def _archive(arrays: Mapping[str, Array], *, compress: bool) -> bytes:
+    """Return an .npz file; unlike `numpy.savez`, whatever the arrays are called."""
+    buffer = io.BytesIO()
+    kind = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
+    with zipfile.ZipFile(buffer, "w", kind) as archive:
+        for name, array in arrays.items():
+            if not _is_kept(name):
+                raise HoloflowError(f"an .npz file keeps no array by the name {name!r}")
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _is_kept(name: str) -> bool:
+    """Whether `name` comes out of an archive as it goes in."""
+    return name == name.encode(errors="replace").decode() and not (
+        "\0" in name or name.endswith(".npy") or len(name) > _LONGEST
+    )

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from holoflow.link.wire.limits import DIMENSIONS, TOTAL, WireError
 from holoflow.payload import Array, to_numpy
+from holoflow.payload.array import MaskedArrayError
 
 DTYPES: dict[str, np.dtype[Any]] = {
     name: np.dtype(name)
@@ -31,10 +32,10 @@ _KNOWN = "give bool, integers, floats of 16, 32 or 64 bits, or complex numbers m
 
 def portable(array: Any) -> npt.NDArray[Any]:
     """Return `array` in main memory with one of `DTYPES`; itself where it is so already."""
-    if isinstance(array, np.ma.MaskedArray):
-        raise WireError("a masked array would lose its mask; fill it, or send the mask beside it")
     try:
         found: npt.NDArray[Any] = to_numpy(array)
+    except MaskedArrayError as error:
+        raise WireError(str(error)) from None
     except Exception as error:  # whatever the library of the array's says
         raise WireError(
             f"an array of {type(array).__module__} cannot be brought to main memory: {error}"

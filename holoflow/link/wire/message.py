@@ -28,6 +28,8 @@ msgpack."""
 
 _FIRST: Final = MAGIC + VERSION.to_bytes(2, "little")
 _NONE_OF_THE_USERS = Types.of(())
+_ANY_TEXT: Final = "surrogatepass"
+"""How text with lone surrogates travels: names of files that are no Unicode have some."""
 _TIMES: Final = 1 << 16
 _NO_METADATA: Final = Header(0, 0, "").metadata
 
@@ -58,7 +60,7 @@ class Encoder:
         """Write payloads of `types`, their buffers as `encoding` says."""
         self._types = types
         self._writer = Writer(types, encoding)
-        self._pack: Callable[[Any], bytes] = _msgpack().Packer().pack
+        self._pack = _packer()
         self._origin = b""
         self._of: tuple[Any, ...] = ()
         """Source and nodes that the origin was written of, the last time without metadata."""
@@ -96,8 +98,7 @@ class Encoder:
                 header.sequence, header.timestamp, *times,
             ) + origin + body  # fmt: skip
         except (ValueError, TypeError, OverflowError, struct.error) as error:
-            # Text that is no Unicode, mostly.
-            self._pack = _msgpack().Packer().pack  # it may have begun to write
+            self._pack = _packer()  # it may have begun to write
             raise WireError(f"a message of {header.source} cannot be written: {error}") from error
         if len(head) > HEAD:
             raise WireError(
@@ -214,6 +215,11 @@ def _msgpack() -> Any:
     return optional("msgpack", "zeromq")
 
 
+def _packer() -> Callable[[Any], bytes]:
+    pack: Callable[[Any], bytes] = _msgpack().Packer(unicode_errors=_ANY_TEXT).pack
+    return pack
+
+
 @functools.lru_cache(256)
 def _beginning(times: int) -> struct.Struct:
     """Return the beginning of a head with so many times."""
@@ -233,6 +239,7 @@ def _unpack(data: bytes) -> Any:
         return msgpack.unpackb(
             data,
             raw=False,
+            unicode_errors=_ANY_TEXT,
             strict_map_key=True,
             max_str_len=HEAD,
             max_bin_len=HEAD,

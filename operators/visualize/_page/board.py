@@ -62,7 +62,7 @@ class Update:
 
 
 def _json(message: Plain) -> str:
-    return json.dumps(message, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(message, allow_nan=False, separators=(",", ":"))
 
 
 class Board:

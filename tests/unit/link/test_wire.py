@@ -225,7 +225,7 @@ def test_messages_of_a_flow_do_not_depend_on_those_before(drawn: Any, data: st.D
 
 def test_what_one_message_cannot_send_does_not_harm_the_next() -> None:
     encoder, decoder = Encoder(), Decoder()
-    for payload in (["a"] * 1000 + ["\ud800"], {"b": object()}):
+    for payload in (["a"] * 1000 + [object()], {"b": object()}):
         with pytest.raises(WireError):
             encoder.encode(payload, HEADER)
         assert decoder.decode(*encoder.encode(5, HEADER)).payload == 5

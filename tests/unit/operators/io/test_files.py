@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holoflow import Header, Image
+from holoflow import Header, HoloflowError, Image
 from holoflow.context import OperatorContext
-from holoflow.operators.io._files import NumberedFiles, cut_to_whole_lines, part_name
+from holoflow.operators.io._files import NumberedFiles, Numbers, cut_to_whole_lines, part_name
 from holoflow.operators.io.image_writer import ImageWriterOp
 from holoflow.operators.io.json_lines import JsonLinesOp
 from holoflow.operators.io.video_writer import VideoWriterOp
@@ -82,3 +82,19 @@ def test_numbered_images_go_on_counting(tmp_path, pattern):
     assert len(list(tmp_path.rglob("*.png"))) == 4
     assert NumberedFiles(tmp_path, pattern, go_on=True).next(9).stem.endswith("000004")
     assert NumberedFiles(tmp_path, pattern).next(9).stem.endswith("000000")
+
+
+@given(st.lists(st.integers(0, 30), max_size=60))
+def test_a_number_is_taken_once(numbers):
+    taken, seen = Numbers(), set()
+    for number in numbers:
+        assert taken.add(number) == (number not in seen)
+        seen.add(number)
+
+
+def test_no_frame_overwrites_one_that_came_long_before(tmp_path):
+    files = NumberedFiles(tmp_path, "{sequence}.png")
+    names = [files.next(sequence).name for sequence in (0, 1, 4, 3)]
+    assert names == ["000000.png", "000001.png", "000004.png", "000003.png"]
+    with pytest.raises(HoloflowError, match=r"several messages came of frame 1.*\{index\}"):
+        files.next(1)

@@ -134,3 +134,8 @@ def test_a_full_disk_names_the_file(tmp_path):
     with pytest.raises(OSError, match=r"No space left on device: .*000000\.png"):
         write(tmp_path, Image(noise(4, 4, 3)))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_masked_image_is_refused(tmp_path):
+    with pytest.raises(HoloflowError, match="would lose its mask"):
+        write(tmp_path, Image(np.ma.zeros((4, 4), np.uint8), "gray"))

@@ -1,8 +1,11 @@
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from holoflow import Boxes, Header, HoloflowError, ParameterError, Text
 from holoflow.context import OperatorContext
@@ -80,3 +83,37 @@ def test_any_input_may_be_connected():
     ports = JsonLinesOp.ports()
     assert ports.open_inputs is not None
     assert ports.outputs == {}
+
+
+@given(st.binary(min_size=1, max_size=20).map(lambda name: name.replace(b"\0", b"")))
+def test_a_name_of_a_file_is_kept_though_it_is_no_unicode(tmp_path_factory, name):
+    folder = tmp_path_factory.mktemp("names")
+    operator = opened(folder)
+    operator.process(Header(0, 0, "files", {"file": os.fsdecode(name)}), text=os.fsdecode(name))
+    operator.stop()
+    (line,) = (folder / "results.jsonl").read_text("utf-8").splitlines()
+    read = json.loads(line)
+    assert os.fsencode(read["metadata"]["file"]) == os.fsencode(read["text"]) == name
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.ma.masked_array([1, 2], [True, False]),
+        np.ma.masked_array(np.float32([1, 2]), [True, False]),
+        Boxes(np.ma.zeros((1, 4))),
+    ],
+)
+def test_masked_arrays_are_refused(tmp_path, value):
+    operator = opened(tmp_path)
+    with pytest.raises(HoloflowError, match="would lose its mask; fill it"):
+        operator.process(Header(0, 0, "camera"), value=value)
+    operator.stop()
+    assert (tmp_path / "results.jsonl").read_bytes() == b""
+
+
+def test_keys_that_are_the_same_in_json_are_an_error(tmp_path):
+    operator = opened(tmp_path)
+    with pytest.raises(TypeError, match="the same as text, such as 1 and '1'"):
+        operator.process(Header(0, 0, "camera"), value={1: 0, "1": 1})
+    operator.stop()

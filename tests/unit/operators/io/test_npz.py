@@ -81,3 +81,34 @@ def test_a_path_may_not_leave_the_output_folder(tmp_path):
         write(tmp_path, path="../{sequence}.npz")
     with pytest.raises(ParameterError, match="path"):
         NpzOp(path="all.npz")
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_arrays_may_have_any_name(tmp_path, compress):
+    values = {
+        name: np.arange(2) for name in ("file", "args", "allow_pickle", "../x", "A", "a", "ä")
+    }
+    values["bytes"] = b"\0a\0"
+    (read,) = write(tmp_path, values, compress=compress)
+    assert set(values) <= set(read)
+    assert read["bytes"].tobytes() == b"\0a\0"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"a": {"b.c": np.zeros(1), "b": {"c": np.ones(1)}}}, "two of .* name 'a.b.c'"),
+        ({"a": {1: np.zeros(1), "1": np.ones(1)}}, "two of .* name 'a.1'"),
+        ({"a": {"b\0c": np.zeros(1)}}, "keeps no array by the name"),
+        ({"a": {"\udcfc": np.zeros(1)}}, "keeps no array by the name"),
+        ({"a": {"x" * 70_000: np.zeros(1)}}, "keeps no array by the name"),
+        ({"a": {"b.npy": np.zeros(1)}}, "keeps no array by the name"),
+        ({"a": "b\0"}, "a: text that ends with a zero character"),
+        ({"a": np.ma.masked_array([1, 2], [True, False])}, "a: a masked array would lose its mask"),
+        ({"a": Image(np.ma.zeros((2, 2)), "gray")}, "a.data: a masked array"),
+    ],
+)  # fmt: skip
+def test_what_would_not_be_kept_is_an_error_before_a_file_is_written(tmp_path, values, message):
+    with pytest.raises(HoloflowError, match=message):
+        write(tmp_path, values)
+    assert not list(tmp_path.rglob("*.*"))
