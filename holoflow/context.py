@@ -48,5 +48,12 @@ class OperatorContext:
     """The newest state of the whole run, taken twice a second; None outside of a run."""
     history: Callable[[], tuple[Sample, ...]] = lambda: ()
     """Curves over the run so far."""
+    _told: set[str] = field(default_factory=set)
     allocate: Callable[[tuple[int, ...], Any], npt.NDArray[Any]] = np.empty
     """Memory for an output; a link's own where the output crosses to another process."""
+
+    def warn_once(self, text: str, *values: object) -> None:
+        """Warn in the log, the first time that `text` comes; `values` are put into it by `%`."""
+        if text not in self._told:
+            self._told.add(text)
+            self.log.warning(text + " (told once)", *values)

@@ -12,6 +12,7 @@ from holoflow.message import Header
 from holoflow.operator import Operator, param
 from holoflow.operators.io._files import NumberedFiles, claimed, write_whole
 from holoflow.operators.io._pixels import checked, eight_bits
+from holoflow.operators.visualize._pixels import Scale
 from holoflow.paths import OutputPath
 from holoflow.payload import Array, Image
 
@@ -23,7 +24,8 @@ class ImageWriterOp(Operator):
     """Write each image to a file of its own, as PNG (exact) or JPEG.
 
     Takes gray, rgb, bgr, rgba and bgra. PNG keeps 8 and 16 bits and transparency; anything
-    else becomes 8 bits (floats from 0 to 1 are scaled). A file is there whole or not at all,
+    else becomes 8 bits (floats from 0 to 1 are scaled; values that cannot be meant so are scaled by
+    the bits that hold them, and that is told). A file is there whole or not at all,
     whenever the program ends.
 
     Needs the extra `vision`.
@@ -50,6 +52,7 @@ class ImageWriterOp(Operator):
 
     def start(self) -> None:
         """Make the folder."""
+        self._scale = Scale(self.context.warn_once)
         self._files = NumberedFiles(
             self.context.output, self.path, go_on=self.context.incarnation > 0
         )
@@ -58,15 +61,15 @@ class ImageWriterOp(Operator):
     def process(self, image: Image, header: Header) -> None:
         """Write one file."""
         file = self._files.next(header.sequence)
-        write_whole(file, _encoded(image, file.suffix, self.quality))
+        write_whole(file, _encoded(image, file.suffix, self.quality, self._scale))
 
 
-def _encoded(image: Image, suffix: str, quality: int) -> bytes:
+def _encoded(image: Image, suffix: str, quality: int, scale: Scale) -> bytes:
     cv2 = optional("cv2", "vision")
     png = suffix == ".png"
     pixels = checked(image)
     if not (png and pixels.dtype == np.uint16):
-        pixels = eight_bits(image)
+        pixels = eight_bits(image, scale)
     conversion = (_TO_BGR if png else {**_TO_BGR, **_WITHOUT_ALPHA}).get(image.colour)
     if conversion is not None:
         pixels = cv2.cvtColor(np.ascontiguousarray(pixels), getattr(cv2, f"COLOR_{conversion}"))

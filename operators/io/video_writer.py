@@ -17,6 +17,7 @@ from holoflow.message import Header
 from holoflow.operator import Operator, param
 from holoflow.operators.io._files import claimed, output_file, part_name
 from holoflow.operators.io._pixels import eight_bits
+from holoflow.operators.visualize._pixels import Scale
 from holoflow.paths import OutputPath
 from holoflow.payload import Array, Image
 from holoflow.quantity import Frequency
@@ -80,6 +81,7 @@ class VideoWriterOp(Operator):
         """Find the encoder and make the folder; the file begins with the first frame."""
         name = part_name(self.path, self.context.incarnation)
         self._path = output_file(self.context.output, name)
+        self._scale = Scale(self.context.warn_once)
         self._container: Any = None
         self._stream: Any = None
         self._encoder = self._find_encoder()
@@ -87,7 +89,7 @@ class VideoWriterOp(Operator):
     def process(self, image: Image, header: Header) -> None:
         """Encode one frame."""
         av = optional("av", "video")
-        pixels = eight_bits(image)
+        pixels = eight_bits(image, self._scale)
         if self._encoder != "ffv1":
             pixels = _even(pixels)
         if self._container is None:

@@ -9,7 +9,7 @@ import numpy as np
 from holoflow.operator import Operator, param
 from holoflow.operators.preprocess._conversion import convert
 from holoflow.operators.preprocess.letterbox import LetterboxOp
-from holoflow.operators.visualize._pixels import pixels
+from holoflow.operators.visualize._pixels import Scale, pixels
 from holoflow.payload import Array, Image
 
 
@@ -37,6 +37,8 @@ class MosaicOp(Operator):
     )
 
     _fit: LetterboxOp | None = None
+    _scales: tuple[Scale, ...] = ()
+    """What is black and white in the stream of each input."""
 
     def process(self, images: list[Image]) -> Image:
         """Return the images in one; raises ValueError for one that cannot be shown."""
@@ -46,7 +48,11 @@ class MosaicOp(Operator):
                 width=self.width or first.width, height=self.height or first.height,
                 padding=0, align="centre", enlarge=True, interpolation="area",
             )  # fmt: skip
-        tiles = [self._tile(self._fit, image) for image in images]
+            self._scales = tuple(Scale(self.context.warn_once) for _ in images)
+        tiles = [
+            self._tile(self._fit, image, scale)
+            for image, scale in zip(images, self._scales, strict=True)
+        ]
         columns = min(self.columns or math.ceil(math.sqrt(len(tiles))), len(tiles))
         rows = math.ceil(len(tiles) / columns)
         height, width, _ = tiles[0].shape
@@ -57,6 +63,6 @@ class MosaicOp(Operator):
         return Image(whole, "rgb")
 
     @staticmethod
-    def _tile(fit: LetterboxOp, image: Image) -> Array:
-        shown = Image(convert(pixels(image), image.colour, "rgb"), "rgb")
+    def _tile(fit: LetterboxOp, image: Image, scale: Scale) -> Array:
+        shown = Image(convert(pixels(image, scale), image.colour, "rgb"), "rgb")
         return fit.process(shown).data

@@ -20,7 +20,7 @@ from holoflow.operators.visualize._marks import (
     on,
     points,
 )
-from holoflow.operators.visualize._pixels import pixels
+from holoflow.operators.visualize._pixels import Scale, pixels
 from holoflow.payload import Boxes, Image, Keypoints, Mask, Text
 
 Canvas = npt.NDArray[np.uint8]
@@ -56,8 +56,11 @@ class OverlayOp(Operator):
         0, ge=0, le=50, doc="of lines in pixels; 0 follows the size of the image"
     )
 
+    _scale: Scale | None = None
+
     def start(self) -> None:
         """Load OpenCV."""
+        self._scale = None
         self._draw()
 
     def process(
@@ -70,7 +73,8 @@ class OverlayOp(Operator):
     ) -> Image:
         """Return a copy of `image` with everything drawn; ValueError where it cannot be shown."""
         draw = self._draw()
-        source = pixels(image)
+        scale = self._scale = self._scale or Scale(self.context.warn_once)
+        source = pixels(image, scale)
         if image.colour == "gray":
             canvas, colour = np.repeat(source[:, :, None], 3, axis=2), "rgb"
         else:

@@ -12,6 +12,7 @@ from holoflow.errors import HoloflowError
 from holoflow.extras import optional
 from holoflow.message import Header
 from holoflow.operator import Operator, param
+from holoflow.operators.visualize._pixels import Scale
 from holoflow.payload import Boxes, Image, Keypoints, Mask, Text
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class WebOp(Operator):
         """Take the parameters; the server starts with `start()`."""
         super().__init__(**parameters)
         self._server: Server | None = None
+        self._scale = Scale()
 
     def claims(self) -> tuple[str, ...]:
         """Return the port, if it is a certain one."""
@@ -77,6 +79,7 @@ class WebOp(Operator):
         """Serve the page and announce its address; raises HoloflowError if the port is taken."""
         if not self.context.web:
             return
+        self._scale = Scale(self.context.warn_once)
         for library in LIBRARIES:
             optional(library, "web")
         from holoflow.operators.visualize._page.guard import LOOPBACK
@@ -121,6 +124,7 @@ class WebOp(Operator):
             Frame(
                 header, image, on(image, boxes), on(image, mask), on(image, keypoints), text,
                 quality=self.quality,
+                scale=self._scale,
                 arrived=time.monotonic(),
                 age=age if 0 <= age < OLDEST else None,
             )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 from typing import Any
 
+from holoflow.context import OperatorContext
 from holoflow.errors import HoloflowError
 from holoflow.extras import optional
 from holoflow.operator import Operator, param
-from holoflow.operators.visualize._pixels import check_shown, pixels
+from holoflow.operators.visualize._pixels import Scale, check_shown, pixels
 from holoflow.payload import Image
 
 POLL = 10
@@ -36,7 +36,7 @@ class WindowOp(Operator):
         """Open the window; raises HoloflowError where there is no display."""
         name = self.context.name
         self._window = _Window(
-            self.title or name, optional("cv2", "vision"), _tkinter(name), self.context.log
+            self.title or name, optional("cv2", "vision"), _tkinter(name), self.context
         )
         failure = self._window.open()
         if failure is not None:
@@ -58,11 +58,12 @@ class WindowOp(Operator):
 class _Window:
     """A window and the thread that all its calls are made in, as Tk wants it."""
 
-    def __init__(self, title: str, cv2: Any, tkinter: Any, log: logging.Logger) -> None:
+    def __init__(self, title: str, cv2: Any, tkinter: Any, context: OperatorContext) -> None:
         self._title = title
         self._cv2 = cv2
         self._tkinter = tkinter
-        self._log = log
+        self._log = context.log
+        self._scale = Scale(context.warn_once)
         self._newest: Image | None = None
         self._shown: tuple[Image, int, int] | None = None
         self._opened = threading.Event()
@@ -124,7 +125,7 @@ class _Window:
             return
         self._shown = wanted
         picture = self._tkinter.PhotoImage(
-            master=self._root, data=_ppm(self._cv2, *wanted), format="ppm"
+            master=self._root, data=_ppm(self._cv2, *wanted, self._scale), format="ppm"
         )
         self._label.configure(image=picture)
         self._label.picture = picture  # Tk shows it only while somebody holds it.
@@ -140,13 +141,13 @@ class _Window:
         self._root.update_idletasks()
 
 
-def _ppm(cv2: Any, image: Image, width: int, height: int) -> bytes:
+def _ppm(cv2: Any, image: Image, width: int, height: int, scale: Scale) -> bytes:
     """Return the picture, scaled to fit the given size, as a PPM file."""
-    scale = min(width / image.width, height / image.height)
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    data = pixels(image)
+    zoom = min(width / image.width, height / image.height)
+    size = (max(1, round(image.width * zoom)), max(1, round(image.height * zoom)))
+    data = pixels(image, scale)
     if size != (image.width, image.height):
-        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        way = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
         data = cv2.resize(data, size, interpolation=way)
     if image.colour != "rgb":
         data = cv2.cvtColor(data, getattr(cv2, f"COLOR_{image.colour.upper()}2RGB"))

@@ -20,7 +20,7 @@ from holoflow.operators.visualize._marks import (
     mask_colours,
     points,
 )
-from holoflow.operators.visualize._pixels import check_shown, pixels
+from holoflow.operators.visualize._pixels import Scale, check_shown, pixels
 from holoflow.payload import Boxes, Image, Keypoints, Mask, Text
 
 LARGEST = 65_500
@@ -39,6 +39,8 @@ class Frame:
     text: Text | None
     quality: int
     """Of the JPEG, 1 to 100."""
+    scale: Scale
+    """What of the stream's values is black and white."""
     arrived: float
     """When it came here, in seconds of `time.monotonic()`."""
     age: float | None
@@ -61,7 +63,7 @@ class Frame:
     def jpeg(self) -> bytes:
         """The picture alone."""
         simplejpeg = optional("simplejpeg", "web")
-        data = np.ascontiguousarray(pixels(self.image))
+        data = np.ascontiguousarray(pixels(self.image, self.scale))
         gray = self.image.colour == "gray"
         encoded: bytes = simplejpeg.encode_jpeg(
             data[:, :, None] if gray else data,

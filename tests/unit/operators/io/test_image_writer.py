@@ -75,6 +75,7 @@ def test_gray_png_is_exact(tmp_path):
         (np.array([[0, 0.5, 1, 2, -1, np.nan]], np.float32), [0, 128, 255, 255, 0, 0]),
         (np.array([[0, 1, 2**32 - 1]], np.uint32), [0, 0, 255]),
         (np.array([[True, False]]), [255, 0]),
+        (np.array([[0, 128, 255]], np.float32), [0, 128, 255]),
     ],
 )
 def test_other_depths_become_eight_bits(tmp_path, data, expected):

@@ -75,6 +75,30 @@ def test_opacity_reaches_from_nothing_to_all(opacity):
     assert (result.data == (PALETTE[0] if opacity else GRAY)).all()
 
 
+def test_what_was_found_in_another_picture_is_drawn_where_it_lies():
+    whole = picture()
+    part = whole.cropped(80, 60, 180, 160)
+    large = part.resampled(np.repeat(np.repeat(part.data, 2, axis=0), 2, axis=1))
+    data = np.zeros((200, 200), np.uint8)
+    data[40:80, 20:60] = 1
+    found = one_box(20, 40, 60, 80, geometry=large.geometry)
+    result = OverlayOp(thickness=1, opacity=1).process(
+        whole, found, Mask(data, geometry=large.geometry),
+        Keypoints(np.array([[[60, 40]]], np.float32), geometry=large.geometry),
+    )  # fmt: skip
+    assert result.geometry == whole.geometry
+    drawn = (result.data != GRAY).any(axis=2)
+    assert drawn[80:101, 90:111].all()
+    drawn[77:104, 87:114] = False
+    assert not drawn.any()
+
+
+def test_what_was_found_in_another_source_has_no_place():
+    cut = picture().with_data(picture().data[:100, :100])
+    with pytest.raises(ValueError, match="one of 100 x 100 pixels have no place in one that comes"):
+        OverlayOp().process(picture(), one_box(geometry=cut.geometry))
+
+
 def test_a_mask_of_another_size_is_refused():
     with pytest.raises(ValueError, match="the mask has 5x4 pixels and the image 320x240"):
         OverlayOp().process(picture(), mask=Mask(np.zeros((4, 5), np.uint8)))

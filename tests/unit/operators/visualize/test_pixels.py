@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from holoflow import Image
-from holoflow.operators.visualize._pixels import pixels
+from holoflow.operators.visualize._pixels import Scale, pixels
 
 
 @pytest.mark.parametrize(
@@ -19,12 +19,46 @@ from holoflow.operators.visualize._pixels import pixels
         (np.array([0.0, 0.5, 1.0], np.float16), [0, 128, 255]),
         (np.array([-1.0, 7.0, 0.2]), [0, 255, 51]),
         (np.array([np.nan, np.inf, -np.inf]), [0, 255, 0]),
+        (np.array([-0.2, 0.5, 1.2]), [0, 128, 255]),
+        # What would be all black or white is of another scale.
+        (np.array([0, 2048, 4095], np.uint16), [0, 128, 255]),
+        (np.array([0, 512, 1023], np.uint16), [0, 128, 255]),
+        (np.array([0, 64, 255], np.uint16), [0, 16, 64]),
+        (np.array([0, 128, 255], np.int32), [0, 128, 255]),
+        (np.array([-1024, 0, 3071], np.int16), [0, 51, 204]),
+        (np.array([0, 128, 255], np.float32), [0, 128, 255]),
+        (np.array([0, 128, 260], np.float16), [0, 128, 255]),
+        (np.array([np.nan, 2048, 4095, np.inf]), [0, 128, 255, 255]),
+        (np.array([-1024.0, 0, 3071]), [0, 51, 204]),
+        (np.array([0, 0], np.uint16), [0, 0]),
     ],
 )
 def test_every_dtype_is_scaled_to_eight_bits(values, shown):
     result = pixels(Image(values[None], "gray"))
     assert result.dtype == np.uint8
     assert result.tolist() == [shown]
+
+
+def test_the_scale_is_held_grows_and_is_told_once():
+    told = []
+    scale = Scale(lambda text, *values: told.append(text % values))
+
+    def shown(*values, dtype=np.uint16):
+        return pixels(Image(np.array([values], dtype), "gray"), scale).tolist()[0]
+
+    assert shown(0, 0) == [0, 0]
+    assert told == []
+    assert shown(0, 1023) == [0, 255]
+    assert shown(0, 512) == [0, 128]
+    assert shown(0, 4095) == [0, 255]
+    assert shown(0, 1023) == [0, 64]
+    assert "uint16 from 0 to 1023, are not of its full scale, 0 to 65535: 0 is" in told[0]
+    assert shown(0, 65535) == [0, 255]
+    assert shown(0, 4095) == [0, 16]
+    assert shown(0, 1, dtype=np.float32) == [0, 255]
+    told.clear()
+    assert shown(-1, 2, dtype=np.float32) == [0, 255]
+    assert "float32 from -1 to 2, reach beyond 0 to 1" in told[0]
 
 
 def test_bytes_are_not_copied():
