@@ -89,7 +89,7 @@ def test_what_was_found_in_another_picture_is_drawn_where_it_lies():
     assert result.geometry == whole.geometry
     drawn = (result.data != GRAY).any(axis=2)
     assert drawn[80:101, 90:111].all()
-    drawn[77:104, 87:114] = False
+    drawn[75:106, 85:116] = False  # lines and points are some pixels wide
     assert not drawn.any()
 
 
