@@ -21,7 +21,7 @@ from holoflow.flow.ledger import (
 from holoflow.link.doorbell import Doorbell
 from holoflow.link.ends import Buffer, LinkedFlow, Transport
 
-PATIENCE = 30.0
+PATIENCE = 300.0
 """Seconds in which everything has to happen, on however busy a machine."""
 
 

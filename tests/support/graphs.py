@@ -286,7 +286,7 @@ class Turnstile:
     def pass_through(self) -> None:
         self.waiting.release()
         if not self._open:
-            assert self._go.acquire(timeout=30)
+            assert self._go.acquire(timeout=300)
 
     def step(self) -> None:
         """Let one call go."""

@@ -24,7 +24,7 @@ from typing import Any
 
 from holoflow.assets.cache import cache_folder
 
-PATIENCE = 60.0
+PATIENCE = 300.0
 """Seconds after which what should have happened long ago is taken to have failed."""
 NETWORK = "10.77.0.{}"
 REPOSITORY = Path(__file__).parents[2]
@@ -271,7 +271,7 @@ class Host:
     def popen(self, command: Sequence[str | Path], **options: Any) -> Program:
         """Start a program in its home; `env` comes on top of the environment there."""
         assert self._space is not None, f"{self.name} is off"
-        elsewhere = ("XDG_", "HOLOFLOW_")
+        elsewhere = ("XDG_", "HOLOFLOW_", "TMPDIR")
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(elsewhere)}
         own = {"HOME": str(self.home), "HOLOFLOW_CACHE": str(cache_folder())}
         environment = inherited | own | dict(options.pop("env", {}))

@@ -17,7 +17,7 @@ from typing import Any
 from holoflow.launch.folder import place
 from holoflow.launch.warden import VARIABLE, marked
 
-PATIENCE = 60.0
+PATIENCE = 300.0
 """Seconds after which what should have happened long ago is taken to have failed."""
 
 OPERATORS = '''

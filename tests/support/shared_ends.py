@@ -23,7 +23,7 @@ from holoflow.link.shared_memory.leftovers import MEMORY, prefix
 from holoflow.link.shared_memory.services import buffered
 from holoflow.plan.plan import PlannedFlow
 
-DEADLINE = 60.0
+DEADLINE = 300.0
 """Seconds after which something that should have happened is given up."""
 
 

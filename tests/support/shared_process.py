@@ -83,7 +83,7 @@ def receive(run: Run, linked: LinkedFlow) -> None:
         if not stage.queue:
             stage.rung.clear()
             if not stage.ended and inlet.about_to_sleep():
-                stage.rung.wait(30.0)
+                stage.rung.wait(300)
             continue
         number, head, [buffer] = stage.take(inlet)
         first = int(head)

@@ -22,7 +22,7 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--window-size=1280,860", "--remote-debugging-port=0", "about:blank",
 )  # fmt: skip
-PATIENCE = 60.0
+PATIENCE = 300.0
 
 
 class Page:

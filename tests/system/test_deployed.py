@@ -16,7 +16,7 @@ PROGRAMS = Path(sys.executable).parent
 APP = "faces/apart"
 FRAMES = 30
 OPTIONS = ("--frames", str(FRAMES), "--lossless")
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 pytestmark = pytest.mark.timeout(600)  # an image is built
 

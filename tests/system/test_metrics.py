@@ -24,7 +24,7 @@ def server():
 
 def get(url, **headers):
     """Return the type and the text of what is there."""
-    with urlopen(Request(url, headers=headers), timeout=30) as answer:
+    with urlopen(Request(url, headers=headers), timeout=300) as answer:
         return answer.headers["Content-Type"], answer.read().decode()
 
 
@@ -84,7 +84,7 @@ def test_many_may_ask_at_once(server):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(300)
     assert len(found) == 8
     assert len(set(found)) == 1
 

@@ -21,7 +21,7 @@ SEALED = (
     "--rm", "--network", "none", "--read-only", "--cap-drop", "all",
     "--security-opt", "no-new-privileges",
 )  # fmt: skip
-PATIENCE = 60.0
+PATIENCE = 300.0
 
 pytestmark = pytest.mark.timeout(600)  # images are built
 

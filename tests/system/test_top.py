@@ -37,7 +37,7 @@ class LookOp(Operator):
         self.seen = image
 '''
 TESTS = Path(__file__).parents[1]
-PATIENCE = 60.0
+PATIENCE = 300.0
 
 
 @pytest.fixture

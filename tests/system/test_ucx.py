@@ -24,7 +24,7 @@ from holoflow.plan import plan
 
 pytestmark = [pytest.mark.holoscan, pytest.mark.timeout(300)]
 
-PATIENCE = 90.0
+PATIENCE = 300.0
 """Seconds after which what should have happened long ago is taken to have failed."""
 TWO = {"a": ["source", "work"], "b": ["sink"]}
 THREE = {"a": ["source"], "b": ["work"], "c": ["sink"]}

@@ -31,7 +31,9 @@ leaving.leave(3)
 def test_with_a_thread(daemon, goes_on, out, err):
     patience = 60.0 if goes_on == "False" else 0.05
     code = LEAVE.format(patience=patience, goes_on=goes_on, daemon=daemon)
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300
+    )
     assert (ended.returncode, ended.stderr) == (3, err)
     assert out in ended.stdout
     assert "reported" in ended.stdout

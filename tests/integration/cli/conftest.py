@@ -113,7 +113,7 @@ def holoflow(start):
 
     def run(*arguments, **options):
         process = start(*arguments, **options)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     return run

@@ -131,7 +131,7 @@ def test_a_reader_that_goes_away_ends_the_run(start):
     process = start("run", ".", "--json")
     assert "announcement" in process.stdout.readline()
     process.stdout.close()
-    assert process.wait(60) == 141
+    assert process.wait(300) == 141
     assert process.stderr.read() == ""
 
 
@@ -141,4 +141,4 @@ def test_help_into_a_closed_pipe_is_silent(start):
     process = start("--help", stdout=writing)
     os.close(writing)
     assert process.stderr.read() == ""
-    assert process.wait(60) != 0
+    assert process.wait(300) != 0

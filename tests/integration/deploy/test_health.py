@@ -79,7 +79,7 @@ def launch(tmp_path, monkeypatch):
 def health(*options):
     """Ask; returns the exit status and what was printed."""
     command = [sys.executable, "-m", "holoflow", "health", *options]
-    asked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    asked = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert asked.stderr == ""
     return asked.returncode, asked.stdout.strip()
 

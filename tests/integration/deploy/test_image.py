@@ -113,7 +113,7 @@ def image(start):
 
     def run(*arguments, **environment):
         process = start(*arguments, **environment)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
         return process.returncode, out, err
 
     return run
@@ -163,7 +163,7 @@ def test_sigterm_drains(start, layout):
     process = start("--set", "until=0", "--engine", "inline")
     until(process.stdout, "counting")  # comes at once, though nobody flushes it
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 130
     assert err == "draining; Ctrl-C again stops now\n"
     assert "numbers: interrupted" in out
@@ -178,7 +178,7 @@ def test_sigterm_before_a_run_begins_ends_it(start, layout):
     process = start(GATE=layout / "gate")
     with (layout / "gate").open("w"):  # returns once the operators' file is being imported
         process.send_signal(signal.SIGTERM)
-        assert process.communicate(timeout=60) == ("", "")
+        assert process.communicate(timeout=300) == ("", "")
     assert process.returncode == 143
 
 

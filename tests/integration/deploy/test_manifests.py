@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kubernetes_validate import utils
 from support.deployable import RUNS, apps
@@ -26,9 +26,7 @@ from holoflow.deploy.systemd import systemd
 from holoflow.errors import HoloflowError
 
 INPUT = Mount(Path("/data"), "/input")
-few = settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+few = settings(max_examples=15)
 
 
 @pytest.fixture

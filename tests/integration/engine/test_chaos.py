@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from support.graphs import (
     INLINE,
@@ -54,10 +54,7 @@ def broken_graphs(draw: Any) -> App:
     return replace(graph, operators={**graph.operators, "bad": bad}, flows=tuple(flows))
 
 
-@settings(
-    max_examples=100, deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)  # fmt: skip
+@settings(max_examples=100)
 @given(
     broken_graphs(), st.sampled_from((INLINE, *SCHEDULED)), st.booleans(),
     st.sampled_from([None, None, 0, 1]), st.integers(1, 2),

@@ -214,7 +214,7 @@ def test_a_fused_chain_that_turned_slow_drains_at_once(engine: Engine, tracked: 
         def process(self, x: Any) -> None:
             if x >= 5000:
                 stopper.drain.set()
-                assert drained.wait(30)
+                assert drained.wait(300)
 
     def observe(*_state: Any) -> None:
         if stopper.drain.is_set():
@@ -313,7 +313,7 @@ def test_stuck_operators_are_left_behind(engine: Engine, monkeypatch: pytest.Mon
         def frames(self) -> Iterator[Any]:
             yield 0
             stuck.set()
-            release.wait(30)
+            release.wait(300)
 
         def stop(self) -> None:
             stops.append("stuck")
@@ -336,7 +336,7 @@ def test_stuck_operators_are_left_behind(engine: Engine, monkeypatch: pytest.Mon
     release.set()
     for thread in threading.enumerate():
         if thread not in before and not isinstance(thread, threading._DummyThread):
-            thread.join(10)
+            thread.join(300)
     assert left_over(before) == []
 
 
@@ -377,7 +377,7 @@ def test_a_live_source_that_waits_for_ever_drains(
         def frames(self) -> Iterator[Any]:
             yield from range(3)
             waiting.set()
-            closing.wait(30)
+            closing.wait(300)
 
         def stop(self) -> None:
             closing.set()
@@ -392,7 +392,7 @@ def test_a_live_source_that_waits_for_ever_drains(
     assert [got.payload for got in recorded["sink"]] == [0, 1, 2]
     for thread in threading.enumerate():
         if thread.name == "read source+sink":
-            thread.join(10)
+            thread.join(300)
     assert left_over(before) == []
 
 

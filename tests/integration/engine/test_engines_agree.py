@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from support.graphs import INLINE, SCHEDULED, App, Engine, Run, check_books, run
 from support.random_graphs import outline, random_graphs
@@ -16,10 +16,7 @@ def check_flows(ran: Run) -> None:
         assert books.sent <= ran.operator(books.source.split(".")[0]).sent
 
 
-@settings(
-    max_examples=100, deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)  # fmt: skip
+@settings(max_examples=100)
 @given(random_graphs(), st.sampled_from(SCHEDULED))
 def test_random_graphs(graph: App, scheduled: Engine) -> None:
     note(outline(graph))

@@ -45,7 +45,7 @@ class Hang(Operator):
 
     def process(self, x: Any) -> Any:
         if x == 60:
-            release.wait(60)
+            release.wait(300)
         return x
 
 
@@ -60,7 +60,7 @@ class HangInBatches(Operator):
 
     def process_batch(self, inputs: Any) -> Any:
         if any(given["x"] == 60 for given in inputs):
-            release.wait(60)
+            release.wait(300)
         return [given["x"] for given in inputs]
 
 
@@ -70,7 +70,7 @@ class HangHalfway(Operator):
     def process(self, x: Any) -> Iterator[Any]:
         yield x
         if x == 60:
-            release.wait(60)
+            release.wait(300)
         yield x
 
 
@@ -79,7 +79,7 @@ class HangingSource(Operator):
 
     def frames(self) -> Iterator[Any]:
         yield from range(60)
-        release.wait(60)
+        release.wait(300)
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +94,7 @@ def released(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     release.set()
     for thread in set(threading.enumerate()) - before:
         if not isinstance(thread, threading._DummyThread):
-            thread.join(30)
+            thread.join(300)
 
 
 def run(graph: App, engine: Engine, *, fuse: bool = True, **options: Any) -> RunResult:

@@ -6,7 +6,7 @@ import threading
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from support.graphs import (
     INLINE,
@@ -106,10 +106,7 @@ def apart(graph: App, cut: list[int]) -> App:
     return replace(graph, fragments=fragments)
 
 
-@settings(
-    max_examples=60, deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)  # fmt: skip
+@settings(max_examples=60)
 @given(random_graphs(), st.data())
 def test_random_graphs_in_random_parts(graph: App, data: st.DataObject) -> None:
     numbers = st.integers(0, 2)

@@ -54,7 +54,7 @@ class InStep(Operator):
     def frames(self) -> Iterator[Any]:
         gate = gates["gate"]
         yield 0
-        assert gate.waiting.acquire(timeout=30)
+        assert gate.waiting.acquire(timeout=300)
         yield from range(1, N)
         gate.open()
 
@@ -210,7 +210,7 @@ def test_newest_values(engine: Engine) -> None:
         live: ClassVar[bool] = True
 
         def frames(self) -> Iterator[Any]:
-            assert over.wait(30)
+            assert over.wait(300)
             yield from range(3)
 
     graph = app(

@@ -32,7 +32,7 @@ def test_each_message_once_in_order_then_the_end(tmp_path, near):
         for i in range(200):
             joined.sender.send(b"head %d" % i, bytes([i]) * 1000)
         joined.sender.outlet.close()
-        assert joined.receiver.ended.wait(30)
+        assert joined.receiver.ended.wait(300)
         eventually(lambda: len(came) == 200)
         assert came == [(i + 1, b"head %d" % i, bytes([i]) * 1000) for i in range(200)]
         eventually(lambda: joined.sending.done and joined.receiving.done)
@@ -49,7 +49,7 @@ def test_what_has_no_room_is_dropped_and_booked(tmp_path, near, when_full):
 
     def work(number, head, buffers):
         came.append(number)
-        assert go.wait(30)
+        assert go.wait(300)
 
     with pair(tmp_path, near=near, work=work, when_full=when_full, queue=2) as joined:
         joined.sender.send(b"")
@@ -59,7 +59,7 @@ def test_what_has_no_room_is_dropped_and_booked(tmp_path, near, when_full):
         joined.sender.outlet.close()
         eventually(lambda: joined.receiving.clock.offset is not None or near)
         go.set()
-        assert joined.receiver.ended.wait(30)
+        assert joined.receiver.ended.wait(300)
         eventually(lambda: joined.sending.done)
         row = joined.linked[-1].row
         eventually(lambda: waiting(row) == 0)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holoflow.app import load
@@ -81,9 +81,7 @@ def folder(tmp_path, load_text, monkeypatch) -> Path:
     return tmp_path
 
 
-quick = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+quick = settings(max_examples=60)
 
 
 def check(content: bytes, name: str = "app.yaml") -> None:

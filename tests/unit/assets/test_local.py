@@ -44,17 +44,17 @@ def test_two_processes_at_once_fetch_it_once(server, cache):
 
     def slow(request):
         asked.set()
-        go.wait(30)
+        go.wait(300)
         send(PAYLOAD)(request)
 
     wanted = asset(server.serve("/a", slow))
     command = [sys.executable, "-c", FETCH, wanted.url, wanted.sha256]
     first = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert asked.wait(30)
+    assert asked.wait(300)
     # The first one holds the lock until its answer comes: the second one has to wait.
     second = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     go.set()
-    assert [int(process.communicate(timeout=30)[0]) for process in (first, second)] == [
+    assert [int(process.communicate(timeout=300)[0]) for process in (first, second)] == [
         len(PAYLOAD), len(PAYLOAD),
     ]  # fmt: skip
     assert server.asked == ["/a"]
@@ -71,11 +71,11 @@ def test_a_process_that_is_killed_midway_does_not_hold_up_the_next(server, cache
         request.wfile.write(PAYLOAD[:1000])
         request.wfile.flush()
         asked.set()
-        go.wait(30)
+        go.wait(300)
 
     wanted = asset(server.serve("/a", stuck, send(PAYLOAD)))
     killed = subprocess.Popen([sys.executable, "-c", FETCH, wanted.url, wanted.sha256])
-    assert asked.wait(30)
+    assert asked.wait(300)
     killed.kill()
     killed.wait()
     go.set()

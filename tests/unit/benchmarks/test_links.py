@@ -238,7 +238,7 @@ class TestProcesses:
         environment = {**os.environ, "PYTHONPATH": ""}
         done = subprocess.run(
             [sys.executable, "-c", code], env=environment, capture_output=True, text=True,
-            timeout=100,
+            timeout=300,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()

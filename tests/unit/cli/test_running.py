@@ -132,10 +132,10 @@ def test_what_operators_print_does_not_come_between_lines_for_machines(made, pla
 def test_the_first_signal_drains_and_the_second_stops(made, play, capsys):
     def execute(plan, options, *, stopper, **_):
         os.kill(os.getpid(), signal.SIGINT)
-        assert stopper.drain.wait(10)
+        assert stopper.drain.wait(300)
         assert not stopper.now.is_set()
         os.kill(os.getpid(), signal.SIGTERM)
-        assert stopper.now.wait(10)
+        assert stopper.now.wait(300)
         return made.result("interrupted")
 
     assert play(execute) == 130
@@ -148,7 +148,7 @@ def test_the_first_signal_drains_and_the_second_stops(made, play, capsys):
 def test_an_app_that_ends_by_itself_after_a_signal_is_done(made, play):
     def execute(plan, options, *, stopper, **_):
         os.kill(os.getpid(), signal.SIGINT)
-        assert stopper.drain.wait(10)
+        assert stopper.drain.wait(300)
         return made.result("done")
 
     assert play(execute) == 0

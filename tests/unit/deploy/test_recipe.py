@@ -74,7 +74,7 @@ def test_labels_are_those_of_oci_and_our_own(tmp_path: Path) -> None:
     assert "org.opencontainers.image.description" not in found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=80))
 def test_no_description_gets_out_of_its_quotes(text: str) -> None:
     found: dict[str, Any] = {

@@ -408,7 +408,7 @@ def expected(
     return calls
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     times, st.lists(times, min_size=1, max_size=3), st.integers(0, 6),
     st.sets(st.sampled_from("bcd")), st.randoms(use_true_random=False), st.booleans(),

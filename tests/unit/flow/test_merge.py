@@ -83,7 +83,7 @@ def chain(frames: Sequence[tuple[int, float]]) -> Snapshot:
     )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(FRAMES, min_size=1, max_size=5), st.integers(1, 4))
 def test_parts_of_a_run_merged_are_the_whole_however_they_are_parted(parts, cut):
     whole = chain([frame for part in parts for frame in part])
@@ -94,7 +94,7 @@ def test_parts_of_a_run_merged_are_the_whole_however_they_are_parted(parts, cut)
     assert alike(merge(grouped), whole)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 2), min_size=4, max_size=4), st.permutations(range(3)))
 def test_fragments_with_operators_of_their_own_are_put_into_the_order_of_the_app(where, order):
     whole = faces()

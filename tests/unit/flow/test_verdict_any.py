@@ -83,7 +83,7 @@ snapshots = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(snapshots)
 def test_every_snapshot_is_explained(snapshot: Snapshot) -> None:
     explanation = explain(snapshot)

@@ -32,7 +32,7 @@ def test_who_waits_is_woken(bell):
     waiting = threading.Thread(target=wait)
     waiting.start()
     bell.ring()
-    assert woken.wait(30)
+    assert woken.wait(300)
     waiting.join()
 
 

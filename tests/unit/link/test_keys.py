@@ -2,7 +2,7 @@ import os
 import stat
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from zmq.utils import z85
 
@@ -126,7 +126,6 @@ def test_where_nothing_can_be_written_it_is_said(tmp_path):
         store.allow("edge-b", z85.encode(os.urandom(32)).decode())
 
 
-@settings(deadline=None)
 @given(st.binary(min_size=32, max_size=32))
 def test_every_key_is_known_as_one(key):
     assert keys.is_key(z85.encode(key).decode())

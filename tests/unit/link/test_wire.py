@@ -51,14 +51,14 @@ def there_and_back(payload: Any, encoding: Encoding = Encoding()) -> Any:  # noq
 
 @pytest.mark.parametrize("compress", ["none", "zstd"])
 @given(payload=ANYTHING)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_whatever_travels_is_the_same_at_the_other_end(payload: Any, compress: Any) -> None:
     assert same(there_and_back(payload, Encoding(compress)), payload)
 
 
 @pytest.mark.parametrize("compress", ["none", "zstd"])
 @given(data=st.data())
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_every_payload_type_travels(data: st.DataObject, compress: Any) -> None:
     for strategy in PAYLOADS:
         payload = data.draw(strategy)
@@ -185,7 +185,6 @@ def test_a_memory_map_travels(tmp_path: Any) -> None:
 
 
 @given(SCALARS)
-@settings(deadline=None)
 def test_numbers_and_text_keep_their_types(value: Any) -> None:
     assert same(there_and_back([value, (value,), {"": value}]), [value, (value,), {"": value}])
 
@@ -209,7 +208,7 @@ ORIGINS = st.tuples(
 
 
 @given(st.lists(st.tuples(ORIGINS, ANYTHING), max_size=6), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_messages_of_a_flow_do_not_depend_on_those_before(drawn: Any, data: st.DataObject) -> None:
     encoder, decoder = Encoder(types=TYPES), Decoder(TYPES)
     for (source, metadata, tracks), payload in drawn:

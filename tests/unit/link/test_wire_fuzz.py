@@ -22,13 +22,13 @@ def refused_or_decoded(head: bytes, buffers: list[bytes]) -> bool:
 
 
 @given(st.binary(max_size=500), BUFFERS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes(head: bytes, buffers: list[bytes]) -> None:
     assert refused_or_decoded(head, buffers)
 
 
 @given(st.binary(max_size=500), BUFFERS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes_behind_a_valid_beginning(body: bytes, buffers: list[bytes]) -> None:
     for size in {0, len(body) // 2, len(body)}:
         prefix = PREFIX.pack(b"holo", VERSION, 0, size, 0, 0, 0, 0)
@@ -36,7 +36,7 @@ def test_any_bytes_behind_a_valid_beginning(body: bytes, buffers: list[bytes]) -
 
 
 @given(CORPUS, st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_valid_message_with_bytes_exchanged(
     message: fuzz_wire.Input, data: st.DataObject
 ) -> None:

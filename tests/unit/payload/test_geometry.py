@@ -50,7 +50,7 @@ def exact(draw: st.DrawFn) -> tuple[tuple[int, ...], Image]:
     return box, image
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(exact())
 def test_what_is_found_in_any_picture_lies_where_the_scene_has_it(
     drawn: tuple[tuple[int, ...], Image],
@@ -94,7 +94,7 @@ ANY = st.lists(
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("strict", [False, True])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(operators=ANY, drawn=st.lists(st.tuples(*[st.integers(-99, 99)] * 4), max_size=4))
 def test_boxes_and_points_go_there_and_back(operators, drawn, dtype, strict) -> None:
     image = SCENE

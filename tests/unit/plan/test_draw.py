@@ -48,7 +48,7 @@ def overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
 
 
 @given(random_graphs())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_boxes_stand_apart_within_the_picture(drawn: App) -> None:
     planned = plan(drawn)
 
@@ -65,7 +65,7 @@ def test_boxes_stand_apart_within_the_picture(drawn: App) -> None:
 
 
 @given(random_graphs())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_fused_stage_is_a_straight_run_with_nobody_else_on_its_ground(drawn: App) -> None:
     planned = plan(drawn)
     root = ET.fromstring(draw_svg(planned))

@@ -227,7 +227,7 @@ def graphs(draw: Any) -> App:
     )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(graphs(), st.booleans())
 def test_stages_partition_the_operators(graph: App, lossless: bool) -> None:
     planned = plan(graph, lossless=lossless)

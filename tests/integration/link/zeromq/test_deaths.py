@@ -51,7 +51,7 @@ class Ends:
 
     def wait(self):
         """Wait until both have ended; return the most memory of each."""
-        said = [process.communicate(timeout=90)[0] for process in self.running.values()]
+        said = [process.communicate(timeout=300)[0] for process in self.running.values()]
         assert [process.returncode for process in self.running.values()] == [0, 0]
         return [int(lines.splitlines()[-1]) for lines in said]
 

@@ -205,7 +205,7 @@ def test_who_abandons_a_flow_sets_its_sender_free(pairs, kind):
     blocked.start()
     stop.set()
     receiver.abandon()
-    blocked.join(30)
+    blocked.join(300)
     assert not blocked.is_alive()
     assert pair.rows[0][GONE]
     sender.outlet.close()

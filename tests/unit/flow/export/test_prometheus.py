@@ -167,7 +167,7 @@ def counters(collector):
 
 
 @given(st.lists(st.floats(0, 20), min_size=1, max_size=20))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_counters_never_fall_and_buckets_stay_in_order(added):
     collector = Collector()
     snapshot = Snapshot("faces", "a1b2c3", 0.0, 1.0, (), ())

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.books import alike
 from support.snapshots import faces, operator
@@ -24,7 +24,6 @@ def held(values):
     return made
 
 
-@settings(deadline=None)
 @given(SECONDS, SECONDS)
 def test_what_is_left_of_a_histogram_is_what_was_added(before, added):
     left = subtract(held(before + added), held(before))

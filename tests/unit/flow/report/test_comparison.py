@@ -138,7 +138,7 @@ def test_proportions_and_means():
     assert not means_differ([10, 10], [20, 20])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(random_snapshots.snapshots, random_snapshots.snapshots)
 def test_any_two_runs_can_be_compared(one, other):
     compared = compare(report(one, ()), report(other, ()))

@@ -151,7 +151,7 @@ def test_it_is_written_beside_the_report(tmp_path):
     assert file.read_bytes().startswith(b"<!DOCTYPE html>\n<html")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(random_snapshots.snapshots, random_snapshots.histories)
 def test_no_snapshot_breaks_the_page(snapshot, samples):
     content = made(snapshot, samples=samples)

@@ -150,7 +150,7 @@ def test_nothing_huge_is_read(tmp_path, monkeypatch):
         read_report(written(tmp_path, b" " * 1001))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(random_snapshots.snapshots, random_snapshots.histories)
 def test_every_snapshot_is_the_same_after_it_was_read(tmp_path_factory, snapshot, samples):
     folder = tmp_path_factory.mktemp("run")

@@ -60,7 +60,7 @@ def test_what_lies_between_processes_belongs_to_the_operator_that_receives():
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(random_snapshots.snapshots)
 def test_no_time_is_lost_or_counted_twice(made):
     for way in made.paths:

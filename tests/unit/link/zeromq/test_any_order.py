@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.wires import World
 
@@ -18,10 +18,7 @@ DEATHS = (*BREAKS, "kill_sender", "send_and_die", "kill_receiver")
 AFTER = (*BREAKS, "kill_receiver")
 HOSTS = (*DEATHS, "lose_senders_host", "lose_receivers_host")
 
-QUICK = settings(
-    max_examples=60, deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)  # fmt: skip
+QUICK = settings(max_examples=60)
 
 
 def orders(actions, least=40):

@@ -5,7 +5,7 @@ import logging
 
 import msgpack
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.pairs import QUICK
 from support.wires import linked
@@ -27,7 +27,6 @@ times = st.integers(0, 2**62)
 APP = AppIdentity("app", "digest", "here")
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(numbers, st.binary(), st.lists(st.binary(), max_size=12)), max_size=5))
 def test_small_messages_in_a_pack(messages):
     made = [frames.message(*message) for message in messages]
@@ -37,7 +36,6 @@ def test_small_messages_in_a_pack(messages):
     assert [m.size for m in read] == [m.size for m in made]
 
 
-@settings(deadline=None)
 @given(numbers, st.lists(st.binary(), max_size=4))
 def test_a_large_message(number, buffers):
     made = frames.message(number, bytes(frames.SMALL + 1), buffers)
@@ -55,7 +53,6 @@ def test_buffers_of_any_shape_travel():
     assert frames.message(1, b"", [memoryview(bytes(frames.SMALL * 2)).cast("d")]).size == 16384
 
 
-@settings(deadline=None)
 @given(numbers, numbers, st.booleans(), st.tuples(times, times, times))
 def test_states(a, b, closed, clock):
     low, high = sorted((a, b))
@@ -63,14 +60,12 @@ def test_states(a, b, closed, clock):
     assert frames.read_state(frames.state(state)) == state
 
 
-@settings(deadline=None)
 @given(halves, st.booleans(), times)
 def test_counts(half, ended, asked):
     sent = Counts(half, ended, asked)
     assert frames.read_counts(frames.counts(sent)) == sent
 
 
-@settings(deadline=None)
 @given(st.text(max_size=50), numbers, halves)
 def test_greetings(text, number, half):
     hello = Hello(text, text, number, text, text, text, number, number, half)
@@ -193,7 +188,6 @@ pieces = st.one_of(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(pieces, st.lists(st.binary(max_size=9), max_size=3)), max_size=20))
 def test_garbage_of_one_who_is_let_in_does_no_harm(messages):
     reception, inlet, consumer = entrance()
@@ -206,7 +200,6 @@ def test_garbage_of_one_who_is_let_in_does_no_harm(messages):
     assert inlet.receiving.row[SENT] < frames.LARGEST
 
 
-@settings(deadline=None)
 @given(pieces, st.lists(st.binary(max_size=9), max_size=3))
 def test_garbage_of_strangers_is_counted(part, rest):
     reception, inlet, _ = entrance()

@@ -42,7 +42,7 @@ def boxes(draw):
 
 
 @given(boxes(), st.sampled_from([0.0, 0.3, 0.5, 1.0]), st.booleans(), st.integers(1, 30))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_stays_is_what_the_definition_says(found, share, by_class, limit):
     kept = NmsOp(overlap=share, by_class=by_class, limit=limit).process(found)
     index = naive(

@@ -77,7 +77,7 @@ def test_the_extra_is_named_where_the_library_is_missing(monkeypatch):
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, unique=True))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_what_stands_still_keeps_its_id_also_at_the_edges(cells):
     op = started()
     corner = 40.0 * np.array(cells, np.float32)

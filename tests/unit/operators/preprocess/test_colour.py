@@ -111,7 +111,7 @@ def test_new_alpha_is_opaque(picture, source, to, dtype, opaque):
     assert (convert(picture(source, dtype=dtype), to).data[..., 3] == opaque).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.tuples(*[st.floats(0, 1, width=32)] * 3))
 def test_hsv_of_floats_is_that_of_the_standard_library(rgb):
     image = patch(*rgb, dtype="float64")

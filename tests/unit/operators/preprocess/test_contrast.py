@@ -51,7 +51,7 @@ def test_hues_stay_as_all_channels_are_stretched_alike(picture):
     assert np.abs(result.data[3, 3].astype(int) - (127.5, 255, 63.75)).max() <= 0.5
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 255), st.floats(0.1, 3))
 def test_an_image_of_one_value_is_not_stretched(value, gamma):
     data = np.full((4, 5), value, np.uint8)

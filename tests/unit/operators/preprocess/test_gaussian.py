@@ -48,7 +48,7 @@ def test_an_impulse_becomes_the_gaussian():
 
 
 @pytest.mark.parametrize("via", [lambda image: image, strict])
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     height=st.integers(5, 30), width=st.integers(5, 30), value=st.integers(0, 255),
     sigma=st.floats(0.1, 5),

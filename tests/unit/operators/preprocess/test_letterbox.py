@@ -40,7 +40,7 @@ def test_a_small_image_is_enlarged_only_if_wanted(picture):
     assert same.colour == "bgra"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(height=side, width=side, rows=side, columns=side, centred=st.booleans())
 def test_the_way_back_leads_to_the_corners(height, width, rows, columns, centred):
     image = Image(np.full((height, width), 200, np.uint8), "gray")

@@ -40,7 +40,7 @@ def test_the_same_size_passes_as_it_is(picture):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("via", [lambda image: image, strict])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(height=side, width=side, rows=side, columns=side, value=st.integers(0, 255))
 def test_one_value_stays_that_value(kind, via, height, width, rows, columns, value):
     image = via(Image(np.full((height, width), value, np.uint8), "gray"))

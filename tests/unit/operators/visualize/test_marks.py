@@ -61,7 +61,7 @@ def test_points_in_space_are_refused():
         points(Keypoints(np.zeros((1, 1, 3))))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     hnp.arrays(
         st.sampled_from([np.uint8, np.int64, np.int16, np.bool_]),

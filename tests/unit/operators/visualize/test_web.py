@@ -29,7 +29,7 @@ from holoflow.operators.visualize._page.board import Board
 from holoflow.operators.visualize.web import WebOp
 from tests.support.snapshots import faces, history
 
-PATIENCE = 20.0
+PATIENCE = 300.0
 
 
 class Live:

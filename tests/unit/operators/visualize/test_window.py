@@ -20,7 +20,7 @@ import pytest
 from holoflow import HoloflowError, Image
 from holoflow.operators.visualize.window import WindowOp
 
-PATIENCE = 20.0
+PATIENCE = 300.0
 
 
 class Screen:

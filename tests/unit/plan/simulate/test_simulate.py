@@ -262,7 +262,7 @@ def pipelines(draw) -> Model:
     return line(*stages, flows=flows, cores=draw(st.sampled_from((1.0, 2.0, 1000.0))))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(pipelines())
 def test_all_that_is_sent_is_delivered_or_dropped(model):
     outcome = simulate(model, frames=60)
@@ -280,7 +280,7 @@ def blocking(model: Model) -> Model:
     return replace(model, flows=flows, pools={"cores": 1000.0})
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(pipelines(), st.floats(0, 1))
 def test_faster_link_never_makes_it_slower(model, factor):
     slow = blocking(model)
@@ -296,7 +296,7 @@ def test_faster_link_never_makes_it_slower(model, factor):
     assert simulate(fast, frames=200).rates[last] >= simulate(slow, frames=200).rates[last] * 0.97
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(pipelines(), st.integers(1, 3))
 def test_more_workers_never_reduce_the_rate(model, workers):
     def rate(count: int) -> float:

@@ -1,0 +1,40 @@
+"""Tests hold on a busy machine, and know nothing of what else their user runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes is the machine's; fixtures of ours are fit for many examples.
+settings.register_profile(
+    "holoflow",
+    deadline=None,
+    suppress_health_check=[
+        HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture,
+    ],
+)  # fmt: skip
+settings.load_profile("holoflow")
+
+KEPT = ("HOLOFLOW_CACHE",)
+"""Variables of holoflow's that tests take from their user: models are fetched once."""
+
+_OWN = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have running apps be found in a folder of these tests alone, workers in theirs."""
+    usual = os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    config.stash[_OWN] = tempfile.mkdtemp(prefix="hf-", dir=usual)
+    os.environ["TMPDIR"] = tempfile.tempdir = config.stash[_OWN]
+    for name in list(os.environ):
+        if name == "XDG_RUNTIME_DIR" or (name.startswith("HOLOFLOW_") and name not in KEPT):
+            del os.environ[name]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove that folder."""
+    shutil.rmtree(config.stash[_OWN], ignore_errors=True)
