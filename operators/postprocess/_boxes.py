@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -49,15 +50,37 @@ def iou(one: Array, others: Array) -> Array:
     return ratio
 
 
-def suppress(xyxy: Array, scores: Array, labels: Array | None, overlap: float, limit: int) -> Array:
+def sound(xyxy: Array, scores: Array, warn: Callable[..., None]) -> Array:
+    """Return which boxes are such, (N,) bool: finite, not inside out, and with a finite score.
+
+    `warn` takes a text, and what is to be put into it, where there are others.
+    """
+    with np.errstate(invalid="ignore"):
+        ordered = (xyxy[:, 2:] >= xyxy[:, :2]).all(axis=1)
+    good: Array = np.isfinite(xyxy).all(axis=1) & ordered & np.isfinite(scores)
+    if not good.all():
+        warn(
+            "%d of %d boxes are none: their corners or scores are no numbers or not finite, or "
+            "their right or bottom edge lies before the left or top one; such boxes are left out",
+            np.count_nonzero(~good), len(good),
+        )  # fmt: skip
+    return good
+
+
+def suppress(
+    xyxy: Array, scores: Array, labels: Array | None, overlap: float, limit: int,
+    warn: Callable[..., None],
+) -> Array:  # fmt: skip
     """Greedy non-maximum suppression: return the indices of the boxes that stay, best first.
 
     A box goes where its intersection over union with a better one that stays is above
     `overlap`; with `labels` only boxes of one class compete. Of equal scores the first wins.
-    At most `limit` stay. xyxy: (N, 4), scores: (N,), labels: (N,).
+    At most `limit` stay, and none that is not `sound`. xyxy: (N, 4), scores: (N,), labels: (N,).
     """
     xyxy = xyxy.astype(np.float64)
-    left = np.argsort(-scores, kind="stable")
+    good = sound(xyxy, scores, warn)
+    left = np.argsort(-scores.astype(np.float64), kind="stable")
+    left = left[good[left]]
     kept: list[int] = []
     while left.size and len(kept) < limit:
         best, left = left[0], left[1:]

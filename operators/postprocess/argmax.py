@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holoflow import Arrays, Mask, Operator, namespace, param
+from holoflow import Array, Arrays, Mask, Operator, namespace, param
 
 from ._arrays import pick
 
@@ -13,7 +13,8 @@ class ArgmaxOp(Operator):
     Scores have shape (1, classes, height, width), of any unit and dtype; of equal ones the
     first class wins. The mask is one of the source of the image, whatever
     `preprocess.letterbox`, `resize` and `crop` have made of it: pixels are taken from the
-    nearest place, and what the model did not see is background. Where the scores know no
+    nearest place, and what the model did not see is background. Scores that are no numbers win
+    nowhere, and are told once. Where the scores know no
     geometry, it has their rows and columns.
 
     Example:
@@ -38,7 +39,7 @@ class ArgmaxOp(Operator):
         if self.names and len(self.names) != shape[1]:
             raise ValueError(f"`names` has {len(self.names)} classes, the scores {shape[1]}")
         xp = namespace(found)
-        best = xp.argmax(found[0, ...], axis=0)
+        best = xp.argmax(self._numbers(found[0, ...]), axis=0)
         mask = xp.astype(best, xp.uint8 if shape[1] <= 256 else xp.int32)
         names = tuple(self.names)
         if scores.geometry is None:
@@ -47,3 +48,16 @@ class ArgmaxOp(Operator):
         return Mask(mask, names, scores.geometry.resampled(width, height)).on(
             scores.geometry.of_source
         )
+
+    def _numbers(self, scores: Array) -> Array:
+        """Return `scores` with the lowest of all for those that are no numbers."""
+        xp = namespace(scores)
+        if not xp.isdtype(scores.dtype, "real floating"):
+            return scores
+        none = xp.isnan(scores)
+        count = int(xp.count_nonzero(none))
+        if not count:
+            return scores
+        self.context.warn_once("%d of %d scores are no numbers (NaN)", count, scores.size)
+        lowest = xp.full_like(scores, -xp.inf)
+        return xp.where(none, lowest, scores)  # type: ignore[no-any-return]

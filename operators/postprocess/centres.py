@@ -65,15 +65,17 @@ class CentresOp(Operator):
         heat, scale, offset, marks = self._maps(maps)
         xp = namespace(heat)
         # (objects,) each: class, row and column of every cell that is hot enough.
-        cells = xp.nonzero(heat >= self.threshold)
+        # Those that are no numbers are told and left out, like places that are none.
+        cells = xp.nonzero(~(heat < self.threshold))
         score = _host(heat[cells])
         label, row, column = (to_numpy(axis) for axis in cells)
         place = cells[1] * heat.shape[2] + cells[2]
-        scaled = np.exp(_columns(scale, place))[:, ::-1] * self.stride
+        with np.errstate(over="ignore"):
+            scaled = np.exp(_columns(scale, place))[:, ::-1] * self.stride
         cell = np.stack([column, row], axis=1).astype(np.float32)
         centre = (cell + _columns(offset, place)[:, ::-1] + np.float32(0.5)) * self.stride
         xyxy = corners(centre, scaled)
-        kept = suppress(xyxy, score, label, self.overlap, self.limit)
+        kept = suppress(xyxy, score, label, self.overlap, self.limit, self.context.warn_once)
         points = _columns(marks, place)[kept].reshape(len(kept), marks.shape[0] // 2, 2)[:, :, ::-1]
         points = xyxy[kept, None, :2] + points * scaled[kept, None, :]
         seen = maps.geometry

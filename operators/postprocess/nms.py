@@ -14,7 +14,8 @@ class NmsOp(Operator):
 
     Boxes come out best first. A box goes where its intersection over union with a better one
     that stays is above `overlap`. Boxes without scores count as better the earlier they come.
-    `postprocess.yolo` and `postprocess.centres` do this by themselves.
+    Boxes with corners or scores that are not finite go, and that is told once.
+    `postprocess.yolo` and `postprocess.centres` do all this by themselves.
 
     Example:
         objects:
@@ -33,5 +34,7 @@ class NmsOp(Operator):
         labels = None
         if self.by_class and boxes.labels is not None:
             labels = to_numpy(boxes.labels)
-        kept = suppress(to_numpy(boxes.xyxy), scores, labels, self.overlap, self.limit)
+        kept = suppress(
+            to_numpy(boxes.xyxy), scores, labels, self.overlap, self.limit, self.context.warn_once
+        )
         return take(boxes, kept)

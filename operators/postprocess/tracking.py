@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from holoflow import Boxes, Operator, param, to_numpy
 from holoflow.extras import optional
 
-from ._boxes import take
+from ._boxes import sound, take
 
 _APART = 1000.0
 """Pixels by which boxes are moved for ioutrack, which loses those with an edge at exactly 0."""
@@ -23,6 +23,7 @@ class TrackingOp(Operator):
     where each object goes, and boxes are assigned to where they overlap most. Boxes come out as
     they came in, with ids from 1; -1 has what is not yet, or never, followed. The class plays
     no part: a detector that wavers between two of them does not make an object another one.
+    Boxes that are none, with corners or scores that are not finite, are not followed.
 
     Frames must come in order and be evenly spaced. Needs the extra `tracking`.
 
@@ -42,19 +43,58 @@ class TrackingOp(Operator):
 
     def start(self) -> None:
         """Begin without any object; raises MissingExtraError without the library."""
+        # It would give ids a frame late, all at once in the first frames of a run, and take them
+        # from objects that were out of sight for a frame: so that is done here.
         self._tracker: Any = optional("ioutrack", "tracking").Sort(
             max_age=self.patience,
-            min_hits=self.confirm,
+            min_hits=0,
             iou_threshold=self.overlap,
             init_tracker_min_score=self.threshold,
         )
+        self._frame = 0
+        self._followed: dict[int, _Followed] = {}
+        """What may still be there, by the library's number."""
+        self._next = 1
 
     def process(self, boxes: Boxes) -> Boxes:
         """Return the boxes with their ids."""
         scores = np.ones(len(boxes)) if boxes.scores is None else to_numpy(boxes.scores)
-        rows = np.column_stack([to_numpy(boxes.xyxy) + _APART, scores]).astype(np.float32)
-        # left, top, right, bottom, id and index of the box, for each that is followed
+        # A frame may show another part of the source than the one before.
+        placed = boxes if boxes.geometry is None else boxes.on(boxes.geometry.of_source)
+        xyxy = to_numpy(placed.xyxy)
+        good = np.flatnonzero(sound(xyxy, scores, self.context.warn_once))
+        rows = np.column_stack([xyxy[good] + _APART, scores[good]]).astype(np.float32)
+        # left, top, right, bottom, number and index of the box, for each that is followed
         found = self._tracker.update(rows, return_all=False, return_indices=True)
+        self._frame += 1
         ids = np.full(len(boxes), -1, np.int64)
-        ids[found[:, 5].astype(np.int64)] = found[:, 4].astype(np.int64)
+        for number, index in found[:, 4:6].astype(np.int64).tolist():
+            ids[good[index]] = self._identity(number)
+        self._forget()
         return replace(take(boxes, np.arange(len(boxes))), ids=ids)
+
+    def _identity(self, number: int) -> int:
+        """Return the id of what is seen now; -1 until it has been seen often enough."""
+        one = self._followed.setdefault(number, _Followed())
+        one.row = one.row + 1 if one.last == self._frame - 1 else 1
+        one.last = self._frame
+        if one.identity < 0 and one.row >= self.confirm:
+            one.identity, self._next = self._next, self._next + 1
+        return one.identity
+
+    def _forget(self) -> None:
+        """Forget what the library has given up."""
+        oldest = self._frame - self.patience
+        for number in [n for n, one in self._followed.items() if one.last < oldest]:
+            del self._followed[number]
+
+
+@dataclass(slots=True)
+class _Followed:
+    """An object that is followed."""
+
+    last: int = -1
+    """The frame in which it was seen last."""
+    row: int = 0
+    """Frames in a row in which it was seen."""
+    identity: int = -1

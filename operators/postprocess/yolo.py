@@ -52,14 +52,15 @@ class YoloOp(Operator):
         if self.head == "v5":
             scores = scores * rows[:, 4:5]
         best = xp.max(scores, axis=1)
-        chosen = xp.nonzero(best >= self.threshold)[0]
+        # With those that are no numbers, which are told and left out like places that are none.
+        chosen = xp.nonzero(~(best < self.threshold))[0]
         # From here on there are few, and one depends on the other.
         near = to_numpy(xp.take(rows[:, :4], chosen, axis=0)).astype(np.float32)
         score = to_numpy(xp.take(best, chosen)).astype(np.float32)
         labels = to_numpy(xp.take(xp.argmax(scores, axis=1), chosen)).astype(np.int64)
         xyxy = corners(near[:, :2], near[:, 2:])
         rivals = labels if self.by_class else None
-        kept = suppress(xyxy, score, rivals, self.overlap, self.limit)
+        kept = suppress(xyxy, score, rivals, self.overlap, self.limit, self.context.warn_once)
         names, geometry = tuple(self.names), outputs.geometry
         return in_source(Boxes(xyxy[kept], score[kept], labels[kept], names, geometry=geometry))
 

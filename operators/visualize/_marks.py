@@ -51,7 +51,7 @@ def box_marks(boxes: Boxes, parts: tuple[LabelPart, ...]) -> list[BoxMark]:
         words = {
             "name": None if label is None else _name(boxes.names, label),
             "id": None if number is None or number < 0 else f"#{number}",
-            "score": None if score is None else f"{score:.2f}",
+            "score": None if score is None or math.isnan(score) else f"{score:.2f}",
         }
         text = " ".join(word for part in parts if (word := words[part]))
         x1, y1, x2, y2 = (min(max(value, -_FAR), _FAR) for value in box)

@@ -59,3 +59,25 @@ def test_other_shapes_are_named(shape):
 def test_names_must_be_as_many():
     with pytest.raises(ValueError, match="`names` has 1 classes, the scores 2"):
         ArgmaxOp(names=["a"]).process(Arrays(out=np.zeros((1, 2, 3, 3))))
+
+
+@pytest.mark.parametrize("asarray", [np.asarray, array_api_strict.asarray])
+def test_a_score_that_is_no_number_wins_nowhere(asarray, caplog):
+    scores = np.array([[[[0.1, np.nan, 0.3]], [[np.nan, np.nan, 0.2]], [[0.2, np.nan, np.inf]]]])
+    op = ArgmaxOp()
+    for _ in range(2):
+        mask = op.process(Arrays(out=asarray(scores.astype(np.float32))))
+        assert np.asarray(mask.data).tolist() == [[2, 0, 2]]
+    assert [r.getMessage() for r in caplog.records] == [
+        "4 of 9 scores are no numbers (NaN) (told once)"
+    ]
+
+
+def test_what_the_model_did_not_see_is_background():
+    part = Image(np.zeros((30, 40), np.uint8), "gray").cropped(10, 5, 20, 15)
+    scores = one_hot(np.ones((5, 5), int), 2)  # at half the resolution
+    scores.geometry = part.geometry
+    mask = ArgmaxOp().process(scores).data
+    assert mask.shape == (30, 40)
+    assert mask[5:15, 10:20].all()
+    assert mask.sum() == 100

@@ -93,3 +93,14 @@ def test_maps_that_lack_or_do_not_fit_are_named():
         assert form in str(error.value)
     with pytest.raises(ValueError, match=r"'landmarks' must have shape \(1, 4, h, w\)"):
         CentresOp(points=["a", "b"]).process(given)
+
+
+def test_what_is_no_number_is_no_object(caplog):
+    given = Arrays({name: array.copy() for name, array in maps().items()})
+    given["heatmap"][0, 0, 0, 0] = np.nan
+    for name, wrong, row in (("scale", 200.0, 1), ("scale", np.nan, 2), ("offset", np.inf, 3)):
+        given["heatmap"][0, 0, row, 0] = 0.99
+        given[name][0, :, row, 0] = wrong
+    found = CentresOp().process(given)
+    np.testing.assert_allclose(found["boxes"].xyxy, BOXES, atol=1e-3)
+    assert sum("4 of" in r.getMessage() for r in caplog.records) == 1

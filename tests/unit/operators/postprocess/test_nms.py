@@ -58,3 +58,30 @@ def test_without_scores_the_first_wins():
     kept = NmsOp().process(found)
     assert kept.xyxy.tolist() == [[0, 0, 9, 9], [20, 0, 30, 10]]
     assert kept.scores is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(boxes(), st.data())
+def test_boxes_that_are_none_change_nothing(found, data):
+    wrong = st.sampled_from([np.nan, np.inf, -np.inf])
+    number = data.draw(st.integers(1, 5))
+    xyxy = np.zeros((number, 4), np.float32)
+    scores = np.ones(number, np.float32)
+    for row in range(number):
+        if data.draw(st.booleans()):
+            xyxy[row, data.draw(st.integers(0, 3))] = data.draw(wrong)
+        else:
+            scores[row] = data.draw(wrong)
+    xyxy[0], scores[0] = (5, 0, 4, 9), 1  # inside out
+    order = data.draw(st.permutations(range(number + len(found))))
+    mixed = Boxes(
+        np.concatenate([xyxy, found.xyxy])[order],
+        np.concatenate([scores, found.scores])[order],
+        ids=np.arange(number + len(found))[order],
+    )
+    kept = NmsOp().process(mixed)
+    clean = [index - number for index in order if index >= number]
+    expected = NmsOp().process(
+        Boxes(found.xyxy[clean], found.scores[clean], ids=np.array(clean, np.int64) + number)
+    )
+    assert kept.ids.tolist() == expected.ids.tolist()

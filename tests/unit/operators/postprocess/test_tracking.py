@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holoflow import Boxes, MissingExtraError
+from holoflow import Boxes, Image, MissingExtraError
 from holoflow.operators.postprocess.tracking import TrackingOp
 
 OBJECTS = np.array([[20, 30, 60, 80], [300, 100, 340, 160], [100, 30, 140, 70]], float)
@@ -86,3 +86,61 @@ def test_what_stands_still_keeps_its_id_also_at_the_edges(cells):
     assert sorted(ids) == list(range(1, len(cells) + 1))
     for _ in range(4):
         assert op.process(boxes).ids.tolist() == ids
+
+
+@pytest.mark.parametrize("confirm", [1, 2, 4])
+@pytest.mark.parametrize("before", [0, 5])
+def test_an_id_comes_with_the_frame_that_confirms_and_stays(confirm, before):
+    """Also in the first frames of a run, and after a frame in which nothing is seen."""
+    op = started(confirm=confirm)
+    box = Boxes(np.array([[10, 10, 50, 50]], np.float32))
+    for _ in range(before):
+        op.process(Boxes.empty())
+    seen = [op.process(box).ids.tolist() for _ in range(6)]
+    assert seen == [[-1]] * (confirm - 1) + [[1]] * (7 - confirm)
+    op.process(Boxes.empty())
+    assert op.process(box).ids.tolist() == [1]
+
+
+def test_what_flickers_is_never_confirmed():
+    op = started(confirm=2)
+    box = Boxes(np.array([[10, 10, 50, 50]], np.float32))
+    for _ in range(5):
+        assert op.process(box).ids.tolist() == [-1]
+        op.process(Boxes.empty())
+    assert [op.process(box).ids.tolist() for _ in range(2)] == [[-1], [1]]
+
+
+def test_objects_that_were_given_up_are_forgotten():
+    op = started(patience=2)
+    for number in range(20):
+        corner = 100 * number
+        op.process(Boxes(np.array([[corner, 0, corner + 30, 30]], np.float32)))
+    assert len(op._followed) <= 4
+
+
+VALUES = st.sampled_from([0.0, 1.0, 40.0, -3.0, 1e6, 1e19, 1e38, np.nan, np.inf, -np.inf])
+
+
+@given(st.lists(st.tuples(*[VALUES] * 5), min_size=1, max_size=6), st.integers(0, 5))
+@settings(max_examples=60, deadline=None)
+def test_boxes_that_are_none_swap_no_track(others, at):
+    op = started()
+    good = (200.0, 200.0, 260.0, 250.0, 0.8)
+    for number in range(5):
+        rows = others[:number]
+        place = min(at, len(rows))
+        rows = np.array([*rows[:place], good, *rows[place:]], np.float32)
+        found = op.process(Boxes(rows[:, :4], rows[:, 4]))
+        assert found.ids[place] == 1
+        bad = ~np.isfinite(rows).all(axis=1)
+        assert (found.ids[bad] == -1).all()
+
+
+def test_a_part_that_moves_over_the_source_changes_no_id():
+    op = started()
+    whole = Image(np.zeros((200, 400), np.uint8), "gray")
+    for left in (0, 90, 180):
+        part = whole.cropped(left, 0, left + 200, 200)
+        xyxy = np.array([[190 - left, 50, 199 - left, 90]], np.float32)
+        assert op.process(Boxes(xyxy, geometry=part.geometry)).ids.tolist() == [1]

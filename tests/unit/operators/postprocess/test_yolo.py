@@ -90,3 +90,26 @@ def test_the_array_is_named_where_there_are_several():
         YoloOp(head="v8").process(outputs)
     with pytest.raises(ValueError, match="no array 'boxes'; there are 'out', 'other'"):
         YoloOp(head="v8", array="boxes").process(outputs)
+
+
+@pytest.mark.parametrize("head", ["v5", "v8"])
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_no_box_and_told_once(head, wrong, caplog):
+    data = output(head).copy()
+    rows = data[0] if head == "v5" else data[0].T
+    scores = 4 + (head == "v5")
+    for row, column in ((1, 0), (2, 2), (4, scores)):  # place, width, score of class 0
+        rows[row, 4 : scores + 1] = 0.99
+        rows[row, column] = wrong
+    op = YoloOp(head=head, threshold=0.2, by_class=False)
+    found = [op.process(Arrays(out=data)).xyxy.tolist() for _ in range(2)]
+    clean = YoloOp(head=head, threshold=0.2, by_class=False).process(Arrays(out=output(head)))
+    assert found == [clean.xyxy.tolist()] * 2
+    assert sum("boxes are none" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_a_box_of_negative_size_is_none():
+    data = np.zeros((1, 5, 2), np.float32)
+    data[0, :, 0] = (50, 50, -20, 20, 0.9)
+    data[0, :, 1] = (50, 50, 20, 20, 0.8)
+    assert YoloOp(head="v8").process(Arrays(out=data)).xyxy.tolist() == [[40, 40, 60, 60]]

@@ -82,3 +82,8 @@ def test_mask_colours_put_back_in_place_give_the_mask(data):
         assert part[-1].any()
         assert part[:, 0].any()
         assert part[:, -1].any()
+
+
+def test_a_score_that_is_no_number_is_not_written():
+    found = Boxes(np.ones((1, 4)), np.array([np.nan], np.float32), np.array([0]), ("cat",))
+    assert [mark.label for mark in box_marks(found, ("name", "score"))] == ["cat"]
