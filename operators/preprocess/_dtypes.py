@@ -33,6 +33,33 @@ def to_fraction(data: Array) -> Array:
     return to_float(data) if scale == 1.0 else to_float(data) / scale
 
 
+def all_finite(data: Array) -> bool:
+    """Whether all values are numbers and finite; a sum of finite ones may overflow, and is none."""
+    xp = namespace(data)
+    if not xp.isdtype(data.dtype, "real floating"):
+        return True
+    return bool(xp.isfinite(xp.sum(data)))
+
+
+def check_fits(data: Array, name: str) -> None:
+    """Raise ValueError where integers of the dtype `name` cannot hold `data`, but for fractions."""
+    xp = namespace(data)
+    dtype = getattr(xp, name)
+    if not xp.isdtype(dtype, "integral") or xp.isdtype(data.dtype, "bool") or 0 in data.shape:
+        return
+    wanted = xp.iinfo(dtype)
+    if xp.isdtype(data.dtype, "integral"):
+        own = xp.iinfo(data.dtype)
+        if wanted.min <= own.min and own.max <= wanted.max:
+            return
+    least, most = float(xp.min(data)), float(xp.max(data))
+    if not (wanted.min - 1 < least and most < wanted.max + 1):  # nor what is no number
+        raise ValueError(
+            f"values from {least:g} to {most:g} do not fit into {name}, which holds "
+            f"{wanted.min} to {wanted.max}; preprocess.normalise scales an image"
+        )
+
+
 def from_float(data: Array, dtype: Any) -> Array:
     """Return floating `data` in `dtype`: to integers rounded and clipped to what they hold."""
     xp = namespace(data)

@@ -7,6 +7,7 @@ dtype and leave their input unchanged.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from math import ceil
 from typing import Any, Literal, TypeAlias
@@ -17,7 +18,7 @@ import numpy as np
 from holoflow.extras import optional
 from holoflow.payload.array import Array, namespace
 
-from ._dtypes import from_float, to_float
+from ._dtypes import all_finite, from_float, to_float
 
 Interpolation: TypeAlias = Literal["nearest", "linear", "cubic", "area"]
 
@@ -64,11 +65,15 @@ def resize(data: Array, height: int, width: int, interpolation: Interpolation) -
             source = (2 * np.arange(size) + 1) * data.shape[axis] // (2 * size)
             data = xp.take(data, xp.asarray(source), axis=axis)
         return data
-    result = to_float(data)
-    for axis, size in enumerate((height, width)):
-        weights = xp.asarray(_weights(data.shape[axis], size, interpolation), dtype=result.dtype)
-        result = xp.moveaxis(xp.tensordot(weights, result, axes=((1,), (axis,))), 0, axis)
-    return from_float(result, data.dtype)
+
+    def resampled(pixels: Array) -> Array:
+        for axis, size in enumerate((height, width)):
+            weights = _weights(data.shape[axis], size, interpolation)
+            table = xp.asarray(weights, dtype=pixels.dtype)
+            pixels = xp.moveaxis(xp.tensordot(table, pixels, axes=((1,), (axis,))), 0, axis)
+        return pixels
+
+    return from_float(_sparing(to_float(data), resampled), data.dtype)
 
 
 def gaussian(data: Array, sigma: float) -> Array:
@@ -102,15 +107,16 @@ def gaussian(data: Array, sigma: float) -> Array:
 
 
 def median(data: Array, radius: int) -> Array:
-    """Return the median of the (2 `radius` + 1)² pixels around each.
+    """Return the median of the (2 `radius` + 1)² pixels around each; NaN counts as the highest.
 
     Raises ValueError where such a window is larger than the image.
     """
     if 0 in data.shape:
         return data
     size = _window(data, radius)
-    # OpenCV has wide medians for 8 bits only.
-    if for_opencv(data, frozenset({"uint8"} if radius > 2 else {"uint8", "uint16", "float32"})):
+    # OpenCV has wide medians for 8 bits only, and none of what is no number.
+    known = frozenset({"uint8"} if radius > 2 else {"uint8", "uint16", "float32"})
+    if for_opencv(data, known) and all_finite(data):
         middle: Array = opencv().medianBlur(data, size)
         return middle
     xp = namespace(data)
@@ -127,7 +133,12 @@ def box_mean(data: Array, radius: int) -> Array:
     """
     if 0 in data.shape:
         return data
-    size = _window(data, radius)
+    _window(data, radius)
+    return _sparing(data, lambda pixels: _box_mean(pixels, radius))
+
+
+def _box_mean(data: Array, radius: int) -> Array:
+    size = 2 * radius + 1
     if for_opencv(data):
         cv2 = opencv()
         mean: Array = cv2.blur(data, (size, size), borderType=cv2.BORDER_REPLICATE)
@@ -143,6 +154,21 @@ def box_mean(data: Array, radius: int) -> Array:
         upper = _slice(sums, size, size + length, axis)
         result = (upper - _slice(sums, 0, length, axis)) / size
     return from_float(result, data.dtype)
+
+
+def _sparing(data: Array, mean: Callable[[Array], Array]) -> Array:
+    """Return a weighted `mean` of pixels, which is NaN only where one that is not finite counts.
+
+    Left to themselves, sums that run on and weights of 0 would spread it over whole rows.
+    """
+    if all_finite(data):
+        return mean(data)
+    xp = namespace(data)
+    finite = xp.isfinite(data)
+    result = mean(xp.where(finite, data, xp.zeros_like(data)))
+    # Weights are at least 1 / 255²; below are the remains of sums.
+    spoilt = xp.abs(mean(xp.astype(~finite, data.dtype))) > 1e-6
+    return xp.where(spoilt, xp.full_like(result, xp.nan), result)  # type: ignore[no-any-return]
 
 
 def _size(data: Array) -> str:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from holoflow import Array, Geometry, Image, Mask, Operator, namespace, param
 
-from ._dtypes import to_fraction
+from ._dtypes import all_finite, to_fraction
 
 
 class BackgroundOp(Operator):
@@ -22,7 +22,7 @@ class BackgroundOp(Operator):
     robust automatic traffic scene analysis in real-time, ICPR 1994): what stands still stays
     foreground. An image in colour is foreground where any of its channels is; in `gray` it
     takes a third of the time. The first frame, and one of another shape or geometry, begins the
-    model anew with a mask of zeros.
+    model anew with a mask of zeros. What is not finite is background and teaches nothing.
 
     Example:
         moving:
@@ -48,6 +48,8 @@ class BackgroundOp(Operator):
     """Mean and variance of each pixel."""
     _geometry: Geometry | None = None
     """Where those pixels lie."""
+    _sound: bool = True
+    """Whether all means are numbers."""
 
     def start(self) -> None:
         """Forget the background."""
@@ -62,10 +64,16 @@ class BackgroundOp(Operator):
             or self._model[0].shape != pixels.shape
             or self._geometry != image.geometry
         ):
-            self._geometry = image.geometry
+            self._geometry, self._sound = image.geometry, all_finite(image.data)
             self._model = pixels, xp.full_like(pixels, self.noise**2)
         mean, variance = self._model
+        sound = all_finite(image.data) and self._sound
+        if not sound:  # what is no number yet takes the first that comes
+            mean = xp.where(xp.isfinite(mean), mean, pixels)
+            self._sound = all_finite(mean)
         distance = pixels - mean
+        if not sound:  # and teaches nothing
+            distance = xp.where(xp.isfinite(distance), distance, xp.zeros_like(distance))
         squared = distance * distance
         if self.method == "mean":
             foreground = squared > self.threshold**2

@@ -6,7 +6,7 @@ from typing import Any
 
 from holoflow import Array, Image, Operator, ParameterError, namespace, param
 
-from ._dtypes import from_fraction, to_fraction
+from ._dtypes import all_finite, from_fraction, to_fraction
 
 
 class ContrastOp(Operator):
@@ -15,8 +15,8 @@ class ContrastOp(Operator):
     The values below which `low` and `high` percent of all pixels lie become 0 and full scale,
     what is outside is clipped; then every value v (0 to 1) becomes v^gamma: below 1 lifts the
     dark parts. Percentiles are those of each frame, over all channels together so that hues
-    stay. An image of one value only is not stretched. Takes gray, rgb and bgr; colour and
-    dtype stay.
+    stay. An image of one value only is not stretched, and what is not finite counts for nothing.
+    Takes gray, rgb and bgr; colour and dtype stay.
 
     Example:
         bright:
@@ -59,8 +59,13 @@ class ContrastOp(Operator):
     def _range(self, data: Array) -> tuple[float, float]:
         """Return both percentiles, the nearest values that occur, as fractions of full scale."""
         xp = namespace(data)
-        ordered = xp.sort(xp.reshape(data, (-1,)))
+        values = xp.reshape(data, (-1,))
+        if not all_finite(values):
+            values = values[xp.isfinite(values)]
+        ordered = xp.sort(values)
         last = ordered.shape[0] - 1
+        if last < 0:
+            return 0.0, 0.0
         ranks = [round(percent / 100 * last) for percent in (self.low, self.high)]
         low, high = (to_fraction(ordered[rank : rank + 1]) for rank in ranks)
         return float(low[0]), float(high[0])

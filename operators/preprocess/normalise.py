@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from holoflow import Image, Operator, ParameterError, namespace, param
 
 from ._dtypes import full_scale
 
+_MUCH = 32.0
+"""Floats that reach this are no fractions of full scale."""
+
 
 class NormaliseOp(Operator):
     """Scale and shift pixels, as models want them, to float32.
 
-    The full scale of the dtype that comes in (0 to 255 for uint8, 0 to 1 for floats) is mapped
-    to `range`; then `mean` is taken off and `std` divided by, both in units of `range`. So
-    `range: [0, 255]` gives plain float values of 8 bits, `range: [-1, 1]` values around zero,
-    and `mean: [0.485, 0.456, 0.406]` with `std: [0.229, 0.224, 0.225]` those of models
-    trained on ImageNet.
+    The full scale of the dtype that comes in (0 to 255 for uint8, 0 to 1 for floats), or what
+    `full_scale` says, is mapped to `range`; then `mean` is taken off and `std` divided by, both
+    in units of `range`. So `range: [0, 255]` gives plain float values of 8 bits,
+    `range: [-1, 1]` values around zero, and `mean: [0.485, 0.456, 0.406]` with
+    `std: [0.229, 0.224, 0.225]` those of models trained on ImageNet.
 
     Example:
         scaled:
@@ -26,6 +30,11 @@ class NormaliseOp(Operator):
     """
 
     range: tuple[float, float] = param((0.0, 1.0), doc="what zero and full scale become")
+    full_scale: float | None = param(
+        None, gt=0,
+        doc="value of full scale, where it is not the dtype's: 4095 for 12 bits in 16, 255 for "
+        "floats up to 255",
+    )  # fmt: skip
     mean: list[float] = param([0.0], min_length=1, doc="taken off; one for all channels or each")
     std: list[float] = param([1.0], min_length=1, doc="divisor; one for all channels or each")
 
@@ -48,10 +57,24 @@ class NormaliseOp(Operator):
                     f"channels; give one value or one for each channel"
                 )
         low, high = self.range
-        factors = [(high - low) / full_scale(image.data) / std for std in self.std]
+        factors = [(high - low) / self._full_scale(image) / std for std in self.std]
         # One value for all stands beside a list of three.
         pairs = max(len(self.mean), len(self.std))
         means, stds = self.mean * (pairs // len(self.mean)), self.std * (pairs // len(self.std))
         offsets = [(low - mean) / std for mean, std in zip(means, stds, strict=True)]
         data = xp.astype(image.data, xp.float32) * xp.asarray(factors, dtype=xp.float32)
         return image.with_data(data + xp.asarray(offsets, dtype=xp.float32))
+
+    def _full_scale(self, image: Image) -> float:
+        """Return the value of full scale; warns where floats cannot be fractions of 1."""
+        if self.full_scale is not None:
+            return self.full_scale
+        xp = namespace(image.data)
+        if xp.isdtype(image.data.dtype, "real floating") and 0 not in image.data.shape:
+            highest = float(xp.max(image.data))
+            if _MUCH <= highest < math.inf:
+                self.context.warn_once(
+                    "the values of the image reach %g, and 1 is taken for full scale; say "
+                    "`full_scale` if it is another", highest,
+                )  # fmt: skip
+        return full_scale(image.data)

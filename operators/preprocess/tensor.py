@@ -6,6 +6,7 @@ from typing import Literal
 
 from holoflow import Array, Arrays, Image, Operator, namespace, param
 
+from ._dtypes import check_fits
 from ._layouts import Layout, arrange, axes_of, packed
 
 
@@ -30,10 +31,11 @@ class TensorOp(Operator):
     )
 
     def process(self, image: Image | Array) -> Arrays:
-        """Return the array under its name."""
+        """Return the array under its name; ValueError where the dtype cannot hold its values."""
         if isinstance(image, Image):
             data, geometry = arrange(image.data, axes_of(image), self.layout), image.geometry
         else:
             data, geometry = image, None
+        check_fits(data, self.dtype)
         made = packed(data, getattr(namespace(data), self.dtype))
         return Arrays({self.name: made}, geometry=geometry)

@@ -48,14 +48,14 @@ class Scale:
         if (black, white) != (0.0, own):
             self._warn(
                 "the values of the image, %s from %g to %g, are not of its full scale, 0 to %g: "
-                "%g is shown as black and %g as white; put preprocess.contrast or "
-                "preprocess.normalise before, if that is not what they mean",
+                "%g is shown as black and %g as white; preprocess.normalise (full_scale) or "
+                "preprocess.contrast before it say otherwise",
                 data.dtype, low, high, own, black, white,
             )  # fmt: skip
         elif low < -_SPARE or high > (1 + _SPARE) * own:
             self._warn(
                 "the values of the image, %s from %g to %g, reach beyond 0 to 1, which is black "
-                "to white, and are cut off; put preprocess.contrast or preprocess.normalise "
+                "to white, and are cut off; put preprocess.normalise or preprocess.contrast "
                 "before",
                 data.dtype, low, high,
             )  # fmt: skip
