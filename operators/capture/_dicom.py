@@ -6,6 +6,7 @@ standard, part 3.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -18,14 +19,19 @@ from holoflow.payload import Array
 _TWO_DIMENSIONAL = 1
 _CENTIMETRES = 3
 _MILLISECOND = 1e6
-_IN_FUNCTIONAL_GROUPS = (
-    "PixelMeasuresSequence", "PixelValueTransformationSequence", "FrameVOILUTSequence",
-)  # fmt: skip
-_OF_A_FRAME = (
-    "PhotometricInterpretation", "PixelRepresentation", "BitsStored", "PixelSpacing",
-    "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence", "VOILUTSequence",
-    "WindowCenter", "WindowWidth", "VOILUTFunction",
-)  # fmt: skip
+_FRAME_TIME = 0x00181063
+"""The tag of the element FrameTime, as a FrameIncrementPointer names it."""
+_OF_THE_FILE = ("PhotometricInterpretation", "PixelRepresentation", "BitsStored")
+_OF_A_FRAME = {
+    "PixelMeasuresSequence": ("PixelSpacing",),
+    "PixelValueTransformationSequence": (
+        "RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSequence",
+    ),
+    "FrameVOILUTSequence": ("WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence"),
+}  # fmt: skip
+"""What is said of all frames, or in a functional group of one frame or of all."""
+_PLANES = ("Red", "Green", "Blue")
+_UNSPECIFIED = "US"
 
 
 class Region(NamedTuple):
@@ -46,7 +52,9 @@ def frame_starts(data: Any) -> list[int] | None:
     """Return when each frame begins and the last one ends, in ns; None where nothing says it."""
     count = frame_count(data)
     steps = [float(step) for step in _list(data.get("FrameTimeVector"))]
-    if len(steps) == count > 1:
+    if data.get("FrameIncrementPointer") == _FRAME_TIME and data.get("FrameTime"):
+        steps = [float(data.FrameTime)] * count
+    elif len(steps) == count > 1:
         # Each is the time since the frame before; the last frame stays as long as it took to come.
         steps = [*steps[1:], steps[-1]]
     elif data.get("FrameTime"):
@@ -56,6 +64,8 @@ def frame_starts(data: Any) -> list[int] | None:
         if rate <= 0:
             return None
         steps = [1000 / rate] * count
+    if not all(0 <= step < math.inf for step in steps):
+        raise ValueError("times from one frame to the next are finite numbers from 0 on")
     return [round(at * _MILLISECOND) for at in accumulate(steps, initial=0.0)]
 
 
@@ -63,16 +73,50 @@ def attributes_of(data: Any, frame: int) -> Any:
     """Return a data set of what says how to show `frame`, wherever in the file it stands."""
     found = optional("pydicom", "dicom").Dataset()
     found.file_meta = data.file_meta
-    for keyword in _OF_A_FRAME:
-        if keyword in data:
-            found[keyword] = data[keyword]
     shared = _list(data.get("SharedFunctionalGroupsSequence"))[:1]
     own = _list(data.get("PerFrameFunctionalGroupsSequence"))[frame : frame + 1]
-    for group in [*shared, *own]:
-        for sequence in _IN_FUNCTIONAL_GROUPS:
-            for item in _list(group.get(sequence))[:1]:
-                found.update(item)
+    places = [dict.fromkeys(_OF_THE_FILE, data)]
+    for sequence, keywords in _OF_A_FRAME.items():
+        # As a whole from one place: a slope of one and a table of another do not belong together.
+        items = [item for group in [*own, *shared] for item in _list(group.get(sequence))[:1]]
+        places.append(dict.fromkeys(keywords, items[0] if items else data))
+    for keyword, place in (pair for several in places for pair in several.items()):
+        if keyword in place:
+            found[keyword] = place[keyword]
     return found
+
+
+def unit(data: Any, attributes: Any) -> str | None:
+    """Return the unit of the values of a modality, such as HU; None where none is said.
+
+    Raises ValueError where the only unit is that of a mapping that is not applied.
+    """
+    said = attributes.get("RescaleType") or data.get("Units")
+    if said and said != _UNSPECIFIED:
+        return str(said)
+    mapped = data.get("RealWorldValueMappingSequence")
+    if mapped and not {"RescaleSlope", "ModalityLUTSequence"} & set(attributes.dir()):
+        raise ValueError("it has a mapping to real-world values, which is not applied")
+    return None
+
+
+def spacing(data: Any) -> tuple[float, float] | None:
+    """Return the distance of pixel centres down and across in mm; None where it is not said."""
+    said = (
+        attributes_of(data, 0).get("PixelSpacing")
+        or data.get("ImagerPixelSpacing")
+        or data.get("NominalScannedPixelSpacing")
+    )
+    if not said:
+        return None
+    down, across = (float(step) for step in said)
+    if "PixelSpacing" not in attributes_of(data, 0):
+        # What lies before the detector is smaller than its shadow.
+        factor = float(data.get("EstimatedRadiographicMagnificationFactor") or 1)
+        down, across = down / factor, across / factor
+    if not (0 < down < math.inf and 0 < across < math.inf):
+        raise ValueError(f"a spacing is two distances above 0, not {down:g} and {across:g} mm")
+    return down, across
 
 
 def ultrasound_regions(data: Any) -> list[Region]:
@@ -111,7 +155,8 @@ def display_range(stored: Array, attributes: Any) -> tuple[float, float]:
     """
     bits = int(attributes.get("BitsStored") or 32)
     signed = bool(attributes.get("PixelRepresentation"))
-    ends = np.array([stored.min(), stored.max()])
+    finite = stored[np.isfinite(stored)]
+    ends = np.array([finite.min(), finite.max()] if finite.size else [0, 1])
     if bits <= 8:
         lowest = -(2 ** (bits - 1)) if signed else 0
         ends = np.array([lowest, lowest + 2**bits - 1])
@@ -124,16 +169,17 @@ def as_shown(values: Array, attributes: Any, full_range: tuple[float, float]) ->
     shown = _windowed(values, attributes, full_range)
     if attributes.PhotometricInterpretation == "MONOCHROME1":
         shown = 1 - shown
-    return np.asarray(np.rint(255 * shown), np.uint8)
+    return np.asarray(np.rint(255 * np.nan_to_num(np.clip(shown, 0, 1))), np.uint8)
 
 
 def _windowed(values: Array, attributes: Any, full_range: tuple[float, float]) -> Array:
     """Return `values` from 0 to 1."""
     tables = _list(attributes.get("VOILUTSequence"))
     if tables:
-        pixels = optional("pydicom.pixels", "dicom")
-        looked_up = pixels.apply_voi(np.rint(values).astype(np.int32), attributes)
-        return np.asarray(looked_up / (2.0 ** int(tables[0].LUTDescriptor[2]) - 1))
+        entries, first, bits = (int(number) for number in tables[0].LUTDescriptor)
+        table = _table(tables[0].LUTData, entries, attributes)
+        shown = looked_up(values, table, first)
+        return np.asarray(shown / (2.0 ** depth(bits, int(table.max())) - 1))
     centres, widths = (_list(attributes.get(key)) for key in ("WindowCenter", "WindowWidth"))
     function = str(attributes.get("VOILUTFunction") or "LINEAR").upper()
     if centres and widths:
@@ -146,6 +192,55 @@ def _windowed(values: Array, attributes: Any, full_range: tuple[float, float]) -
         centre, width = sum(full_range) / 2, full_range[1] - full_range[0]
     # A window without width is a threshold.
     return np.clip((values - centre) / max(width, 1e-6) + 0.5, 0, 1)
+
+
+def depth(said: int, highest: int) -> int:
+    """Return the bits of a table's values, which has `said` bits and its `highest` value.
+
+    What is said is often the size of the words that they are stored in.
+    """
+    needed = max(highest.bit_length(), 8)
+    return needed if needed > said or (said == 16 and needed <= 12) else said
+
+
+def palette(data: Any) -> tuple[Array, int]:
+    """Return the colours of a palette, (entries, 3) uint8, and the stored value of the first.
+
+    Values below it have its colour, those above the last the last one's (C.7.6.3.1.5).
+    """
+    entries, first, bits = (int(number) for number in data.RedPaletteColorLookupTableDescriptor)
+    if "RedPaletteColorLookupTableData" in data:
+        words = [data[f"{plane}PaletteColorLookupTableData"].value for plane in _PLANES]
+        table = np.stack([_table(plane, entries, data) for plane in words], axis=-1)
+    else:
+        entries = entries or 2**16
+        stored = np.arange(first, first + entries, dtype=np.int32)
+        if bits == 8 and entries > 256:
+            raise ValueError(f"a segmented palette of {entries} colours of 8 bits is not read")
+        pixels = optional("pydicom.pixels", "dicom")
+        table = pixels.apply_color_lut(stored, data)[:, :3]
+    return to_eight_bits(table, 16 if table.max() > 255 else 8), first
+
+
+def _table(written: Any, entries: int, data: Any) -> Array:
+    """Return the values of a table as uint16: numbers, or bytes with one or two for each."""
+    entries = entries or 2**16
+    values = np.asarray(written)
+    if isinstance(written, bytes):
+        order = "<" if data.file_meta.TransferSyntaxUID.is_little_endian else ">"
+        wide = len(written) >= 2 * entries
+        values = np.frombuffer(
+            written[: len(written) // 2 * 2] if wide else written, f"{order}u2" if wide else "u1"
+        )
+    if values.size < entries:
+        raise ValueError(f"a table has {values.size} of {entries} values")
+    return values[:entries].astype(np.uint16)
+
+
+def looked_up(values: Array, table: Array, first: int) -> Array:
+    """Return what `table` has for `values`; its first is for `first` and all that is below."""
+    place = np.clip(np.nan_to_num(np.rint(values)) - first, 0, len(table) - 1)
+    return np.asarray(table[place.astype(np.int64)])
 
 
 def to_eight_bits(colours: Array, bits: int) -> Array:

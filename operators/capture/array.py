@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -125,8 +124,10 @@ def _load(path: Path) -> Arrays:
                 with np.load(file, allow_pickle=False) as archive:
                     return Arrays({name: archive[name] for name in archive.files})
         return Arrays({"": np.load(path, mmap_mode="r", allow_pickle=False)})
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        why = str(error)
+    except Exception as error:  # whatever NumPy and what it reads with say of a damaged file
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        why = " ".join(str(error).split())
         if "pickle" in why or "Python objects" in why:
             why = "it is another kind of file, or holds Python objects, which are never loaded"
         raise HoloflowError(f"cannot read the file as .npy or .npz: {why}: {path}") from None

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import PositiveFloat
@@ -34,7 +35,8 @@ class DicomOp(Operator):
     0), or with `values: modality` left in their own unit, such as Hounsfield's. Frames come
     with the times of the file, or evenly spaced where `rate` is given.
 
-    The header's metadata holds `frame` (from 0) and `modality`. The image's geometry knows the
+    The header's metadata holds `frame` (from 0), `modality` and, with `values: modality`,
+    `unit`, where the file says it. The image's geometry knows the
     distance of pixel centres (`image.spacing_mm`), where the file says it. An ultrasound file
     says it of a part of the picture (`image.geometry.source_region`); of several parts the
     largest is taken. A part that reaches out of the picture is not believed, because the frames
@@ -74,8 +76,14 @@ class DicomOp(Operator):
             modality = str(self._data.get("Modality", ""))
             self._metadata = {"modality": modality}
             self._geometry = self._calibrated()
-        except (AttributeError, TypeError, ValueError) as error:
-            raise HoloflowError(f"the DICOM header is wrong: {error}: {self.path}") from None
+            if self._data.PhotometricInterpretation == "PALETTE COLOR":
+                self._colours, self._first = _dicom.palette(self._data)
+            elif self.values == "modality":
+                unit = _dicom.unit(self._data, _dicom.attributes_of(self._data, 0))
+                self._metadata |= {"unit": unit} if unit else {}
+        except Exception as error:  # whatever a library says of a damaged file
+            why = " ".join(str(error).split())
+            raise HoloflowError(f"the DICOM header is wrong: {why}: {self.path}") from None
 
     def frames(self) -> Iterator[Stamped[Image]]:
         """Yield (height, width, 3) rgb uint8, or (height, width) gray; call `start()` first."""
@@ -95,9 +103,14 @@ class DicomOp(Operator):
         logging.getLogger("pydicom.pixels.decoders").setLevel(logging.CRITICAL)
         try:
             data = pydicom.dcmread(self.path, stop_before_pixels=True)
+            kind = data.get("PhotometricInterpretation")
         except pydicom.errors.InvalidDicomError:
             raise HoloflowError(f"not a DICOM file: {self.path}") from None
-        kind = data.get("PhotometricInterpretation")
+        except OSError:
+            raise
+        except Exception as error:  # whatever a library says of a damaged file
+            why = " ".join(str(error).split())
+            raise HoloflowError(f"not a whole DICOM file: {why}: {self.path}") from None
         if kind is None:
             raise HoloflowError(f"there is no image in the DICOM file {self.path}")
         if kind not in _KNOWN:
@@ -108,6 +121,8 @@ class DicomOp(Operator):
 
     def _frame_starts(self) -> list[int]:
         frames = _dicom.frame_count(self._data)
+        if not 0 < frames <= Path(self.path).stat().st_size:
+            raise ValueError(f"it cannot have {frames} frames")
         if self.rate is not None:
             return [at_rate(index, self.rate) for index in range(frames + 1)]
         starts = _dicom.frame_starts(self._data)
@@ -122,10 +137,9 @@ class DicomOp(Operator):
         whole = Geometry.of(int(self._data.Columns), int(self._data.Rows))
         if self.spacing is not None:
             return replace(whole, source_spacing_mm=self.spacing)
-        spacing = _dicom.attributes_of(self._data, 0).get("PixelSpacing")
+        spacing = _dicom.spacing(self._data)
         if spacing:
-            down, across = spacing
-            return replace(whole, source_spacing_mm=(float(down), float(across)))
+            return replace(whole, source_spacing_mm=spacing)
         for region in _dicom.ultrasound_regions(self._data)[:1]:
             left, top, right, bottom = region.box
             if 0 <= left < right <= whole.width and 0 <= top < bottom <= whole.height:
@@ -139,24 +153,40 @@ class DicomOp(Operator):
 
     def _decoded(self) -> Iterator[Array]:
         """Yield the frames as they are stored; raises HoloflowError where one is unreadable."""
-        frames = optional("pydicom.pixels", "dicom").iter_pixels(self.path)
+        frames = self._stored()
         for index in range(_dicom.frame_count(self._data)):
             try:
                 pixels: Array = next(frames)
             except StopIteration:
                 raise HoloflowError(f"there is no frame {index} in {self.path}") from None
-            except (AttributeError, NotImplementedError, RuntimeError, ValueError) as error:
-                # What pydicom raises for pixels that are missing, cut short or of a kind that
-                # no installed library decodes.
+            except OSError:
+                raise
+            except Exception as error:
+                # Whatever pydicom and what it decodes with say of pixels that are missing, cut
+                # short or of a kind that no installed library decodes.
                 why = " ".join(str(error).split())
                 raise HoloflowError(f"frame {index} is unreadable: {why}: {self.path}") from None
             yield pixels
 
+    def _stored(self) -> Iterator[Array]:
+        pixels = optional("pydicom.pixels", "dicom")
+        started = False
+        try:
+            for frame in pixels.iter_pixels(self.path):
+                started = True
+                yield frame
+        except Exception:
+            if started:
+                raise
+        if not started:  # some files, such as deflated ones, are only read as a whole
+            data = optional("pydicom", "dicom").dcmread(self.path)
+            for index in range(_dicom.frame_count(data)):
+                yield pixels.pixel_array(data, index=index)
+
     def _image(self, pixels: Array, index: int) -> Image:
         kind = self._data.PhotometricInterpretation
         if kind == "PALETTE COLOR":
-            colours = optional("pydicom.pixels", "dicom").apply_color_lut(pixels, self._data)
-            return Image(_dicom.to_eight_bits(colours, 8 * colours.itemsize), "rgb")
+            return Image(_dicom.looked_up(pixels, self._colours, self._first), "rgb")
         if kind not in _GRAY:
             return Image(_dicom.to_eight_bits(pixels, int(self._data.BitsStored)), "rgb")
         attributes = _dicom.attributes_of(self._data, index)

@@ -132,6 +132,7 @@ class VideoOp(Operator):
                 self._chunked or self.path,
                 options=options,
                 timeout=self.timeout if "://" in self.path else None,
+                metadata_errors="replace",
             )
         except av.FFmpegError as error:
             raise self._broken_off() or self._unreadable(av, error) from None
@@ -149,6 +150,9 @@ class VideoOp(Operator):
             for stream in self._container.streams.video
             if not stream.disposition & attached or stream.index == self.stream
         ]
+        if streams and not any(stream.codec_context for stream in streams):
+            raise HoloflowError(f"the video is in a format that is not known: {self._shown}")
+        streams = [stream for stream in streams if stream.codec_context is not None]
         there = ", ".join(
             f"{stream.index} ({stream.codec_context.name}, {stream.width} x {stream.height})"
             for stream in streams
@@ -270,7 +274,7 @@ class VideoOp(Operator):
         av = optional("av", "video")
         try:
             frames = self._stream.codec_context.decode(packet)
-        except av.error.InvalidDataError:
+        except av.FFmpegError:
             if self._threads:
                 raise _UncertainError from None
             if packet is not None:

@@ -1,7 +1,12 @@
+import io
+from contextlib import suppress
 from itertools import islice
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.damage import damaged
 
 from holoflow import Arrays, HoloflowError, ParameterError
 from holoflow.operators.capture.array import ArrayOp
@@ -133,3 +138,15 @@ def test_a_file_cut_short_is_an_error(save):
 def test_a_rate_is_required():
     with pytest.raises(ParameterError, match="'rate' is required"):
         ArrayOp(path="a.npy")
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_damaged_files_give_entries_or_an_error(data, tmp_path_factory):
+    path = tmp_path_factory.mktemp("damaged") / "file.npz"
+    buffer = io.BytesIO()
+    save = data.draw(st.sampled_from([np.save, np.savez, np.savez_compressed]))
+    save(buffer, np.arange(600).reshape(20, 30))
+    path.write_bytes(damaged(data, buffer.getvalue()))
+    with suppress(HoloflowError):
+        list(islice(ArrayOp(path=str(path), rate="10hz").frames(), 3))

@@ -1,14 +1,19 @@
 import re
 import struct
+from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydicom import examples
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage
+from support.damage import damaged
 
 from holoflow import HoloflowError, ParameterError
 from holoflow.operators.capture import _dicom
@@ -247,6 +252,169 @@ def test_palettes(running):
     assert image.data.max() == 255
 
 
+def in_palette(save, stored, descriptor, red, **elements):
+    """Write values in colours of which red has the `red` bytes, and green and blue none."""
+    names = ("Red", "Green", "Blue")
+    tables = {f"{name}PaletteColorLookupTableDescriptor": descriptor for name in names}
+    tables |= {f"{name}PaletteColorLookupTableData": bytes(len(red)) for name in names}
+    return save(
+        stored, PhotometricInterpretation="PALETTE COLOR",
+        **{**tables, "RedPaletteColorLookupTableData": red, **elements},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("bits", "red"),
+    [
+        (8, bytes([0, 85, 170, 255])),
+        (8, struct.pack("<4H", 0, 85, 170, 255)),
+        (16, struct.pack("<4H", 0, 85, 170, 255)),
+        (16, struct.pack("<4H", 0, 85 << 8, 170 << 8, 255 << 8)),
+        (8, struct.pack("<4H", 0, 85 * 257, 170 * 257, 255 * 257)),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_the_depth_of_a_palette_is_that_of_its_values(save, running, bits, red, dtype):
+    stored = np.array([[[9, 10, 11, 12, 13, 255]]], dtype)
+    image = read(in_palette(save, stored, [4, 10, bits], red), running)[0].payload
+    assert image.data[0].tolist() == [[red, 0, 0] for red in (0, 0, 85, 170, 255, 255)]
+
+
+def test_values_beyond_a_palette_have_its_last_colour(save, running):
+    stored = np.array([[[0, 255, 256, 300, 65535]]], np.uint16)
+    path = in_palette(save, stored, [256, 0, 8], bytes(range(256)))
+    image = read(path, running)[0].payload
+    assert image.data[0, :, 0].tolist() == [0, 255, 255, 255, 255]
+
+
+def test_a_palette_cut_short_is_an_error(save, running):
+    with pytest.raises(HoloflowError, match="a table has 2 of 4 values"):
+        read(in_palette(save, GRAY, [4, 0, 8], bytes(2), FrameTime="40"), running)
+
+
+@pytest.mark.parametrize(("bits", "highest"), [(12, 4095), (16, 4095), (8, 4095), (16, 65535)])
+def test_the_depth_of_a_table_of_values_is_that_of_its_values(save, running, bits, highest):
+    table = item(LUTDescriptor=[2, 0, bits], LUTData=struct.pack("<2H", 0, highest))
+    stored = np.array([[[0, 1]]], np.uint8)
+    assert read(save(stored, VOILUTSequence=[table]), running)[0].payload.data.tolist() == [
+        [0, 255]
+    ]
+
+
+def test_a_frames_own_slope_does_not_meet_a_table_of_the_file(save, running):
+    table = item(LUTDescriptor=[256, 0, 8], LUTData=bytes(256), ModalityLUTType="OD")
+    path = save(
+        GRAY, FrameTime="40", ModalityLUTSequence=[table], RescaleIntercept="7",
+        PerFrameFunctionalGroupsSequence=[
+            item(PixelValueTransformationSequence=[
+                item(RescaleSlope=slope, RescaleIntercept="0", RescaleType="HU")
+            ])
+            for slope in ("2", "10")
+        ],
+    )  # fmt: skip
+    first, second = read(path, running, values="modality")
+    np.testing.assert_array_equal(first.payload.data, GRAY[0] * 2.0)
+    np.testing.assert_array_equal(second.payload.data, GRAY[1] * 10.0)
+    assert first.metadata["unit"] == "HU"
+
+
+@pytest.mark.parametrize(
+    ("elements", "unit"),
+    [
+        ({"RescaleSlope": "2", "RescaleIntercept": "0", "RescaleType": "OD"}, "OD"),
+        ({"RescaleSlope": "2", "RescaleIntercept": "0", "RescaleType": "US"}, None),
+        ({"RescaleSlope": "2", "RescaleIntercept": "0", "Units": "BQML"}, "BQML"),
+        ({}, None),
+    ],
+)
+def test_the_unit_of_values(save, running, elements, unit):
+    (frame,) = read(save(GRAY[:1], **elements), running, values="modality")
+    assert frame.metadata.get("unit") == unit
+
+
+def test_values_whose_unit_is_not_applied_are_an_error(save, running):
+    mapping = item(RealWorldValueSlope=2.0, RealWorldValueIntercept=0.0)
+    path = save(GRAY[:1], RealWorldValueMappingSequence=[mapping])
+    with pytest.raises(HoloflowError, match="mapping to real-world values, which is not applied"):
+        read(path, running, values="modality")
+    assert len(read(path, running)) == 1
+
+
+@pytest.mark.parametrize(
+    ("elements", "spacing"),
+    [
+        ({"PixelSpacing": ["0.5", "0.25"], "ImagerPixelSpacing": ["1", "1"]}, (0.5, 0.25)),
+        ({"ImagerPixelSpacing": ["0.5", "0.25"]}, (0.5, 0.25)),
+        (
+            {
+                "ImagerPixelSpacing": ["0.5", "0.25"],
+                "EstimatedRadiographicMagnificationFactor": "1.25",
+            },
+            (0.4, 0.2),
+        ),
+        ({"NominalScannedPixelSpacing": ["0.5", "0.25"]}, (0.5, 0.25)),
+    ],
+)
+def test_a_spacing_by_any_name_is_used(save, running, elements, spacing):
+    (frame,) = read(save(GRAY[:1], **elements), running)
+    assert frame.payload.spacing_mm == pytest.approx(spacing)
+
+
+@pytest.mark.parametrize("wrong", [["0", "1"], ["-1", "1"], ["1"]])
+def test_a_spacing_that_is_none_is_an_error(save, running, wrong):
+    with pytest.raises(HoloflowError, match="header is wrong"):
+        read(save(GRAY[:1], PixelSpacing=wrong), running)
+
+
+@pytest.mark.parametrize(
+    "elements", [{"FrameTime": "-40"}, {"FrameTimeVector": ["0", "-1"]}, {"NumberOfFrames": 10**8}]
+)
+def test_times_and_numbers_of_frames_that_are_none_are_errors(save, running, elements):
+    with pytest.raises(HoloflowError, match=r"header is wrong.*made\.dcm"):
+        read(save(GRAY, **{"FrameTime": "40", **elements}), running)
+
+
+def in_test_data():
+    folder = Path(pydicom.data.__file__).parent
+    return sorted(file for file in folder.rglob("*") if file.is_file() and file.suffix[:3] != ".py")
+
+
+def expected(data):
+    """Return the frames of a data set in colour or in the unit of their modality, by pydicom."""
+    stored = pydicom.pixels.pixel_array(data)
+    frames = stored if int(data.get("NumberOfFrames") or 1) > 1 else stored[None]
+    kind = data.PhotometricInterpretation
+    if kind.startswith("MONOCHROME"):
+        return [pydicom.pixels.apply_modality_lut(frame, data) for frame in frames]
+    if kind == "PALETTE COLOR":
+        frames = [pydicom.pixels.apply_color_lut(frame, data) for frame in frames]
+        return [frame >> (8 if frame.max() > 255 else 0) for frame in frames]
+    return [frame >> max(data.BitsStored - 8, 0) for frame in frames]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_every_file_of_pydicoms_test_data_is_as_pydicom_reads_it_or_an_error(running, caplog):
+    """And what is an error has no picture, or none that pydicom decodes with what is here."""
+    equal, wrong = 0, []
+    for path in in_test_data():
+        try:
+            frames = read(path, running, values="modality", rate="10hz")
+        except HoloflowError as error:
+            wrong.append((path, str(error)))
+            continue
+        right = expected(pydicom.dcmread(path))
+        assert len(frames) == len(right), path
+        for frame, pixels in zip(frames, right, strict=True):
+            np.testing.assert_allclose(frame.payload.data, pixels, rtol=1e-6, err_msg=str(path))
+        equal += 1
+    assert equal > 50
+    for path, message in wrong:
+        assert str(path) in message
+        with pytest.raises(Exception):  # noqa: B017, PT011
+            pydicom.pixels.pixel_array(pydicom.dcmread(path))
+    assert "Traceback" not in caplog.text
+
+
 def test_pixel_spacing(save, running):
     path = save(GRAY, FrameTime="40", PixelSpacing=["0.5", "0.25"])
     assert read(path, running)[0].payload.spacing_mm == (0.5, 0.25)
@@ -310,3 +478,16 @@ def test_a_wrong_header_is_an_error(running):
 def test_a_spacing_must_be_above_zero():
     with pytest.raises(ParameterError, match="spacing"):
         DicomOp(path=CINE, spacing=(0, 1))
+
+
+@given(data=st.data())
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.filterwarnings("ignore")
+def test_damaged_files_give_frames_or_an_error(data, running, tmp_path_factory):
+    whole = Path(
+        get_testdata_file(data.draw(st.sampled_from(["MR_small_RLE.dcm", "CT_small.dcm"])))
+    )
+    path = tmp_path_factory.mktemp("damaged") / "file.dcm"
+    path.write_bytes(damaged(data, whole.read_bytes()))
+    with suppress(HoloflowError):
+        read(path, running, rate="10hz", limit=3)

@@ -2,6 +2,7 @@ import http.server
 import re
 import socket
 import threading
+from contextlib import suppress
 from fractions import Fraction
 from functools import partial
 from itertools import islice
@@ -10,6 +11,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.damage import damaged as damaged_bytes
 
 from holoflow import HoloflowError, ParameterError
 from holoflow.operators.capture.video import VideoOp
@@ -415,3 +419,28 @@ def test_stop_without_start_does_nothing(clip):
 def test_wrong_parameters(parameters):
     with pytest.raises(ParameterError, match=next(iter(parameters))):
         VideoOp(path="clip.mp4", **parameters)
+
+
+@given(data=st.data())
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+def test_damaged_files_give_frames_or_an_error(data, running, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("damaged")
+    suffix, codec = data.draw(st.sampled_from([(".mp4", "libx264"), (".mkv", "mpeg4")]))
+    whole = Path(make_clip(folder / f"whole{suffix}", codec=codec, count=5)).read_bytes()
+    path = folder / f"damaged{suffix}"
+    path.write_bytes(damaged_bytes(data, whole))
+    with suppress(HoloflowError):
+        play(running, 10, path=str(path))
+
+
+def test_a_title_that_is_no_unicode_is_no_hindrance(tmp_path, running):
+    path = tmp_path / "clip.mkv"
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = "Mueller"
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height = WIDTH, HEIGHT
+        frame = av.VideoFrame.from_ndarray(next(pictures()), "rgb24")
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    path.write_bytes(path.read_bytes().replace(b"Mueller", b"M\xfcller."))
+    assert len(play(running, path=str(path))[0]) == 1
