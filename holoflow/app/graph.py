@@ -118,6 +118,13 @@ class Scheduler:
     """Seconds after its last work that a stage which is joined to another process keeps looking
     for more before it sleeps: by default about what it costs both of them to have it woken."""
 
+    def running(self, stages: int) -> int:
+        """Return how many workers run so many stages: no more than there are.
+
+        One that never has any work still looks for some, 5,000 times a second.
+        """
+        return 1 if self.kind == "greedy" else max(1, min(self.workers, stages))
+
 
 @dataclass(frozen=True)
 class Fragment:

@@ -56,8 +56,7 @@ def line(words: str) -> Text:
 def findings(explanation: Explanation, *, all_of_them: bool) -> Iterator[RenderableType]:
     """Yield the bottleneck with its evidence and what would help, then what else matters."""
     found = explanation.bottleneck
-    quiet = found.cause == "nothing"
-    style = "bold green" if quiet else "bold yellow"
+    style = {"nothing": "bold green", "unknown": "bold"}.get(found.cause, "bold yellow")
     yield said(_finding("bottleneck", found), style)
     advice = found.advice if all_of_them else found.advice[:1]
     yield from (said(f"  would help: {words}") for words in advice)
@@ -67,8 +66,8 @@ def findings(explanation: Explanation, *, all_of_them: bool) -> Iterator[Rendera
 
 
 def _finding(kind: str, found: Finding) -> str:
-    if found.cause == "nothing":
-        return f"{kind}: none; {found.evidence}" if found.evidence else f"{kind}: none"
+    if found.cause in ("nothing", "unknown"):
+        return f"{kind}: {'none' if found.cause == 'nothing' else 'not known'}; {found.evidence}"
     return f"{kind}: {found.where} ({found.cause}): {found.evidence}"
 
 

@@ -51,6 +51,14 @@ class Program:
     ucx: UcxTransport | None = None
     """Link whose ends are operators of Holoscan's, too."""
 
+    @property
+    def workers(self) -> int:
+        """Threads of the scheduler that run."""
+        scheduler = self.plan.app.scheduler
+        # Holoscan's own operators take them, too.
+        others = bool(self.natives) or self.ucx is not None
+        return scheduler.running(scheduler.workers if others else len(self.stages))
+
 
 def make_operator(node: Node) -> Operator:
     """Make the operator of `node`; its parameters were checked when the app was read."""

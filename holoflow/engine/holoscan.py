@@ -149,9 +149,8 @@ def _run_application(
     standstill = NATIVE_STANDSTILL if natives else STANDSTILL
     scheduler = program.plan.app.scheduler
     if not natives and program.ucx is None:
-        # A worker that never has any work still looks for some, 5,000 times a second.
-        stages = sum(not stage.finished for stage in program.stages)
-        scheduler = replace(scheduler, workers=max(1, min(scheduler.workers, stages)))
+        left = sum(not stage.finished for stage in program.stages)
+        scheduler = replace(scheduler, workers=scheduler.running(left))
     app.scheduler(make_scheduler(app, scheduler, standstill))
     try:
         error = _run(app)

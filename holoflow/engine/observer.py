@@ -141,7 +141,7 @@ class Observer:
             host=socket.gethostname(),
             engine=self._engine,
             scheduler="inline" if inline else scheduler.kind,
-            workers=1 if inline or scheduler.kind == "greedy" else scheduler.workers,
+            workers=1 if inline else self.program.workers,
             seconds=now - self._began,
             machine=self.probe.machine(),
             call=call.host.name if call is not None else "",

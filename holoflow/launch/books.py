@@ -48,7 +48,7 @@ class RunBooks:
     def start(self, fragment: str, pid: int, engine: EngineName) -> None:
         """Note that a fragment's process was started, of which nothing else is known yet."""
         (process,) = [p for p in self._plan.processes if p.fragment == fragment]
-        kind, workers = process.scheduler.kind, process.scheduler.workers
+        kind = process.scheduler.kind
         inline = engine == "inline"
         books = FragmentBooks(
             name=fragment,
@@ -56,7 +56,7 @@ class RunBooks:
             host=socket.gethostname(),
             engine=engine,
             scheduler="inline" if inline else kind,
-            workers=1 if inline or kind == "greedy" else workers,
+            workers=1 if inline else process.scheduler.running(len(process.stages)),
             seconds=0.0,
             machine=Machine(cores(), 0.0, 0),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from holoflow.app.graph import Scheduler
 from holoflow.plan.addresses import listeners
 from holoflow.plan.plan import Plan, PlannedFlow
 from holoflow.plan.stages import fragment_of
@@ -11,7 +12,25 @@ from holoflow.plan.stages import fragment_of
 
 def find_notices(plan: Plan) -> tuple[str, ...]:
     """Return a sentence for each surprise that the plan may hold."""
-    return (*_unsteady_joins(plan), *_gathered(plan), *_unnamed_hosts(plan), *_unpacked(plan))
+    return (
+        *_unsteady_joins(plan), *_gathered(plan), *_unnamed_hosts(plan), *_unpacked(plan),
+        *_idle_workers(plan),
+    )  # fmt: skip
+
+
+def _idle_workers(plan: Plan) -> Iterable[str]:
+    """Tell where fewer workers run than were asked for."""
+    for process in plan.processes:
+        asked, stages = process.scheduler.workers, len(process.stages)
+        operators = [name for stage in process.stages for name in stage.operators]
+        if any(plan.app.operators[name].native is not None for name in operators):
+            continue  # they are stages of Holoscan's own
+        run = process.scheduler.running(stages)
+        if asked > max(run, Scheduler.workers):
+            greedy = process.scheduler.kind == "greedy"
+            there = "is 1 stage" if stages == 1 else f"are {stages} stages"
+            why = "the scheduler greedy has no more" if greedy else f"there {there}"
+            yield f"{process.fragment}: {run} of {asked} workers run, as {why}"
 
 
 def _gathered(plan: Plan) -> Iterable[str]:

@@ -25,11 +25,15 @@ T = TypeVar("T")
 
 MIDDLE, TAIL, RATE = 0.05, 0.10, 0.05
 """Relative changes of the median, of p99 and of a rate from which on they are told."""
+SLIGHT, PART = 1e-4, 0.01
+"""Seconds, and share of the interval between frames, up to which no difference matters."""
 RULE = (
     f"A time is told as changed where both runs have {FEWEST} frames or more, their distributions "
     "are further apart than chance has it once in 1,000 times (Kolmogorov-Smirnov distance, "
     f"{ALIKE} frames counted as one), and the median differs by more than {MIDDLE:.0%}; its tail, "
     f"where p99 differs by more than {TAIL:.0%} and more frames lie beyond it than chance has it; "
+    f"neither where it is no more than {SLIGHT * 1e3:g} ms, or {PART:.0%} of the interval between "
+    "frames where they come so fast that this is less; "
     f"a rate, where it differs by more than {RATE:.0%} and more than it varied during the runs; "
     "drops, where their share differs more than chance has it."
 )
@@ -189,23 +193,28 @@ def _both(a: Iterable[T], b: Sequence[T], name: Callable[[T], str]) -> Iterator[
 
 
 def _times(a: Snapshot, b: Snapshot) -> Iterator[Times]:
+    spans = a.seconds, b.seconds
     for p, q in _both(a.paths, b.paths, lambda books: books.name):
-        yield _pair("path", q.name, "end to end", p.end_to_end, q.end_to_end)
+        yield _pair("path", q.name, "end to end", p.end_to_end, q.end_to_end, spans)
     for o, r in _both(a.operators, b.operators, lambda books: books.name):
-        yield _pair("operator", r.name, "working", o.working, r.working)
+        yield _pair("operator", r.name, "working", o.working, r.working, spans)
     for f, g in _both(a.flows, b.flows, lambda books: books.name):
-        yield _pair("flow", g.name, "wait", f.waits, g.waits)
+        yield _pair("flow", g.name, "wait", f.waits, g.waits, spans)
 
 
-def _pair(kind: Kind, name: str, what: str, a: Histogram, b: Histogram) -> Times:
-    return Times(kind, name, what, a, b, _change(a, b))
+def _pair(
+    kind: Kind, name: str, what: str, a: Histogram, b: Histogram, spans: tuple[float, float]
+) -> Times:
+    intervals = [s / times.count for s, times in zip(spans, (a, b), strict=True) if times.count]
+    slight = min([SLIGHT, *(PART * interval for interval in intervals)])
+    return Times(kind, name, what, a, b, _change(a, b, slight))
 
 
-def _change(a: Histogram, b: Histogram) -> Change:
-    middle = _step(a, b, 0.5, MIDDLE) if differ(a, b) else 0
+def _change(a: Histogram, b: Histogram, slight: float) -> Change:
+    middle = _step(a, b, 0.5, MIDDLE, slight) if differ(a, b) else 0
     if middle:
         return "slower" if middle > 0 else "faster"
-    tail = _step(a, b, 0.99, TAIL)
+    tail = _step(a, b, 0.99, TAIL, slight)
     # Whichever run has the shorter tail is where the other has its many values.
     shorter, longer = (a, b) if tail > 0 else (b, a)
     if tail and tails_differ(shorter, longer, 0.99):
@@ -213,9 +222,14 @@ def _change(a: Histogram, b: Histogram) -> Change:
     return ""
 
 
-def _step(a: Histogram, b: Histogram, share: float, least: float) -> int:
-    """Return 1 where b's quantile is larger by more than `least`, -1 where smaller, else 0."""
+def _step(a: Histogram, b: Histogram, share: float, least: float, slight: float) -> int:
+    """Return 1 where b's quantile is larger by more than `least`, -1 where smaller, else 0.
+
+    Differences of up to `slight` seconds are none.
+    """
     before, now = a.quantile(share), b.quantile(share)
+    if abs(now - before) <= slight:
+        return 0
     return (now > before * (1 + least)) - (before > now * (1 + least))
 
 

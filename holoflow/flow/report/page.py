@@ -88,7 +88,7 @@ def _header(report: RunReport, explanation: Explanation, titles: list[str]) -> I
     )
     if report.failure is not None:
         yield el("div", el("strong", "Failed"), el("p", report.failure), class_="verdict failed")
-    yield _verdict(report, explanation)
+    yield _verdict(explanation)
     yield el(
         "nav",
         *(el("a", title, href=f"#{_anchor(title)}") for title in titles),
@@ -118,9 +118,9 @@ def _facts(report: RunReport) -> Iterator[tuple[str, Child]]:
     yield "engine", report.engine
 
 
-def _verdict(report: RunReport, explanation: Explanation) -> Html:
+def _verdict(explanation: Explanation) -> Html:
     found = explanation.bottleneck
-    if not measures.source_frames(report.snapshot):
+    if found.cause == "unknown":
         title, kind = "No frame has come", "verdict"
     elif found.cause == "nothing":
         title, kind = "Nothing holds it back", "verdict fine"

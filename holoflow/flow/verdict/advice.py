@@ -28,8 +28,10 @@ def slow_operator(
         made.append(f"a smaller model in {books.name}, or smaller images for it")
     if books.batch > 1:
         made.append(f"larger batches: {books.name} takes {books.batch} frames at once now")
-    elif model or (cpu is not None and cpu <= 0.3):
+    elif model:
         made.append(f"batches, if {books.name} can take several frames at once (`batching()`)")
+    elif cpu is not None and cpu <= 0.3:
+        made.append(f"less waiting in {books.name}: it sleeps, or waits for a device or a disk")
     if cpu is not None and cpu >= 0.7 and not model:
         made.append(
             "NumPy, Numba or native code in place of loops in Python"
@@ -106,6 +108,7 @@ def too_few_workers(process: ProcessFacts) -> tuple[str, ...]:
     at_work = [stage for stage in process.stages if stage.utilisation >= 0.05]
     computing = sum(stage.computing for stage in at_work)
     wanted = max(len(at_work), process.workers + 1)
+    wanted = min(wanted, len(process.stages))  # no more would run
     if computing > 0.6 * process.working:  # threads that compute want a core each
         wanted = max(min(wanted, process.cores), process.workers + 1)
     more = f"`scheduler: {{kind: event, workers: {wanted}}}`"
@@ -163,9 +166,9 @@ def scheduling(process: ProcessFacts) -> tuple[str, ...]:
     """Advise on messages that cost more to pass on than to work on."""
     made = []
     if len(process.stages) > 1:
-        made.append(
-            "fewer stages: `fuse: auto`, and no queues of their own between cheap operators"
-        )
+        fused = any(len(stage.operators) > 1 for stage in process.stages)
+        how = "" if fused else "`fuse: auto`, and "
+        made.append(f"fewer stages: {how}no queues of their own between cheap operators")
     made.append("more in each message: blocks of samples, several frames")
     if process.scheduler in ("event", "multithread") and process.workers > 1:
         made.append("`scheduler: {kind: greedy}`, which passes messages on with less ado")

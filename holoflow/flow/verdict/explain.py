@@ -34,13 +34,13 @@ def explain(snapshot: Snapshot) -> Explanation:
     path = next(filter(None, (_path_of(facts, budget) for budget in missed)), facts.critical)
     delays = _delays(facts, path, missed=bool(missed))
     lost = _losses(facts)
-    first = _first(facts, limits, lost, delays, missed=bool(missed))
+    first = _first(facts, limits, lost, delays, missed)
     if first is None:
         first = _nothing(facts, path)
         # Work is not amiss where all keep up.
         delays = [delay for delay in delays if delay.finding.cause != "slow operator"]
     return Explanation(
-        _with_budget(first, missed),
+        _with_budget(first, [budget for budget in missed if _concerns(facts, first, budget)]),
         _others(first, [*limits, *lost, *(delay.finding for delay in delays)]),
         facts.critical,
     )
@@ -100,9 +100,11 @@ def _path_of(facts: Facts, budget: BudgetBooks) -> PathBooks | None:
 
 def _first(
     facts: Facts, limits: list[Finding], lost: list[Finding], delays: list[Delay],
-    *, missed: bool,
+    missed: list[BudgetBooks],
 ) -> Finding | None:  # fmt: skip
     """Return what matters most; None where the app keeps up."""
+    if missed and limits and not any(_concerns(facts, limits[0], budget) for budget in missed):
+        limits = []  # of other frames than those that are late
     if limits:
         # Where frames are dropped or have a time to keep, it counts how old they are.
         queues = [delay.finding for delay in delays if delay.finding.cause == "full queue"]
@@ -146,7 +148,7 @@ def _nothing(facts: Facts, path: PathBooks | None) -> Finding:
     """Say that the app keeps up, how fast it goes and how much there is to spare."""
     sources = [books for books in facts.snapshot.operators if books.source and books.frames]
     if not sources or not facts.seconds:
-        return Finding("nothing", facts.snapshot.app, "no frame has come yet", (), 0.0)
+        return Finding("unknown", facts.snapshot.app, "no frame has come yet", (), 0.0)
     fastest = max(sources, key=lambda books: books.frames)
     paced = "gives" if fastest.live or facts.of_run(fastest.paced) else "gave"
     text = (
@@ -159,8 +161,18 @@ def _nothing(facts: Facts, path: PathBooks | None) -> Finding:
         works = percent(facts.of_run(busiest.busy))
         text += f"; the busiest, {busiest.name}, works {works} of the time"
     if path is not None:
-        text += f"; a frame takes {span(path.end_to_end.mean)} end to end"
+        text += f"; a frame takes {span(path.end_to_end.mean)} on {path.name}"
     return Finding("nothing", fastest.name, text, (), 0.0)
+
+
+def _concerns(facts: Facts, finding: Finding, budget: BudgetBooks) -> bool:
+    """Whether what was found lies on a way of the budget, and not on one of other frames."""
+    way = facts.downstream([budget.source]) & facts.upstream([budget.target])
+    process = next((p for p in facts.processes if p.name == finding.where), None)
+    if process is not None:
+        return any(books.name in way for stage in process.stages for books in stage.operators)
+    consumer = finding.where.rpartition(" -> ")[2].partition(".")[0]
+    return finding.where in way or consumer in way
 
 
 def _with_budget(first: Finding, missed: list[BudgetBooks]) -> Finding:
@@ -168,7 +180,9 @@ def _with_budget(first: Finding, missed: list[BudgetBooks]) -> Finding:
     if not missed or not missed[0].limits:
         return first
     budget = missed[0]
-    name, limit = min(budget.limits.items())
+    over = [n for n, limit in budget.limits.items() if budget.worst.get(n, 0.0) > limit]
+    name = min(over or budget.limits)
+    limit = budget.limits[name]
     was = f", and was {span(budget.worst[name])}" if name in budget.worst else ""
     text = f"{name} from {budget.source} to {budget.target} may be {span(limit)}{was}"
     return replace(first, evidence=f"{first.evidence}; {text}")

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from holoflow.flow.books import PathBooks
 
 Limit: TypeAlias = Literal[
+    "unknown",
     "nothing",
     "slow operator",
     "slow source",
@@ -20,7 +21,8 @@ Limit: TypeAlias = Literal[
     "crowded machine",
     "scheduling",
 ]
-"""What holds a run back. `nothing`: it keeps up with its sources."""
+"""What holds a run back. `unknown`: no frame has come yet. `nothing`: it keeps up with its
+sources."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class Explanation:
     """What a snapshot tells about a run."""
 
     bottleneck: Finding
-    """What limits the run most; its cause is `nothing` where it keeps up."""
+    """What limits the run most; its cause is `nothing` where it keeps up, `unknown` before
+    there is anything to judge."""
     others: tuple[Finding, ...]
     """What else matters, the heaviest first."""
     critical: PathBooks | None

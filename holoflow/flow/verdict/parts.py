@@ -155,6 +155,6 @@ def _worker(process: ProcessFacts, weight: float) -> Finding:
     """Say why frames that are ready are not taken up."""
     if process.crowded >= 0.5 and process.core_wait >= 0.2:
         return crowded(process, weight)
-    if process.working >= 0.7 * process.workers:
+    if process.working >= 0.7 * process.workers and process.workers < len(process.stages):
         return replace(too_few_workers(process), weight=weight)
     return replace(scheduling(process), weight=weight)

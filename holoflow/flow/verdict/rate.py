@@ -16,6 +16,9 @@ FULL = 0.8
 """Utilisation from which a stage sets the rate; the rest goes into passing messages."""
 STRETCHED = 0.4
 """Share of its time that an operator must wait for a core, for these to be the reason."""
+WAITED = 0.1
+"""Threads that are ready and wait for a core, on average, by the kernel's count (schedstat), from
+which a machine may be called crowded: what hardly runs hardly waits, whatever the share."""
 LOCKED = 0.5
 """Share of the time from which the interpreter lock counts as taken."""
 COMPUTED = 0.8
@@ -131,7 +134,7 @@ def _passing_lock(case: Case) -> Finding | None:
 def _crowded_machine(case: Case) -> Finding | None:
     """Find that the busiest waits for cores, at work or between its calls."""
     stage, process = case.top, case.facts.process_of(case.top)
-    if process is None or process.crowded < 0.3:
+    if process is None or process.crowded < 0.3 or process.core_wait < WAITED:
         return None
     at_work = stage.utilisation * process.without_core(stage)
     weight = at_work + min(1 - stage.utilisation, process.core_wait)
@@ -243,7 +246,8 @@ def _on_cpu(stage: StageFacts, process: ProcessFacts | None) -> str:
 
 def _too_few_workers(case: Case) -> Finding | None:
     for process in case.processes:
-        if process.working >= 0.85 * process.workers:
+        short = process.workers < len(process.stages)  # else each stage has a worker
+        if short and process.working >= 0.85 * process.workers:
             return too_few_workers(process)
     return None
 

@@ -117,7 +117,7 @@ function showVerdict() {
   const { cause, where, evidence, advice } = now.verdict;
   const well = cause === "nothing";
   element.verdict.classList.toggle("well", well);
-  say(element.cause, well ? "keeps up" : `${cause}: ${where}`);
+  say(element.cause, well ? "keeps up" : cause === "unknown" ? "not known yet" : `${cause}: ${where}`);
   say(element.evidence, evidence);
   if (element.advice.textContent !== advice.join("").replaceAll("`", "")) {
     fill(element.advice, advice, (text) => tag("li", "", ...text.split("`").map((part, i) => (i % 2 ? tag("code", "", part) : part))));

@@ -148,7 +148,10 @@ def test_batches_are_advised_on_only_where_they_can_help() -> None:
     computing = explain(snapshot(camera(), operator("a", 0.032, cpu=0.97), machine=machine))
     waiting = explain(snapshot(camera(), operator("a", 0.032, cpu=0.02)))
     assert not any("batch" in line for line in computing.bottleneck.advice)
-    assert any("batch" in line for line in waiting.bottleneck.advice)
+    assert not any("batch" in line for line in waiting.bottleneck.advice)
+    assert any("less waiting in a" in line for line in waiting.bottleneck.advice)
+    model = snapshot(camera(), operator("a", 0.032, heavy=True, cpu=0.02), operator("b", 1e-4))
+    assert any("batch" in line for line in explain(model).bottleneck.advice)
     assert "for a GPU" in waiting.bottleneck.evidence
 
 
@@ -202,9 +205,42 @@ def test_a_simulated_clock_paces_nobody() -> None:
 
 def test_no_frame_no_verdict() -> None:
     explanation = explain(Snapshot("app", "a1", 0.0, 0.0, (), ()))
-    assert explanation.bottleneck.cause == "nothing"
+    assert explanation.bottleneck.cause == "unknown"
     assert explanation.bottleneck.evidence == "no frame has come yet"
     assert explanation.critical is None
+
+
+def test_a_path_that_is_cited_is_named() -> None:
+    apart = snapshot(
+        camera(held=0.0, paced=9.5), operator("a", 0.001),
+        operator("slow", 1e-4, frames=20, source=True, paced=9.9), operator("b", 0.3, frames=20),
+        flows=(flow("camera.out", "a.x"), flow("slow.out", "b.x", sent=20)),
+        paths=(path(Step("work", "slow", ""), Step("work", "b", "x", 0.0, 0.3), frames=20),),
+    )  # fmt: skip
+    assert explain(apart).bottleneck.evidence.endswith("on slow → b")
+
+
+def test_a_budget_is_cited_only_where_its_frames_are_meant() -> None:
+    held = (camera(), operator("a", 0.032))
+    others = (
+        operator("timer", 1e-4, frames=20, source=True, paced=9.9),
+        operator("b", 0.3, frames=20),
+    )
+    way = path(Step("work", "timer", ""), Step("work", "b", "x", 0.0, 0.3), frames=20)
+    flows = (flow("camera.out", "a.x"), flow("timer.out", "b.x", sent=20))
+
+    def judged(source: str, target: str) -> Finding:
+        budget = BudgetBooks(
+            source, target, {"mean": 1.0, "p99": 0.1}, "report", 10.0, False, way.end_to_end,
+            worst={"mean": 0.3, "p99": 0.3}, judged=10, missed=10,
+        )  # fmt: skip
+        made = snapshot(*held, *others, flows=flows, paths=(way,), budgets=(budget,))
+        return explain(made).bottleneck
+
+    late, slow = judged("timer", "b"), judged("camera", "a")
+    assert (late.where, slow.where) == ("b", "a")
+    for found in (late, slow):
+        assert "p99 from" in found.evidence  # the limit that is exceeded, and not the mean
 
 
 # -- cores, workers and the lock ---------------------------------------------------------------

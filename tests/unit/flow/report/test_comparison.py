@@ -71,6 +71,17 @@ def test_a_small_change_is_not_told_however_sure_it_is():
     assert changes(with_working("detect", a), with_working("detect", b)) == {}
 
 
+@pytest.mark.parametrize(("seconds", "told"), [(100.0, {}), (0.3, {"detect": "faster"})])
+def test_a_change_that_matters_to_nobody_is_not_told(seconds, told):
+    """Microseconds of a sink's work: nothing in 33 ms between frames, much in 0.1 ms."""
+    a, b = (
+        report(replace(with_working("detect", working).snapshot, seconds=seconds))
+        for working in (drawn(0.002), drawn(0.001, seed=2))
+    )
+    assert a.snapshot.operator("detect").working.quantile(0.5) == pytest.approx(37e-6, rel=0.1)
+    assert changes(a, b) == told
+
+
 def test_few_frames_tell_nothing():
     few = drawn(count=20)
     assert changes(with_working("detect", few), with_working("detect", drawn(5, count=20))) == {}
