@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from holoflow.payload import Array, Arrays
 
 
@@ -15,3 +17,13 @@ def pick(arrays: Arrays, name: str) -> Array:
     if name:
         raise ValueError(f"there is no array {name!r}; there are {has}")
     raise ValueError(f"there are the arrays {has}; `array` says which one to take")
+
+
+def check_known(arrays: Arrays, warn: Callable[..., None]) -> None:
+    """Have `warn` tell where nothing is known of the picture that `arrays` are about."""
+    if arrays.geometry is None:
+        warn(
+            "nothing is known of the picture that the arrays were made of, so places are given "
+            "in pixels that the model saw; an image that goes through preprocess.tensor takes "
+            "its geometry along"
+        )

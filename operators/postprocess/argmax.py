@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from holoflow import Array, Arrays, Mask, Operator, namespace, param
 
-from ._arrays import pick
+from ._arrays import check_known, pick
 
 
 class ArgmaxOp(Operator):
@@ -29,6 +29,7 @@ class ArgmaxOp(Operator):
 
     def process(self, scores: Arrays) -> Mask:
         """Return the mask, uint8 up to 256 classes, else int32; ValueError for another shape."""
+        check_known(scores, self.context.warn_once)
         found = pick(scores, self.array)
         shape = tuple(found.shape)
         if len(shape) != 4 or shape[0] != 1 or shape[1] < 2:

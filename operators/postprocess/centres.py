@@ -17,6 +17,7 @@ from holoflow import (
     to_numpy,
 )
 
+from ._arrays import check_known
 from ._boxes import corners, in_source, suppress
 
 
@@ -62,6 +63,7 @@ class CentresOp(Operator):
 
     def process(self, maps: Arrays) -> Centres:
         """Return the objects, best first; raises ValueError where maps lack or do not fit."""
+        check_known(maps, self.context.warn_once)
         heat, scale, offset, marks = self._maps(maps)
         xp = namespace(heat)
         # (objects,) each: class, row and column of every cell that is hot enough.

@@ -8,7 +8,7 @@ import numpy as np
 
 from holoflow import Array, Arrays, Boxes, Operator, namespace, param, to_numpy
 
-from ._arrays import pick
+from ._arrays import check_known, pick
 from ._boxes import corners, in_source, suppress
 
 
@@ -45,6 +45,7 @@ class YoloOp(Operator):
 
     def process(self, outputs: Arrays) -> Boxes:
         """Return the boxes, best first; raises ValueError for an array of another shape."""
+        check_known(outputs, self.context.warn_once)
         found = pick(outputs, self.array)
         rows = self._rows(found)
         xp = namespace(rows)

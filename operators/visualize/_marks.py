@@ -37,8 +37,13 @@ class BoxMark:
     """`face #7 0.93`; may be empty."""
 
 
-def box_marks(boxes: Boxes, parts: tuple[LabelPart, ...]) -> list[BoxMark]:
-    """Return what to draw for `boxes`, with labels made of `parts`; skips boxes without place."""
+def box_marks(
+    boxes: Boxes, parts: tuple[LabelPart, ...], width: float = math.inf, height: float = math.inf
+) -> list[BoxMark]:
+    """Return what to draw for `boxes`, with labels made of `parts`.
+
+    Leaves out boxes without a place, and those outside of a picture of `width` x `height`.
+    """
     xyxy = to_numpy(boxes.xyxy).astype(float).tolist()
     labels, ids, scores = (
         [None] * len(xyxy) if values is None else to_numpy(values).tolist()
@@ -47,6 +52,10 @@ def box_marks(boxes: Boxes, parts: tuple[LabelPart, ...]) -> list[BoxMark]:
     marks = []
     for box, label, number, score in zip(xyxy, labels, ids, scores, strict=True):
         if not all(math.isfinite(value) for value in box):
+            continue
+        if max(box[0], box[2]) < 0 or max(box[1], box[3]) < 0:
+            continue
+        if min(box[0], box[2]) > width or min(box[1], box[3]) > height:
             continue
         words = {
             "name": None if label is None else _name(boxes.names, label),

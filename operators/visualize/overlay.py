@@ -85,7 +85,7 @@ class OverlayOp(Operator):
             check_size(mask, image)
             pen.mask(*mask_colours(mask), self.opacity)
         if boxes is not None:
-            marks = box_marks(boxes, self.labels)
+            marks = box_marks(boxes, self.labels, image.width, image.height)
             for mark in marks:
                 pen.box(mark)
             # After all boxes, so that no line runs through a label.

@@ -92,7 +92,8 @@ class Frame:
         }
         mask = b""
         if self.boxes is not None:
-            marks = box_marks(self.boxes, ("name", "id", "score"))
+            size = (self.image.width, self.image.height)
+            marks = box_marks(self.boxes, ("name", "id", "score"), *size)
             said["boxes"] = [
                 {"xyxy": _rounded(mark.xyxy), "colour": mark.colour, "label": mark.label}
                 for mark in marks

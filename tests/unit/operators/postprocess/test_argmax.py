@@ -68,9 +68,8 @@ def test_a_score_that_is_no_number_wins_nowhere(asarray, caplog):
     for _ in range(2):
         mask = op.process(Arrays(out=asarray(scores.astype(np.float32))))
         assert np.asarray(mask.data).tolist() == [[2, 0, 2]]
-    assert [r.getMessage() for r in caplog.records] == [
-        "4 of 9 scores are no numbers (NaN) (told once)"
-    ]
+    told = [r.getMessage() for r in caplog.records if "NaN" in r.getMessage()]
+    assert told == ["4 of 9 scores are no numbers (NaN) (told once)"]
 
 
 def test_what_the_model_did_not_see_is_background():

@@ -113,3 +113,16 @@ def test_a_box_of_negative_size_is_none():
     data[0, :, 0] = (50, 50, -20, 20, 0.9)
     data[0, :, 1] = (50, 50, 20, 20, 0.8)
     assert YoloOp(head="v8").process(Arrays(out=data)).xyxy.tolist() == [[40, 40, 60, 60]]
+
+
+def test_it_is_told_where_nothing_is_known_of_the_picture(caplog):
+    op = YoloOp(head="v8")
+    for _ in range(2):
+        assert op.process(Arrays(out=output("v8"))).geometry is None
+    assert [r.getMessage()[:39] for r in caplog.records] == [
+        "nothing is known of the picture that th"
+    ]
+    caplog.clear()
+    known = Image(np.zeros((640, 640), np.uint8), "gray").geometry
+    assert YoloOp(head="v8").process(Arrays(out=output("v8"), geometry=known)).geometry == known
+    assert not caplog.records

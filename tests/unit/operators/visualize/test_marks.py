@@ -87,3 +87,8 @@ def test_mask_colours_put_back_in_place_give_the_mask(data):
 def test_a_score_that_is_no_number_is_not_written():
     found = Boxes(np.ones((1, 4)), np.array([np.nan], np.float32), np.array([0]), ("cat",))
     assert [mark.label for mark in box_marks(found, ("name", "score"))] == ["cat"]
+
+
+def test_boxes_outside_of_the_picture_have_no_mark():
+    found = Boxes(np.array([[-9, 2, -1, 8], [2, 60, 9, 90], [-9, 2, 1, 8], [95, 40, 120, 70.0]]))
+    assert [mark.xyxy[0] for mark in box_marks(found, (), 100, 50)] == [-9, 95]
