@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,7 +40,10 @@ class OperatorContext:
     web: bool = True
     """Whether live pages are served."""
     now: Callable[[], int] = time.time_ns
-    """The clock of the run in nanoseconds; simulated in the inline engine."""
+    """The clock of the run in nanoseconds; in the inline engine it jumps over waiting."""
+    ending: threading.Event = field(default_factory=threading.Event)
+    """Set when a source is to end: one that waits in `frames()` waits for it, in place of
+    sleeping: `if self.context.ending.wait(0.05): return`."""
     announce: Callable[[str, str], None] = lambda _kind, _text: None
     """Tell the user something, once: `announce("live page", "http://127.0.0.1:8080")`."""
     count_drop: Callable[[str, int], None] = lambda _cause, _count: None

@@ -50,6 +50,12 @@ class Control:
         """When the process is going to be started again."""
         self.failure: Failure | None = None
         self.now: Callable[[], int] = time.time_ns
+        self.captured: Callable[[], int] = time.time_ns
+        """Time of a frame that its source gives now."""
+        self.waits = True
+        """Whether waiting takes time: not by a simulated clock."""
+        self.endings: list[threading.Event] = []
+        """Set when the sources are to end: what they wait on, where they wait."""
         self.wake_at: Callable[[int, Callable[[], None]], None] = lambda _time, _wake: None
         """Call a function at a time of the run's clock; set by the engine."""
         self._listeners: list[Callable[[], None]] = []
@@ -83,13 +89,14 @@ class Control:
     def drain(self) -> None:
         """End the sources; what they have sent is worked off."""
         self.draining = True
+        for ending in self.endings:
+            ending.set()
         self._wake_all()
 
     def abort(self) -> None:
         """End everything now."""
         self.aborted = True
-        self.draining = True
-        self._wake_all()
+        self.drain()
 
     def comes_back(self) -> bool:
         """Whether the process is going to be started again after its end."""

@@ -129,6 +129,8 @@ class _Run:
         self.control.durable = links is not None
         self.control.returns = options.returns
         self.control.now = self.timers.now
+        self.control.captured = self.timers.captured
+        self.control.waits = isinstance(self.timers, Timers)
         self.control.wake_at = self.timers.wake_at
         options.output.mkdir(parents=True, exist_ok=True)
         contexts = {name: self._context(name) for name in plan.app.operators}
@@ -156,7 +158,7 @@ class _Run:
             incarnation=self.options.incarnation,
             log=logging.getLogger(f"holoflow.operator.{name}"),
             lossless=self.options.lossless,
-            now=self.timers.now,
+            now=self.timers.captured,
             announce=lambda kind, text: self.observer.announcements.append((kind, text)),
             snapshot=lambda: self.observer.latest,
             history=lambda: self.observer.history.samples,
@@ -324,6 +326,7 @@ class _Run:
             worker.join(GRACE)
             raise
         finally:
+            self.observer.end()
             gc.unfreeze()
         if over.is_set():
             worker.join()

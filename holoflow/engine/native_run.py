@@ -258,7 +258,7 @@ class Collector(Stage):
         header = get_header(metadata)
         tracks = self._track(metadata.get(_TRACKS, None))
         if header is None:
-            header = Header(self._sequence, self._timestamp(), self.account.name)
+            header = Header(self._sequence, self.control.captured(), self.account.name)
         self._sequence += 1
         geometry = get_geometry(metadata)
         for queue, kind in zip(self._queues, self._types, strict=True):
@@ -277,9 +277,6 @@ class Collector(Stage):
             return self.control.paths.begin(self.account.name, now, now)
         tracks, stop, start = fed
         return extend(tracks, stop, start, now)
-
-    def _timestamp(self) -> int:
-        return self._sequence if self.control.lossless else self.control.now()
 
     def close(self) -> None:
         """Put no more."""

@@ -50,6 +50,7 @@ class Observer:
         self._options = options
         self._engine = engine
         self._began = time.monotonic()
+        self._ended: float | None = None
         self._name = "+".join(process.fragment for process in program.plan.processes)
         self._fragment_of = {
             name: process.fragment
@@ -64,6 +65,10 @@ class Observer:
         """Say that the sources begin now."""
         self._began = time.monotonic()
         self.probe.begin()
+
+    def end(self) -> None:
+        """Say that no frame flows any more: that operators take long to stop spoils no rate."""
+        self._ended = time.monotonic()
 
     # -- folding -----------------------------------------------------------------------------
 
@@ -112,7 +117,7 @@ class Observer:
             app=self.program.plan.app.name,
             run=self._options.run,
             time=time.time(),
-            seconds=now - self._began,
+            seconds=(self._ended or now) - self._began,
             operators=operators,
             flows=self._flows(operators),
             paths=tuple(sorted(paths, key=lambda books: -books.end_to_end.mean)),
@@ -142,7 +147,7 @@ class Observer:
             engine=self._engine,
             scheduler="inline" if inline else scheduler.kind,
             workers=1 if inline else self.program.workers,
-            seconds=now - self._began,
+            seconds=(self._ended or now) - self._began,
             machine=self.probe.machine(),
             call=call.host.name if call is not None else "",
             call_frame=call.frame if call is not None else "",

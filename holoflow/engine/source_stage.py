@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from holoflow.engine.chain import Chain
 from holoflow.engine.control import Control
-from holoflow.engine.host import Host
+from holoflow.engine.host import Host, describe
 from holoflow.engine.inputs import Call
+from holoflow.engine.result import Failure
 from holoflow.engine.stage import SLICE, Output, Progress, Stage, clock
 from holoflow.flow.ledger import Row
 from holoflow.flow.paths import Tracks, close
 from holoflow.message import Header, Stamped
+from holoflow.times import LONGEST, SECOND, Pace
 
 _END = object()
 MAX_BURST = 1024
 """Frames of a fused chain between two entries in the books."""
+LEAVE = 1.0
+"""Seconds that a live source gets to return from `frames()` after its end."""
+
+
+class Drawn(NamedTuple):
+    """What a source has given."""
+
+    item: Any
+    captured: int
+    """When, by the clock of the run (ns)."""
+    got: int
+    """When, by `clock`."""
+    working: int
+    """Nanoseconds for which the source was at work on it, or waited for its device."""
 
 
 class SourceStage(Stage):
@@ -38,9 +55,14 @@ class SourceStage(Stage):
         self.sequence = number[0]
         self._number = number
         self._frames: Iterator[Any] = iter(())
-        self._newest = -1
-        self._held: tuple[Any, int, int] | None = None
-        """A frame that waits for its time, when it was got, how long that took."""
+        self._pace = Pace(hold=control.waits)
+        self._held: tuple[Drawn, int] | None = None
+        """A frame that waits for its time, and when that is; 0 where it need not."""
+        self._told = False
+        """Whether it was told that frames are not held for as long as their times say."""
+        self._ending = threading.Event()
+        control.endings.append(self._ending)
+        self.host.operator.context.ending = self._ending
         self._reader: Reader | None = None
         self.chain: Chain | None = None
         """The fast path, where it may be taken."""
@@ -74,51 +96,82 @@ class SourceStage(Stage):
             return self._step_burst()
         if self._held is None:
             try:
-                item, got, working = self._next()
+                drawn = self._next()
             except BaseException as error:
-                self.operator_failed(self.host, self._header(self.sequence), error)
+                self._source_failed(self.sequence, error)
                 return Progress.WORKED
-            if item is _END:
+            if drawn.item is _END:
                 return Progress.DONE
-            if item is None:
+            if drawn.item is None:
                 return Progress.IDLE if self._reader else Progress.WORKED
-            self._held = (item, got, working)
-        item, got, working = self._held
-        waited = type(item) is Stamped and item.wait and item.elapsed is not None
-        if waited:
-            due = self.control.begin + item.elapsed
-            if self.control.now() < due:
-                self.wake_at(due)
-                return Progress.IDLE
+            self._held = (drawn, self._due(drawn.item))
+        drawn, due = self._held
+        if due and self.control.now() < due:
+            self.wake_at(due)
+            return Progress.IDLE
         self._held = None
         sent = clock()
-        if waited:
+        got = drawn.got
+        if due:
             self.paced += sent - got
             got = sent
         elif self._reader is None:
             got = sent
-        self._send(item, got, sent, working)
+        self._send(drawn, got, sent)
         return Progress.WORKED
 
-    def _next(self) -> tuple[Any, int, int]:
-        """Return the next frame, when it was got, and for how long the source was at work."""
+    def _next(self) -> Drawn:
+        """Return what the source gives next; None for an item where there is nothing yet."""
         if self._reader is not None:
             return self._reader.read()
-        start = clock()
-        item = next(self._frames, _END)
-        got = clock()
-        return item, got, got - start
+        return _draw(self._frames, self.control.captured)
 
-    def _header(self, sequence: int) -> Header:
-        """Make the header of a frame of now."""
-        # Where runs are to be equal, a source without times of its own counts frames. No two
-        # frames have one time, even where the clock stands still because it is simulated.
-        now = sequence if self.control.lossless else self.control.now()
-        self._newest = max(now, self._newest + 1)
-        return Header(sequence, self._newest, self.host.name)
+    def _due(self, item: Any) -> int:
+        """Return until when a frame is to be held, by the clock of the run; 0 for not at all."""
+        if not (type(item) is Stamped and item.wait and item.elapsed is not None):
+            return 0
+        elapsed, skipped = self._pace.due(item.elapsed)
+        due = self.control.begin + elapsed
+        wait = due - self.control.now()
+        if skipped:
+            self._tell(
+                f"frame {self.sequence} of {self.host.name} comes {_span(skipped)} the one before "
+                f"it by its time and is not waited for; the frames after it keep their pace"
+            )
+        elif wait > LONGEST and self.control.waits:
+            self._tell(
+                f"frame {self.sequence} of {self.host.name} is held for {wait / SECOND:,.1f} s, "
+                f"until its time; with `paced: false` frames would not be held"
+            )
+        return due
 
-    def _send(self, item: Any, captured: int, sent: int, working: int) -> None:
-        header = self._header(self.sequence)
+    def _tell(self, text: str) -> None:
+        """Tell what became of the pace: once so that it cannot be missed."""
+        self.host.log.log(logging.INFO if self._told else logging.WARNING, "%s", text)
+        self._told = True
+
+    def _header(self, sequence: int, captured: int) -> Header:
+        return Header(sequence, captured, self.host.name)
+
+    def _source_failed(self, sequence: int, error: BaseException) -> None:
+        """Skip the frame on which the source has failed, if it can go on, or stop the run."""
+        ended = isinstance(self._frames, Generator) and isinstance(error, Exception)
+        if ended and self.host.on_error == "skip":
+            self.host.account.failed += 1
+            self.failed = True
+            cause = (
+                f"{describe(error)}; `on_error: skip` cannot go on here, because a generator ends "
+                f"with its first exception: let frames() return an iterator that can go on, such "
+                f"as map(self.read, files)"
+            )
+            frame = f"frame {sequence} of {self.host.name}"
+            self.control.fail(Failure(self.host.name, frame, cause, error))
+        else:
+            self.operator_failed(self.host, self._header(sequence, self.control.captured()), error)
+
+    def _send(self, drawn: Drawn, captured: int, sent: int) -> None:
+        item, working = drawn.item, drawn.working
+        header = self._header(self.sequence, drawn.captured)
         self.sequence += 1
         self._number[0] = self.sequence
         host = self.host
@@ -154,7 +207,11 @@ class SourceStage(Stage):
 
     def _burst_failed(self, host: Host, index: int, error: BaseException) -> bool:
         """Book the failure of `host` on the burst's frame `index`; true where the run goes on."""
-        self.operator_failed(host, self._header(self.sequence + index), error)
+        if host is self.host:
+            self._source_failed(self.sequence + index, error)
+        else:
+            header = self._header(self.sequence + index, self.control.captured())
+            self.operator_failed(host, header, error)
         return not self.failed
 
     def _uncount(self, host: Host) -> None:
@@ -171,15 +228,25 @@ class SourceStage(Stage):
         super().give_up(host, calls, done)
 
     def _finish(self) -> None:
+        self._stop_reading()
+        super()._finish()
+
+    def _stop_reading(self) -> None:
+        self._ending.set()
         if self._reader is not None:
             self._reader.stop()
-        super()._finish()
 
     def end(self, patience: float) -> None:
         """Wait until nobody reads the device, so that it can be closed."""
+        self._stop_reading()
         if self._reader is not None:
-            self._reader.stop()
-            self._reader.thread.join(patience)
+            self._reader.thread.join(min(patience, LEAVE))
+            if self._reader.thread.is_alive():
+                self.host.log.warning(
+                    "%s has not returned from frames() for %g s after its end and is left "
+                    "behind; one that waits with self.context.ending.wait(seconds), in place of "
+                    "sleeping, ends at once", self.host.name, LEAVE,
+                )  # fmt: skip
 
     def stalled_by(self) -> str:
         """Say what the stage waits for."""
@@ -196,41 +263,41 @@ class Reader:
         """Read `frames` for `stage`."""
         self._frames = frames
         self._stage = stage
-        self._items: deque[tuple[Any, int, int]] = deque()
+        self._items: deque[Drawn] = deque()
         self._room = threading.Semaphore(self.ROOM)
         self._stopped = False
         self.thread = threading.Thread(target=self._run, name=f"read {stage.name}", daemon=True)
 
     def _run(self) -> None:
+        captured = self._stage.control.captured
         item: Any = None
         while item is not _END:
             self._room.acquire()
             if self._stopped:
                 return
-            start = clock()
             try:
-                item = next(self._frames, _END)
+                drawn = _draw(self._frames, captured)
             except BaseException as error:
-                item = _Raised(error)
+                drawn = Drawn(_Raised(error), 0, 0, 0)
+            item = drawn.item
             if item is None:
                 self._room.release()
                 continue
-            got = clock()
-            self._items.append((item, got, got - start))
+            self._items.append(drawn)
             self._stage.wake()
 
-    def read(self) -> tuple[Any, int, int]:
-        """Return the next frame, when it was got, and for how long it was waited for.
+    def read(self) -> Drawn:
+        """Return the next frame; raises what the source raised.
 
-        The frame is None where there is none yet. Raises what the source raised.
+        The frame is None where there is none yet.
         """
         if not self._items:
-            return None, 0, 0
-        item, got, took = self._items.popleft()
+            return _NOTHING
+        drawn = self._items.popleft()
         self._room.release()
-        if isinstance(item, _Raised):
-            raise item.error
-        return item, got, took
+        if isinstance(drawn.item, _Raised):
+            raise drawn.item.error
+        return drawn
 
     def stop(self) -> None:
         """Read no further frame."""
@@ -243,3 +310,19 @@ class _Raised:
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
+
+
+_NOTHING = Drawn(None, 0, 0, 0)
+
+
+def _draw(frames: Iterator[Any], captured: Callable[[], int]) -> Drawn:
+    """Return what `frames` gives next, `_END` at its end; raises what the source raises."""
+    start = clock()
+    item = next(frames, _END)
+    got = clock()
+    return Drawn(item, captured(), got, got - start)
+
+
+def _span(step: int) -> str:
+    """Say how far a frame lies from the one before."""
+    return f"{abs(step) / SECOND:,.1f} s {'after' if step > 0 else 'before'}"

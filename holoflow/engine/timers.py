@@ -31,6 +31,9 @@ class Timers:
         """Time of the run in nanoseconds; never goes back once frames flow."""
         return self._begin + time.monotonic_ns() - self._zero
 
+    captured = now
+    """Time of what is captured now."""
+
     def wake_at(self, due: int, wake: Callable[[], None]) -> None:
         """Call `wake` at `due`."""
         with self._changed:
@@ -78,10 +81,15 @@ class SimulatedTimers:
     def restart(self, begin: int) -> None:
         """Count from `begin` (ns); nobody waits yet."""
         self._now = begin
+        self._ahead = begin - time.monotonic_ns()
 
     def now(self) -> int:
-        """Time of the run in nanoseconds."""
+        """Time of the run in nanoseconds, by which stages take turns: as if work took no time."""
         return self._now
+
+    def captured(self) -> int:
+        """Time of what is captured now: goes on while operators work, and is never behind `now`."""
+        return time.monotonic_ns() + self._ahead
 
     def wake_at(self, due: int, wake: Callable[[], None]) -> None:
         """Call `wake` when the clock gets to `due`."""
@@ -95,6 +103,7 @@ class SimulatedTimers:
     def jump(self) -> None:
         """Go to the next time that anybody waits for, and wake all who wait for it."""
         self._now = max(self._now, self._heap[0][0])
+        self._ahead = max(self._ahead, self._now - time.monotonic_ns())
         while self._heap and self._heap[0][0] <= self._now:
             heapq.heappop(self._heap)[2]()
 

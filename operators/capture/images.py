@@ -28,7 +28,8 @@ class ImagesOp(Operator):
     """Read the image files of a folder, in the order of their names: frame2 before frame10.
 
     The header's metadata holds `file`, the name within the folder. Images may differ in size.
-    The app fails on a file that cannot be read, and on a folder without images.
+    The app fails on a file that cannot be read, or goes on with the next one where it has
+    `on_error: skip`; it fails on a folder without images.
 
     Needs the extra `vision`.
 
@@ -55,19 +56,21 @@ class ImagesOp(Operator):
     colour: Literal["rgb", "bgr", "gray"] = param("rgb", doc="order of the channels")
 
     def frames(self) -> Iterator[Stamped[Image]]:
-        """Yield (height, width, 3) or, for gray, (height, width); dtype as stored: 8 or 16 bits."""
+        """Give (height, width, 3) or, for gray, (height, width); dtype as stored: 8 or 16 bits."""
         cv2 = optional("cv2", "vision")
         folder, files = _find(Path(self.path), self.pattern)
-        for index in count():
-            if index >= len(files) and not self.loop:
-                return
+
+        def frame(index: int) -> Stamped[Image]:
             file = files[index % len(files)]
-            yield Stamped(
+            return Stamped(
                 Image(_read(cv2, file, self.colour), self.colour),
                 elapsed=at_rate(index, self.rate),
                 wait=self.paced,
                 metadata={"file": file.relative_to(folder).as_posix()},
             )
+
+        # A generator would end with the first file that cannot be read.
+        return map(frame, count() if self.loop else range(len(files)))
 
 
 def natural_order(path: Path) -> tuple[list[str | int], str]:

@@ -16,11 +16,12 @@ from holoflow.operator import Operator, param
 from holoflow.operators.capture._chunked import Chunked, chunked
 from holoflow.operators.capture._extent import Extent
 from holoflow.operators.capture._intact import Intact, Picture
-from holoflow.operators.capture._timeline import SECOND, Timeline, at_rate
+from holoflow.operators.capture._timeline import at_rate
 from holoflow.operators.capture._upright import NEITHER, upright
 from holoflow.paths import InputPath
 from holoflow.payload import Array, Image
 from holoflow.quantity import Duration, Frequency
+from holoflow.times import SECOND, Timeline
 
 _FORMATS = {"rgb": "rgb24", "bgr": "bgr24", "gray": "gray"}
 _MADE_OF_OTHERS = (2, 3, 4)
@@ -104,6 +105,7 @@ class VideoOp(Operator):
                 raise HoloflowError(f"no frame could be decoded in the video {self._shown}")
             if not self.loop:
                 return
+            timeline.play_anew()
             self._open()
 
     @property

@@ -21,9 +21,12 @@ from holoflow.operators.visualize._pixels import Scale
 from holoflow.paths import OutputPath
 from holoflow.payload import Array, Image
 from holoflow.quantity import Frequency
+from holoflow.times import SECOND, Timeline
 
 _TICKS = 30_000
 """A second, in units that hold the common rates exactly and that MPEG-4 can count (16 bits)."""
+_LONGEST = 15 * 3600 * _TICKS
+"""Ticks for which one frame is shown: .mp4 and .mov count them in 31 bits."""
 _FRAMES_TO_LOSE = 30
 """From one frame that stands alone to the next: what a cut off file lacks at its end."""
 _ENCODERS = {"h264": "libx264", "vp9": "libvpx-vp9", "mpeg4": "mpeg4", "ffv1": "ffv1"}
@@ -38,6 +41,10 @@ _BT601, _LIMITED = 6, 1
 
 class VideoWriterOp(Operator):
     """Write frames to a video file that plays as they were captured, or at an even `rate`.
+
+    Pauses are kept, however long; before a frame that comes more than 15 hours after the last
+    one, that one is written again. Where the clock of the frames was set back, the file goes on
+    without a gap.
 
     Takes gray, rgb, bgr, rgba and bgra images, all of one size; what has more than 8 bits is
     reduced, and an odd width or height is filled up by repeating the last column or row. The
@@ -84,6 +91,7 @@ class VideoWriterOp(Operator):
         self._scale = Scale(self.context.warn_once)
         self._container: Any = None
         self._stream: Any = None
+        self._frame: Any = None
         self._encoder = self._find_encoder()
 
     def process(self, image: Image, header: Header) -> None:
@@ -93,7 +101,7 @@ class VideoWriterOp(Operator):
         if self._encoder != "ffv1":
             pixels = _even(pixels)
         if self._container is None:
-            self._begin(image, header, pixels)
+            self._begin(image, pixels)
         if (image.width, image.height) != self._size:
             raise HoloflowError(
                 f"the frames of {self._path.name} were {self._size[0]} x {self._size[1]} pixels "
@@ -102,16 +110,23 @@ class VideoWriterOp(Operator):
             )
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), _FORMATS[image.colour])
         frame = frame.reformat(format=self._stream.pix_fmt, dst_colorspace="ITU601")
-        frame.pts = self._last = self._ticks(header.timestamp)
-        frame.time_base = Fraction(1, _TICKS)
+        shown = self._ticks(header.timestamp)
+        while shown - self._last > _LONGEST:
+            self._encode(self._frame, self._last + _LONGEST)
+        self._encode(frame, shown)
+        self._frame = frame
         self._count += 1
-        self._guarded(lambda: self._container.mux(self._stream.encode(frame)))
 
     def stop(self) -> None:
         """Write what the encoder still holds and close the file."""
         if getattr(self, "_container", None) is not None:
             self._guarded(lambda: self._container.mux(self._stream.encode(None)))
             self._guarded(self._container.close)
+
+    def _encode(self, frame: Any, ticks: int) -> None:
+        frame.pts = self._last = ticks
+        frame.time_base = Fraction(1, _TICKS)
+        self._guarded(lambda: self._container.mux(self._stream.encode(frame)))
 
     def _find_encoder(self) -> str:
         if self._path.suffix not in _SUFFIXES[self.codec]:
@@ -128,10 +143,10 @@ class VideoWriterOp(Operator):
         self.context.log.warning("no encoder for h264 in this build of PyAV; writing mpeg4")
         return "mpeg4"
 
-    def _begin(self, image: Image, header: Header, pixels: Array) -> None:
+    def _begin(self, image: Image, pixels: Array) -> None:
         """Open the file for frames like `image`, `pixels` of which are encoded."""
         self._size = (image.width, image.height)
-        self._first, self._count, self._last = header.timestamp, 0, -1
+        self._timeline, self._count, self._last = Timeline(SECOND // 30), 0, -1
         av = optional("av", "video")
         options = {"fflags": "+bitexact+flush_packets", "cluster_time_limit": "1000"}
         if self._path.suffix in (".mp4", ".mov"):
@@ -158,7 +173,7 @@ class VideoWriterOp(Operator):
     def _ticks(self, timestamp: int) -> int:
         """Return when the next frame is shown; always after the one before."""
         if self.rate is None:
-            ticks = round((timestamp - self._first) * _TICKS / 1e9)
+            ticks = round(Fraction(self._timeline.place(timestamp) * _TICKS, SECOND))
         else:
             ticks = round(self._count * _TICKS / self.rate)
         return max(ticks, self._last + 1)

@@ -1,12 +1,14 @@
-"""Random apps whose results hang on nothing but their sources.
+"""Random apps whose results hang on nothing but their sources, `repeatable` ones at that.
 
 Joins by arrival order only where streams stay in step or come from sources that meet nowhere
-else, joins by time only there: everywhere else a graph may rightly stall.
+else, joins by time only there, and of sources with times of their own: everywhere else a graph
+may rightly stall, or give something else each time.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from holoflow.app.graph import App, Flow, Node, Sync
 from support.graphs import (
     Add,
     Batch,
+    Got,
     Join,
     JoinOptional,
     Keep,
@@ -39,6 +42,8 @@ class _Stream:
     output: str
     key: Any
     component: int
+    timed: bool
+    """Whether its frames have times of their sources' own."""
 
 
 @dataclass
@@ -62,18 +67,19 @@ class _Builder:
 
     def source(self, component: int) -> None:
         n = self.draw(st.integers(0, 12))
-        if self.draw(st.booleans()):
-            name = self.add(Source, {"n": n})
-        else:
+        timed = self.draw(st.booleans())
+        if timed:
             period = self.draw(st.integers(1, 3))
             name = self.add(Tick, {"n": n, "period": period})
-        self.streams.append(_Stream(name, name, component))
+        else:
+            name = self.add(Source, {"n": n})
+        self.streams.append(_Stream(name, name, component, timed))
 
     def single(self, cls: type, parameters: Any, key: Any) -> None:
         came = self.draw(st.sampled_from(self.streams))
         name = self.add(cls, parameters)
         self.connect(came.output, name)
-        self.streams.append(_Stream(name, key(came.key), came.component))
+        self.streams.append(_Stream(name, key(came.key), came.component, came.timed))
 
     def split(self, cls: type) -> None:
         came = self.draw(st.sampled_from(self.streams))
@@ -81,7 +87,7 @@ class _Builder:
         self.connect(came.output, name)
         for port in ("low", "high"):
             key = came.key if cls is Split else (came.key, name, port)
-            self.streams.append(_Stream(f"{name}.{port}", key, came.component))
+            self.streams.append(_Stream(f"{name}.{port}", key, came.component, came.timed))
 
     def in_step(self) -> None:
         """Join two streams that carry the same frames, or the same one with itself."""
@@ -90,7 +96,7 @@ class _Builder:
         name = self.add(Join)
         self.connect(a.output, f"{name}.a")
         self.connect(b.output, f"{name}.b")
-        self.streams.append(_Stream(name, a.key, a.component))
+        self.streams.append(_Stream(name, a.key, a.component, a.timed))
 
     def apart(self) -> None:
         """Join streams of sources that have not met."""
@@ -99,7 +105,8 @@ class _Builder:
         if not others:
             return
         b = self.draw(st.sampled_from(others))
-        kind = self.draw(st.sampled_from(["arrival", "sync", "optional"]))
+        kinds = ["arrival", "optional", *(["sync"] if a.timed and b.timed else [])]
+        kind = self.draw(st.sampled_from(kinds))
         leader = self.draw(st.sampled_from("ab")) if kind == "sync" else "a"
         tolerance = self.draw(st.integers(0, 4)) * 1e-9
         sync = None if kind == "arrival" else Sync(leader, tolerance)
@@ -110,7 +117,7 @@ class _Builder:
         for stream in self.streams:
             if stream.component == met:
                 stream.component = a.component
-        self.streams.append(_Stream(name, name, a.component))
+        self.streams.append(_Stream(name, name, a.component, a.timed))
 
     def circle(self) -> None:
         came = self.draw(st.sampled_from(self.streams))
@@ -119,8 +126,8 @@ class _Builder:
         self.connect(name, back)
         self.connect(back, f"{name}.back", back_edge=True)
         self.streams += [
-            _Stream(name, came.key, came.component),
-            _Stream(back, came.key, came.component),
+            _Stream(name, came.key, came.component, came.timed),
+            _Stream(back, came.key, came.component, came.timed),
         ]
 
 
@@ -159,6 +166,15 @@ def random_graphs(draw: Any) -> App:
             sink = builder.add(Sink)
             builder.connect(output, sink)
     return app(builder.nodes, builder.flows, queue=draw(st.sampled_from([None, 1, 3])))
+
+
+def repeatable(graph: App, sinks: Mapping[str, Sequence[Got]]) -> dict[str, list[Got]]:
+    """Return what sinks got, without the times at which sources gave frames that have none."""
+    untimed = {node.name for node in graph.operators.values() if node.cls is Source}
+    return {
+        sink: [replace(got, timestamp=0) if got.source in untimed else got for got in all_got]
+        for sink, all_got in sinks.items()
+    }
 
 
 def outline(graph: App) -> str:

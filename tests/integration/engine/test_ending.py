@@ -33,6 +33,7 @@ from support.graphs import (
     Tick,
     Turnstile,
     app,
+    calls,
     chain,
     flow,
     gates,
@@ -52,6 +53,7 @@ from holoflow.plan import plan
 fused = pytest.mark.parametrize("fuse", [True, False], ids=["fused", "unfused"])
 
 
+SOURCE_STAGE = importlib.import_module("holoflow.engine.source_stage")
 EXECUTE = importlib.import_module("holoflow.engine.execute")
 
 
@@ -274,7 +276,7 @@ def test_a_batch_that_is_not_full_counts_as_stopped() -> None:
     """The first frame waits in the batch, the second is far in the future."""
     stopper = Stopper()
     graph = chain(
-        node("source", Tick, {"n": 2, "period": 10**12, "wait": True}),
+        node("source", Tick, {"n": 2, "period": 300 * 10**9, "wait": True}),
         node("half", Batch, {"size": 4, "wait": 60.0}),
         node("sink", Sink),
     )
@@ -421,6 +423,58 @@ def test_a_device_is_not_closed_while_it_is_read(engine: Engine) -> None:
     graph = chain(node("source", Device), node("sink", Sink))
     run(graph, engine, stopper=stopper, observe=asks(stopper, reading.is_set), every=0.0)
     assert closed_early == [False]
+
+
+@on_both
+@pytest.mark.parametrize("live", [True, False], ids=["live", "plain"])
+def test_a_source_that_waits_for_its_end_ends_at_once(engine: Engine, live: bool) -> None:
+    waiting = threading.Event()
+    stopper = Stopper()
+
+    class Waits(Operator):
+        def frames(self) -> Iterator[Any]:
+            yield 0
+            waiting.set()
+            calls["ended"] = [self.context.ending.wait(600)]
+
+    Waits.live = live
+    graph = chain(node("source", Waits), node("sink", Sink))
+    ran = run(graph, engine, stopper=stopper, observe=asks(stopper, waiting.is_set), every=0.0)
+    assert ran.result.outcome == "interrupted"
+    assert ran.payloads() == [0]
+    assert ran.calls["ended"] == [True]
+
+
+@on_both
+def test_a_source_that_sleeps_through_its_end_is_left_behind(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it takes to leave it is no time in which frames could have come."""
+    monkeypatch.setattr(SOURCE_STAGE, "LEAVE", 0.5)
+    asleep, over = threading.Event(), threading.Event()
+    stopper = Stopper()
+
+    class Sleeps(Operator):
+        live: ClassVar[bool] = True
+
+        def frames(self) -> Iterator[Any]:
+            yield 0
+            asleep.set()
+            over.wait(600)
+
+        def stop(self) -> None:
+            calls["ended"] = [time.monotonic()]
+            over.set()
+
+    graph = chain(node("source", Sleeps), node("sink", Sink))
+    before = time.monotonic()
+    result = execute(
+        plan(graph), RunOptions(engine.name), stopper=stopper,
+        observe=asks(stopper, asleep.is_set), every=0.0,
+    )  # fmt: skip
+    assert result.outcome == "interrupted"
+    assert result.last.seconds < calls["ended"][0] - before - 0.49
+    assert "has not returned from frames() for 0.5 s after its end" in caplog.text
 
 
 @on_both

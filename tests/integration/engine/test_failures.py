@@ -24,6 +24,7 @@ from support.graphs import (
     Run,
     Sink,
     Source,
+    Tick,
     app,
     calls,
     chain,
@@ -158,10 +159,8 @@ def test_a_chain_without_headers(
 
 @everywhere
 @on_error
-def test_a_source(
-    engine: Engine, fuse: bool, tracked: bool, on_error: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A generator is at its end once it has raised."""
+def test_a_source(engine: Engine, fuse: bool, tracked: bool, on_error: Any) -> None:
+    """A generator is at its end once it has raised: it cannot go on, whatever was asked for."""
     graph = chain(
         node("source", Source, {"n": N, "fail_at": BAD}, on_error=on_error),
         node("pass", Pass),
@@ -171,7 +170,12 @@ def test_a_source(
     if on_error == "stop":
         check_failure(ran, "source")
     else:
-        check_skipped(ran, caplog, "source")
+        failure = ran.result.failure
+        assert ran.result.outcome == "failed"
+        assert failure is not None
+        assert failure.frame == f"frame {BAD} of source"
+        assert failure.cause.startswith(f"ValueError: bad {BAD}; `on_error: skip` cannot go on")
+        assert ran.operator("source").skipped == 0
     assert ran.payloads() == BEFORE
     assert ran.operator("source").frames == ran.operator("source").sent == BAD
 
@@ -626,7 +630,7 @@ def test_skipped_frames_of_lossless_runs_have_equal_headers(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     graph = chain(
-        node("source", Source, {"n": N}),
+        node("source", Tick, {"n": N, "period": 1}),
         node("bad", Pass, {"fail_at": BAD}, on_error="skip"),
         node("count", Count),
     )

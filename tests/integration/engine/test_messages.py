@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -25,6 +26,7 @@ from support.graphs import (
     Stamped,
     Tick,
     app,
+    calls,
     chain,
     flow,
     node,
@@ -171,12 +173,12 @@ def test_a_batch_waits_so_long_and_no_longer() -> None:
 
 
 def test_a_batch_that_is_called_late_in_earnest() -> None:
-    """By the wall clock: the second frame is an hour away."""
+    """By the wall clock: the second frame is minutes away."""
     from holoflow.engine import Stopper
 
     stopper = Stopper()
     graph = chain(
-        node("source", Tick, {"n": 2, "period": 3_600_000 * MS, "wait": True}),
+        node("source", Tick, {"n": 2, "period": 300_000 * MS, "wait": True}),
         node("batch", Batch, {"size": 4, "wait": 0.02}), node("sink", Sink),
     )  # fmt: skip
 
@@ -270,15 +272,31 @@ def test_times_of_the_run(engine: Engine) -> None:
 
 @on_both
 def test_times_of_a_source_without_any(engine: Engine) -> None:
-    """They increase, even in a clock that stands still."""
-    got = run(chain(node("source", Source), node("sink", Sink)), engine).sinks["sink"]
-    times = [g.timestamp for g in got]
-    assert times == sorted(set(times))
-    assert abs(times[0] - time.time_ns()) < 60_000 * MS
-    got = run(chain(node("source", Source), node("sink", Sink)), engine, lossless=True).sinks[
-        "sink"
-    ]
-    assert [g.timestamp for g in got] == list(range(10))
+    """It is when the source gave them, by one clock, lossless or not."""
+
+    class Sleepy(Operator):
+        def start(self) -> None:
+            self.given: list[tuple[int, int]] = []
+
+        def frames(self) -> Iterator[Any]:
+            for index in range(10):
+                time.sleep(0.001)
+                before = time.monotonic_ns()
+                yield index
+                self.given.append((before, time.monotonic_ns()))
+
+        def stop(self) -> None:
+            calls["given"] = self.given
+
+    for lossless in (False, True):
+        ran = run(chain(node("source", Sleepy), node("sink", Sink)), engine, lossless=lossless)
+        times = [g.timestamp for g in ran.sinks["sink"]]
+        given = ran.calls["given"]
+        # The run's clock is ahead of this one by as much for every frame.
+        ahead_at_least = max(time - after for time, (_, after) in zip(times, given, strict=True))
+        ahead_at_most = min(time - before for time, (before, _) in zip(times, given, strict=True))
+        assert ahead_at_least <= ahead_at_most
+        assert (times[0] < 3_600_000 * MS) == lossless
 
 
 @on_both
@@ -295,8 +313,8 @@ def test_headers_of_joins(engine: Engine) -> None:
         (Sync("b", 1.0), "b", [100, 101, 102]),
     ):
         graph = app(
-            [node("a", Source, {"n": 3}), node("b", Other), node("join", Join, sync=sync),
-             node("sink", Sink)],
+            [node("a", Tick, {"n": 3, "period": 1}), node("b", Other),
+             node("join", Join, sync=sync), node("sink", Sink)],
             [flow("b", "join.b"), flow("a", "join.a"), flow("join", "sink")],
         )  # fmt: skip
         got = run(graph, engine, lossless=True).sinks["sink"]
@@ -332,8 +350,9 @@ def test_the_simulated_clock_jumps() -> None:
     began = time.monotonic()
     ran = run(graph, INLINE)
     assert time.monotonic() - began < 60
-    assert [t - seen[0] for t in seen] == [i * 3_600_000 * MS for i in range(11)]
-    assert [g.timestamp - seen[0] for g in ran.sinks["sink"]] == [t - seen[0] for t in seen]
+    times = [g.timestamp for g in ran.sinks["sink"]]
+    assert [t - times[0] for t in times] == [i * 3_600_000 * MS for i in range(11)]
+    assert [(now - times[0]) // (3_600_000 * MS) for now in seen] == list(range(11))
 
 
 @on_all
@@ -372,6 +391,34 @@ def test_a_paced_source_that_is_behind_does_not_wait(engine: Engine) -> None:
 
     ran = run(chain(node("source", Back), node("sink", Sink)), engine)
     assert ran.payloads() == [0, 1, 2]
+
+
+class Jumping(Operator):
+    """A recording with an hour of nothing in it, of a clock that is then set back."""
+
+    HOUR = 3_600_000 * MS
+
+    def frames(self) -> Iterator[Stamped[Any]]:
+        for elapsed in (0, MS, self.HOUR, self.HOUR + MS, 2 * MS, 3 * MS):
+            yield Stamped(elapsed, elapsed=elapsed, wait=True)
+
+
+@on_both
+def test_a_jump_in_a_streams_times_is_told_and_not_slept_through(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    ran = run(chain(node("source", Jumping), node("sink", Sink)), engine)
+    got = ran.sinks["sink"]
+    assert [g.timestamp - got[0].timestamp for g in got] == [g.payload for g in got]
+    told = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    # A simulated clock does not wait, so that only the second is none of its business.
+    assert len(told) == 1
+    jump = (
+        "frame 4 of source comes 3,600.0 s before"
+        if engine is INLINE
+        else ("frame 2 of source comes 3,600.0 s after")
+    )
+    assert told[0].startswith(jump)
 
 
 @on_both

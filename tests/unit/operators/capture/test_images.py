@@ -53,6 +53,15 @@ def test_names_are_sorted_by_their_numbers():
     ]  # fmt: skip
 
 
+def test_after_a_file_that_cannot_be_read_the_next_ones_come(folder):
+    (folder / "f2.png").write_bytes((folder / "f2.png").read_bytes()[:40])
+    frames = ImagesOp(path=str(folder)).frames()
+    assert next(frames).metadata["file"] == "f1.png"
+    with pytest.raises(HoloflowError, match=r"not an image that can be read: .*f2\.png"):
+        next(frames)
+    assert files(frames) == ["f10.PNG"]
+
+
 def test_a_pattern_picks_files(folder):
     assert files(read(folder, pattern="f1*")) == ["f1.png", "f10.PNG"]
     assert files(read(folder, pattern="**/*.png")) == ["f1.png", "f2.png", "in/f3.png"]

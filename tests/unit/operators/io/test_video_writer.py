@@ -3,11 +3,14 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from holoflow import Header, HoloflowError, Image, ParameterError
 from holoflow.context import OperatorContext
@@ -78,6 +81,39 @@ def test_frames_of_the_same_or_an_earlier_time_are_kept_in_order(tmp_path):
     _, times = read(path)
     assert len(times) == 4
     assert times == sorted(times)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(st.sampled_from([0, 20, 40, 40, 1000, -15, 3_600_000]), max_size=12),
+    st.sampled_from(["a.mp4", "a.mkv"]),
+)
+def test_what_lies_between_two_frames_is_kept(tmp_path_factory, steps, name):
+    captured = list(accumulate(steps, initial=10**9))
+    images = [picture(i) for i in range(len(captured))]
+    folder = tmp_path_factory.mktemp("clip")
+    path, _ = write(folder, images, [t * 10**6 for t in captured], path=name)
+    shown = [t - captured[0] for t in accumulate(captured, max)]
+    # .mkv counts milliseconds; frames of one time are a tick apart.
+    assert read(path)[1] == pytest.approx([t / 1000 for t in shown], abs=0.002)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv"])
+def test_a_pause_of_forty_hours_is_kept(tmp_path, name):
+    hours = 40 * 3600 * 10**9
+    path, _ = write(tmp_path, [picture(i) for i in range(3)], [0, hours, hours + 10**8], path=name)
+    _, times = read(path)
+    assert [times[0], *times[-2:]] == pytest.approx([0, 144_000, 144_000.1])
+    assert all(after - before < 16 * 3600 for before, after in pairwise(times))
+
+
+def test_after_a_clock_was_set_back_a_clip_goes_on(tmp_path):
+    captured = [3_600_000, 3_600_040, 0, 40, 80]
+    path, _ = write(tmp_path, [picture(i) for i in range(5)], [t * 10**6 for t in captured])
+    frame = 1 / 30
+    assert read(path)[1] == pytest.approx(
+        [0, 0.04, 0.04 + frame, 0.08 + frame, 0.12 + frame], abs=0.001
+    )
 
 
 def test_a_rate_spaces_the_frames_evenly(tmp_path):
@@ -191,6 +227,7 @@ def test_a_full_disk_is_an_error_that_names_the_file(tmp_path, name):
 
 KILLED = """
 import itertools, sys
+from itertools import accumulate, pairwise
 from pathlib import Path
 import numpy as np
 from holoflow import Header, Image
