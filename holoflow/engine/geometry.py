@@ -49,7 +49,10 @@ def shared(payloads: Iterable[Any]) -> Geometry | None:
 
     None where they have none, or several.
     """
-    found = {payload.geometry for payload in payloads if isinstance(payload, (Image, Arrays))}
+    found = set()
+    for payload in payloads:
+        several = payload if isinstance(payload, (list, tuple)) else (payload,)
+        found |= {one.geometry for one in several if isinstance(one, (Image, Arrays))}
     found.discard(None)
     return found.pop() if len(found) == 1 else None
 

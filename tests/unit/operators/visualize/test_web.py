@@ -138,6 +138,38 @@ def test_a_viewer_gets_the_picture_and_all_that_is_drawn_over_it(start, view):
     assert math.isnan(viewer.delay)
 
 
+def test_what_was_found_in_another_picture_is_told_in_pixels_of_the_one_shown(start, view):
+    whole = Image(np.zeros((24, 32, 3), np.uint8))
+    part = whole.cropped(8, 4, 24, 20)
+    small = part.resampled(part.data[::2, ::2]).geometry  # 8 x 8 pixels
+    mask = np.zeros((8, 8), np.uint8)
+    mask[1:3, 2:3] = 1
+    live = start()
+    viewer = view(live)
+    live.feed(
+        whole,
+        boxes=Boxes(np.array([[1.0, 2, 3, 4]]), geometry=small),
+        mask=Mask(mask, geometry=small),
+        keypoints=Keypoints(np.array([[[1.5, 2]]]), geometry=small),
+    )
+    viewer.ask()
+    said = viewer.take()
+    assert [box["xyxy"] for box in said["boxes"]] == [[10, 8, 14, 12]]
+    assert said["points"] == [[[11, 8]]]
+    assert said["mask"] == {"left": 12, "top": 6, "width": 2, "height": 4}
+
+
+def test_floats_up_to_255_and_12_bits_in_16_are_seen(start, view):
+    live = start()
+    viewer = view(live)
+    for data in (np.full((24, 32), 128, np.float32), np.full((24, 32), 2048, np.uint16)):
+        data[0] = 2 * data[0, 0] - 1
+        live.feed(Image(data, "gray"))
+        viewer.ask()
+        viewer.take()
+        assert abs(int(viewer.picture[16, 16, 0]) - 128) <= 2
+
+
 def test_nothing_is_said_of_what_is_not_connected(start, view):
     live = start()
     viewer = view(live)
