@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import count
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from holoflow.errors import HoloflowError
-from holoflow.extras import optional
 from holoflow.message import Stamped
 from holoflow.operator import Operator, param
+from holoflow.operators.capture._pictures import has_more, pictures
 from holoflow.operators.capture._timeline import at_rate
 from holoflow.paths import InputPath
 from holoflow.payload import Array, Image
 from holoflow.quantity import Frequency
 
-SUFFIXES = frozenset(
-    (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pnm", ".jp2")
-)
+SUFFIXES = frozenset([
+    ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pnm", ".jp2",
+    ".gif", ".apng", ".avif",
+])  # fmt: skip
 
 
 class ImagesOp(Operator):
     """Read the image files of a folder, in the order of their names: frame2 before frame10.
 
-    The header's metadata holds `file`, the name within the folder. Images may differ in size.
-    The app fails on a file that cannot be read, or goes on with the next one where it has
-    `on_error: skip`; it fails on a folder without images.
+    All pages of a TIFF file and all frames of an animation come, in order; of a JPEG file that
+    others follow in (MPO), the first. Pictures come upright, as their EXIF data say, and in the
+    depth of the file, floats as they are. Colour profiles are left out, and so is transparency,
+    but for that of a TIFF file, which is shown over black.
+
+    The header's metadata holds `file`, the name within the folder, and `picture` (from 0) where
+    the file has several. Images may differ in size. The app fails on a file that cannot be read
+    whole, or goes on with the next one where it has `on_error: skip`; it fails on a folder
+    without images.
 
     Needs the extra `vision`.
 
@@ -55,22 +62,56 @@ class ImagesOp(Operator):
     loop: bool = param(False, doc="begin again at the end, for ever")
     colour: Literal["rgb", "bgr", "gray"] = param("rgb", doc="order of the channels")
 
+    _told = False
+
     def frames(self) -> Iterator[Stamped[Image]]:
-        """Give (height, width, 3) or, for gray, (height, width); dtype as stored: 8 or 16 bits."""
-        cv2 = optional("cv2", "vision")
+        """Give (height, width, 3) or, for gray, (height, width); dtype as stored."""
         folder, files = _find(Path(self.path), self.pattern)
+        played = chain.from_iterable(repeat(files)) if self.loop else iter(files)
+        return _Frames(self, folder, played)
 
-        def frame(index: int) -> Stamped[Image]:
-            file = files[index % len(files)]
-            return Stamped(
-                Image(_read(cv2, file, self.colour), self.colour),
-                elapsed=at_rate(index, self.rate),
-                wait=self.paced,
-                metadata={"file": file.relative_to(folder).as_posix()},
+    def read(self, file: Path) -> list[Array]:
+        """Return the pictures of `file`; raises OSError, or HoloflowError where it is no image."""
+        content = np.fromfile(file, np.uint8)
+        found = pictures(content, self.colour)
+        if not found:
+            raise HoloflowError(f"not an image that can be read: {file}")
+        if len(found) == 1 and has_more(content) and not self._told:
+            self._told = True
+            self.context.log.warning(
+                "of several pictures in a JPEG file the first is read: %s", file
             )
+        return found
 
-        # A generator would end with the first file that cannot be read.
-        return map(frame, count() if self.loop else range(len(files)))
+
+class _Frames(Iterator[Stamped[Image]]):
+    """The pictures of files; unlike a generator, it goes on after one that cannot be read."""
+
+    def __init__(self, operator: ImagesOp, folder: Path, files: Iterator[Path]) -> None:
+        self._operator, self._folder, self._files = operator, folder, files
+        self._pictures: Iterator[tuple[Array, dict[str, Any]]] = iter(())
+        self._index = -1
+
+    def __next__(self) -> Stamped[Image]:
+        found = next(self._pictures, None)
+        self._index += 1  # of a file that cannot be read, too
+        if found is None:
+            self._pictures = self._read(next(self._files))
+            found = next(self._pictures)
+        pixels, metadata = found
+        return Stamped(
+            Image(pixels, self._operator.colour),
+            elapsed=at_rate(self._index, self._operator.rate),
+            wait=self._operator.paced,
+            metadata=metadata,
+        )
+
+    def _read(self, file: Path) -> Iterator[tuple[Array, dict[str, Any]]]:
+        found = self._operator.read(file)
+        metadata = {"file": file.relative_to(self._folder).as_posix()}
+        if len(found) == 1:
+            return iter([(found[0], metadata)])
+        return ((pixels, {**metadata, "picture": n}) for n, pixels in enumerate(found))
 
 
 def natural_order(path: Path) -> tuple[list[str | int], str]:
@@ -97,13 +138,3 @@ def _find(path: Path, pattern: str | None) -> tuple[Path, list[Path]]:
         what = "no image" if pattern is None else f"nothing that matches {pattern!r}"
         raise HoloflowError(f"there is {what} in the folder {path}")
     return path, sorted(found, key=natural_order)
-
-
-def _read(cv2: Any, file: Path, colour: str) -> Array:
-    """Return the pixels of `file`; raises OSError, or HoloflowError where it is no image."""
-    data = np.fromfile(file, np.uint8)
-    kind = cv2.IMREAD_GRAYSCALE if colour == "gray" else cv2.IMREAD_COLOR
-    pixels: Array | None = cv2.imdecode(data, kind | cv2.IMREAD_ANYDEPTH) if data.size else None
-    if pixels is None:
-        raise HoloflowError(f"not an image that can be read: {file}")
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if colour == "rgb" else pixels

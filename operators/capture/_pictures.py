@@ -1,0 +1,82 @@
+"""Pictures in the bytes of an image file."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from holoflow.extras import optional
+from holoflow.payload import Array
+
+_PNM = re.compile(rb"P([2356])(?:\s|#[^\n]*\n)+\d+(?:\s|#[^\n]*\n)+\d+(?:\s|#[^\n]*\n)+(\d{1,5})\s")
+"""The beginning of a PGM or PPM file: its kind, and the value of white."""
+_ASCII = (b"2", b"3")
+_WITHOUT_ALPHA = {"rgb": "BGRA2RGB", "bgr": "BGRA2BGR", "gray": "BGRA2GRAY"}
+_OF_COLOUR = {"rgb": "BGR2RGB", "gray": "BGR2GRAY"}
+_OF_GRAY = {"rgb": "GRAY2RGB", "bgr": "GRAY2BGR"}
+_MORE_BEHIND = b"MPF\0"
+"""Stands in a JPEG file in which further ones follow."""
+
+
+def pictures(content: Array, colour: str) -> list[Array]:
+    """Return the pictures of a file, upright: (height, width), or rgb or bgr with 3 channels.
+
+    All pages and frames, in order; of a JPEG the first. dtype as stored. Transparency is left
+    out. Returns none where OpenCV cannot read the bytes, or not all of them.
+    """
+    cv2 = _opencv()
+    kind = cv2.IMREAD_GRAYSCALE if colour == "gray" else cv2.IMREAD_COLOR
+    found = _decoded(cv2, content, kind | cv2.IMREAD_ANYDEPTH)
+    if found:
+        rgb = colour == "rgb"
+        found = [cv2.cvtColor(one, cv2.COLOR_BGR2RGB) if rgb else one for one in found]
+    else:  # OpenCV converts no pixels of more than 16 bits while it reads them
+        found = [_converted(cv2, one, colour) for one in _decoded(cv2, content, -1)]
+    header = _PNM.match(content[:1024].tobytes())
+    if header is None:
+        return found
+    return [_to_full_scale(one, header[1], int(header[2])) for one in found]
+
+
+def has_more(content: Array) -> bool:
+    """Whether pictures follow in the file that `pictures` does not give."""
+    return _MORE_BEHIND in content[: 1 << 16].tobytes()
+
+
+@functools.cache
+def _opencv() -> Any:
+    cv2 = optional("cv2", "vision")
+    cv2.utils.logging.setLogLevel(
+        0
+    )  # it prints what is wrong with a file; here each error is told once
+    return cv2
+
+
+def _decoded(cv2: Any, content: Array, flags: int) -> Sequence[Array]:
+    try:
+        whole, found = cv2.imdecodemulti(content, flags) if content.size else (False, ())
+    except cv2.error:
+        return ()
+    return found if whole else ()
+
+
+def _converted(cv2: Any, pixels: Array, colour: str) -> Array:
+    if pixels.dtype == np.float64:
+        pixels = pixels.astype(np.float32)
+    if pixels.ndim == 2:
+        code = _OF_GRAY.get(colour)
+    else:
+        code = (_WITHOUT_ALPHA if pixels.shape[2] == 4 else _OF_COLOUR).get(colour)
+    return pixels if code is None else cv2.cvtColor(pixels, getattr(cv2, f"COLOR_{code}"))
+
+
+def _to_full_scale(pixels: Array, kind: bytes, white: int) -> Array:
+    """Return pixels that have `white` as the largest value as such of their dtype."""
+    full = np.iinfo(pixels.dtype).max
+    if white in (0, full) or (full == 255 and kind in _ASCII):  # which OpenCV does itself
+        return pixels
+    return np.rint(np.minimum(pixels, white) * (full / white)).astype(pixels.dtype)
