@@ -136,8 +136,9 @@ class Geometry:
         if self.source != other.source:
             raise ValueError(
                 f"pixels of a picture that comes of one of {_size(self)} have no place in one "
-                f"that comes of {_size(other)}: Image.cropped and Image.resampled tell where "
-                f"pixels come from, with_data with data of another size makes a new source"
+                f"that comes of {_size(other)}; with_data, cropped and resampled of an image "
+                f"tell where its pixels come from, Image(…) and with_data with data of another "
+                f"size make a new source"
             )
         scale = (self.scale[0] / other.scale[0], self.scale[1] / other.scale[1])
         offset = (

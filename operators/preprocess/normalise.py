@@ -11,6 +11,8 @@ from ._dtypes import full_scale
 
 _MUCH = 32.0
 """Floats that reach this are no fractions of full scale."""
+_LITTLE = 1 / 16
+"""Integers that stay below this share of their full scale are those of a sensor of fewer bits."""
 
 
 class NormaliseOp(Operator):
@@ -37,6 +39,9 @@ class NormaliseOp(Operator):
     )  # fmt: skip
     mean: list[float] = param([0.0], min_length=1, doc="taken off; one for all channels or each")
     std: list[float] = param([1.0], min_length=1, doc="divisor; one for all channels or each")
+
+    _judged: bool = False
+    """Whether values have come that tell whether full scale is meant."""
 
     def __init__(self, **parameters: Any) -> None:
         """Check the parameters; raises `ParameterError`."""
@@ -66,15 +71,23 @@ class NormaliseOp(Operator):
         return image.with_data(data + xp.asarray(offsets, dtype=xp.float32))
 
     def _full_scale(self, image: Image) -> float:
-        """Return the value of full scale; warns where floats cannot be fractions of 1."""
+        """Return the value of full scale; warns where the first values cannot be meant so."""
         if self.full_scale is not None:
             return self.full_scale
+        own = full_scale(image.data)
+        if self._judged or 0 in image.data.shape:
+            return own
         xp = namespace(image.data)
-        if xp.isdtype(image.data.dtype, "real floating") and 0 not in image.data.shape:
-            highest = float(xp.max(image.data))
-            if _MUCH <= highest < math.inf:
-                self.context.warn_once(
-                    "the values of the image reach %g, and 1 is taken for full scale; say "
-                    "`full_scale` if it is another", highest,
-                )  # fmt: skip
-        return full_scale(image.data)
+        highest = float(xp.max(image.data)) if own != 255 else own
+        share = highest / own
+        if own == 1:
+            self._judged, odd = 0 < share <= 1, _MUCH <= share < math.inf
+        else:
+            self._judged, odd = share > _LITTLE, 0 < share <= _LITTLE
+        if odd:
+            self._judged = True
+            self.context.warn_once(
+                "the values of the image reach %g, and %g is taken for full scale; say "
+                "`full_scale` if it is another", highest, own,
+            )  # fmt: skip
+        return own

@@ -91,11 +91,21 @@ def test_a_tensor_of_integers_loses_fractions_only(data):
     assert TensorOp(dtype="uint8").process(Image(data, "gray"))["input"].max() in (255, 3)
 
 
-def test_another_full_scale_is_taken_or_told(caplog):
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (np.array([[0, 255.0]], np.float32), "reach 255, and 1 is taken for full scale"),
+        (np.array([[0, 4095]], np.uint16), "reach 4095, and 65535 is taken for full scale"),
+        (np.array([[0, 40000]], np.uint16), None),
+        (np.array([[0, 3]], np.uint8), None),
+        (np.array([[0, 1.0]]), None),
+    ],
+)
+def test_another_full_scale_is_taken_or_told(caplog, data, words):
     twelve = Image(np.array([[0, 4095]], np.uint16), "gray")
     assert NormaliseOp(full_scale=4095).process(twelve).data.tolist() == [[0, 1]]
     op = NormaliseOp()
-    for _ in range(2):
-        op.process(Image(np.array([[0, 255.0]], np.float32), "gray"))
-    (record,) = caplog.records
-    assert "reach 255, and 1 is taken for full scale" in record.getMessage()
+    for values in (np.zeros_like(data), data, data):
+        op.process(Image(values, "gray"))
+    assert len(caplog.records) == (words is not None)
+    assert all(words in record.getMessage() for record in caplog.records)
