@@ -44,7 +44,8 @@ class Extent:
             # It lists its packets; its durations count what an edit list leaves out.
             return self._of(len(stream.index_entries))
         announced = (container.duration or 0) * _MICROSECOND
-        reached = self._end - (container.start_time or 0) * _MICROSECOND
+        # What begins late is announced with the time before it by some, without it by others.
+        reached = self._end - min(container.start_time or 0, 0) * _MICROSECOND
         if announced - reached <= _ALLOWANCE + 2 * Fraction(step, 1_000_000_000):
             return None
         return self._of(stream.frames) or Missing(

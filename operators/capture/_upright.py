@@ -10,6 +10,12 @@ NEITHER = (1, 0, 0, 1)
 """The matrix of a picture that is neither turned nor mirrored."""
 
 
+def is_quarter(matrix: tuple[int, int, int, int]) -> bool:
+    """Whether `matrix` is of quarter turns and mirrors alone."""
+    a, b, c, d = matrix
+    return bool(a and d and not b and not c) or bool(b and c and not a and not d)
+
+
 def upright(pixels: Array, matrix: tuple[int, int, int, int]) -> Array:
     """Return a view of `pixels` as a display matrix says that they are shown.
 
@@ -17,11 +23,9 @@ def upright(pixels: Array, matrix: tuple[int, int, int, int]) -> Array:
     (ax + cy, bx + dy), moved into the picture. Where it is no matrix of quarter turns and
     mirrors, `pixels` are returned as they are.
     """
-    a, b, c, d = (int(np.sign(part)) for part in matrix)
-    if a and d and not b and not c:
-        across, down = a, d
-    elif b and c and not a and not d:
-        pixels, across, down = np.swapaxes(pixels, 0, 1), c, b
-    else:
+    if not is_quarter(matrix):
         return pixels
-    return pixels[::down, ::across]
+    a, b, c, d = (int(np.sign(part)) for part in matrix)
+    if a:
+        return pixels[::d, ::a]
+    return np.swapaxes(pixels, 0, 1)[::b, ::c]

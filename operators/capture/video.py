@@ -17,7 +17,7 @@ from holoflow.operators.capture._chunked import Chunked, chunked
 from holoflow.operators.capture._extent import Extent
 from holoflow.operators.capture._intact import Intact, Picture
 from holoflow.operators.capture._timeline import at_rate
-from holoflow.operators.capture._upright import NEITHER, upright
+from holoflow.operators.capture._upright import NEITHER, is_quarter, upright
 from holoflow.paths import InputPath
 from holoflow.payload import Array, Image
 from holoflow.quantity import Duration, Frequency
@@ -72,6 +72,7 @@ class VideoOp(Operator):
     )
 
     _chunked: Chunked | None = None
+    _tilted = False
 
     def start(self) -> None:
         """Open the file or stream, so that a mistake shows, and waiting ends, before frame 0."""
@@ -294,7 +295,13 @@ class VideoOp(Operator):
             pixels = rows[:, : frame.width]
         else:
             pixels = rows[:, : 3 * frame.width].reshape(frame.height, frame.width, 3)
-        pixels = upright(pixels, _matrix(frame))
+        matrix = _matrix(frame)
+        if not is_quarter(matrix) and not self._tilted:
+            self._tilted = True
+            self.context.log.warning(
+                "frames are to be turned by less than a quarter, which is not done: %s", self._shown
+            )
+        pixels = upright(pixels, matrix)
         data: Array = self.allocate(pixels.shape, np.uint8)
         np.copyto(data, pixels)
         return Image(data, self.colour)

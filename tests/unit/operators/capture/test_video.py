@@ -444,3 +444,48 @@ def test_a_title_that_is_no_unicode_is_no_hindrance(tmp_path, running):
         container.mux(stream.encode(None))
     path.write_bytes(path.read_bytes().replace(b"Mueller", b"M\xfcller."))
     assert len(play(running, path=str(path))[0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "layout", "bits"),
+    [
+        (".mkv", "ffv1", "gbrp16le", 16), (".mkv", "ffv1", "gray16le", 16),
+        (".mkv", "ffv1", "gbrp10le", 10), (".mkv", "ffv1", "bgra", 8), (".mkv", "ffv1", "gray", 8),
+        (".nut", "rawvideo", "gray16be", 16), (".nut", "rawvideo", "rgb48be", 16),
+        (".avi", "rawvideo", "bgr24", 8), (".mov", "png", "rgb48be", 16),
+        (".mov", "qtrle", "argb", 8), (".apng", "apng", "rgba", 8), (".gif", "gif", "gray", 8),
+    ],
+)  # fmt: skip
+def test_any_depth_order_and_transparency_comes_in_eight_bits(
+    tmp_path, running, suffix, codec, layout, bits
+):
+    path = str(tmp_path / f"clip{suffix}")
+    shown = [picture // 85 * 85 for picture in pictures(4)]
+    if "gray" in layout:
+        shown = [np.repeat(picture[..., :1], 3, axis=2) for picture in shown]
+    with av.open(path, "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, layout
+        for picture in shown:
+            frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format=layout)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    frames, seen = play(running, path=path)
+    assert len(frames) == 4
+    assert seen.drops == 0
+    for frame, picture in zip(frames, shown, strict=True):
+        assert np.abs(frame.payload.data.astype(int) - picture).max() <= (0 if bits == 8 else 1)
+
+
+def test_a_recording_that_begins_late_is_whole(moving, tmp_path, running, caplog):
+    path = str(tmp_path / "late.mkv")
+    with av.open(moving) as source, av.open(path, "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                packet.pts += int(100 / packet.time_base)
+                packet.dts += int(100 / packet.time_base)
+                target.mux(packet)
+    assert len(play(running, path=path)[0]) == 60
+    assert caplog.text == ""
