@@ -194,6 +194,8 @@ class Observer:
             jitter=account.jitter.times.copy(),
             held=stage.held / 1e9 if stage is not None and first else 0.0,
             paced=stage.paced / 1e9 if stage is not None and first else 0.0,
+            own_time=stage.own_time / 1e9 if isinstance(stage, SourceStage) and first else 0.0,
+            given_time=stage.given_time / 1e9 if isinstance(stage, SourceStage) and first else 0.0,
             cpu=_cpu(stage),
         )
 

@@ -51,10 +51,16 @@ class SourceStage(Stage):
         """
         super().__init__(hosts, outputs, control)
         self.host = hosts[0]
+        self._rate: float | None = getattr(self.host.operator, "rate", None)
+        """Frames a second that a device is asked for."""
         self.limit = limit
         self.sequence = number[0]
         self._number = number
         self._frames: Iterator[Any] = iter(())
+        self.own_time = self.given_time = 0
+        """Nanoseconds that its frames cover by the rate it was asked for, and those it took."""
+        self._placed: tuple[int, int] | None = None
+        """Where the newest frame lies in both."""
         self._pace = Pace(hold=control.waits)
         self._held: tuple[Drawn, int] | None = None
         """A frame that waits for its time, and when that is; 0 where it need not."""
@@ -114,11 +120,24 @@ class SourceStage(Stage):
         got = drawn.got
         if due:
             self.paced += sent - got
-            got = sent
+            # It is as old as its time says, however late it was asked for.
+            got = sent - max(self.control.now() - due, 0) if self.control.waits else sent
+            self._place(due, sent)
         elif self._reader is None:
             got = sent
+        elif self._rate:
+            self._place(round(self.sequence * 1e9 / self._rate), sent)
         self._send(drawn, got, sent)
         return Progress.WORKED
+
+    def _place(self, own: int, sent: int) -> None:
+        """Note that a frame whose time is `own` by the rate asked for is sent at `sent`."""
+        if self._placed is not None and own > self._placed[0]:
+            # Of n frames there are n - 1 intervals: the first counts for two.
+            times = 1 if self.own_time else 2
+            self.own_time += times * (own - self._placed[0])
+            self.given_time += times * (sent - self._placed[1])
+        self._placed = own, sent
 
     def _next(self) -> Drawn:
         """Return what the source gives next; None for an item where there is nothing yet."""

@@ -146,6 +146,10 @@ class OperatorBooks:
     """Seconds in which its stage could not begin because a queue behind it was full."""
     paced: float = 0.0
     """Seconds in which a source held a frame back until its time had come."""
+    own_time: float = 0.0
+    """Of a source that was asked for a rate: seconds that its frames cover by that rate."""
+    given_time: float = 0.0
+    """Seconds that it took to give them."""
     cpu: float | None = None
     """Share of its stage's working time that was spent on a CPU (sampled); the rest it slept,
     waited for a device, a GPU, a lock or a core. None where it was not sampled."""
@@ -173,8 +177,9 @@ class Step:
 class PathBooks:
     """All frames that went one way from a source to a sink.
 
-    For each frame: end to end = working + waiting + link + serialising. Time begins when the
-    source has the frame in hand and ends with the last operator's call.
+    For each frame: end to end = working + waiting + link + serialising. Time begins with the
+    capture and ends with the last operator's call. A frame is captured when its source has it in
+    hand; one that has a time to keep (`wait`), at that time, however late it was asked for.
     """
 
     steps: tuple[Step, ...]

@@ -175,6 +175,8 @@ def _operator(parts: Sequence[OperatorBooks]) -> OperatorBooks:
         jitter=_times(part.jitter for part in parts),
         held=sum(part.held for part in parts),
         paced=sum(part.paced for part in parts),
+        own_time=sum(part.own_time for part in parts),
+        given_time=sum(part.given_time for part in parts),
         cpu=_mean(sampled) if sampled else None,
     )
 

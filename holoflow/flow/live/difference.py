@@ -128,6 +128,8 @@ def _operator(now: OperatorBooks, before: OperatorBooks | None) -> OperatorBooks
         jitter=subtract(now.jitter, before.jitter),
         held=max(now.held - before.held, 0.0),
         paced=max(now.paced - before.paced, 0.0),
+        own_time=max(now.own_time - before.own_time, 0.0),
+        given_time=max(now.given_time - before.given_time, 0.0),
     )
 
 

@@ -10,6 +10,11 @@ from collections.abc import Iterable
 
 from holoflow.flow.books import FlowBooks, OperatorBooks, Snapshot, WorkerBooks
 
+FEW = 10
+"""Frames of which no rate is told."""
+SHORT = 0.9
+"""Share of the rate asked for from which on that is given."""
+
 
 def seconds_of(snapshot: Snapshot, fragment: str) -> float:
     """Return how long `fragment` has run; where that is unknown, how long the run has."""
@@ -30,6 +35,16 @@ def rate_in(snapshot: Snapshot, books: OperatorBooks) -> float | None:
 def rate_out(snapshot: Snapshot, books: OperatorBooks) -> float | None:
     """Return the messages that an operator sent per second."""
     return _share(books.sent, seconds_of(snapshot, books.fragment))
+
+
+def asked(books: OperatorBooks) -> float | None:
+    """Return the frames per second that a source was asked for."""
+    return _share(books.frames, books.own_time)
+
+
+def falls_short(books: OperatorBooks) -> bool:
+    """Whether a source gave noticeably less than it was asked for."""
+    return books.frames >= FEW and books.own_time < SHORT * books.given_time
 
 
 def utilisation(snapshot: Snapshot, books: OperatorBooks | WorkerBooks) -> float | None:

@@ -113,6 +113,7 @@ def _operator(books: OperatorBooks, snapshot: Snapshot) -> dict[str, Any]:
         "dropped": dict(books.dropped),
         "rate_in": measures.rate_in(snapshot, books),
         "rate_out": measures.rate_out(snapshot, books),
+        "rate_asked": measures.asked(books),
         "busy": books.busy,
         "utilisation": measures.utilisation(snapshot, books),
         "working": spread(books.working),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from holoflow.flow.books import BudgetBooks, PathBooks, Snapshot
 from holoflow.flow.hangs import stuck
+from holoflow.flow.report import measures
 from holoflow.flow.verdict import advice, parts, rate
 from holoflow.flow.verdict.demand import demands
 from holoflow.flow.verdict.facts import Facts
@@ -40,7 +41,10 @@ def explain(snapshot: Snapshot) -> Explanation:
         # Work is not amiss where all keep up.
         delays = [delay for delay in delays if delay.finding.cause != "slow operator"]
     return Explanation(
-        _with_budget(first, [budget for budget in missed if _concerns(facts, first, budget)]),
+        _with_rates(
+            _with_budget(first, [budget for budget in missed if _concerns(facts, first, budget)]),
+            snapshot,
+        ),
         _others(first, [*limits, *lost, *(delay.finding for delay in delays)]),
         facts.critical,
     )
@@ -149,6 +153,10 @@ def _nothing(facts: Facts, path: PathBooks | None) -> Finding:
     sources = [books for books in facts.snapshot.operators if books.source and books.frames]
     if not sources or not facts.seconds:
         return Finding("unknown", facts.snapshot.app, "no frame has come yet", (), 0.0)
+    short = [books for books in sources if measures.falls_short(books)]
+    if short:
+        # Nothing after it holds it up.
+        return Finding("slow source", short[0].name, "what comes after keeps up", (), 1.0)
     fastest = max(sources, key=lambda books: books.frames)
     paced = "gives" if fastest.live or facts.of_run(fastest.paced) else "gave"
     text = (
@@ -173,6 +181,17 @@ def _concerns(facts: Facts, finding: Finding, budget: BudgetBooks) -> bool:
         return any(books.name in way for stage in process.stages for books in stage.operators)
     consumer = finding.where.rpartition(" -> ")[2].partition(".")[0]
     return finding.where in way or consumer in way
+
+
+def _with_rates(first: Finding, snapshot: Snapshot) -> Finding:
+    """Say first what sources were asked for and have not given."""
+    rates = [
+        f"{books.name} was asked for {per_second(finite(measures.asked(books)))} frames a second "
+        f"and gave {per_second(finite(measures.rate_in(snapshot, books)))}"
+        for books in snapshot.operators
+        if measures.falls_short(books)
+    ]
+    return replace(first, evidence="; ".join([*rates, first.evidence]))
 
 
 def _with_budget(first: Finding, missed: list[BudgetBooks]) -> Finding:

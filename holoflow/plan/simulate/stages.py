@@ -311,8 +311,9 @@ class SourceStage(Stage):
             self._get()
         else:
             self._got = False
+            due = self.given / self.pace.rate
             self.given += 1
-            self._send(self.events.now)
+            self._send(min(due, self.events.now))
 
     def _get(self) -> None:
         """Get a frame, and wait until it is due."""

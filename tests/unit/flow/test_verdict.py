@@ -210,6 +210,20 @@ def test_no_frame_no_verdict() -> None:
     assert explanation.critical is None
 
 
+def test_a_rate_that_was_asked_for_and_not_given_is_told_first() -> None:
+    late = camera(own_time=2.0, given_time=10.0)
+    held = explain(snapshot(replace(late, held=8.0), operator("a", 0.031))).bottleneck
+    slow = explain(snapshot(replace(late, held=0.0, paced=1.0), operator("a", 1e-4))).bottleneck
+    said = "camera was asked for 150 frames a second and gave 30; "
+    assert [f.evidence.startswith(said) for f in (held, slow)] == [True, True]
+    assert (held.where, slow.cause, slow.where) == ("a", "slow source", "camera")
+    on_time = camera(held=0.0, paced=9.5, own_time=10.0, given_time=10.1)
+    few = camera(held=0.0, paced=9.5, frames=9, own_time=1.0, given_time=9.0)
+    for source in (on_time, few):
+        found = explain(snapshot(source, operator("a", 1e-4))).bottleneck
+        assert (found.cause, "asked" in found.evidence) == ("nothing", False)
+
+
 def test_a_path_that_is_cited_is_named() -> None:
     apart = snapshot(
         camera(held=0.0, paced=9.5), operator("a", 0.001),
