@@ -14,7 +14,7 @@ from holoflow.operators.io._files import NumberedFiles, claimed, write_whole
 from holoflow.operators.io._pixels import checked, eight_bits
 from holoflow.operators.visualize._pixels import Scale
 from holoflow.paths import OutputPath
-from holoflow.payload import Array, Image
+from holoflow.payload import Array, Image, to_numpy
 
 _TO_BGR = {"rgb": "RGB2BGR", "rgba": "RGBA2BGRA"}
 _WITHOUT_ALPHA = {"rgba": "RGBA2BGR", "bgra": "BGRA2BGR"}
@@ -62,6 +62,14 @@ class ImageWriterOp(Operator):
         """Write one file."""
         file = self._files.next(header.sequence)
         write_whole(file, _encoded(image, file.suffix, self.quality, self._scale))
+        if file.suffix == ".png" and image.data.dtype == np.uint16:
+            _, white = Scale().of(to_numpy(image.data))
+            if white < np.iinfo(np.uint16).max:
+                self.context.warn_once(
+                    "PNG files hold 16 bits as they are, and these values are those of fewer, up "
+                    "to %g: viewers will show them dark; preprocess.contrast before it brings "
+                    "them to full scale", white,
+                )  # fmt: skip
 
 
 def _encoded(image: Image, suffix: str, quality: int, scale: Scale) -> bytes:

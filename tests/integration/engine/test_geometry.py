@@ -21,7 +21,7 @@ from support.graphs import (
 )
 from typing_extensions import TypedDict
 
-from holoflow import Arrays, Batching, Boxes, Geometry, Image, param
+from holoflow import Arrays, Batching, Boxes, Geometry, Image, hosted, param
 from holoflow.app.graph import Native, Node
 from holoflow.engine import runtime
 from holoflow.engine.geometry import pass_geometry
@@ -171,6 +171,32 @@ def test_geometry_passes_holoscans_own_operators(engine: Engine) -> None:
     ran = run(graph, engine)
     assert ran.result.outcome == "done", ran.result.failure
     assert ran.payloads() == [([20, 0, 30, 0], SPACING)] * 3
+
+
+def test_geometry_passes_an_application_written_by_hand() -> None:
+    class Last(Operator):
+        got: list[Any] = []  # noqa: RUF012
+
+        def process(self, boxes: Boxes) -> None:
+            self.got.append((boxes.xyxy[0].tolist(), boxes.geometry))
+
+    last = Last()
+    last.got = []
+
+    class ByHand(core.Application):  # type: ignore[name-defined, misc]
+        def compose(self) -> None:
+            made = [
+                hosted(self, operator, name=f"op{index}")
+                for index, operator in enumerate(
+                    [Scene(), LetterboxOp(width=640, height=640), Head(), YoloOp(head="v8"), last]
+                )
+            ]
+            ports = ("image", "image", "outputs", "boxes")
+            for one, other, port in zip(made[:-1], made[1:], ports, strict=True):
+                self.add_flow(one, other, {("out", port)})
+
+    ByHand().run()
+    assert last.got == [([20, 0, 30, 0], Geometry.of(320, 240, SPACING))] * 3
 
 
 def test_operators_that_give_no_arrays_are_left_as_they_are() -> None:

@@ -140,3 +140,11 @@ def test_a_full_disk_names_the_file(tmp_path):
 def test_a_masked_image_is_refused(tmp_path):
     with pytest.raises(HoloflowError, match="would lose its mask"):
         write(tmp_path, Image(np.ma.zeros((4, 4), np.uint8), "gray"))
+
+
+def test_12_bits_in_16_stay_exact_and_that_is_told_once(tmp_path, caplog):
+    image = Image(np.array([[0, 4095]], np.uint16), "gray")
+    write(tmp_path, image, image)
+    read = cv2.imread(str(tmp_path / "000001.png"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(read, image.data)
+    assert sum("viewers will show them dark" in r.getMessage() for r in caplog.records) == 1
