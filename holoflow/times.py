@@ -23,6 +23,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from holoflow.message import Header
+
 SECOND = 1_000_000_000
 
 DISORDER = 1 * SECOND
@@ -98,3 +100,42 @@ class Pace:
             self._usual = step
             self._newest = elapsed
         return elapsed - self._ahead, skipped
+
+
+class StreamClock:
+    """What is known of the clock that stamps a stream: whether, and from where, it was set back."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._seen: object = None
+        self._newest: int | None = None
+        self._step = 0
+        self.before = 0
+        """Newest time before it was set back."""
+        self._begin = 0
+
+    def see(self, header: Header) -> bool:
+        """Take note of the next frame; whether the clock was set back before it.
+
+        Seeing it again, before the next one, changes nothing.
+        """
+        if header is self._seen:
+            return False
+        self._seen, time, newest = header, header.timestamp, self._newest
+        if newest is not None and time < newest - DISORDER:
+            self.before, self._begin, self._newest = newest, time, time
+            return True
+        if newest is None or time > newest:
+            # Steps tell how far streams of one clock may be apart where it is set back. A pause
+            # is none of them.
+            self._step = max(self._step, min(time - (time if newest is None else newest), DISORDER))
+            self._newest = time
+        return False
+
+    def went_on(self, time: int) -> int:
+        """Return what `time` would be had the clock not been set back, at the latest."""
+        return self.before + self._step + time - self._begin
+
+    def is_back(self, time: int) -> bool:
+        """Whether the clock is again where it was before it was set back."""
+        return time >= self.before - DISORDER

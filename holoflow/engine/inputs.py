@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Any, Protocol, TypeAlias
 
 from holoflow.app.graph import Sync
+from holoflow.engine.agreement import Agreement
 from holoflow.engine.queue import LatestQueue, Message, Queue
 from holoflow.flow.ledger import SENT
 from holoflow.message import Header
+from holoflow.times import LONGEST, StreamClock
 
 Part: TypeAlias = tuple[Queue, Message]
 """A message that a call uses for the first time, and the queue that it came from."""
@@ -146,6 +148,10 @@ class Synced:
     several leaders. A leader whose partner can no longer come is dropped as `late`, or, where
     the input is optional, called without it. So is a partner that is older than the one before
     it. Decisions hang on timestamps alone, unless a timeout is given.
+
+    Where clocks are set back (a reset, see `holoflow.times`), what the leader has from then on is
+    joined with what partners have from then on. Of a stream that is set back alone nothing can be
+    joined until it agrees with the others again; it goes by at the pace of the leader.
     """
 
     def __init__(
@@ -162,6 +168,10 @@ class Synced:
         self._used: set[str] = set()
         self._optional = optional
         self._tolerance = round(sync.tolerance * 1e9)
+        self._clock = StreamClock()
+        self._clocks = {name: Agreement(self._clock, self._tolerance) for name in self._partners}
+        self._far = max(self._tolerance, LONGEST)
+        """How far ahead of the leader (ns) a partner is that may be set back next."""
         self._timeout = None if sync.timeout is None else round(sync.timeout * 1e9)
         self._now = now
         self._wake_at = wake_at
@@ -176,6 +186,7 @@ class Synced:
         """Whether the next leader has all its partners; drops leaders that have none."""
         while self._matched is None and self._leader.items:
             leader = self._leader.items[0]
+            self._see_leader(leader.header)
             undecided = [
                 name for name in self._partners if not self._advance(name, leader.header.timestamp)
             ]
@@ -185,19 +196,31 @@ class Synced:
             self._match(leader.header.timestamp)
         return self._matched is not None
 
+    def _see_leader(self, header: Header) -> None:
+        """Take note of the leader's clock."""
+        if self._clock.see(header):
+            for name, clocks in self._clocks.items():
+                if clocks.leader_set_back():
+                    self._release(name)  # of the time before both were set back
+
     def _advance(self, name: str, time: int) -> bool:
         """Hold the nearest message to `time`; false where a nearer one may still come."""
-        queue = self._partners[name]
+        queue, clocks = self._partners[name], self._clocks[name]
         while True:
-            message = self._held.get(name)
-            held = None if message is None else message.header.timestamp
-            if held is not None and held >= time:
+            held = self._time_held(name)
+            if clocks and held is not None and 0 <= held - time <= self._far:
                 return True
             closed = queue.closed
             if not queue.items:
                 return closed
             following = queue.items[0].header.timestamp
-            if held is not None and following - time >= time - held:
+            if clocks.see(queue.items[0].header, time):
+                self._release(name)
+                held = None
+            if not clocks:
+                if not clocks.passes_by(following, time):
+                    return True
+            elif held is not None and following - time >= time - held:
                 return True
             message = queue.take()
             if held is not None and following < held:
@@ -205,6 +228,10 @@ class Synced:
             else:
                 self._release(name)
                 self._held[name] = message
+
+    def _time_held(self, name: str) -> int | None:
+        message = self._held.get(name)
+        return None if message is None else message.header.timestamp
 
     def _release(self, name: str) -> None:
         """Let the held message go; one that served nobody was late."""

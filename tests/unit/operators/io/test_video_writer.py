@@ -83,7 +83,7 @@ def test_frames_of_the_same_or_an_earlier_time_are_kept_in_order(tmp_path):
     assert times == sorted(times)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.lists(st.sampled_from([0, 20, 40, 40, 1000, -15, 3_600_000]), max_size=12),
     st.sampled_from(["a.mp4", "a.mkv"]),
