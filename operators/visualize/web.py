@@ -23,8 +23,8 @@ USUAL_PORT = 8350
 LISTEN = "HOLOFLOW_LISTEN"
 """Environment variable with the address to listen on, for a container, whose only address beyond
 loopback is behind what its runtime lets through."""
-OLDEST = 60.0
-"""Seconds; a picture that claims to be older is a recording."""
+OLDEST = 3600.0
+"""Seconds; a picture that claims to be older has the time of another day."""
 
 
 class WebOp(Operator):

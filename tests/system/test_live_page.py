@@ -53,9 +53,16 @@ class Feed:
         self.op = WebOp(port=port, title="Moving ball")
         self.op.context.announce = self._announce
         self.op.start()
-        self._ending = threading.Event()
+        self._ending, self._going = threading.Event(), threading.Event()
+        self._going.set()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
+
+    def pause(self):
+        self._going.clear()
+
+    def resume(self):
+        self._going.set()
 
     def _announce(self, _kind, url):
         self.url = url
@@ -64,6 +71,8 @@ class Feed:
     def _run(self):
         number = 0
         while not self._ending.wait(STEP):
+            if not self._going.is_set():
+                continue
             self.op.process(Header(number, time.time_ns(), "ball"), **scene(number))
             number += 1
 
@@ -155,6 +164,18 @@ def test_numbers_say_what_is_going_on(page, feed):
     page.wait("/^[1-9][0-9]*[.][0-9] .s$/.test(element.rate.textContent)")
     page.wait("/^[0-9]+ ms$/.test(element.latency.textContent)")
     assert page.run("element.size.textContent") == f"{WIDTH} \N{MULTIPLICATION SIGN} {HEIGHT}"
+
+
+def test_a_stream_that_stands_still_is_not_called_live_and_its_picture_grows_old(page, feed):
+    live = feed()
+    showing(page, live)
+    page.wait("/^[0-9]+ ms$/.test(element.age.textContent)")
+    live.pause()
+    page.wait("element.state.textContent.startsWith('no new picture for ')")
+    assert page.run("element.rate.textContent") == "–"
+    assert page.run("parseInt(element.age.textContent)") >= 3000
+    live.resume()
+    page.wait("element.state.textContent === 'live'")
 
 
 @pytest.mark.parametrize("name", ["boxes", "labels", "mask", "points", "text"])

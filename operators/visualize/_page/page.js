@@ -5,6 +5,7 @@ const switches = Object.fromEntries([...document.querySelectorAll("input")].map(
 
 const RETRY = 1000; // ms between attempts to find the app again
 const WINDOW = 2000; // ms over which the rate is taken
+const SILENT = 3000; // ms without a new picture that are worth a word
 
 let socket = null;
 let palette = [];
@@ -13,6 +14,7 @@ let paused = false;
 let asked = false; // a frame has been asked for and has not come
 let drawn = []; // times of the last frames
 let told = 0; // when the numbers were last refreshed
+let since = { shown: 0, captured: NaN }; // when that was of the picture that is shown
 let placedFor = ""; // the room that the canvases were placed for
 
 // ---- connection: one message asks for one frame ----------------------------------------------
@@ -220,6 +222,7 @@ function tell(state, words) {
 function tellState() {
   if (socket.readyState !== WebSocket.OPEN) return;
   if (paused) tell("paused", "paused");
+  else if (drawn.length && !document.hidden && ago(since.shown) > SILENT) tell("silent", `no new picture for ${span(ago(since.shown))}`);
   else if (drawn.length) tell("live", "live");
   else tell("waiting", "waiting for frames");
 }
@@ -228,17 +231,29 @@ function tellNumbers(delay) {
   const now = performance.now();
   drawn = drawn.filter((time) => now - time < WINDOW);
   drawn.push(now);
-  if (drawn.length === 1) tellState();
+  if (element.state.dataset.state !== "live") tellState();
   element.frame.textContent = shown.frame;
+  // Up to its arrival at the server, and from there until a viewer has shown it: that of the
+  // frame before, as this one's is not over yet.
+  const latency = shown.age === null ? NaN : shown.age + delay;
+  since = { shown: now, captured: now - (shown.age === null ? NaN : shown.age + (delay || 0)) };
   if (now - told < 400 && drawn.length > 2) return;
   told = now;
   const seconds = (now - drawn[0]) / 1000;
   element.rate.textContent = seconds ? `${((drawn.length - 1) / seconds).toFixed(1)} /s` : "–";
-  // Up to its arrival at the server, and from there until a viewer has shown it: that of the
-  // frame before, as this one's is not over yet.
-  const latency = shown.age + delay;
-  element.latency.textContent = shown.age === null || Number.isNaN(delay) ? "–" : `${latency.toFixed(0)} ms`;
+  element.latency.textContent = span(latency);
 }
+
+const ago = (time) => performance.now() - time;
+const span = (ms) => (Number.isNaN(ms) ? "–" : ms < 9999.5 ? `${ms.toFixed(0)} ms` : `${(ms / 1000).toFixed(0)} s`);
+
+// What is shown grows older, whether or not another picture comes.
+function tellAge() {
+  element.age.textContent = span(ago(since.captured));
+  if (ago(since.shown) > WINDOW) element.rate.textContent = "–";
+  tellState();
+}
+setInterval(tellAge, 500);
 
 // ---- controls --------------------------------------------------------------------------------
 
