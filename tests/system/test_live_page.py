@@ -172,7 +172,7 @@ def test_a_stream_that_stands_still_is_not_called_live_and_its_picture_grows_old
     page.wait("/^[0-9]+ ms$/.test(element.age.textContent)")
     live.pause()
     page.wait("element.state.textContent.startsWith('no new picture for ')")
-    assert page.run("element.rate.textContent") == "–"
+    assert page.run("element.rate.textContent") == "\N{EN DASH}"
     assert page.run("parseInt(element.age.textContent)") >= 3000
     live.resume()
     page.wait("element.state.textContent === 'live'")
