@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from support.graphs import (
     GREEDY,
+    INLINE,
     Engine,
     Header,
     Operator,
@@ -205,3 +206,32 @@ def test_operators_that_give_no_arrays_are_left_as_they_are() -> None:
     pass_geometry(head)
     assert "process" not in vars(fit)
     assert "process" in vars(head)
+
+
+class Unsaid(Operator):
+    """Finds a box, and does not say in which pixels."""
+
+    def process(self, image: Image) -> Boxes:
+        return Boxes(np.ones((1, 4), np.float32))
+
+
+class Any4(Sink):
+    def process(self, x: Boxes, header: Header) -> None:
+        super().process(x.xyxy.tolist(), header)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_boxes_that_say_nothing_of_their_picture_are_told_where_it_matters(
+    scale: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    graph = app(
+        [
+            node("scene", Scene), node("small", ResizeOp, {"scale": scale}),
+            node("find", Unsaid), node("sink", Any4),
+        ],
+        [flow("scene", "small.image"), flow("small", "find.image"), flow("find", "sink.x")],
+    )  # fmt: skip
+    assert run(graph, INLINE).payloads() == [[[1, 1, 1, 1]]] * 3
+    told = [r.getMessage() for r in caplog.records if "without a geometry" in r.getMessage()]
+    assert len(told) == (scale != 1)
+    assert all("160 x 120 pixels that comes of one of 320 x 240" in text for text in told)
