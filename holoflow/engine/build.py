@@ -89,7 +89,8 @@ def build(
         for flow in plan.flows
         if not (flow.fused or leaves(plan, flow) or _between_natives(app, flow))
     }
-    budgets = [BudgetAccount(budget) for budget in app.budgets] if control.tracked else []
+    ways = [(budget, _way(plan, budget)) for budget in app.budgets if control.tracked]
+    budgets = [BudgetAccount(budget, way) for budget, way in ways]
     hosts: dict[str, Host] = {}
     for node in app.operators.values():
         if node.native is None:
@@ -105,7 +106,9 @@ def build(
             host.budgets = tuple(b for b in budgets if b.budget.target == node.name)
             host.ending = host.sink or bool(host.budgets)
             if not control.lossless:
-                host.deadlines = tuple(b for b in budgets if _drops_late(plan, b.budget, node.name))
+                host.deadlines = tuple(
+                    b for b in budgets if b.budget.when_missed == "drop_late" and node.name in b.way
+                )
             operator.context.count_drop = host.account.count_drop
     program = Program(plan, control, hosts, [], queues, budgets)
     if links is not None:
@@ -147,10 +150,8 @@ def _make_stops(plan: Plan, paths: PathTree) -> dict[PlannedFlow, Stop]:
     }
 
 
-def _drops_late(plan: Plan, budget: Budget, operator: str) -> bool:
-    """Whether `operator` lies on the way of `budget` and is not to work on late frames."""
-    if budget.when_missed != "drop_late" or operator == budget.source:
-        return False
+def _way(plan: Plan, budget: Budget) -> frozenset[str]:
+    """Return the operators that frames pass on the way of `budget`, after its source."""
     behind, before = {budget.source}, {budget.target}
     for _ in plan.app.flows:
         for flow in plan.app.flows:  # those of other fragments, too
@@ -158,7 +159,7 @@ def _drops_late(plan: Plan, budget: Budget, operator: str) -> bool:
                 behind.add(flow.target.operator)
             if flow.target.operator in before:
                 before.add(flow.source.operator)
-    return operator in behind & before
+    return frozenset(behind & before) - {budget.source}
 
 
 def _between_natives(app: App, flow: PlannedFlow) -> bool:

@@ -102,7 +102,10 @@ class Observer:
         """Return the state of the run, and what has changed with its budgets."""
         self._fold()
         now = time.monotonic()
-        judged = [budget.judge(now, last=last) for budget in self.program.budgets]
+        judged = [
+            budget.judge(now, last=last, under_way=self._under_way(budget.way))
+            for budget in self.program.budgets
+        ]
         control = self.program.control
         paths: list[PathBooks] = []
         recent: dict[str, Histogram] = {}
@@ -133,6 +136,13 @@ class Observer:
         self.history.add(snapshot, recent)
         self.latest = snapshot
         return snapshot, [verdict for verdict in judged if verdict is not None]
+
+    def _under_way(self, way: frozenset[str]) -> bool:
+        """Whether a frame is in hand of one of these operators, or waits for it."""
+        call, queues = self.calls.longest, self.program.queues
+        return (call is not None and call.host.name in way) or any(
+            queue.items for flow, queue in queues.items() if flow.target.operator in way
+        )
 
     def _fragment(self, now: float) -> FragmentBooks:
         """Return the books of the one process that runs all fragments."""

@@ -24,9 +24,12 @@ class Verdict:
 class BudgetAccount:
     """One budget. `times` is appended to by one thread, `judge` is called by one other."""
 
-    def __init__(self, budget: Budget) -> None:
-        """Nothing has been judged."""
+    def __init__(self, budget: Budget, way: frozenset[str] = frozenset()) -> None:
+        """Nothing has been judged; frames pass the operators of `way` after the source."""
         self.budget = budget
+        self.way = way
+        self._newest: int | None = None
+        """When the newest frame that has come to the target began."""
         self.times = Durations()
         """Of each frame, from the budget's source to its target."""
         self.dropped = 0
@@ -45,6 +48,7 @@ class BudgetAccount:
         begun = self.begun(tracks)
         if begun is not None:
             self.times.add(end - begun)
+            self._newest = begun
 
     def begun(self, tracks: Tracks) -> int | None:
         """Return when the frame began at the budget's source; None where it did not come by."""
@@ -63,8 +67,11 @@ class BudgetAccount:
         self.dropped += 1
         return True
 
-    def judge(self, now: float, *, last: bool = False) -> Verdict | None:
+    def judge(self, now: float, *, last: bool = False, under_way: bool = False) -> Verdict | None:
         """Judge the window that ends `now` (seconds); return what has changed, if anything.
+
+        Where no frame has come for all of it and one is `under_way`, the age of what came last
+        is judged.
 
         A percentile is judged once the window holds as many frames as it takes to have one
         beyond it: 100 for p99. The `last` judgement of a run, if it is the only one, takes what
@@ -80,6 +87,11 @@ class BudgetAccount:
         limits = self.budget.limits
         self._now = {name: held.statistic(name) for name in limits} if held.count else {}
         judged = {name for name in self._now if last or held.count >= enough(name)}
+        age = None if self._newest is None else now - self._newest / 1e9
+        stands = under_way and not held.count
+        if stands and age is not None:
+            self._now = dict.fromkeys(limits, age)
+            judged = set(limits)
         if not judged:
             return None
         self._judged += 1
@@ -89,7 +101,8 @@ class BudgetAccount:
         self._missed += bool(over)
         before, self._missing = self._missing, bool(over)
         if over and not before:
-            return Verdict("missed", f"budget {self._name()} missed: {self._said(over)}")
+            said = f"what came last is {age:.3g} s old" if stands else self._said(over)
+            return Verdict("missed", f"budget {self._name()} missed: {said}")
         if before and not over:
             return Verdict("kept", f"budget {self._name()} kept again: {self._said(self._now)}")
         return None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from typing import Any
 
 import pytest
 from support.graphs import (
+    EVENT2,
     Count,
     Endless,
     Engine,
@@ -144,6 +146,28 @@ def test_without_loss_no_frame_is_late(engine: Engine) -> None:
     ran = run(slow(budget), engine, lossless=True)
     assert ran.operator("sink").frames == 20
     assert ran.result.over_budget
+
+
+@pytest.mark.holoscan
+def test_a_run_that_stands_still_misses_its_budget(caplog: pytest.LogCaptureFixture) -> None:
+    told = threading.Event()
+
+    class Stuck(Operator):
+        def process(self, x: Any) -> None:
+            if x == 3:
+                while not told.is_set():
+                    told.wait(0.01)
+                    if any("what came last is" in line for line in caplog.messages):
+                        told.set()
+
+    budget = Budget("source", "sink", {"p99": 0.05}, window=0.3)
+    graph = chain(node("source", Source, {"n": 5}), node("sink", Stuck, fuse=False),
+                  budgets=(budget,))  # fmt: skip
+    with caplog.at_level(logging.INFO, "holoflow"):
+        ran = run(graph, EVENT2, every=0.05)
+    (books,) = ran.result.last.budgets
+    assert books.missed
+    assert books.worst["p99"] >= 0.3
 
 
 def test_untracked_nothing_is_judged() -> None:

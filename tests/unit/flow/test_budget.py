@@ -25,6 +25,19 @@ def put(budget: BudgetAccount, *milliseconds: float) -> None:
         budget.add(tracks, end)
 
 
+def test_what_stands_still_is_judged_by_its_age() -> None:
+    budget = account({"p99": 0.05, "max": 20.0}, window=10.0)
+    put(budget, 10)
+    assert budget.judge(1.0) is None
+    assert budget.judge(12.0) is None  # nothing is under way: the source gives nothing
+    assert (budget.books().judged, budget.books().now) == (1, {})
+    verdict = budget.judge(13.0, under_way=True)
+    assert verdict is not None
+    assert verdict.text == "budget camera → screen missed: what came last is 13 s old"
+    books = budget.books()
+    assert (books.missed, books.now, books.worst["max"]) == (1, {"p99": 13.0, "max": 13.0}, 13.0)
+
+
 def test_kept_missed_and_kept_again() -> None:
     budget = account({"max": 0.05}, window=10.0)
     put(budget, 10, 20)
