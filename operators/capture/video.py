@@ -72,7 +72,7 @@ class VideoOp(Operator):
     )
 
     _chunked: Chunked | None = None
-    _tilted = False
+    _matrix = NEITHER
 
     def start(self) -> None:
         """Open the file or stream, so that a mistake shows, and waiting ends, before frame 0."""
@@ -295,16 +295,20 @@ class VideoOp(Operator):
             pixels = rows[:, : frame.width]
         else:
             pixels = rows[:, : 3 * frame.width].reshape(frame.height, frame.width, 3)
-        matrix = _matrix(frame)
-        if not is_quarter(matrix) and not self._tilted:
-            self._tilted = True
-            self.context.log.warning(
-                "frames are to be turned by less than a quarter, which is not done: %s", self._shown
-            )
-        pixels = upright(pixels, matrix)
+        if frame.key_frame:  # with which alone it changes
+            self._turn(_matrix(frame))
+        pixels = upright(pixels, self._matrix)
         data: Array = self.allocate(pixels.shape, np.uint8)
         np.copyto(data, pixels)
         return Image(data, self.colour)
+
+    def _turn(self, matrix: tuple[int, int, int, int]) -> None:
+        """Have frames turned by `matrix` from now on."""
+        if matrix != self._matrix and not is_quarter(matrix):
+            self.context.log.warning(
+                "frames are to be turned by less than a quarter, which is not done: %s", self._shown
+            )
+        self._matrix = matrix
 
 
 class _UncertainError(Exception):
