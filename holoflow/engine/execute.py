@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from holoflow.app.graph import Scheduler
@@ -17,8 +18,9 @@ from holoflow.context import OperatorContext
 from holoflow.engine import runtime
 from holoflow.engine.build import Program, build
 from holoflow.engine.control import Control
+from holoflow.engine.hangs import Hangs
 from holoflow.engine.host import describe
-from holoflow.engine.inline import run_inline, stall
+from holoflow.engine.inline import run_inline
 from holoflow.engine.joining import end_incoming, give_doorbells, join
 from holoflow.engine.observer import Observer
 from holoflow.engine.operator_stage import OperatorStage
@@ -30,11 +32,10 @@ from holoflow.engine.result import (
     RunResult,
     Stopper,
 )
-from holoflow.engine.stage import Stage
+from holoflow.engine.standstill import Standstill
 from holoflow.engine.timers import SimulatedTimers, Timers
 from holoflow.errors import HoloflowError
 from holoflow.flow.books import Sample, Snapshot
-from holoflow.flow.hangs import patience
 from holoflow.link.links import Links
 from holoflow.link.ucx import UcxTransport
 from holoflow.plan.plan import Plan
@@ -45,6 +46,9 @@ Observe: TypeAlias = Callable[[Snapshot, tuple[Sample, ...]], None]
 
 LOOK = 0.5
 """Seconds between looks at the run, at most."""
+
+STARTING = 0.002
+"""Seconds between looks while the engine starts: a signal that its handlers get is lost."""
 
 IMPATIENCE = 5.0
 """Seconds after which is said which parts of the app have not joined yet."""
@@ -137,19 +141,10 @@ class _Run:
         self.program: Program = build(plan, self.control, contexts, options.frames, links)
         self.observer = Observer(self.program, options, self.engine)
         self.native = any(node.native is not None for node in plan.app.operators.values())
-        self._still_since: tuple[int, ...] | None = None
-        self._hangs = {
-            name: process.placement.hang
-            for process in plan.processes
-            for name in process.placement.operators
-        }
-        """Seconds that operators may work on one frame."""
-        self._left_behind: list[Stage] = []
-        """Stages whose operators do not return."""
-        self._ticked = (0, 0.0)
-        """How often the others had been ticked when one of them last was at work, and when."""
+        self.standstill = Standstill(self.program.stages, self.timers)
+        self.hangs = Hangs(plan, self.program.stages, self.control)
         self._engine_ended = True
-        self.began = time.monotonic()
+        self.began = self._looked = time.monotonic()
 
     def _context(self, name: str) -> OperatorContext:
         return OperatorContext(
@@ -169,7 +164,7 @@ class _Run:
         self, observe: Observe | None, every: float, ready: Callable[[], bool] | None
     ) -> RunResult:
         try:
-            self._go(observe, every, ready)
+            self._go(observe, min(every, LOOK), ready)
             last = self._look(observe, last=True)
         finally:
             self.observer.probe.close()
@@ -203,7 +198,7 @@ class _Run:
             if self.links is not None:
                 for outgoing in self.program.outgoing:
                     outgoing.close()
-                self.links.flush(self._in_a_hurry)
+                self.links.flush(lambda: self._looks_in_vain(observe, every))
                 self.links.close()
 
     def _outcome(self) -> Outcome:
@@ -265,6 +260,12 @@ class _Run:
             self.control.fail(Failure("ucx", "start", describe(error), error))
             return False
 
+    def _looks_in_vain(self, observe: Observe | None, every: float) -> bool:
+        """Go on showing the run while what was sent arrives; whether to wait no longer."""
+        if time.monotonic() - self._looked >= every:
+            self._look(observe)
+        return self._in_a_hurry()
+
     def _in_a_hurry(self) -> bool:
         """Whether what was sent is not to be waited for until it has arrived."""
         return self.control.aborted or self.stopper.now.is_set()
@@ -318,8 +319,8 @@ class _Run:
         worker.start()
         self._engine_ended = False
         try:
-            begun.wait()
-            _keep_signal_handlers()
+            while not begun.wait(STARTING) and time.monotonic() - self.began < LOOK:
+                _keep_signal_handlers()
             self._watch(over, observe, every)
         except BaseException:
             self.control.abort()
@@ -343,11 +344,11 @@ class _Run:
 
     def _watch(self, over: threading.Event, observe: Observe | None, every: float) -> None:
         """Pass on what the stopper asks and what time it is, until the engine has returned."""
-        every = min(every, LOOK)
         due = self.began + every
         deadline = None if self.options.seconds is None else self.began + self.options.seconds
         give_up: float | None = None
         while not self.observer.probe.wait(over, 0.02):
+            _keep_signal_handlers()
             now = time.monotonic()
             ending = self.stopper.drain.is_set() or (deadline is not None and now >= deadline)
             if self.stopper.now.is_set() and not self.control.aborted:
@@ -360,56 +361,29 @@ class _Run:
                 give_up = give_up or now + GRACE
                 if now >= give_up:
                     return
-            if self._stands_still():
-                self.control.stalled(stall([s for s in self.program.stages if not s.finished]))
+            # The inline engine sees it by itself, and nobody does where Holoscan's operators are.
+            if self.engine == "holoscan" and not self.native and (stall := self.standstill.seen()):
+                self.control.stalled(stall)
             if now >= due:
                 due = now + every
                 self._look(observe)
-                self._leave_behind(ending=ending)
+                if self.links is None:  # else the process is killed, by the launcher
+                    self.hangs.look(self.observer.calls.longest, ending=ending)
             else:
                 self.observer.relieve()
-            if self._left_behind and self._worked_off(now):
+            if self.hangs.rest_is_done(now, GRACE):
                 self.control.abort()
                 return
 
-    def _leave_behind(self, *, ending: bool) -> None:
-        """Do without an operator that does not return: the run has failed, the rest drains."""
-        call = self.observer.calls.longest
-        # What runs in a process of its own is killed with it, by the launcher.
-        if call is None or call.stage.finished or self.links is not None:
-            return
-        if call.seconds > patience(self._hangs[call.host.name], call.usual, ending=ending):
-            cause = f"it hangs: it has been at work for {call.seconds:.1f} s"
-            self.control.fail(Failure(call.host.name, call.frame, cause))
-            call.stage.give_up(call.host, call.calls, call.done)
-            self._left_behind.append(call.stage)
-
-    def _worked_off(self, now: float) -> bool:
-        """Whether all that can be is worked off, where an operator does not return."""
-        rest = [stage for stage in self.program.stages if stage not in self._left_behind]
-        ticks = sum(stage.ticks for stage in rest)
-        if ticks != self._ticked[0] or any(stage.since for stage in rest):
-            self._ticked = ticks, now
-        # Where one thread ticks all stages, nobody is left to work anything off.
-        return all(stage.finished for stage in rest) or now - self._ticked[1] > GRACE
-
-    def _stands_still(self) -> bool:
-        """Whether no stage can ever go on, seen twice in a row; the inline engine sees itself."""
-        stages = [stage for stage in self.program.stages if not stage.finished]
-        still = (
-            self.engine == "holoscan"
-            and bool(stages)
-            and not self.timers.armed
-            and not self.native
-            and all(s.sleeping and not s.signalled and not s.reading for s in stages)
-        )
-        ticks = tuple(stage.ticks for stage in stages) if still else None
-        before, self._still_since = self._still_since, ticks
-        return ticks is not None and ticks == before
-
     def _look(self, observe: Observe | None, *, last: bool = False) -> Snapshot:
         """Return the state of the run, show it, and do what its budgets ask for."""
+        self._looked = time.monotonic()
         snapshot, verdicts = self.observer.look(last=last)
+        if self.links is not None and not self.native:
+            (books,) = snapshot.fragments
+            over = all(stage.finished for stage in self.program.stages)
+            waits = self.links.unsent() if over else self.standstill.waits()
+            snapshot = replace(snapshot, fragments=(replace(books, waits=waits),))
         for verdict in verdicts:
             log = logging.getLogger("holoflow.budget")
             log.log(logging.WARNING if verdict.kind == "missed" else logging.INFO, verdict.text)
@@ -424,7 +398,7 @@ class _Run:
 def _keep_signal_handlers() -> None:
     """Take back the signals: Holoscan's run installs handlers that end it without draining."""
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             handler = signal.getsignal(number)
             if handler is not None:
                 signal.signal(number, handler)

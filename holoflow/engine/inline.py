@@ -6,8 +6,8 @@ import threading
 from collections.abc import Sequence
 
 from holoflow.engine.control import Control
-from holoflow.engine.result import Failure
 from holoflow.engine.stage import Progress, Stage
+from holoflow.engine.standstill import stall, waits
 from holoflow.engine.timers import SimulatedTimers, Timers
 
 
@@ -39,16 +39,4 @@ def run_inline(stages: Sequence[Stage], control: Control, timers: SimulatedTimer
         elif timers.armed or any(stage.reading for stage in running):
             woken.wait()
         else:
-            control.stalled(stall(running))
-
-
-def stall(stages: Sequence[Stage]) -> Failure:
-    """Say who waits for what, where no stage can go on."""
-    waits = [f"{stage.name!r} waits for {stage.stalled_by()}" for stage in stages]
-    return Failure(
-        stages[-1].hosts[0].name,
-        "",
-        "the app is stalled, no operator can go on: " + "; ".join(waits) + "; where operators "
-        "drop messages or send several for one, join by time (sync) or give the inputs that "
-        "wait longer queues",
-    )
+            control.stalled(stall(waits(running)))

@@ -11,6 +11,7 @@ from holoflow.engine.host import Host
 from holoflow.engine.inputs import Call, Inputs, Part
 from holoflow.engine.queue import Queue
 from holoflow.engine.stage import Output, Progress, Stage, clock
+from holoflow.flow.ledger import ARRIVED, CLOSED, SENT
 from holoflow.flow.paths import Tracks, close, extend
 from holoflow.link.ends import Inlet
 from holoflow.operator import Batching
@@ -59,11 +60,19 @@ class OperatorStage(Stage):
         """Whether it waits for another process."""
         return any(not queue.closed for queue, _ in self._linked) or super().reading
 
+    def asleep(self) -> bool:
+        """Whether nothing is under way to it either that it would take."""
+        return super().asleep() and (
+            not self.has_room() or not any(_comes(queue) for queue, _ in self._linked)
+        )
+
     def _called_from_outside(self) -> bool:
         come = False
         for queue, inlet in self._linked:
             if not queue.closed and len(queue.items) < queue.capacity:
                 come |= not inlet.about_to_sleep(self.doorbell)
+        # Without room nothing is taken, so that what is there would only be looked at for ever.
+        come = come and self._held_since is None
         return super()._called_from_outside() or come
 
     def _step(self) -> Progress:
@@ -279,3 +288,11 @@ class OperatorStage(Stage):
     def stalled_by(self) -> str:
         """Say what the stage waits for."""
         return super().stalled_by() or self.inputs.waits_for()
+
+
+def _comes(queue: Queue) -> bool:
+    """Whether something is under way to a queue from another process that makes its stage go on."""
+    row = queue.row
+    if queue.closed or queue.flow.latest:
+        return False
+    return bool(row[CLOSED]) or (row[SENT] > row[ARRIVED] and len(queue.items) < queue.capacity)

@@ -90,6 +90,10 @@ class SourceStage(Stage):
         """Whether it waits for its device, or for room in another process."""
         return (self._reader is not None and self.has_room()) or super().reading
 
+    def asleep(self) -> bool:
+        """Whether no frame of its device is waited for either."""
+        return super().asleep() and (self._reader is None or not self.has_room())
+
     def _step(self) -> Progress:
         if self.control.draining or (self.limit is not None and self.sequence >= self.limit):
             return Progress.DONE

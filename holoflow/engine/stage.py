@@ -119,6 +119,12 @@ class Stage:
         # Even where there is room by now: whoever made it may not have said so yet.
         return bool(self._outgoing) and self._held_since is not None
 
+    def asleep(self) -> bool:
+        """Whether nothing but another stage, here or in another process, makes it go on."""
+        if self.signalled or self.since or not (self.sleeping or self._waiting):
+            return False
+        return self._held_since is None or not self.has_room()
+
     # -- sleeping and waking ---------------------------------------------------------------
 
     def wake(self) -> None:

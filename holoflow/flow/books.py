@@ -300,6 +300,8 @@ class FragmentBooks:
     """Seconds that it has been going on."""
     call_usual: float = 0.0
     """Seconds of the longest call before it; 0 where there was none, or without tracking."""
+    waits: Mapping[str, str] = field(default_factory=dict)
+    """What each stage waits for, where none can go on before another process gives or takes."""
     restarts: int = 0
     """How often its process was started again."""
     refused: Mapping[str, int] = field(default_factory=dict)

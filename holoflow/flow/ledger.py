@@ -82,6 +82,13 @@ class Ledger:
         """Return a ledger for all flows and operators of the whole `plan`."""
         return Ledger(len(plan.flows), len(plan.app.operators), file)
 
+    def moved(self) -> tuple[tuple[int, ...], ...]:
+        """Return what changes as soon as a message of any flow moves, or a flow ends."""
+        return tuple(
+            (row[SENT], row[CLOSED], row[ARRIVED], row[TAKEN], row[RETURNED], *row[GONE:WIDTH])
+            for row in self.rows
+        )
+
     def close(self) -> None:
         """Let go of the file; nobody may use a row any more."""
         for row in (*self.rows, self.counters):

@@ -9,7 +9,8 @@ import threading
 import time
 
 from holoflow.engine.execute import Observe
-from holoflow.engine.result import EngineName, Outcome, RunOptions, RunResult, Stopper
+from holoflow.engine.result import EngineName, Failure, Outcome, RunOptions, RunResult, Stopper
+from holoflow.engine.standstill import stall
 from holoflow.errors import HoloflowError
 from holoflow.flow.ledger import Ledger
 from holoflow.flow.live.publish import Publisher
@@ -22,6 +23,7 @@ from holoflow.launch.farewell import take_leave
 from holoflow.launch.folder import RunFolder
 from holoflow.launch.joining import LEDGER
 from holoflow.launch.process import Process
+from holoflow.launch.standstill import Standstill
 from holoflow.launch.starting import Launching, Starter
 from holoflow.launch.surroundings import surroundings
 from holoflow.launch.watchdog import ended_how, judge
@@ -102,6 +104,11 @@ class Launcher:
         self._draining = False
         self._stopping: float | None = None
         """When all were told to stop now."""
+        self._stall: Failure | None = None
+        """Why all were told to stop, where nobody asked for it."""
+        self._standstill = Standstill()
+        self._alone = len(self._charges) == len(self._plan.processes)
+        """Whether all of the app is here."""
         self._interrupted = False
         """Whether some fragment was not done yet when the run was asked to end."""
         self._engine: EngineName = self._options.engine or "holoscan"
@@ -120,7 +127,8 @@ class Launcher:
         aftermath.settle(self._plan, self._ledger, cause)
         last = self._books.look(self._restarts())
         observe(last, self._books.samples)
-        failure = next((c.failure for c in self._charges if c.failure is not None), None)
+        failed = (c.failure for c in self._charges if c.failure is not None)
+        failure = next(failed, self._stall)
         outcome: Outcome = "failed" if failure else "interrupted" if self._interrupted else "done"
         samples = self._books.samples
         return RunResult(outcome, self._engine, last, failure, samples, joined(self._records))
@@ -145,6 +153,7 @@ class Launcher:
             self._stopping = self._now
             self._tell_all(Stop())
         self._judge()
+        self._look_for_stall()
         for charge in self._charges:
             if charge.due is not None and self._now >= charge.due:
                 self._start_again(charge)
@@ -238,6 +247,19 @@ class Launcher:
             if why is not None:
                 _log.error("killed: %s", why, extra={"fragment": charge.name})
                 process.kill(why)
+
+    def _look_for_stall(self) -> None:
+        """End the run where no process of it can ever go on."""
+        # Of other hosts nobody knows here, and of a process that is to be started again even less.
+        if self._stopping is not None or not self._alone:
+            return
+        at_work = [charge for charge in self._charges if not charge.done]
+        said = [charge.process.books if charge.process else None for charge in at_work]
+        waits = self._standstill.look(said, self._ledger.moved())
+        if waits:
+            self._stall = stall(waits)
+            self._stopping = self._now
+            self._tell_all(Stop())
 
     def _ending(self) -> bool:
         """Whether the sources are to end: somebody has asked for it, or their time is over."""

@@ -136,6 +136,14 @@ class Links:
         while any(not _worked_off(linked) for linked in self._sent) and not give_up():
             time.sleep(LOOK)
 
+    def unsent(self) -> dict[str, str]:
+        """Return what operators wait for whose messages are not all taken yet, by their names."""
+        return {
+            linked.flow.source.operator: f"{linked.flow.target} to take what it has sent"
+            for linked in self._sent
+            if not _worked_off(linked)
+        }
+
     def close(self) -> None:
         """Let go of everything."""
         for transport in self._transports.values():

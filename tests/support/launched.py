@@ -127,6 +127,20 @@ class FaultOp(Operator):
         ctypes.string_at(0)
 
 
+class AskOp(Operator):
+    """Send numbers on, and after the first wait for an answer to each."""
+
+    def process(self, number: float, answer: float | None) -> float:
+        return number
+
+
+class AnswerOp(Operator):
+    """Answer three times."""
+
+    def process(self, number: float) -> Iterator[float]:
+        yield from [number] * 3
+
+
 class KeepOp(Operator):
     """Write down every number."""
 
@@ -200,6 +214,24 @@ fragments:
   sink: {operators: [keep]}
 """
 """Three fragments in a row; the middle one goes wrong."""
+
+
+CIRCLE = """
+app: circle
+schema: 1
+vars: {link: auto}
+operators:
+  count: {type: ./operators.py:CountOp}
+  ask:
+    type: ./operators.py:AskOp
+    inputs: {number: {from: count, link: "${link}"}, answer: {from: answer, back_edge: true}}
+  answer: {type: ./operators.py:AnswerOp, inputs: {number: {from: ask, link: "${link}"}}}
+fragments:
+  feed: {operators: [count], restart: on-failure}
+  asks: {operators: [ask]}
+  answers: {operators: [answer]}
+"""
+"""Three fragments, two of which soon wait for each other for room."""
 
 
 class Launched:

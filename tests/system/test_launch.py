@@ -7,7 +7,7 @@ import os
 import signal
 
 import pytest
-from support.launched import APART, JOINED, Launched, children, many, read, wait_for
+from support.launched import APART, CIRCLE, JOINED, Launched, children, many, read, wait_for
 
 ENGINE = ("--engine", "inline")
 
@@ -138,6 +138,18 @@ def test_an_app_that_cannot_run_there_is_said_with_the_fragment(launched):
     run.until("fragment 'well': app.yaml:")
     run.until("there is no camera here")
     assert not run.output.joinpath("report.json").exists()
+
+
+@pytest.mark.parametrize("link", ["shared_memory", "zeromq"])
+def test_a_run_in_which_no_process_can_go_on_ends_and_says_who_waits_for_what(launched, link):
+    run = launched(CIRCLE, link=link)
+    assert run.end() == 1, run
+    run.until("operator 'answer' failed: the app is stalled, no operator can go on")
+    run.until("'ask' waits for room in the queue of answer.number")
+    run.until("'answer' waits for room in the queue of ask.answer")
+    assert run.report()["outcome"] == "failed"
+    run.flows()
+    assert run.left() == []
 
 
 def test_the_first_signal_drains(launched):
