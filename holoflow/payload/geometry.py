@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from types import NoneType
 from typing import Any, TypeAlias
 
 from holoflow.payload.array import Array, namespace
@@ -40,6 +41,10 @@ class Geometry:
     """Left, top, right, bottom in pixels of the source: where that holds; None: everywhere."""
 
     def __post_init__(self) -> None:
+        for name in ("source", "scale", "offset", "source_spacing_mm", "source_region"):
+            value = getattr(self, name)
+            if not isinstance(value, (tuple, NoneType)):  # geometries are looked up
+                object.__setattr__(self, name, tuple(value))
         sizes = (self.width, self.height, *self.source)
         if len(sizes) != 4 or not all(size >= 0 for size in sizes):
             raise ValueError(f"a picture has sizes from 0 on, got {sizes}")

@@ -69,7 +69,8 @@ class Image:
 
         With rows or columns of another number nobody knows where the new pixels lie: the image
         is then its own source, without a spacing, and what is found in it is given in its own
-        pixels. `cropped` and `resampled` know.
+        pixels. `cropped` and `resampled` know. For pixels that have moved otherwise, mirrored
+        or warped, make a new `Image`.
         """
         shape = getattr(data, "shape", ())
         same = tuple(shape[:2]) == (self.geometry.height, self.geometry.width)

@@ -129,6 +129,12 @@ def test_other_pixels_at_the_same_places_keep_the_geometry_and_others_begin_anew
     assert np.shares_memory(part.data, SCENE.data)
 
 
+def test_lists_are_taken_and_geometries_can_be_looked_up() -> None:
+    made = Geometry(4, 3, [4, 3], [1, 1], [0, 0], source_spacing_mm=[0.5, 1])  # type: ignore[arg-type]
+    assert made == Geometry.of(4, 3, (0.5, 1))
+    assert hash(made) == hash(Geometry.of(4, 3, (0.5, 1)))
+
+
 def test_a_spacing_may_hold_in_a_part_only() -> None:
     whole = replace(SCENE.geometry, source_region=(10, 0, 40, 20))
     half = whole.resampled(20, 15).cropped(2, 0, 18, 15)
