@@ -14,7 +14,8 @@ def hosted(fragment: Any, operator: Operator, *args: Any, name: str) -> Any:
     those of `process`: inputs by the names of the parameters, outputs by the keys of what it
     returns, or `out`. `args` are conditions and resources of Holoscan's. An input takes tensors
     (a single one becomes an Image where one is wanted) or the payload itself; an output sends
-    arrays as tensors and anything else as it is. The header travels as Holoscan's metadata.
+    arrays as tensors and anything else as it is. The header travels as Holoscan's metadata. A
+    source's frames are held until their time by sleeping in its `compute`.
 
     Raises HoloflowError where Holoscan is not installed.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -9,6 +10,9 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T", covariant=True)
 
 _NO_METADATA: Mapping[str, Any] = {}
+
+_LATEST = 2**62
+"""Nanoseconds of 146 years: the sum of two such times has 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class Stamped(Generic[T]):
 
     A source yields it to give the time of capture, any operator to add metadata. The
     annotation says so: `def frames(self) -> Iterator[Stamped[Image]]`.
+
+    Times are whole numbers below 2**62, 146 years; else TypeError or ValueError is raised.
     """
 
     payload: T
@@ -42,3 +48,23 @@ class Stamped(Generic[T]):
     """Of a source, with `elapsed`: hold the frame back until that time has come."""
     metadata: Mapping[str, Any] | None = None
     """Added to the header's metadata."""
+
+    def __post_init__(self) -> None:
+        """Refuse times that are no nanoseconds, where they are given."""
+        if self.timestamp is not None and type(self.timestamp) is not int:
+            object.__setattr__(self, "timestamp", _nanoseconds("timestamp", self.timestamp))
+        if self.elapsed is not None and type(self.elapsed) is not int:
+            object.__setattr__(self, "elapsed", _nanoseconds("elapsed", self.elapsed))
+        if not -_LATEST < (self.timestamp or self.elapsed or 0) < _LATEST:
+            raise ValueError(f"{self.timestamp or self.elapsed} nanoseconds are over 146 years")
+
+
+def _nanoseconds(name: str, time: Any) -> int:
+    """Return `time` as an int, which NumPy's whole numbers become, too."""
+    try:
+        return operator.index(time)
+    except TypeError:
+        raise TypeError(
+            f"Stamped.{name} is in whole nanoseconds, not {time!r}; of seconds they are "
+            f"round(1e9 * seconds)"
+        ) from None

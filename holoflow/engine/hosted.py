@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from holoflow.engine.metadata import get_geometry, get_header, put_header
 from holoflow.engine.tensors import from_tensors, to_tensors
 from holoflow.message import Header, Stamped
 from holoflow.operator import Operator
+from holoflow.times import SECOND, Pace
 
 _END = object()
 
@@ -38,6 +40,8 @@ def host(fragment: Any, operator: Operator, args: tuple[Any, ...], name: str) ->
             operator.context = OperatorContext(name=name)
             operator.start()
             self.sequence = 0
+            self.began = operator.context.now()
+            self.pace = Pace()
             self.frames = iter(operator.frames()) if ports.source else None  # type: ignore[attr-defined]
 
         def stop(self) -> None:
@@ -45,11 +49,14 @@ def host(fragment: Any, operator: Operator, args: tuple[Any, ...], name: str) ->
 
         def compute(self, op_input: Any, op_output: Any, _context: Any) -> None:
             if self.frames is not None:
-                header = Header(self.sequence, operator.context.now(), name)
                 result = next(self.frames, _END)
                 if result is _END:
                     self.stop_execution()
                     return
+                header = Header(self.sequence, operator.context.now(), name)
+                if isinstance(result, Stamped) and result.wait and result.elapsed is not None:
+                    due = self.began + self.pace.due(result.elapsed)[0]
+                    time.sleep(max(due - operator.context.now(), 0) / SECOND)
                 self.send(result, header, op_output)
                 return
             arguments = {
@@ -74,7 +81,7 @@ def host(fragment: Any, operator: Operator, args: tuple[Any, ...], name: str) ->
         def send(self, result: Any, header: Header, op_output: Any) -> None:
             self.sequence += 1
             if isinstance(result, Stamped):
-                header = restamp(result, header, 0)
+                header = restamp(result, header, self.began)
                 result = result.payload
             if result is None:
                 return

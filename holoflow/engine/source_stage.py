@@ -158,8 +158,9 @@ class SourceStage(Stage):
         wait = due - self.control.now()
         if skipped:
             self._tell(
-                f"frame {self.sequence} of {self.host.name} comes {_span(skipped)} the one before "
-                f"it by its time and is not waited for; the frames after it keep their pace"
+                f"by its time frame {self.sequence} of {self.host.name} comes "
+                f"{_span(skipped, self.sequence)} and is not waited for; the frames after it keep "
+                f"their pace"
             )
         elif wait > LONGEST and self.control.waits:
             self._tell(
@@ -346,6 +347,7 @@ def _draw(frames: Iterator[Any], captured: Callable[[], int]) -> Drawn:
     return Drawn(item, captured(), got, got - start)
 
 
-def _span(step: int) -> str:
-    """Say how far a frame lies from the one before."""
-    return f"{abs(step) / SECOND:,.1f} s {'after' if step > 0 else 'before'}"
+def _span(step: int, sequence: int) -> str:
+    """Say how far a frame lies from the one before, or the first from the begin."""
+    where = "the one before it" if sequence else "the begin of the stream"
+    return f"{abs(step) / SECOND:,.1f} s {'after' if step > 0 else 'before'} {where}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -404,6 +405,36 @@ def test_hosted() -> None:
     ByHand(N, seen).run()
     assert seen.got == [(2 * i, i, 1000 + i, "source") for i in range(N)]
     assert seen.context.name == "sink"
+
+
+def test_hosted_sources_keep_their_times() -> None:
+    """By the clock of the application; nothing comes before its time."""
+
+    class Paced(Operator):
+        def frames(self) -> Iterator[Stamped[int]]:
+            for index in range(3):
+                yield Stamped(index, elapsed=index * 5_000_000, wait=True)
+
+    class Times(Operator):
+        def start(self) -> None:
+            self.got: list[tuple[int, int]] = []
+
+        def process(self, x: int, header: Header) -> None:
+            self.got.append((header.timestamp, self.context.now()))
+
+    times = Times()
+
+    class App(holoscan.core.Application):
+        def compose(self) -> None:
+            ends = hosted(self, Paced(), name="source"), hosted(self, times, name="sink")
+            self.add_flow(*ends, {("out", "x")})
+
+    before = time.time_ns()
+    App().run()
+    captured = [t for t, _ in times.got]
+    assert before <= captured[0] <= time.time_ns()
+    assert [t - captured[0] for t in captured] == [0, 5_000_000, 10_000_000]
+    assert all(t <= now for t, now in times.got)
 
 
 def test_hosted_operators_raise() -> None:
