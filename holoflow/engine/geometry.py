@@ -64,12 +64,15 @@ def shared(payloads: Iterable[Any]) -> Geometry | None:
 
     None where they have none, or several.
     """
-    found = set()
+    found: Geometry | None = None
     for payload in payloads:
-        several = payload if isinstance(payload, (list, tuple)) else (payload,)
-        found |= {one.geometry for one in several if isinstance(one, (Image, Arrays))}
-    found.discard(None)
-    return found.pop() if len(found) == 1 else None
+        for one in payload if isinstance(payload, (list, tuple)) else (payload,):
+            if not isinstance(one, (Image, Arrays)) or one.geometry is None:
+                continue
+            if found is not None and one.geometry != found:
+                return None
+            found = one.geometry
+    return found
 
 
 def _passed(operator: Operator, result: Any, geometry: Geometry) -> Any:

@@ -25,7 +25,7 @@ from typing_extensions import TypedDict
 from holoflow import Arrays, Batching, Boxes, Geometry, Image, hosted, param
 from holoflow.app.graph import Native, Node
 from holoflow.engine import runtime
-from holoflow.engine.geometry import pass_geometry
+from holoflow.engine.geometry import pass_geometry, shared
 from holoflow.operators.inference._batches import run_together
 from holoflow.operators.postprocess.yolo import YoloOp
 from holoflow.operators.preprocess.letterbox import LetterboxOp
@@ -198,6 +198,17 @@ def test_geometry_passes_an_application_written_by_hand() -> None:
 
     ByHand().run()
     assert last.got == [([20, 0, 30, 0], Geometry.of(320, 240, SPACING))] * 3
+
+
+def test_pictures_that_differ_share_no_geometry() -> None:
+    scene = next(Scene().frames())
+    part = scene.cropped(0, 0, 9, 9)
+    tensor = Arrays(x=part.data, geometry=part.geometry)
+    assert shared([part, tensor, Boxes.empty(), Header(0, 0, "")]) == part.geometry
+    assert shared([[part, part], Arrays(x=part.data)]) == part.geometry
+    assert shared([part, scene]) is None
+    assert shared([[part, scene]]) is None
+    assert shared([3, Boxes.empty()]) is None
 
 
 def test_operators_that_give_no_arrays_are_left_as_they_are() -> None:
