@@ -43,6 +43,8 @@ class DicomOp(Operator):
     were resized after the calibration; give `spacing` then. Nothing that tells who
     the patient is leaves this operator, unless it is burnt into the pixels.
 
+    A frame that cannot be decoded stops the run, or is passed over with `on_error: skip`.
+
     Needs the extra `dicom`.
 
     Example:
@@ -86,16 +88,22 @@ class DicomOp(Operator):
             raise HoloflowError(f"the DICOM header is wrong: {why}: {self.path}") from None
 
     def frames(self) -> Iterator[Stamped[Image]]:
-        """Yield (height, width, 3) rgb uint8, or (height, width) gray; call `start()` first."""
-        period = self._starts[-1]
-        for played in count() if self.loop else range(1):
-            for index, pixels in enumerate(self._decoded()):
-                yield Stamped(
-                    replace(self._image(pixels, index), geometry=self._geometry),
-                    elapsed=played * period + self._starts[index],
-                    wait=self.paced,
-                    metadata={"frame": index, **self._metadata},
-                )
+        """Give (height, width, 3) rgb uint8, or (height, width) gray; call `start()` first."""
+        self._decoding: Iterator[Array] | None = None
+        self._range: tuple[float, float] | None = None
+        # A generator would end with the first frame that cannot be decoded.
+        return map(self._frame, count() if self.loop else range(len(self._starts) - 1))
+
+    def _frame(self, number: int) -> Stamped[Image]:
+        """Return frame `number`, counted over all times that the file is played."""
+        *starts, period = self._starts
+        played, index = divmod(number, len(starts))
+        return Stamped(
+            replace(self._image(self._decoded(index), index), geometry=self._geometry),
+            elapsed=played * period + starts[index],
+            wait=self.paced,
+            metadata={"frame": index, **self._metadata},
+        )
 
     def _read(self) -> Any:
         pydicom = optional("pydicom", "dicom")
@@ -151,28 +159,32 @@ class DicomOp(Operator):
             )  # fmt: skip
         return whole
 
-    def _decoded(self) -> Iterator[Array]:
-        """Yield the frames as they are stored; raises HoloflowError where one is unreadable."""
-        frames = self._stored()
-        for index in range(_dicom.frame_count(self._data)):
-            try:
-                pixels: Array = next(frames)
-            except StopIteration:
-                raise HoloflowError(f"there is no frame {index} in {self.path}") from None
-            except OSError:
-                raise
-            except Exception as error:
-                # Whatever pydicom and what it decodes with say of pixels that are missing, cut
-                # short or of a kind that no installed library decodes.
-                why = " ".join(str(error).split())
-                raise HoloflowError(f"frame {index} is unreadable: {why}: {self.path}") from None
-            yield pixels
+    def _decoded(self, index: int) -> Array:
+        """Return a frame as it is stored; raises HoloflowError where it is unreadable."""
+        if index == 0 or self._decoding is None:
+            self._decoding = self._stored(index)
+        decoding, self._decoding = self._decoding, None
+        try:
+            pixels = next(decoding)
+        except StopIteration:
+            raise HoloflowError(f"there is no frame {index} in {self.path}") from None
+        except OSError:
+            raise
+        except Exception as error:
+            # Whatever pydicom and what it decodes with say of pixels that are missing, cut
+            # short or of a kind that no installed library decodes.
+            why = " ".join(str(error).split())
+            raise HoloflowError(f"frame {index} is unreadable: {why}: {self.path}") from None
+        self._decoding = decoding
+        return pixels
 
-    def _stored(self) -> Iterator[Array]:
+    def _stored(self, first: int) -> Iterator[Array]:
+        """Yield the frames from `first` on."""
         pixels = optional("pydicom.pixels", "dicom")
+        indices = range(first, _dicom.frame_count(self._data))
         started = False
         try:
-            for frame in pixels.iter_pixels(self.path):
+            for frame in pixels.iter_pixels(self.path, indices=indices):
                 started = True
                 yield frame
         except Exception:
@@ -180,7 +192,7 @@ class DicomOp(Operator):
                 raise
         if not started:  # some files, such as deflated ones, are only read as a whole
             data = optional("pydicom", "dicom").dcmread(self.path)
-            for index in range(_dicom.frame_count(data)):
+            for index in indices:
                 yield pixels.pixel_array(data, index=index)
 
     def _image(self, pixels: Array, index: int) -> Image:
@@ -193,6 +205,6 @@ class DicomOp(Operator):
         values = _dicom.in_their_unit(pixels, attributes)
         if self.values == "modality":
             return Image(values, "gray")
-        if index == 0:  # held for all frames, so that the picture does not flicker
+        if self._range is None:  # held for all frames, so that the picture does not flicker
             self._range = _dicom.display_range(pixels, attributes)
         return Image(_dicom.as_shown(values, attributes, self._range), "gray")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydicom import examples
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage
 from support.damage import damaged
 
@@ -441,6 +442,23 @@ def test_a_file_cut_short_is_an_error(save, running, tmp_path):
     path.write_bytes(path.read_bytes()[:-25])
     with pytest.raises(HoloflowError, match=r"frame \d is unreadable: .*made\.dcm"):
         read(path, running)
+
+
+def test_after_a_frame_that_cannot_be_decoded_the_next_ones_come(tmp_path, running):
+    data = pydicom.dcmread(get_testdata_file("examples_ybr_color.dcm"))
+    frames = list(generate_frames(data.PixelData, number_of_frames=30))[:4]
+    frames[1] = b"no JPEG "
+    data.PixelData, data.NumberOfFrames = encapsulate(frames), 4
+    data.save_as(tmp_path / "cine.dcm")
+    operator = DicomOp(path=str(tmp_path / "cine.dcm"))
+    with running(operator):
+        played = operator.frames()
+        assert next(played).metadata["frame"] == 0
+        with pytest.raises(HoloflowError, match="frame 1 is unreadable"):
+            next(played)
+        rest = list(played)
+    assert [frame.metadata["frame"] for frame in rest] == [2, 3]
+    assert [frame.elapsed for frame in rest] == [2 * 33_333_000, 3 * 33_333_000]
 
 
 def test_what_no_library_decodes_is_an_error_without_a_traceback(running, caplog):
