@@ -82,7 +82,7 @@ def _reading(
         name=now.name,
         frames=now.frames,
         rate=frames / span if span > 0 else 0.0,
-        utilisation=max(busy, 0.0) / span if span > 0 and now.working.count else None,
+        utilisation=min(max(busy / span, 0.0), 1.0) if span > 0 and now.working.count else None,
         working=working,
         latency=latency,
         waiting=waiting,

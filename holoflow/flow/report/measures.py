@@ -48,9 +48,13 @@ def falls_short(books: OperatorBooks) -> bool:
 
 
 def utilisation(snapshot: Snapshot, books: OperatorBooks | WorkerBooks) -> float | None:
-    """Return the share of the time in which an operator or a worker was at work."""
+    """Return the share of the time in which an operator or a worker was at work.
+
+    A call counts when it ends, so that one which began earlier may take more than a short time has.
+    """
     measured = isinstance(books, WorkerBooks) or books.working.count or books.busy
-    return _share(books.busy, seconds_of(snapshot, books.fragment)) if measured else None
+    share = _share(books.busy, seconds_of(snapshot, books.fragment)) if measured else None
+    return None if share is None else min(share, 1.0)
 
 
 def mean_depth(snapshot: Snapshot, books: FlowBooks) -> float | None:

@@ -199,7 +199,8 @@ def slow(facts: Facts, stage: StageFacts, demands: list[Demand]) -> Finding:
 
 def _works(facts: Facts, stage: StageFacts, books: OperatorBooks) -> str:
     calls = max(books.frames, 1)
-    each, of = finite(books.busy) / calls, facts.seconds / calls
+    each = finite(books.busy) / calls
+    of = max(facts.seconds / calls, each)  # a call may have begun before the time that is looked at
     if len(stage.operators) == 1 or share(books.busy, stage.busy) > 0.95:
         return (
             f"{books.name} works {span(each)} of each {span(of)}: "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from holoflow.app.graph import Node, Scheduler
 from holoflow.operator import Operator
@@ -121,7 +121,9 @@ def plan_facts(plan: Plan) -> str:
     words = [count(len(plan.app.operators), "operator"), count(len(plan.stages), "stage")]
     if plan.app.fragments:
         words.append(count(len(plan.app.fragments), "fragment"))
-    return ", ".join([*words, scheduler_facts(plan.app.scheduler)])
+    most = max((len(process.stages) for process in plan.processes), default=1)
+    scheduler = plan.app.scheduler
+    return ", ".join([*words, scheduler_facts(replace(scheduler, workers=scheduler.running(most)))])
 
 
 def scheduler_facts(scheduler: Scheduler) -> str:

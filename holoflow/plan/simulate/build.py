@@ -85,7 +85,7 @@ def build(
             ProcessModel(
                 name=process.fragment,
                 host=places.get(process.fragment, ""),
-                workers=1 if process.scheduler.kind == "greedy" else process.scheduler.workers,
+                workers=process.scheduler.running(len(process.stages)),
                 pools=pools_of[process.fragment],
             )
             for process in planned.processes

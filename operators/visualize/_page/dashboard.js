@@ -186,7 +186,7 @@ function showMachine() {
     const { cpu, memory, gil, crowded } = now.fragments[number];
     const words = [`CPU ${cpu.toFixed(1)} of ${cores} cores`, `memory ${bytes(memory)}`];
     if (gil != null) words.push(`interpreter lock contended ${percent(gil)}`);
-    if (crowded != null) words.push(`threads wait for a core ${percent(crowded)}`);
+    if (crowded != null) words.push(`threads that are ready wait ${percent(crowded)} of that time for a core`);
     say(element.machines.children[number], `${name} on ${host} (${scheduler}): ${words.join(", ")}`);
   });
 }

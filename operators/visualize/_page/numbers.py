@@ -37,12 +37,14 @@ def operator_numbers(books: OperatorBooks, change: Change) -> Plain:
         for reason in ("partner", "turn", "room", "worker")
         if frames and (seconds := change.number("operators", name, "waiting", reason)) > 0
     }
+    busy = change.share("operators", name, "busy")
     p50, p99 = working.quantiles((0.5, 0.99))
     wait50, wait99 = waits.quantiles((0.5, 0.99))
     return {
         "frames": books.frames,
         "rate": short(change.share("operators", name, "frames")),
-        "busy": short(change.share("operators", name, "busy")),
+        # A call that began earlier counts when it ends.
+        "busy": None if busy is None else short(min(busy, 1.0)),
         "held": short(change.share("operators", name, "held")),
         "paced": short(change.share("operators", name, "paced")),
         "p50": short(p50), "p99": short(p99), "wait50": short(wait50), "wait99": short(wait99),

@@ -224,6 +224,11 @@ def test_a_rate_that_was_asked_for_and_not_given_is_told_first() -> None:
         assert (found.cause, "asked" in found.evidence) == ("nothing", False)
 
 
+def test_a_call_that_began_earlier_takes_no_more_than_all_of_the_time() -> None:
+    found = explain(snapshot(camera(), operator("a", 1.1, frames=10))).bottleneck
+    assert found.evidence.startswith("a works 1.10 s of each 1.10 s: utilisation 100%")
+
+
 def test_a_path_that_is_cited_is_named() -> None:
     apart = snapshot(
         camera(held=0.0, paced=9.5), operator("a", 0.001),

@@ -10,13 +10,13 @@ from holoflow.flow.report import measures
 
 
 def test_rates_and_utilisation_are_those_of_the_operators_fragment():
-    late = replace(faces().fragments[0], seconds=5.0)
+    late = replace(faces().fragments[0], seconds=20.0)
     snapshot = replace(faces(), fragments=(late,))
     detect = snapshot.operator("detect")
-    assert measures.rate_in(snapshot, detect) == 60
-    assert measures.rate_out(snapshot, detect) == 60
-    assert measures.utilisation(snapshot, detect) == pytest.approx(1.86)
-    assert measures.utilisation(snapshot, snapshot.workers[0]) == pytest.approx(1.9)
+    assert measures.rate_in(snapshot, detect) == 15
+    assert measures.rate_out(snapshot, detect) == 15
+    assert measures.utilisation(snapshot, detect) == pytest.approx(0.465)
+    assert measures.utilisation(snapshot, snapshot.workers[0]) == pytest.approx(0.475)
 
 
 def test_mean_depth_is_littles_law():
