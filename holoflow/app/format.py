@@ -132,7 +132,7 @@ class InputPiece(Piece):
 
 
 class SyncPiece(Piece):
-    """Join messages by timestamp instead of by order of arrival."""
+    """Join messages by timestamp instead of by frame or by order of arrival."""
 
     leader: str = Field(description="input whose messages set the pace")
     tolerance: Duration = Field(description="how far a partner's timestamp may be away")
@@ -160,7 +160,9 @@ class OperatorPiece(Piece):
         None, description="where each input port gets its messages from",
         examples=["{image: camera}"],
     )  # fmt: skip
-    sync: Any = Field(None, description="join inputs by timestamp")
+    sync: Any = Field(
+        None, description="join inputs by timestamp; or `arrival`: the n-th message of each input"
+    )
     on_error: OnError | None = Field(None, description="whether a failed frame stops the run")
     fuse: Literal["auto", "off"] = Field("auto", description="off: a stage of its own")
     conditions: Any = Field(None, description="of operators of Holoscan's: when they run")

@@ -52,7 +52,7 @@ class Flow:
 
 @dataclass(frozen=True)
 class Sync:
-    """Join by timestamp instead of by arrival order."""
+    """Join by timestamp instead of by frame or by arrival order."""
 
     leader: str
     """Input whose messages set the pace."""
@@ -95,7 +95,9 @@ class Node:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """As the app gives them (quantities with units), variables and assets filled in."""
     native: Native | None = None
-    sync: Sync | None = None
+    sync: Sync | Literal["arrival"] | None = None
+    """How its inputs are paired; None: by frame where they come from one source, else in order of
+    arrival."""
     on_error: OnError = "stop"
     fuse: bool | None = None
     """Whether it may share a stage; None leaves it to the planner."""

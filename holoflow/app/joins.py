@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from holoflow.app.document import Value
 from holoflow.app.drafts import Draft, Group
 from holoflow.app.format import SyncPiece
@@ -10,6 +12,8 @@ from holoflow.app.report import Report, short
 from holoflow.app.shape import Words, check
 from holoflow.errors import Location
 from holoflow.ports import base, type_name
+
+RIGHT = "write sync: arrival or sync: {leader: INPUT, tolerance: 20ms}"
 
 Exports = dict[tuple[Draft, str], tuple[Group, str]]
 """Input ports that reusable fragments export: the outermost fragment, and its name there."""
@@ -78,16 +82,22 @@ def triggering(draft: Draft) -> dict[str, Location]:
     }
 
 
-def read_sync(draft: Draft, value: Value, report: Report) -> Sync | None:
+def read_sync(draft: Draft, value: Value, report: Report) -> Sync | Literal["arrival"] | None:
     """Return the checked `sync:` of an operator."""
     words = Words("key", f" of the sync of {short(draft.local)}", draft.value.keys["sync"])
-    piece = check(SyncPiece, value, report, words)
+    piece = None
+    if isinstance(value.data, str) and value.data != "arrival":
+        report.add(value.at, f"sync cannot be {short(value.data)}", RIGHT)
+    elif value.data != "arrival":
+        piece = check(SyncPiece, value, report, words)
     triggers = triggering(draft)
     if draft.ports is not None and not draft.unclear and len(triggers) < 2:
         at = draft.value.keys["sync"]
         wrong = f"sync on {short(draft.local)}, which has {len(triggers) or 'no'} triggering input"
         report.add(at, wrong, "sync joins two inputs or more; remove it")
         return None
+    if value.data == "arrival":
+        return "arrival"
     leader = value.get("leader")
     name = leader.data if leader else None
     if leader and isinstance(name, str) and draft.ports is not None and name not in triggers:

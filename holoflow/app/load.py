@@ -22,6 +22,7 @@ from holoflow.app.placement import read_budgets, read_fragments, read_scheduler
 from holoflow.app.report import Report
 from holoflow.app.reuse import FragmentReader
 from holoflow.app.shape import Words, check
+from holoflow.app.steps import check_steps
 from holoflow.app.variables import Allowance, Variables, substitute
 from holoflow.app.wiring import Wiring
 from holoflow.errors import Location
@@ -102,13 +103,16 @@ class _App:
         known = placed if listed is not None and listed.data not in (None, {}) else None
         flows = read_links(wiring.wired, drafts, known, defaults.link, self.report)
         check_claims(drafts, nodes, placed, self.report)
+        known_nodes = {name: node for name, node in nodes.items() if node is not None}
+        if not self.report:
+            check_steps(known_nodes, flows, defaults.when_full, self.report)
         budgets = read_budgets(self.root.get("budgets"), drafts, wiring.edges, self.report)
         apt = self.apt()
         self.report.check()
         return App(
             name=self.file.app if self.file else "",
             path=self.path,
-            operators={name: node for name, node in nodes.items() if node is not None},
+            operators=known_nodes,
             flows=flows,
             fragments=placed,
             scheduler=scheduler or Scheduler(),

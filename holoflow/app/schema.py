@@ -115,7 +115,7 @@ def _common() -> dict[str, Any]:
     operator["properties"] |= {
         "type": {**_described(operator["properties"]["type"]), "anyOf": _types()},
         "inputs": inputs,
-        "sync": {"anyOf": [_ref(SyncPiece, defs), _NULL, _VARIABLE]},
+        "sync": {"anyOf": [{"const": "arrival"}, _ref(SyncPiece, defs), _NULL, _VARIABLE]},
         "conditions": {
             **_described(operator["properties"]["conditions"]),
             "anyOf": [

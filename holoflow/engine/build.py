@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import pydantic
 
-from holoflow.app.graph import App, Budget, Endpoint, Node
+from holoflow.app.graph import App, Budget, Endpoint, Node, Sync
 from holoflow.context import OperatorContext
+from holoflow.engine.by_frame import ByFrame
 from holoflow.engine.control import Control
 from holoflow.engine.geometry import pass_geometry
 from holoflow.engine.host import Host
@@ -197,17 +198,19 @@ def _make_inputs(program: Program, host: Host) -> Inputs:
     latest = {f.target.port: mine[f] for f in flows}
     triggers = {f.target.port: mine[f] for f in flows if not (f.latest or f.back_edge)}
     newest = {p: q for p, q in latest.items() if isinstance(q, LatestQueue)}
+    back_edges = {f.target.port: mine[f] for f in flows if f.back_edge and not f.latest}
+    optional = frozenset(name for name in triggers if not host.ports.input(name).required)
     sync = program.plan.app.operators[host.name].sync
-    if sync is not None:
-        optional = frozenset(name for name in triggers if not host.ports.input(name).required)
+    if isinstance(sync, Sync):
         control = program.control
         if control.lossless:
-            sync = type(sync)(sync.leader, sync.tolerance, None)
+            sync = Sync(sync.leader, sync.tolerance, None)
         inputs = Synced(
             triggers, sync, optional, newest,
             now=lambda: control.now(),
             wake_at=lambda due: inputs.queues[0].consumer.wake_at(due),  # type: ignore[union-attr]
         )  # fmt: skip
         return inputs
-    back_edges = {f.target.port: mine[f] for f in flows if f.back_edge and not f.latest}
+    if any(f.by_frame for f in flows):
+        return ByFrame(triggers, optional, back_edges, newest)
     return Arrival(triggers, back_edges, newest)

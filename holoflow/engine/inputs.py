@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol, TypeAlias
@@ -45,6 +46,18 @@ class Inputs(Protocol):
 
     def ended(self) -> bool:
         """Whether no further call will come."""
+
+    def passed(self) -> int:
+        """Return of how many frames of the origin, from the first, no further call will come.
+
+        Asked only where a join behind needs to know.
+        """
+
+    def settle(self) -> None:
+        """Note that nothing that a call was made of is in hand."""
+
+    def release(self, cause: str) -> None:
+        """Drop by `cause` what was taken from the queues and no call was made of."""
 
     def failed(self, call: Call, cause: str = "error") -> None:
         """Book the messages of a call that was taken as dropped by `cause`."""
@@ -126,6 +139,18 @@ class Arrival:
             not self._first and any(queue.ended() for _, queue in self._back_edges)
         )
 
+    def passed(self) -> int:
+        """Return of how many frames the leading input brings no more."""
+        return self._triggers[0][1].passed()
+
+    def settle(self) -> None:
+        """Note that nothing that was taken is in hand."""
+        for queue in self.queues:
+            queue.settle()
+
+    def release(self, cause: str) -> None:
+        """Do nothing: nothing is taken but for a call."""
+
     def failed(self, call: Call, cause: str = "error") -> None:
         """Book the message of each triggering input as dropped by `cause`."""
         for queue, message in call.parts[: len(self._triggers)]:
@@ -152,6 +177,9 @@ class Synced:
     Where clocks are set back (a reset, see `holoflow.times`), what the leader has from then on is
     joined with what partners have from then on. Of a stream that is set back alone nothing can be
     joined until it agrees with the others again; it goes by at the pace of the leader.
+
+    Where a partner's frames are the leader's, its watermark tells that nothing comes of some of
+    them. What may still come is of later frames, and later than those of the leader before.
     """
 
     def __init__(
@@ -164,6 +192,8 @@ class Synced:
         self._name = sync.leader
         self._partners = {name: q for name, q in queues.items() if name != sync.leader}
         self._latest = list(latest.items())
+        self._ahead: deque[Message] = deque()
+        """Of the leader, taken from its queue to see the times behind the next one."""
         self._held: dict[str, Message] = {}
         self._used: set[str] = set()
         self._optional = optional
@@ -184,13 +214,14 @@ class Synced:
 
     def ready(self) -> bool:
         """Whether the next leader has all its partners; drops leaders that have none."""
-        while self._matched is None and self._leader.items:
-            leader = self._leader.items[0]
+        while self._matched is None and (leader := self._next()) is not None:
             self._see_leader(leader.header)
             undecided = [
                 name for name in self._partners if not self._advance(name, leader.header.timestamp)
             ]
             if undecided and not self._timed_out():
+                if self._look_ahead(undecided):
+                    continue
                 return False
             self._deadline = None
             self._match(leader.header.timestamp)
@@ -203,6 +234,45 @@ class Synced:
                 if clocks.leader_set_back():
                     self._release(name)  # of the time before both were set back
 
+    def _next(self) -> Message | None:
+        """Return the next message of the leader."""
+        queue = self._leader
+        if queue.lossy and queue.items and not self._ahead:
+            self._ahead.append(queue.take())  # else it might be dropped before it is taken
+        if self._ahead:
+            return self._ahead[0]
+        return queue.items[0] if queue.items else None
+
+    def _take_leader(self) -> Message:
+        return self._ahead.popleft() if self._ahead else self._leader.take()
+
+    def _known(self) -> list[Header]:
+        return [message.header for message in (*self._ahead, *self._leader.items)]
+
+    def _look_ahead(self, undecided: list[str]) -> bool:
+        """Make room for more of the leader, where only later times of it can tell more."""
+        queue, newest = self._leader, self._known()[-1].sequence
+        queues = [self._partners[name] for name in undecided]
+        if len(queue.items) < queue.capacity or not all(
+            q.flow.watermark and not q.items and q.passed() > newest for q in queues
+        ):
+            return False
+        self._ahead.append(queue.take())
+        return True
+
+    def _nothing_nearer(self, queue: Queue, held: int | None, time: int) -> bool:
+        """Whether what may still come to an empty `queue` is further from `time` than `held`."""
+        if not queue.flow.watermark:
+            return False
+        passed = queue.passed()
+        before = [header.timestamp for header in self._known() if header.sequence < passed]
+        if not before:
+            return False
+        later = before[-1] - time
+        if later < 0:  # clocks were set back since: what comes is of another time
+            return True
+        return later > self._tolerance or (held is not None and later >= time - held)
+
     def _advance(self, name: str, time: int) -> bool:
         """Hold the nearest message to `time`; false where a nearer one may still come."""
         queue, clocks = self._partners[name], self._clocks[name]
@@ -212,7 +282,7 @@ class Synced:
                 return True
             closed = queue.closed
             if not queue.items:
-                return closed
+                return closed or self._nothing_nearer(queue, held, time)
             following = queue.items[0].header.timestamp
             if clocks.see(queue.items[0].header, time):
                 self._release(name)
@@ -259,7 +329,7 @@ class Synced:
             elif name in self._optional:
                 matched[name] = None
             else:
-                self._leader.rebook("late", self._leader.take())
+                self._leader.rebook("late", self._take_leader())
                 return
         self._matched = matched
         names = [name for name in matched if matched[name] is not None]
@@ -271,7 +341,7 @@ class Synced:
 
     def take(self) -> Call:
         """Return the leader with its partners."""
-        leader = self._leader.take()
+        leader = self._take_leader()
         arguments = {self._name: leader.payload, **(self._matched or {})}
         parts = [(self._leader, leader), *self._new]
         take_newest(self._latest, arguments, parts)
@@ -280,11 +350,28 @@ class Synced:
 
     def ended(self) -> bool:
         """Whether the leader has ended; partners nobody needed are let go."""
-        if not (self._matched is None and self._leader.ended()):
+        if self._matched is not None or self._ahead or not self._leader.ended():
             return False
         for name in list(self._held):
             self._release(name)
         return True
+
+    def passed(self) -> int:
+        """Return of how many frames the leader brings no more."""
+        return self._ahead[0].header.sequence if self._ahead else self._leader.passed()
+
+    def settle(self) -> None:
+        """Note that of what was taken only what no call has used is in hand."""
+        held = {self._partners[name] for name in self._held.keys() - self._used}
+        for queue in self.queues:
+            queue.settle(len(self._ahead) if queue is self._leader else queue in held)
+
+    def release(self, cause: str) -> None:
+        """Drop by `cause` what was taken and no call has used."""
+        while self._ahead:
+            self._leader.rebook(cause, self._ahead.popleft())
+        for name in self._held.keys() - self._used:
+            self._partners[name].rebook(cause, self._held.pop(name))
 
     def failed(self, call: Call, cause: str = "error") -> None:
         """Book the leader as dropped by `cause`; partners may have served others."""
@@ -294,5 +381,5 @@ class Synced:
         """Name what the leader waits for."""
         return ", ".join(
             f"{q.flow.target.port!r} from {q.flow.source} ({q.row[SENT]} sent)"
-            for q in ([self._leader] if not self._leader.items else self._partners.values())
+            for q in ([self._leader] if self._next() is None else self._partners.values())
         )

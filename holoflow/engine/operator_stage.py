@@ -97,13 +97,29 @@ class OperatorStage(Stage):
                 self._call(call)
             self._settle()
             return Progress.WORKED
-        return Progress.DONE if self.inputs.ended() else Progress.IDLE
+        if self.inputs.ended():
+            return Progress.DONE
+        self._mark()
+        return Progress.IDLE
 
     def _settle(self) -> None:
-        """Note that nothing is in hand, so that it is known if the process dies."""
+        """Note what is in hand, so that it is known if the process dies, and what is through."""
         if self.control.durable and not (self._unfinished or self._batch or self._results):
-            for queue in self.inputs.queues:
-                queue.settle()
+            self.inputs.settle()
+        self._mark()
+
+    def _mark(self) -> None:
+        """Tell joins behind of how many frames nothing more will be sent."""
+        if not self.marked:
+            return
+        if self._unfinished is not None:
+            self.mark(self._unfinished[1].header.sequence)
+        elif self._results:
+            self.mark(self._results[0][0].header.sequence)
+        elif self._batch:
+            self.mark(self._batch[0].header.sequence)
+        else:
+            self.mark(self.inputs.passed())
 
     def _take(self) -> Call | None:
         """Take the next call; None where its frame is too late for a budget, and dropped."""
@@ -229,6 +245,7 @@ class OperatorStage(Stage):
                 self._batch_due = self.control.now() + round(batching.wait * 1e9)
         ended = self.inputs.ended()
         if not self._batch:
+            self._mark()
             return Progress.DONE if ended else Progress.IDLE
         assert self._batch_due is not None  # noqa: S101 - for the type checker
         late = self.control.now() >= self._batch_due
@@ -255,6 +272,7 @@ class OperatorStage(Stage):
             for call in batch:
                 self.inputs.failed(call)
                 self.operator_failed(host, call.header, error)
+            self._settle()
             return
         end = clock()
         host.account.overlap += (end - start) * (len(batch) - 1)
@@ -275,6 +293,7 @@ class OperatorStage(Stage):
             _, call = self._unfinished
             self._unfinished = None
             self.inputs.failed(call, cause)
+        self.inputs.release(cause)
         for queue in self.inputs.queues:
             self._release(queue, cause)
         for call in self._batch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from holoflow.engine.queue import Message, Waker
+from holoflow.engine.queue import Marker, Message, Waker
 from holoflow.flow.books import FlowBooks
 from holoflow.flow.ledger import ARRIVED, CAUSES, CLOSED, GONE, SENT, TAKEN, waiting
 from holoflow.flow.sizes import EVERY, Sizes
@@ -34,6 +34,13 @@ class Outgoing:
         self._encoder = Encoder(Encoding(self.flow.compress, self.flow.quality), types)
         self._comes_back = comes_back
         self._sizes = Sizes()
+        marked = [f for f in flows if f.flow.watermark]
+        self.marks = bool(marked)
+        """Whether it tells how many frames of its origin are through."""
+        self._marker = Marker(
+            [f.row for f in marked],
+            eager=any(f.flow.several or f.flow.when_full != "block" for f in marked),
+        )
         self._blocking = [f for f in flows if f.flow.when_full == "block" and not f.flow.latest]
 
     def has_room(self) -> bool:
@@ -77,6 +84,11 @@ class Outgoing:
             numbers.append(0 if linked.row[GONE] else linked.row[SENT])
         if any(numbers) and self.outlet is not None:
             self.outlet.send(numbers, head, buffers)
+
+    def mark(self, frames: int) -> None:
+        """Note that of the first `frames` frames of its origin all has been sent that ever will."""
+        if self._marker.mark(frames) and self.outlet is not None:
+            self.outlet.mark()
 
     @property
     def abandoned(self) -> str | None:

@@ -5,13 +5,24 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from holoflow.flow import ledger
 from holoflow.flow.books import FlowBooks
 from holoflow.flow.durations import Durations
 from holoflow.flow.histogram import Histogram
-from holoflow.flow.ledger import GONE, RETURNED, SENT, SETTLED, TAKEN, Row, gone
+from holoflow.flow.ledger import (
+    ARRIVED,
+    GONE,
+    RETURNED,
+    SENT,
+    SETTLED,
+    TAKEN,
+    WATERMARK,
+    Row,
+    gone,
+)
 from holoflow.flow.paths import Stop, Tracks
 from holoflow.flow.sizes import EVERY, Sizes
 from holoflow.link.ends import Inlet
@@ -68,6 +79,9 @@ class Queue:
         self.ages = Durations()
         """How long ago messages that were dropped had been captured."""
         self._sizes = Sizes()
+        self.marks = flow.watermark
+        """Whether it tells how many frames of its origin are through."""
+        self._marker = Marker([row], eager=self.lossy or flow.several)
         self.producer: Waker | None = None
         self.consumer: Waker | None = None
         self.abandoned: str | None = None
@@ -112,6 +126,25 @@ class Queue:
             else:
                 self.drop("full", message)
 
+    def mark(self, frames: int) -> None:
+        """Note that of the first `frames` frames of its origin all has been put that ever will."""
+        if self._marker.mark(frames):
+            self.wake()
+
+    def passed(self) -> int:
+        """Return of how many frames of its origin, from the first, nothing more will be taken.
+
+        Only where the flow has a watermark.
+        """
+        row = self.row
+        frames = row[WATERMARK]  # first: it speaks of what is in the queue by now, or was
+        if self.inlet is not None and row[ARRIVED] < row[SENT]:
+            frames = 0
+        try:
+            return self.items[0].header.sequence
+        except IndexError:
+            return frames
+
     def take(self) -> Message:
         """Remove and return the oldest message; raises IndexError where there is none."""
         if self.lossy:
@@ -127,9 +160,9 @@ class Queue:
             self.inlet.took()
         return message
 
-    def settle(self) -> None:
-        """Note that all that has been taken is worked off."""
-        self.row[SETTLED] = self.row[TAKEN]
+    def settle(self, held: int = 0) -> None:
+        """Note that all that has been taken is worked off, but for the last `held`."""
+        self.row[SETTLED] = self.row[TAKEN] - held
 
     def ended(self) -> bool:
         """Whether nothing is there and nothing will come."""
@@ -182,6 +215,26 @@ class Queue:
             ages=self.ages.total(),
             size=self._sizes.mean(),
         )
+
+
+class Marker:
+    """Moves the watermark of flows that carry the same messages."""
+
+    def __init__(self, rows: Sequence[Row], *, eager: bool) -> None:
+        """Move that of `rows`; `eager` where a message does not tell that its frame is through."""
+        self._rows = rows
+        self._eager = eager
+        self._sent = rows[0][SENT] if rows else 0
+
+    def mark(self, frames: int) -> bool:
+        """Move it to `frames`; return whether consumers must look, as no message has told them."""
+        if not self._rows or frames <= self._rows[0][WATERMARK]:
+            return False
+        step = frames - self._rows[0][WATERMARK]
+        before, self._sent = self._sent, self._rows[0][SENT]
+        for row in reversed(self._rows):  # the first, by which is seen whether all are there, last
+            row[WATERMARK] = frames
+        return self._eager or step != 1 or self._sent - before != 1
 
 
 class LatestQueue(Queue):

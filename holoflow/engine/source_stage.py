@@ -84,6 +84,8 @@ class SourceStage(Stage):
             self._reader = Reader(self._frames, self)
             self.chain = None
             self._reader.thread.start()
+        # What a former process has not sent of its last frame never will be.
+        self.mark(self.sequence)
 
     @property
     def reading(self) -> bool:
@@ -211,6 +213,8 @@ class SourceStage(Stage):
             if host.sink:
                 close(tracks)
         self.run_tail(item, header, tracks, sent)
+        if self.marked:
+            self.mark(self.sequence)
 
     def _step_burst(self) -> Progress:
         """Run a burst of frames down a chain that needs no headers and sends nothing on."""

@@ -101,6 +101,8 @@ class Stage:
         for queue in self._queues:
             queue.producer = self
         self._outgoing = [queue for queue in self._queues if isinstance(queue, Outgoing)]
+        self.marked = [queue for queue in self._queues if queue.marks]
+        """Outputs that tell how many frames of their origin are through."""
         self.linked = bool(self._outgoing)
         """Whether it has a neighbour in another process."""
         self.linger = 0
@@ -369,6 +371,11 @@ class Stage:
                 except WireError as error:
                     self.operator_failed(host, header, error)
                     return
+
+    def mark(self, frames: int) -> None:
+        """Tell joins that of the first `frames` frames of the origin nothing more will be sent."""
+        for output in self.marked:
+            output.mark(frames)
 
     # -- records ---------------------------------------------------------------------------
 

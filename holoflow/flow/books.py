@@ -10,18 +10,6 @@ from pydantic import PlainSerializer, PlainValidator
 
 from holoflow.flow.histogram import Histogram
 
-Cause: TypeAlias = Literal[
-    "full", "late", "replaced", "error", "end", "stopped", "device", "crash"
-]  # fmt: skip
-"""Why a message was dropped.
-
-`full`: no room in the queue. `late`: no partner in time, or came after its partner was gone, or
-too old for a budget that drops late frames. `replaced`: a newer one took its place at a `Latest`
-input before it was used. `error`: the operator failed on it. `end`: still waiting when the stream
-it was to be joined with had ended. `stopped`: the run was stopped before it was used. `device`:
-lost by the device itself. `crash`: lost with a process that died, or a connection that broke.
-"""
-
 StepKind: TypeAlias = Literal["work", "serialise", "link"]
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 if TYPE_CHECKING:
     from holoflow.plan.plan import Plan
@@ -34,23 +34,40 @@ WANTS_ROOM: Final = 2
 PASSED: Final = 3
 """Number of the newest message that is in memory which both ends share, or was left out: up to
 it, what the other end does not find there will never come. Other links leave it 0."""
+WATERMARK: Final = 4
+"""Of how many frames of the flow's origin, from its first, all has been sent or never will be. Kept
+only where a join by frame behind needs to know (`PlannedFlow.watermark`). It is written after
+`SENT`: who reads it first and `SENT` then knows which messages it speaks of."""
 # Written by the consumer's process.
-ARRIVED: Final = 4
+ARRIVED: Final = 5
 """Number of the newest message that has come to the queue, or that is known to be lost."""
-TAKEN: Final = 5
+TAKEN: Final = 6
 """Messages that a call has taken out of the queue."""
-RETURNED: Final = 6
+RETURNED: Final = 7
 """Of these, how many were dropped after all; they are among the dropped."""
-SETTLED: Final = 7
+SETTLED: Final = 8
 """Value of `TAKEN` when all that had been taken was worked off."""
-WANTS_MORE: Final = 8
+WANTS_MORE: Final = 9
 """Whether the consumer sleeps until something comes (0 or 1)."""
-GONE: Final = 9
+GONE: Final = 10
 """Whether nothing more will be taken, for good: 1 + the cause's place in `CAUSES`; else 0."""
-_DROPPED: Final = 10
+_DROPPED: Final = 11
 
-CAUSES: Final = ("full", "late", "replaced", "error", "end", "stopped", "device", "crash")
-"""Causes of drops, in the order of their counts (`holoflow.flow.books.Cause`)."""
+Cause: TypeAlias = Literal[
+    "full", "late", "unpaired", "replaced", "error", "end", "stopped", "device", "crash"
+]  # fmt: skip
+"""Why a message was dropped.
+
+`full`: no room in the queue. `late`: no partner in time, or came after its partner was gone, or
+too old for a budget that drops late frames. `unpaired`: nothing of its frame came to another input
+of the join. `replaced`: a newer one took its place at a `Latest` input before it was used.
+`error`: the operator failed on it. `end`: still waiting when the stream it was to be joined with
+had ended. `stopped`: the run was stopped before it was used. `device`: lost by the device itself.
+`crash`: lost with a process that died, or a connection that broke.
+"""
+
+CAUSES: Final[tuple[Cause, ...]] = get_args(Cause)
+"""Causes of drops, in the order of their counts."""
 _AT: Final[Mapping[str, int]] = {cause: _DROPPED + i for i, cause in enumerate(CAUSES)}
 
 WIDTH: Final = _DROPPED + len(CAUSES)

@@ -74,6 +74,9 @@ class Outlet(Protocol):
     def send(self, numbers: Sequence[int], head: bytes, buffers: Sequence[Buffer]) -> None:
         """Send a message to its flows; `numbers` has one for each flow, 0 to leave it out."""
 
+    def mark(self) -> None:
+        """Have the consumers look at `WATERMARK`: it has moved without a message that tells so."""
+
     def flush(self) -> None:
         """Send what waits for others to travel with: for now there are none."""
 

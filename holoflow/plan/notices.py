@@ -66,14 +66,17 @@ def _unpacked(plan: Plan) -> Iterable[str]:
 
 
 def _unsteady_joins(plan: Plan) -> Iterable[str]:
-    """Find joins in arrival order whose inputs may fall out of step, as messages are lost."""
+    """Find joins in arrival order whose inputs may fall out of step, as messages are lost.
+
+    Where the app knows what its operators send, only a crash can do that: the rest is a mistake.
+    """
     app, flows = plan.app, plan.flows
     lossy = [f for f in flows if f.when_full != "block" and not f.latest]
     dropping = {f.target.operator for f in lossy}
     dropping |= {name for name, node in app.operators.items() if node.on_error == "skip"}
     for name, node in app.operators.items():
         joined = [f for f in flows if f.target.operator == name and not (f.latest or f.back_edge)]
-        if len(joined) < 2 or node.sync is not None:
+        if len(joined) < 2 or node.sync is not None or joined[0].by_frame:
             continue
         ways = [_upstream(flow.source.operator, flows) for flow in joined]
         # What is dropped before the ways part is missing on all of them.

@@ -43,6 +43,12 @@ class PlannedFlow:
     """Of JPEG, 1 to 100."""
     encrypt: bool = True
     """Whether a zeromq link to another host is encrypted and authenticated."""
+    by_frame: bool = False
+    """Its input is paired with others by frame, not by order of arrival or by time."""
+    watermark: bool = False
+    """Its row says how many frames of its origin are through, as a join behind needs to know."""
+    several: bool = False
+    """May carry several messages of one frame."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from holoflow.app.graph import App, Flow, Fragment
+from holoflow.app.origins import Origins
 from holoflow.plan.addresses import near
 from holoflow.plan.notices import find_notices
 from holoflow.plan.plan import LinkKind, Plan, PlannedFlow, Process
@@ -36,8 +37,16 @@ def plan(
         for stage in stages
         for a, b in zip(stage.operators, stage.operators[1:], strict=False)
     }
+    origins = Origins(app.operators, app.flows)
+    by_frame, watermarked = origins.paired_by_frame(), origins.watermarked()
     flows = tuple(
-        _plan_flow(app, flow, together, lossless, _link(app, flow, started)) for flow in app.flows
+        replace(
+            _plan_flow(app, flow, together, lossless, _link(app, flow, started)),
+            by_frame=flow in by_frame,
+            watermark=flow in watermarked,
+            several=flow in watermarked and origins.several(flow),
+        )
+        for flow in app.flows
     )
     alone = Fragment(app.name, tuple(app.operators), hang=app.hang)
     fragments = tuple(app.fragments.values()) or (alone,)

@@ -78,6 +78,10 @@ class LoopbackOutlet:
 
     def flush(self) -> None: ...
 
+    def mark(self) -> None:
+        for _, cable in self._flows:
+            cable.wake("consumer")
+
     def wants_room(self, doorbell: Doorbell | None = None) -> None: ...
 
     def close(self) -> None:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias
 
-from holoflow.flow.books import Cause, Snapshot
+from holoflow.flow.books import Snapshot
 from holoflow.flow.histogram import Histogram
+from holoflow.flow.ledger import CAUSES
 
 Kind: TypeAlias = Literal["info", "counter", "gauge", "histogram"]
 Value: TypeAlias = "float | Histogram"
@@ -105,7 +106,7 @@ def _measured(
         yield Metric(measure.kind, measure.name, measure.said, (*labels, *by), rows)
 
 
-_CAUSES = dict.fromkeys((cause for cause in get_args(Cause) if cause != "device"), 0)
+_CAUSES = dict.fromkeys((cause for cause in CAUSES if cause != "device"), 0)
 """Shown also where nothing was dropped, so that the first drop is seen to be one."""
 
 RUN = (

@@ -15,6 +15,7 @@ from holoflow.flow.ledger import (
     SENT,
     WANTS_MORE,
     WANTS_ROOM,
+    WATERMARK,
     drop,
 )
 from holoflow.flow.recovery import consumer_died
@@ -49,6 +50,8 @@ class SharedInlet:
         self._subscriber: Any = None
         self._left = False
         self._ended = False
+        self._watermark = 0
+        """What it was when the stage looked."""
         self._tokens = tokens(linked.flow.queue + HELD)
         self._most = 2 * buffered(linked.flow.queue)
         self._lossless = blocks(linked)
@@ -86,6 +89,7 @@ class SharedInlet:
         row = self._row
         if row[WANTS_MORE]:
             row[WANTS_MORE] = 0
+        self._watermark = row[WATERMARK]
         closed = row[CLOSED]
         # Looked at before receiving: what is sent from now on is not lost if it is not found.
         newest = row[SENT] if closed else row[PASSED]
@@ -198,8 +202,10 @@ class SharedInlet:
 
     def _has_work(self) -> bool:
         row = self._row
-        return (row[PASSED] > row[ARRIVED] and not self._left) or bool(
-            row[CLOSED] and not self._ended
+        return (
+            (row[PASSED] > row[ARRIVED] and not self._left)
+            or row[WATERMARK] != self._watermark
+            or bool(row[CLOSED] and not self._ended)
         )
 
     def wake(self) -> None:

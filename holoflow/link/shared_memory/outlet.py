@@ -181,6 +181,12 @@ class SharedOutlet:
 
     # -- sleeping, waking, ending ----------------------------------------------------------
 
+    def mark(self) -> None:
+        """Wake the consumers that wait to know how many frames are through."""
+        for linked in self._flows:
+            if linked.flow.watermark and linked.row[WANTS_MORE]:
+                self._call(linked)
+
     def flush(self) -> None:
         """Do nothing: nothing waits."""
 

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, TypeAlias
 from holoflow.errors import HoloflowError
 from holoflow.flow.ledger import ARRIVED, WIDTH
 
-VERSION: Final = 1
+VERSION: Final = 2
 HALF: Final = WIDTH - ARRIVED
 """Integers of the consumer's half of a row."""
 
@@ -22,6 +22,7 @@ _HELLO: Final = struct.Struct("<4sIQq32s")
 _STATE: Final = struct.Struct(f"<q??{HALF}q")
 _NUMBER: Final = struct.Struct("<q")
 _TIMES: Final = struct.Struct("<qqq")
+_MARK: Final = struct.Struct("<qq")
 _MAGIC: Final = b"hucl"
 
 
@@ -59,6 +60,15 @@ class Closed(NamedTuple):
     """Number of its last message, sent or not."""
 
 
+class Mark(NamedTuple):
+    """Frames are through, of which no message tells so."""
+
+    last: int
+    """Number of the newest message, sent or not."""
+    watermark: int
+    """Of so many frames nothing comes behind it."""
+
+
 class Ask(NamedTuple):
     """The receiving end asks for the time."""
 
@@ -75,7 +85,7 @@ class Answer(NamedTuple):
     left: int
 
 
-Frame: TypeAlias = Hello | State | Closed | Ask | Answer
+Frame: TypeAlias = Hello | State | Closed | Ask | Answer | Mark
 
 
 def write(frame: Frame) -> bytes:
@@ -90,10 +100,12 @@ def write(frame: Frame) -> bytes:
         return _KIND.pack(2) + _NUMBER.pack(frame.last)
     if isinstance(frame, Ask):
         return _KIND.pack(3) + _NUMBER.pack(frame.asked)
+    if isinstance(frame, Mark):
+        return _KIND.pack(5) + _MARK.pack(*frame)
     return _KIND.pack(4) + _TIMES.pack(*frame)
 
 
-_LAYOUTS: Final = (_HELLO, _STATE, _NUMBER, _NUMBER, _TIMES)
+_LAYOUTS: Final = (_HELLO, _STATE, _NUMBER, _NUMBER, _TIMES, _MARK)
 
 
 class Frames:
@@ -129,6 +141,8 @@ def _read(kind: int, values: tuple[int, ...]) -> Frame:
         return Ask(*values)
     if kind == 4:
         return Answer(*values)
+    if kind == 5:
+        return Mark(*values)
     return _read_hello(*values)
 
 

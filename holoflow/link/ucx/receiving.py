@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from holoflow.flow import ledger
 from holoflow.flow.clock import ClockOffset
-from holoflow.flow.ledger import ARRIVED, CLOSED, SENT
+from holoflow.flow.ledger import ARRIVED, CLOSED, SENT, WATERMARK
 from holoflow.link.doorbell import Doorbell
 from holoflow.link.ends import Consumer, LinkedFlow
-from holoflow.link.ucx.line import Answer, Ask, Closed, Frame, State
+from holoflow.link.ucx.line import Answer, Ask, Closed, Frame, Mark, State
 from holoflow.link.ucx.parcel import Parcel, unpack
 from holoflow.link.wire import WireError
 
@@ -44,6 +44,8 @@ class Receiving:
         self._received = flow.row[ARRIVED]
         self._listening = self._gone = self._delivered_end = False
         self._last: int | None = None
+        self._mark: Mark | None = None
+        """What the sender has said of frames that are through."""
         self._asked = 0
         self._lock = threading.Lock()
 
@@ -82,6 +84,13 @@ class Receiving:
             row[ARRIVED] = parcel.number
             self._consumer.deliver(parcel.number, parcel.head, parcel.buffers)
             fetched = True
+        mark = self._mark
+        if mark is not None and not self._come and not self._gone:
+            self._mark = None
+            self._arrive(mark.last)
+            if not self.near:
+                row[SENT] = max(row[SENT], mark.last)
+                row[WATERMARK] = max(row[WATERMARK], mark.watermark)
         if fetched and self._lossy:
             self.tell()  # there was no room for more
         if self._last is not None and not self._come and not self._gone:
@@ -107,6 +116,8 @@ class Receiving:
 
     def about_to_sleep(self, doorbell: Doorbell | None = None) -> bool:  # noqa: ARG002 - Holoscan calls
         """Whether nothing is there; whatever comes wakes the stage."""
+        if self._mark is not None and not self._come and not self._gone:
+            return False
         return not self._come and (self._last is None or self._delivered_end)
 
     def took(self) -> None:
@@ -132,6 +143,9 @@ class Receiving:
         """Take note of what the sender says."""
         if isinstance(frame, Answer):
             self.clock.add(*frame, time.monotonic_ns())
+        elif isinstance(frame, Mark):
+            self._mark = frame
+            self._consumer.wake()
         elif isinstance(frame, Closed):
             if not self.near:
                 self.flow.row[SENT], self.flow.row[CLOSED] = frame.last, 1

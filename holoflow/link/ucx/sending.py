@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from holoflow.flow.ledger import ARRIVED, GONE, RETURNED
+from holoflow.flow.ledger import ARRIVED, GONE, RETURNED, WATERMARK
 from holoflow.link.doorbell import Doorbell
 from holoflow.link.ends import Buffer, LinkedFlow, Producer
-from holoflow.link.ucx.line import Answer, Ask, Closed, Frame, State
+from holoflow.link.ucx.line import Answer, Ask, Closed, Frame, Mark, State
 from holoflow.link.ucx.parcel import Parcel
 
 
@@ -41,7 +41,7 @@ class Sending:
         self._waiting: deque[Parcel] = deque()
         self._listening = False
         self._emitted = self._received = self._last = flow.row[ARRIVED]
-        self._closing = self._told = False
+        self._closing = self._told = self._marked = False
         self._lock = threading.Lock()
 
     # -- the engine's side -------------------------------------------------------------------
@@ -65,6 +65,11 @@ class Sending:
     def allocate(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Return an array; UCX has no memory of its own on the CPU."""
         return np.empty(shape, dtype)
+
+    def mark(self) -> None:
+        """Tell the other end how many frames are through, behind what has been sent."""
+        self._marked = True
+        self._tell_mark()
 
     def flush(self) -> None:
         """Do nothing: nothing waits."""
@@ -112,9 +117,19 @@ class Sending:
                 self._waiting.clear()
                 self._closing = True
             self.done = self.done or frame.closed
+        self._tell_mark()
         self._tell_end()
         self._producer.wake()
         self.kick()
+
+    def _tell_mark(self) -> None:
+        with self._lock:
+            arrived = self._received >= self._emitted and not self._waiting and self._listening
+            tell, self._marked = self._marked and arrived, self._marked and not arrived
+            watermark = self.flow.row[WATERMARK]  # first: it speaks of what has been given by now
+            mark = Mark(self._last, watermark)
+        if tell:
+            self.say(mark)
 
     def _tell_end(self) -> None:
         with self._lock:

@@ -98,6 +98,16 @@ class Dial:
                 self._gathering = True
                 self._loop.later(self._flush)
 
+    def mark(self) -> None:
+        """Tell the receiver the row's watermark, maybe a little later."""
+        with self._loop.lock:
+            self.sending.marked = True
+            if time.monotonic_ns() - self._sent_at > _GATHER:
+                self._loop.safely(self._pump)
+            elif not self._gathering:
+                self._gathering = True
+                self._loop.later(self._flush)
+
     def flush(self) -> None:
         """Have nothing wait for others any more: the stage has nothing to send for now."""
         if self._gathering or self._left:

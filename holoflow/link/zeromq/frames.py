@@ -38,7 +38,7 @@ LARGEST: Final = 1 << 62
 
 _ENTRY: Final = struct.Struct("<QI")
 _BULK: Final = struct.Struct("<BQI")
-_STATE: Final = struct.Struct("<B?qqqqqq")
+_STATE: Final = struct.Struct("<B?qqqqqqq")
 _COUNTS: Final = struct.Struct(f"<B?q{HALF}q")
 
 
@@ -70,6 +70,9 @@ class State:
     """Number of the newest message."""
     closed: bool
     """Whether nothing more will be sent."""
+    watermark: int = 0
+    """Of how many frames of the flow's origin nothing more will be sent; of all that was sent up to
+    `sent` it speaks."""
     asked: int = 0
     """When the receiver asked for this, by its clock (ns)."""
     heard: int = 0
@@ -149,18 +152,22 @@ def read_bulk(part: bytes, rest: Sequence[Any]) -> Message:
 def state(values: State) -> bytes:
     """Return `values` as a part."""
     v = values
-    return _STATE.pack(STATE, v.closed, v.begun, v.floor, v.sent, v.asked, v.heard, v.told)
+    return _STATE.pack(
+        STATE, v.closed, v.begun, v.floor, v.sent, v.watermark, v.asked, v.heard, v.told
+    )
 
 
 def read_state(part: bytes) -> State:
     """Return what `state` was given; raises Malformed."""
     try:
-        _, closed, begun, floor, sent, asked, heard, told = _STATE.unpack(part)
+        _, closed, begun, floor, sent, watermark, asked, heard, told = _STATE.unpack(part)
     except struct.error:
         raise Malformed("a state of the wrong size") from None
     if not (0 <= begun <= sent < LARGEST and 0 <= floor <= sent and closed <= (floor == sent)):
         raise Malformed("a state that contradicts itself")
-    return State(begun, floor, sent, closed, asked, heard, told)
+    if not 0 <= watermark < LARGEST:
+        raise Malformed("a state with a watermark beyond all frames")
+    return State(begun, floor, sent, closed, watermark, asked, heard, told)
 
 
 def counts(values: Counts) -> bytes:

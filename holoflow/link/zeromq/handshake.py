@@ -15,7 +15,7 @@ from holoflow.link.zeromq.counts import HALF
 from holoflow.link.zeromq.frames import HELLO, LARGEST, REFUSED, WELCOME, Malformed
 from holoflow.link.zeromq.settings import AppIdentity
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Of all that travels between the ends; it grows with the wire format of the messages, too."""
 
 _msgpack: Any = optional("msgpack", "zeromq")
@@ -58,6 +58,8 @@ class Welcome:
     """Number up to which nothing is wanted any more: what comes behind it is to be sent again."""
     sent: _Number
     """Number of the newest message that was ever sent, as far as the receiver knows."""
+    watermark: _Number
+    """Of how many frames of the flow's origin it knows that nothing more will come."""
     half: _Half
     """Its half of the row."""
     ended: bool

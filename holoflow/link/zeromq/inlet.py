@@ -73,6 +73,9 @@ class ZeroMQInlet:
         self._gate = gate
         self._clock = ClockOffset()
         self._sleeping = False
+        self._watermark = 0
+        self._marked = False
+        """Whether the watermark has moved since the stage looked."""
         self._half = max(1, linked.flow.queue // 2)
         self._taken = 0
         """Messages since the sender was told."""
@@ -86,7 +89,7 @@ class ZeroMQInlet:
 
     def poll(self) -> None:
         """Deliver what has come."""
-        self._sleeping = False
+        self._sleeping = self._marked = False
         receiving = self.receiving
         if not receiving.backlog:
             with self._loop.lock:
@@ -104,7 +107,7 @@ class ZeroMQInlet:
             self.doorbell = doorbell
             self._loop.safely(self._reception.lead)
             self._loop.safely(self._reception.read)
-            self._sleeping = not (self._gate.open and self.receiving.backlog)
+            self._sleeping = not (self._gate.open and (self.receiving.backlog or self._marked))
         return self._sleeping
 
     def took(self) -> None:
@@ -190,7 +193,9 @@ class ZeroMQInlet:
         if state.asked:
             self._clock.add(state.asked, state.heard, state.told, heard)
         self.receiving.learn(state, time.monotonic())
-        if self.receiving.backlog and self._gate.open:
+        if state.watermark != self._watermark:
+            self._watermark, self._marked = state.watermark, True
+        if (self.receiving.backlog or self._marked) and self._gate.open:
             self.wake()
         elif self.receiving.ended:
             self._tell()

@@ -28,6 +28,11 @@ class ZeroMQOutlet:
             if number:
                 dial.send(message(number, head, buffers))
 
+    def mark(self) -> None:
+        """Tell the receivers how many frames are through, behind what has been sent."""
+        for dial in self._dials:
+            dial.mark()
+
     def flush(self) -> None:
         """Send what waits for others to travel with."""
         for dial in self._dials:

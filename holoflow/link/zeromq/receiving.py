@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final, NamedTuple, TypeAlias
 
-from holoflow.flow.ledger import ARRIVED, CLOSED, PASSED, SENT, drop
+from holoflow.flow.ledger import ARRIVED, CLOSED, PASSED, SENT, WATERMARK, drop
 from holoflow.link.ends import Consumer, LinkedFlow
 from holoflow.link.zeromq.counts import adopt, half, rejoin
 from holoflow.link.zeromq.frames import Counts, Message, State
@@ -90,6 +90,7 @@ class Receiving:
             ledger=self._ledger,
             received=self._received,
             sent=max(self.row[SENT], self._received),
+            watermark=self.row[WATERMARK],
             half=half(self.row),
             ended=self.ended,
             asked=asked,
@@ -122,6 +123,8 @@ class Receiving:
         if not self.shared:
             self.row[SENT] = max(self.row[SENT], state.sent)
             self.row[CLOSED] = int(state.closed)
+            # After SENT, as its own sender writes it.
+            self.row[WATERMARK] = max(self.row[WATERMARK], state.watermark)
         self._lose(state.floor)
         if state.closed:
             self._end()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from holoflow.flow.ledger import ARRIVED, GONE, SENT
+from holoflow.flow.ledger import ARRIVED, GONE, SENT, WATERMARK
 from holoflow.link.ends import LinkedFlow
 from holoflow.link.zeromq.counts import half, mirror, worked_off
 from holoflow.link.zeromq.frames import Counts, Message, State
@@ -43,6 +43,8 @@ class Sending:
         self._told_end = False
         self.joined = False
         """Whether a receiver is there."""
+        self.marked = False
+        """Whether the receiver is to be told the row's watermark."""
         self.fresh = self.begun == 0 and not self.row[GONE]
         """Whether this end may have to learn yet how far the flow is."""
         self.shared = False
@@ -100,6 +102,7 @@ class Sending:
             if not self._pushed and welcome.sent > self.last:
                 # The counts of this host are new, those of the flow are not.
                 self.begun = self.last = self.row[SENT] = welcome.sent
+                self.row[WATERMARK] = max(self.row[WATERMARK], welcome.watermark)
             mirror(self.row, welcome.half)
         while self._flying and self._flying[-1].number > welcome.received:
             self._unsent.appendleft(self._flying.pop())
@@ -144,15 +147,17 @@ class Sending:
         """Whether the receiver is to be told what no message tells it."""
         if not self.joined or self._unsent:
             return False
-        return self.last > self._covered or (self._closing and not self._told_end)
+        return self.marked or self.last > self._covered or (self._closing and not self._told_end)
 
     def state(self, asked: int = 0, heard: int = 0, told: int = 0) -> State:
         """Return how far this end is, to be sent now."""
+        watermark = self.row[WATERMARK]  # first: it speaks of what has been pushed by now
+        self.marked = False
         floor = self._unsent[0].number - 1 if self._unsent else self.last
         closed = self._closing and not self._unsent
         self._told_end = self._told_end or closed
         self._covered = max(self._covered, floor)
-        return State(self.begun, floor, self.last, closed, asked, heard, told)
+        return State(self.begun, floor, self.last, closed, watermark, asked, heard, told)
 
     @property
     def awaited(self) -> bool:

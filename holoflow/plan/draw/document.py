@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from holoflow.app.graph import Sync
 from holoflow.plan.draw.facts import PortFacts, input_facts, output_facts
 from holoflow.plan.plan import Plan, PlannedFlow, Process
 
@@ -28,12 +29,13 @@ def _operator(plan: Plan, name: str) -> dict[str, Any]:
         "inputs": [_port(port) for port in input_facts(plan, name)],
         "outputs": [_port(port) for port in output_facts(plan, name)],
         "on_error": node.on_error,
-        "sync": node.sync
-        and {
+        "sync": {
             "leader": node.sync.leader,
             "tolerance_s": node.sync.tolerance,
             "timeout_s": node.sync.timeout,
-        },
+        }
+        if isinstance(node.sync, Sync)
+        else node.sync,
     }
 
 

@@ -85,7 +85,9 @@ def flow_facts(flow: PlannedFlow) -> str:
 def operator_facts(node: Node) -> list[str]:
     """Return what is said of an operator only where it is out of the ordinary."""
     facts = []
-    if node.sync is not None:
+    if node.sync == "arrival":
+        facts.append("sync: arrival")
+    elif node.sync is not None:
         facts.append(f"sync: {node.sync.leader} leads, ±{milliseconds(node.sync.tolerance)}")
     if node.on_error != "stop":
         facts.append(f"on error: {node.on_error}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from holoflow.app.graph import App, Fragment
+from holoflow.app.graph import App, Fragment, Sync
 from holoflow.app.report import short
 from holoflow.errors import HoloflowError
 from holoflow.plan.plan import Plan, PlannedFlow, Process, Stage
@@ -140,7 +140,8 @@ def _stage(
         factor = 1 - waiting_for_core(profile, name)
         work.append(Work(name, times, cores_of(profile, name), factor, passes))
     optional: frozenset[str] = frozenset()
-    if first.sync is not None:
+    sync = first.sync if isinstance(first.sync, Sync) else None
+    if sync is not None:
         ports = first.cls.ports().inputs  # type: ignore[attr-defined]
         optional = frozenset(name for name, port in ports.items() if not port.required)
     return StageModel(
@@ -149,7 +150,7 @@ def _stage(
         work=tuple(work),
         overhead=overhead_of(profile, first.name, costs)[0],
         pace=pace,
-        sync=first.sync,
+        sync=sync,
         optional=optional,
         batch=books.batch,
     )

@@ -53,10 +53,10 @@ def test_buffers_of_any_shape_travel():
     assert frames.message(1, b"", [memoryview(bytes(frames.SMALL * 2)).cast("d")]).size == 16384
 
 
-@given(numbers, numbers, st.booleans(), st.tuples(times, times, times))
-def test_states(a, b, closed, clock):
+@given(numbers, numbers, st.booleans(), numbers, st.tuples(times, times, times))
+def test_states(a, b, closed, watermark, clock):
     low, high = sorted((a, b))
-    state = State(low, high if closed else low, high, closed, *clock)
+    state = State(low, high if closed else low, high, closed, watermark, *clock)
     assert frames.read_state(frames.state(state)) == state
 
 
@@ -70,7 +70,7 @@ def test_counts(half, ended, asked):
 def test_greetings(text, number, half):
     hello = Hello(text, text, number, text, text, text, number, number, half)
     assert handshake.read_hello(handshake.hello(hello)) == hello
-    welcome = Welcome(text, number, number, half, True, number)
+    welcome = Welcome(text, number, number, number, half, True, number)
     assert handshake.read_welcome(handshake.welcome(welcome)) == welcome
     assert handshake.read_refused(handshake.refused(text)) == text
 
@@ -105,6 +105,7 @@ def test_a_hello_that_is_none(part):
         (State(0, 0, 1, True), "ended before all was put"),
         (State(0, -1, 1, False), "negative"),
         (State(0, 0, frames.LARGEST, False), "too large"),
+        (State(0, 0, 1, False, -1), "frames before the first"),
     ],
 )
 def test_a_state_that_contradicts_itself(state, what):

@@ -1,0 +1,170 @@
+"""Which source the frames of each flow come from, and by what the inputs of a join are paired."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal, TypeAlias
+
+from holoflow.app.graph import Flow, Node
+from holoflow.ports import Ports, base, position
+
+Pairing: TypeAlias = Literal["frame", "time", "arrival"]
+"""By what the messages at the inputs of a join become one call."""
+
+Follow: TypeAlias = Callable[[str], Iterable[Flow]]
+"""Which of the flows into an operator to follow upstream."""
+
+
+class Origins:
+    """Follows the frames of an app from their sources.
+
+    The frames of an operator's outputs are those of its leading input. Nothing is known of what
+    Holoscan's own operators send.
+    """
+
+    def __init__(self, nodes: Mapping[str, Node], flows: Sequence[Flow]) -> None:
+        """Look at the operators `nodes` and the `flows` between them, which form no cycle."""
+        self._nodes = nodes
+        self._inputs: dict[str, list[Flow]] = {name: [] for name in nodes}
+        for flow in flows:
+            if flow.target.operator in nodes and flow.source.operator in nodes:
+                self._inputs[flow.target.operator].append(flow)
+        for name, inputs in self._inputs.items():
+            inputs.sort(key=self._place(name))
+        self._origins: dict[str, str | None] = {}
+
+    def _place(self, name: str) -> Callable[[Flow], tuple[int, int]]:
+        ports = self.ports(name)
+        if ports is None:
+            return lambda _: (0, 0)
+        order = {port: i for i, port in enumerate(ports.inputs)}
+        return lambda flow: (
+            order.get(base(flow.target.port), len(order)),
+            position(flow.target.port),
+        )
+
+    def ports(self, name: str) -> Ports | None:
+        """Return the ports of an operator; None where it is Holoscan's."""
+        node = self._nodes[name]
+        return node.cls.ports() if node.native is None else None  # type: ignore[attr-defined]
+
+    def node(self, name: str) -> Node:
+        """Return an operator."""
+        return self._nodes[name]
+
+    def triggers(self, name: str) -> list[Flow]:
+        """Return the flows whose messages trigger an operator, in the order of its inputs."""
+        ports = self.ports(name)
+        return [
+            flow
+            for flow in self._inputs[name]
+            if not flow.back_edge
+            and (ports is None or not ports.input(flow.target.port).latest)
+        ]
+
+    def leader(self, name: str) -> Flow | None:
+        """Return the flow whose headers go on; None for a source."""
+        node, triggers = self._nodes[name], self.triggers(name)
+        if node.sync is not None and node.sync != "arrival":
+            return next((f for f in triggers if f.target.port == node.sync.leader), None)
+        return triggers[0] if triggers else None
+
+    def origin(self, name: str) -> str | None:
+        """Return the source whose frames an operator sends on; None where that is not known."""
+        way = []
+        origin: str | None = None
+        while name not in self._origins:
+            way.append(name)
+            ports, leader = self.ports(name), self.leader(name)
+            if ports is None or leader is None:
+                origin = name if ports is not None and ports.source else None
+                break
+            self._origins[name] = None  # a cycle has been reported
+            name = leader.source.operator
+        else:
+            origin = self._origins[name]
+        self._origins.update(dict.fromkeys(way, origin))
+        return origin
+
+    def pairing(self, name: str) -> Pairing | None:
+        """Return by what an operator joins its inputs; None where it has but one."""
+        triggers, sync = self.triggers(name), self._nodes[name].sync
+        if len(triggers) < 2 or self._nodes[name].native is not None:
+            return None
+        if sync is not None:
+            return "arrival" if sync == "arrival" else "time"
+        origins = {self.origin(flow.source.operator) for flow in triggers}
+        return "frame" if len(origins) == 1 and None not in origins else "arrival"
+
+    def paired_by_frame(self) -> set[Flow]:
+        """Return the flows into joins by frame."""
+        joins = [name for name in self._nodes if self.pairing(name) == "frame"]
+        return {flow for name in joins for flow in self.triggers(name)}
+
+    def watermarked(self) -> set[Flow]:
+        """Return the flows of which a join behind needs to know how far they are.
+
+        These are all that lead to joins by frame, and to partners of a join by time whose
+        frames are the leader's and keep their times on the way.
+        """
+        wanted = list(self.paired_by_frame())
+        for name in self._nodes:
+            if self.pairing(name) == "time":
+                wanted += self._of_the_leader(name)
+        found: set[Flow] = set()
+        while wanted:
+            flow = wanted.pop()
+            if flow not in found:
+                found.add(flow)
+                wanted += self._decisive(flow.source.operator)
+        return found
+
+    def _of_the_leader(self, name: str) -> list[Flow]:
+        leader = self.leader(name)
+        if leader is None or not self._keeps_times(leader):
+            return []
+        origin = self.origin(leader.source.operator)
+        return [
+            flow
+            for flow in self.triggers(name)
+            if flow is not leader
+            and origin is not None
+            and self.origin(flow.source.operator) == origin
+            and self._keeps_times(flow)
+        ]
+
+    def _keeps_times(self, flow: Flow) -> bool:
+        """Whether no operator on the way from the origin changes the times of its frames."""
+        on_the_way = {f.source.operator for f in self._upstream([flow], self._leading)}
+        return not any(
+            ports.stamped and not ports.source
+            for ports in map(self.ports, on_the_way)
+            if ports is not None
+        )
+
+    def several(self, flow: Flow) -> bool:
+        """Whether it may carry several messages of one frame."""
+        on_the_way = {f.source.operator for f in self._upstream([flow], self._decisive)}
+        return any(ports.generator for ports in map(self.ports, on_the_way) if ports is not None)
+
+    def _leading(self, name: str) -> list[Flow]:
+        leader = self.leader(name)
+        return [] if leader is None else [leader]
+
+    def _decisive(self, name: str) -> list[Flow]:
+        """Return the flows that decide which frames an operator sends."""
+        return self.triggers(name) if self.pairing(name) == "frame" else self._leading(name)
+
+    def upstream(self, flow: Flow) -> set[Flow]:
+        """Return `flow` and all that triggers what it carries."""
+        return self._upstream([flow], self.triggers)
+
+    def _upstream(self, flows: list[Flow], follow: Follow) -> set[Flow]:
+        found: set[Flow] = set()
+        wanted = list(flows)
+        while wanted:
+            flow = wanted.pop()
+            if flow not in found:
+                found.add(flow)
+                wanted += follow(flow.source.operator)
+        return found

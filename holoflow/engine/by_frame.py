@@ -1,0 +1,192 @@
+"""Joins by frame: inputs whose frames come from one source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from holoflow.engine.inputs import Call, Part, merge_headers, take_newest
+from holoflow.engine.queue import LatestQueue, Message, Queue
+from holoflow.flow.ledger import WATERMARK
+
+NEVER = 1 << 62
+"""Beyond the number of every frame."""
+
+
+class Port:
+    """An input of a join by frame."""
+
+    __slots__ = ("_head", "name", "optional", "queue", "used")
+
+    def __init__(self, name: str, queue: Queue, *, optional: bool) -> None:
+        """Take from `queue`; `optional` where a call may do without."""
+        self.name = name
+        self.queue = queue
+        self.optional = optional
+        self.used: Message | None = None
+        """The last that was taken, where others may bring more of its frame."""
+        self._head: Message | None = None
+
+    def head(self) -> Message | None:
+        """Return the next message, if it is there."""
+        queue = self.queue
+        if not queue.lossy:
+            return queue.items[0] if queue.items else None
+        if self._head is None and queue.items:
+            self._head = queue.take()  # else it might be dropped before it is taken
+        return self._head
+
+    def take(self) -> Message:
+        """Take the head, which is there."""
+        message, self._head = self._head, None
+        return self.queue.take() if message is None else message
+
+    def passed(self) -> int:
+        """Return the first frame that it may still bring a message of."""
+        if self._head is not None:
+            return self._head.header.sequence
+        return NEVER if self.queue.ended() else self.queue.passed()
+
+    @property
+    def held(self) -> int:
+        """Messages that were taken from the queue and not used yet."""
+        return 0 if self._head is None else 1
+
+
+class ByFrame:
+    """Joins messages of the same frame, that is with the same sequence number of one source.
+
+    A frame of which an input that is needed brings nothing is dropped as `unpaired`; an optional
+    one gives None. Where inputs bring several messages of a frame, the j-th of each are joined,
+    and one that brings fewer serves its last again. What an input will not bring any more is told
+    by a later frame at its head, by its flow's watermark, or by its end.
+    """
+
+    def __init__(
+        self, triggers: Mapping[str, Queue], optional: frozenset[str],
+        back_edges: Mapping[str, Queue], latest: Mapping[str, LatestQueue],
+    ) -> None:  # fmt: skip
+        """Join `triggers` with `back_edges`, one call behind, and the newest of `latest`."""
+        self._ports = [Port(name, q, optional=name in optional) for name, q in triggers.items()]
+        self._back_edges = list(back_edges.items())
+        self._latest = list(latest.items())
+        self._several = any(queue.flow.several for queue in triggers.values())
+        self._first = True
+        self._frame = 0
+        """Of the next call."""
+        self.queues = [*triggers.values(), *back_edges.values(), *latest.values()]
+
+    def ready(self) -> bool:
+        """Whether all of the next call is there; drops what has no partner."""
+        while True:
+            heads = [head.header.sequence for p in self._ports if (head := p.head()) is not None]
+            if not heads:
+                return False
+            self._frame = frame = min(heads)
+            waits = False
+            for port in self._ports:
+                passed = port.passed()
+                if passed < frame:
+                    waits = True
+                elif passed == frame:
+                    waits |= port.head() is None
+                elif self._served(port) is None and not port.optional:
+                    self._drop()
+                    break
+            else:
+                return not waits and (self._first or all(q.items for _, q in self._back_edges))
+
+    def _served(self, port: Port) -> Message | None:
+        """Return what an input has brought of the frame already."""
+        used = port.used
+        return used if used is not None and used.header.sequence == self._frame else None
+
+    def _bring(self, port: Port) -> bool:
+        """Whether an input has another message of the frame."""
+        head = port.head()
+        return head is not None and head.header.sequence == self._frame
+
+    def _drop(self) -> None:
+        for port in self._ports:
+            while self._bring(port):
+                port.queue.rebook("unpaired", port.take())
+
+    def take(self) -> Call:
+        """Take the frame's next message from each input that has one."""
+        arguments: dict[str, Any] = {}
+        parts: list[Part] = []
+        headers = []
+        for port in self._ports:
+            if self._bring(port):
+                message: Message | None = port.take()
+                parts.append((port.queue, message))  # type: ignore[arg-type]
+                if self._several:
+                    port.used = message
+            else:
+                message = self._served(port)
+            arguments[port.name] = None if message is None else message.payload
+            if message is not None:
+                headers.append(message.header)
+        for name, queue in self._back_edges:
+            back = None if self._first else queue.take()
+            arguments[name] = None if back is None else back.payload
+            if back is not None:
+                headers.append(back.header)
+                parts.append((queue, back))
+        take_newest(self._latest, arguments, parts)
+        self._first = False
+        return Call(arguments, merge_headers(headers[0], headers[1:]), parts)
+
+    def passed(self) -> int:
+        """Return of how many frames no further call will come."""
+        passed = min(port.passed() for port in self._ports)
+        return 0 if passed == NEVER else passed
+
+    def ended(self) -> bool:
+        """Whether an input has ended that is needed for the next call."""
+        if not self._first and any(queue.ended() for _, queue in self._back_edges):
+            return True
+        over = [p for p in self._ports if p.passed() == NEVER and not self._still_serves(p)]
+        return len(over) == len(self._ports) or not all(port.optional for port in over)
+
+    def _still_serves(self, port: Port) -> bool:
+        """Whether others may bring more of the frame that an input has brought last."""
+        used = port.used
+        return used is not None and any(
+            other.passed() <= used.header.sequence for other in self._ports
+        )
+
+    def settle(self) -> None:
+        """Note that of what was taken only heads are in hand."""
+        for port in self._ports:
+            port.queue.settle(port.held)
+        for queue in self.queues[len(self._ports) :]:
+            queue.settle()
+
+    def release(self, cause: str) -> None:
+        """Drop what was taken and not used."""
+        for port in self._ports:
+            if port.held:
+                port.queue.rebook(cause, port.take())
+
+    def failed(self, call: Call, cause: str = "error") -> None:
+        """Book what triggering inputs have brought for `call` as dropped by `cause`."""
+        for queue, message in call.parts:
+            if queue.flow.by_frame:
+                queue.rebook(cause, message)
+
+    def waits_for(self) -> str:
+        """Name the frame, and the inputs that it waits for."""
+        heads = [head.header for port in self._ports if (head := port.head()) is not None]
+        if not heads:
+            return ", ".join(_name(p.queue) for p in self._ports if not p.queue.closed)
+        header = min(heads, key=lambda header: header.sequence)
+        self._frame = header.sequence
+        waited = [p.queue for p in self._ports if p.passed() <= self._frame and not self._bring(p)]
+        waited += [queue for _, queue in self._back_edges if not self._first and not queue.items]
+        return f"{', '.join(map(_name, waited))} for frame {header.sequence} of {header.source}"
+
+
+def _name(queue: Queue) -> str:
+    flow = queue.flow
+    return f"{flow.target.port!r} from {flow.source} ({queue.row[WATERMARK]} worked off)"
