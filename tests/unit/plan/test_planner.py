@@ -170,9 +170,23 @@ def test_no_notice() -> None:
     assert plan(lossy(joined(), 4)).notices == ()
 
 
+def crossing() -> App:
+    """A join of two sources, which cannot be by frame."""
+    return app(
+        [
+            node("x", Source), node("y", Source), node("a", Pass), node("b", Pass),
+            node("join", Join), node("sink", Sink),
+        ],
+        [
+            flow("x", "a"), flow("y", "b"), flow("a", "join.a"), flow("b", "join.b"),
+            flow("join", "sink"),
+        ],
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(("index", "culprit"), [(0, "'a'"), (2, "the flow from 'a.out'")])
 def test_joins_of_lossy_flows(index: int, culprit: str) -> None:
-    graph = lossy(joined(), index)
+    graph = lossy(crossing(), index)
     (notice,) = plan(graph).notices
     assert notice.startswith("join: its inputs are joined in arrival order, but messages may be ")
     assert f"dropped at {culprit}," in notice
@@ -181,11 +195,26 @@ def test_joins_of_lossy_flows(index: int, culprit: str) -> None:
 
 
 def test_joins_behind_operators_that_skip() -> None:
-    graph = joined()
+    graph = crossing()
     operators = dict(graph.operators)
     operators["b"] = replace(operators["b"], on_error="skip")
     (notice,) = plan(replace(graph, operators=operators)).notices
     assert "dropped at 'b'," in notice
+
+
+def test_joins_by_frame_are_at_ease() -> None:
+    graph = lossy(joined(), 0)
+    fragments = {
+        "x": fragment("x", "source", "a", "join", "sink", restart="always"),
+        "y": fragment("y", "b", restart="always"),
+    }
+    planned = plan(replace(graph, fragments=fragments))
+    assert planned.notices == ()
+    assert [f.by_frame for f in planned.flows] == [False, False, True, True, False]
+    assert [f.watermark for f in planned.flows] == [True, True, True, True, False]
+    apart = plan(joined(sync="arrival"))
+    assert not any(f.by_frame or f.watermark for f in apart.flows)
+    assert apart.notices == ()
 
 
 def test_joins_by_time_are_at_ease() -> None:
@@ -236,35 +265,34 @@ def test_keys_for_zeromq_where_memory_is_shared(fields: dict[str, Any], keys: st
 @pytest.mark.parametrize(
     ("placement", "restarted", "told"),
     [
-        ({"x": "source a b join sink"}, "x", ""),  # all of it starts anew
-        ({"x": "source", "y": "a b join sink"}, "y", "y"),  # what a and b had differs
-        ({"x": "source", "y": "a b join sink"}, "x", "x"),  # it may have sent to a alone
-        ({"x": "source a b", "y": "join sink"}, "y", "y"),
-        ({"x": "source a join sink", "y": "b"}, "y", "y"),
-        ({"x": "source a b join", "y": "sink"}, "x", ""),
-        ({"x": "source a b join", "y": "sink"}, "y", ""),
+        ({"x": "x y a b join sink"}, "x", ""),  # all of it starts anew
+        ({"x": "x y", "z": "a b join sink"}, "z", "z"),  # what a and b had differs
+        ({"x": "x y", "z": "a b join sink"}, "x", "x"),  # it may have sent to a alone
+        ({"x": "x a join sink", "z": "y b"}, "z", "z"),
+        ({"x": "x y a b join", "z": "sink"}, "x", ""),
+        ({"x": "x y a b join", "z": "sink"}, "z", ""),
     ],
 )
-def test_joins_and_crashes(placement: dict[str, str], restarted: str, told: str) -> None:
+def test_joins_of_several_sources_and_crashes(
+    placement: dict[str, str], restarted: str, told: str
+) -> None:
     fragments = {
         name: fragment(
             name, *operators.split(), restart="on-failure" if name == restarted else "never"
         )
         for name, operators in placement.items()
     }
-    notices = plan(replace(joined(), fragments=fragments)).notices
+    notices = plan(replace(crossing(), fragments=fragments)).notices
     assert bool(notices) == bool(told)
     if told:
         assert f"messages may be lost with a crash of {told!r}, so that" in notices[0]
-    timed = replace(joined(sync=Sync("a", 0.04)), fragments=fragments)
-    assert plan(timed).notices == ()
 
 
 def test_joins_of_lossy_flows_and_crashes() -> None:
-    graph = lossy(joined(), 0)
+    graph = lossy(crossing(), 0)
     fragments = {
-        "x": fragment("x", "source", restart="always"),
-        "y": fragment("y", "a", "b", "join", "sink"),
+        "x": fragment("x", "x", "y", restart="always"),
+        "z": fragment("z", "a", "b", "join", "sink"),
     }
     (notice,) = plan(replace(graph, fragments=fragments)).notices
     assert "messages may be dropped at 'a' or lost with a crash of 'x', so that" in notice

@@ -1,0 +1,156 @@
+"""Joins by frame, without any stage."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holoflow.app.graph import Endpoint
+from holoflow.engine.by_frame import ByFrame
+from holoflow.engine.queue import Message, Queue
+from holoflow.flow.ledger import ARRIVED, SENT, Ledger
+from holoflow.flow.paths import Stop
+from holoflow.message import Header
+from holoflow.plan.plan import PlannedFlow
+
+
+def make(port: str, **fields: Any) -> Queue:
+    flow = PlannedFlow(
+        Endpoint(f"of_{port}", "out"), Endpoint("join", port), 100, "block", fused=False,
+        latest=False, back_edge=False, link="none", by_frame=True, watermark=True, several=True,
+    )  # fmt: skip
+    return Queue(replace(flow, **fields), Stop("work", "join", port), Ledger(1).rows[0])
+
+
+def put(queue: Queue, frame: int, payload: Any = None) -> None:
+    payload = f"{queue.flow.target.port}{frame}" if payload is None else payload
+    queue.put(Message(payload, Header(frame, frame, "cam"), ()))
+
+
+def drain(join: ByFrame) -> list[tuple[Any, ...]]:
+    taken = []
+    while join.ready():
+        taken.append(tuple(join.take().arguments.values()))
+    return taken
+
+
+def pair(optional: bool = False, **fields: Any) -> tuple[ByFrame, Queue, Queue]:
+    a, b = make("a", **fields), make("b", **fields)
+    return ByFrame({"a": a, "b": b}, frozenset("b" if optional else ""), {}, {}), a, b
+
+
+def test_only_messages_of_one_frame_are_joined() -> None:
+    join, a, b = pair(several=False)
+    for frame in range(4):
+        put(a, frame)
+    put(b, 1)
+    put(b, 3)
+    assert drain(join) == [("a1", "b1"), ("a3", "b3")]
+    assert a.books().dropped == {"unpaired": 2}
+    assert (a.books().delivered, b.books().delivered) == (2, 2)
+
+
+def test_a_frame_waits_until_it_is_known_that_nothing_comes() -> None:
+    join, a, b = pair()
+    put(a, 0)
+    put(a, 1)
+    assert not join.ready()
+    assert join.waits_for() == "'b' from of_b.out (0 worked off) for frame 0 of cam"
+    b.mark(1)
+    assert not join.ready()
+    assert a.books().dropped == {"unpaired": 1}
+    assert join.passed() == 1
+    put(b, 1)
+    assert drain(join) == [("a1", "b1")]
+
+
+def test_an_optional_input_gives_none() -> None:
+    join, a, b = pair(optional=True)
+    put(a, 0)
+    put(a, 1)
+    b.mark(1)
+    put(b, 1)
+    assert drain(join) == [("a0", None), ("a1", "b1")]
+    put(b, 2)
+    a.mark(3)
+    assert drain(join) == []
+    assert b.books().dropped == {"unpaired": 1}
+
+
+def test_a_watermark_holds_once_all_that_it_speaks_of_has_come() -> None:
+    join, a, b = pair()
+    b.inlet = object()  # type: ignore[assignment]
+    put(a, 0)
+    b.row[SENT] = 1
+    b.mark(1)
+    assert not join.ready()
+    assert a.books().dropped == {}
+    b.row[ARRIVED] = 1  # and was lost on the way
+    assert not join.ready()
+    assert a.books().dropped == {"unpaired": 1}
+
+
+@pytest.mark.parametrize("lossy", ["drop_oldest", "drop_newest"])
+def test_what_is_dropped_at_a_queue_has_no_partner(lossy: Any) -> None:
+    join, a, b = pair(when_full=lossy, queue=1)
+    for frame in range(3):
+        put(a, frame)
+    put(b, 2)
+    a.mark(3)
+    b.mark(3)
+    kept = 2 if lossy == "drop_oldest" else 0
+    assert drain(join) == ([("a2", "b2")] if kept == 2 else [])
+    join.release("end")
+    for queue in (a, b):
+        books = queue.books()
+        assert books.sent == books.delivered + books.lost + books.waiting
+
+
+def test_it_ends_with_an_input_that_is_needed() -> None:
+    join, a, b = pair(optional=True)
+    put(a, 0)
+    b.close()
+    assert drain(join) == [("a0", None)]
+    assert not join.ended()
+    a.close()
+    assert join.ended()
+
+
+frames = st.lists(st.integers(0, 2), min_size=6, max_size=6)
+
+
+@given(frames, frames, st.booleans(), st.randoms())
+def test_any_order_gives_the_same_pairs(
+    of_a: list[int], of_b: list[int], optional: bool, random: Any
+) -> None:
+    """Whatever comes first: the j-th of each frame, the last again where one brings fewer."""
+    join, a, b = pair(optional=optional)
+    steps = {
+        "a": [(f, j) for f, n in enumerate(of_a) for j in [*range(n), -1]],
+        "b": [(f, j) for f, n in enumerate(of_b) for j in [*range(n), -1]],
+    }
+    joined = []
+    while steps["a"] or steps["b"]:
+        side = random.choice([side for side, left in steps.items() if left])
+        queue = a if side == "a" else b
+        frame, j = steps[side].pop(0)
+        if j < 0:
+            queue.mark(frame + 1)
+        else:
+            put(queue, frame, (side, frame, j))
+        joined += drain(join)
+    expected = [
+        (("a", frame, min(j, m - 1)), ("b", frame, min(j, n - 1)) if n else None)
+        for frame, (m, n) in enumerate(zip(of_a, of_b, strict=True))
+        for j in range(max(m, n) if m and (n or optional) else 0)
+    ]
+    assert joined == expected
+    assert join.passed() == 6
+    for queue, sent in ((a, sum(of_a)), (b, sum(of_b))):
+        books = queue.books()
+        assert (books.sent, books.waiting) == (sent, 0)
+        assert books.sent == books.delivered + books.lost
