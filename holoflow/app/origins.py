@@ -58,8 +58,7 @@ class Origins:
         return [
             flow
             for flow in self._inputs[name]
-            if not flow.back_edge
-            and (ports is None or not ports.input(flow.target.port).latest)
+            if not flow.back_edge and (ports is None or not ports.input(flow.target.port).latest)
         ]
 
     def leader(self, name: str) -> Flow | None:
