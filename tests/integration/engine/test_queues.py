@@ -268,7 +268,7 @@ class LiveSource(Source):
 @pytest.mark.parametrize("source", [Source, LiveSource, Endless])
 def test_a_standstill_is_reported(engine: Engine, source: type) -> None:
     """One way drops frames, so that the join in arrival order waits for what never comes."""
-    ran = run(diamond(source), engine)
+    ran = run(diamond(source, sync="arrival"), engine)
     assert ran.result.outcome == "failed"
     assert ran.result.failure is not None
     cause = ran.result.failure.cause
@@ -281,9 +281,18 @@ def test_a_standstill_is_reported(engine: Engine, source: type) -> None:
     assert ran.flow("source", "join.a").dropped.keys() == {"stopped"}
 
 
+@on_all
+@pytest.mark.parametrize("fuse", [True, False])
+def test_joined_by_frame_it_goes_on(engine: Engine, fuse: bool) -> None:
+    ran = run(diamond(), engine, fuse=fuse)
+    assert ran.result.outcome == "done"
+    assert ran.payloads() == [(x, x) for x in range(0, 100, 5)]
+    assert ran.flow("source", "join.a").dropped == {"unpaired": 80}
+
+
 @on_both
 def test_longer_queues_are_a_way_out(engine: Engine) -> None:
-    graph = diamond()
+    graph = diamond(sync="arrival")
     graph = replace(graph, flows=(replace(graph.flows[0], queue=100), *graph.flows[1:]))
     ran = run(graph, engine)
     assert ran.result.outcome == "done"
