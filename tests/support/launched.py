@@ -141,6 +141,19 @@ class AnswerOp(Operator):
         yield from [number] * 3
 
 
+class PairOp(Operator):
+    """Write down which numbers meet."""
+
+    def start(self) -> None:
+        self.file = self.context.output.joinpath(f"{self.context.name}.txt").open("a")
+
+    def process(self, number: float, worked: float) -> None:
+        print(f"{number:.0f} {worked:.0f}", file=self.file, flush=True)
+
+    def stop(self) -> None:
+        self.file.close()
+
+
 class KeepOp(Operator):
     """Write down every number."""
 
@@ -214,6 +227,23 @@ fragments:
   sink: {operators: [keep]}
 """
 """Three fragments in a row; the middle one goes wrong."""
+
+
+DIAMOND = """
+app: diamond
+schema: 1
+vars: {until: "200", fault: kill, wait: "false", link: auto}
+defaults: {link: "${link}"}
+operators:
+  count: {type: ./operators.py:CountOp, with: {until: "${until}", wait: "${wait}"}}
+  work: {type: ./operators.py:FaultOp, inputs: {number: count}, with: {fault: "${fault}", at: 20}}
+  pair: {type: ./operators.py:PairOp, inputs: {number: count, worked: work}}
+fragments:
+  feed: {operators: [count]}
+  ill: {operators: [work], restart: on-failure}
+  view: {operators: [pair]}
+"""
+"""A source, what works on its frames and may die, and what joins both by frame."""
 
 
 CIRCLE = """

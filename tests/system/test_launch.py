@@ -7,7 +7,17 @@ import os
 import signal
 
 import pytest
-from support.launched import APART, CIRCLE, JOINED, Launched, children, many, read, wait_for
+from support.launched import (
+    APART,
+    CIRCLE,
+    DIAMOND,
+    JOINED,
+    Launched,
+    children,
+    many,
+    read,
+    wait_for,
+)
 
 ENGINE = ("--engine", "inline")
 
@@ -149,6 +159,23 @@ def test_a_run_in_which_no_process_can_go_on_ends_and_says_who_waits_for_what(la
     run.until("'answer' waits for room in the queue of ask.answer")
     assert run.report()["outcome"] == "failed"
     run.flows()
+    assert run.left() == []
+
+
+@pytest.mark.parametrize("link", ["shared_memory", "zeromq"])
+def test_a_join_goes_on_without_what_a_crash_took_from_one_of_its_inputs(launched, link):
+    run = launched(DIAMOND, link=link)
+    assert run.end() == 0, run
+    assert run.restarts() == {"feed": 0, "ill": 1, "view": 0}
+    pairs = [line.split() for line in (run.output / "pair.txt").read_text().splitlines()]
+    numbers = [int(number) for number, _ in pairs]
+    assert all(number == worked for number, worked in pairs)
+    assert numbers == sorted(set(numbers))
+    assert numbers[-1] == 200
+    flows = run.flows()
+    taken = sum(flows["count -> work"]["dropped"].values())
+    assert flows["count -> pair"]["dropped"] == {"unpaired": 200 - len(pairs)}
+    assert len(pairs) == flows["work -> pair.worked"]["delivered"] >= 200 - taken - 1
     assert run.left() == []
 
 
