@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+from pathlib import Path
 from typing import Final
 
 from holoflow.errors import ShortageError
@@ -29,7 +30,7 @@ def is_shortage(error: BaseException) -> bool:
 
 
 def words(error: BaseException) -> str:
-    """Return what the system has run out of, for an error that `is_shortage`."""
+    """Return what `error` says, and where the system has run out of something, how to help."""
     if isinstance(error, ShortageError):
         return str(error)
     if isinstance(error, OSError):
@@ -40,7 +41,9 @@ def words(error: BaseException) -> str:
         return what
     if isinstance(error, MemoryError):
         return "no memory left"
-    return f"{_NO_THREAD}: the system, or `ulimit -u`, allows no more processes and threads"
+    if _NO_THREAD in str(error):
+        return f"{_NO_THREAD}: the system, or `ulimit -u`, allows no more of them"
+    return str(error)
 
 
 def require_descriptors() -> None:
@@ -56,6 +59,17 @@ def require_descriptors() -> None:
     finally:
         for descriptor in opened:
             os.close(descriptor)
+
+
+def no_memory(folder: Path, size: int, whose: str) -> ShortageError:
+    """Return the error that there are no `size` bytes left for `whose` where `folder` is."""
+    found = os.statvfs(folder)
+    place = next((at for at in (folder, *folder.parents) if at.is_mount()), folder)
+    left = found.f_bavail * found.f_frsize
+    return ShortageError(
+        f"{place} is full: {whose} needs {size:,} bytes, it has {left:,}; "
+        "remove what is not needed there, or give it more (of a container: --shm-size=2g)"
+    )
 
 
 def _limit() -> str:

@@ -14,9 +14,12 @@ the next one arrives, or when the flow has ended.
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
+
+from holoflow.shortage import is_shortage, no_memory
 
 if TYPE_CHECKING:
     from holoflow.plan.plan import Plan
@@ -79,7 +82,7 @@ class Ledger:
     def __init__(self, rows: int, counters: int = 0, file: Path | None = None) -> None:
         """Map `file`, which is made with all counts 0 where it is not there.
 
-        Raises OSError where that cannot be done.
+        Raises OSError where that cannot be done, ShortageError where there is no memory for it.
         """
         size = max((rows * WIDTH + counters) * 8, 8)
         self._memory: bytearray | mmap.mmap
@@ -87,7 +90,13 @@ class Ledger:
             self._memory = bytearray(size)
         else:
             with file.open("a+b") as opened:
-                opened.truncate(size)
+                try:
+                    # Memory that is not there when it is written to kills the process.
+                    os.posix_fallocate(opened.fileno(), 0, size)
+                except OSError as error:
+                    if is_shortage(error):
+                        raise no_memory(file.parent, size, "the ledger of a run") from None
+                    raise
                 self._memory = mmap.mmap(opened.fileno(), size)
         self._view = memoryview(self._memory).cast("q")
         self.rows: list[Row] = [self._view[i * WIDTH : (i + 1) * WIDTH] for i in range(rows)]

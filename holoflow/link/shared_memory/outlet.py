@@ -27,7 +27,7 @@ from holoflow.link.shared_memory import layout
 from holoflow.link.shared_memory.bell import DIRECT, MORE, ROOM, Bell
 from holoflow.link.shared_memory.loans import Loan, Loans, Sample, lendable
 from holoflow.link.shared_memory.room import Room
-from holoflow.link.shared_memory.services import Services
+from holoflow.link.shared_memory.services import INITIAL, Services
 
 _LEAST_TAIL: Final = 4096
 """Bytes that a loan has behind its array, for the head and for small buffers."""
@@ -51,9 +51,9 @@ class SharedOutlet:
         self._producer = producer
         self._services = services
         self._bell = bell
-        self._room = Room()
+        self._room = Room(services.prefix)
         self._sender = time.time_ns()
-        self._largest = 0
+        self._largest = INITIAL - layout.ALIGNMENT
         self._tail = _LEAST_TAIL
         self._blocking = [f for f in flows if blocks(f)]
         self._limited = [i for i, f in enumerate(flows) if limited(f)]
@@ -154,6 +154,7 @@ class SharedOutlet:
 
     def _note_growth(self, size: int) -> None:
         if size > self._largest:  # maybe in a new segment, where the old one was
+            self._room.require(size, self._name)
             self._largest = size
             self._room.forget()
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 from holoflow.errors import HoloflowError
 from holoflow.extras import optional
 from holoflow.link.shared_memory.leftovers import MEMORY, prefix
-from holoflow.link.shared_memory.room import free
-from holoflow.shortage import require_descriptors
+from holoflow.link.shared_memory.room import claim_small, free
+from holoflow.shortage import no_memory, require_descriptors
 
 HELD: Final = 8
 """Messages that an input may keep beside those in its queue before they are copied."""
@@ -21,6 +21,9 @@ LOANS: Final = 16
 """Arrays of an output that may be in shared memory at a time."""
 LEAST: Final = 4 << 20
 """Bytes that iceoryx2's own books may take."""
+
+INITIAL: Final = 4096
+"""Bytes of the largest message for which there is room from the start."""
 
 _SLACK = 2
 _PATIENCE = 5.0
@@ -35,6 +38,8 @@ class Services:
 
         Raises HoloflowError where there is no shared memory to be had.
         """
+        self.prefix = prefix(run)
+        """What the names of all shared memory of the run begin with."""
         self._iox: Any = optional("iceoryx2", "shared-memory")
         self._iox.set_log_level_from_env_or(self._iox.LogLevel.Fatal)  # errors come as exceptions
         _require_room()
@@ -108,7 +113,7 @@ class Services:
         """Make the sending port. Raises HoloflowError where that is not possible."""
         builder = (
             service.publisher_builder()
-            .initial_max_slice_len(4096)
+            .initial_max_slice_len(INITIAL)
             .allocation_strategy(self._iox.AllocationStrategy.PowerOfTwo)
             .max_loaned_samples(LOANS + _SLACK)
         )
@@ -119,13 +124,16 @@ class Services:
 
         Raises HoloflowError where that is not possible.
         """
+        _require_room()
         return self._port(service.subscriber_builder().buffer_size(buffered(queue)), name)
 
     def _port(self, builder: Any, name: str) -> Any:
         deadline = time.monotonic() + _PATIENCE
         while True:
             try:
-                return builder.create()
+                port = builder.create()
+                claim_small(self.prefix, name)
+                return port
             except (self._iox.PublisherCreateError, self._iox.SubscriberCreateError) as error:
                 require_descriptors()
                 if time.monotonic() > deadline:
@@ -147,8 +155,4 @@ def _require_room() -> None:
     if not os.access(MEMORY, os.W_OK | os.X_OK):
         raise HoloflowError(f"no shared memory: {MEMORY} cannot be written to; use `link: zeromq`")
     if free() < LEAST:
-        raise HoloflowError(
-            f"shared memory is full: {MEMORY} has {free() / 1e6:.1f} MB left, links need "
-            f"{LEAST / 1e6:.1f} MB besides their messages; give it more (of a container: "
-            "--shm-size=2g), or send by `link: zeromq`"
-        )
+        raise no_memory(MEMORY, LEAST, "a link, besides its messages,")
