@@ -42,12 +42,15 @@ class Timeline:
     """Elapsed times of the frames of a recording, from times that may begin anywhere.
 
     What lies between two frames stays as it is, frames out of order included. At a reset, and
-    where the recording is played anew, times count on from the frame before.
+    where the recording is played anew, times count on from the frame before. Where the clock is
+    right again after that, as after a single frame with a time of hours ago, so are they.
     """
 
     step: int
     """Nanoseconds from one frame to the next where nothing else is known."""
     _origin: int | None = None
+    _before: int | None = None
+    """The origin before the last reset."""
     _newest: int = 0
     _next: int = 0
 
@@ -59,7 +62,13 @@ class Timeline:
         elapsed = self._next
         if time is not None:
             if self._origin is None or time - self._origin < self._newest - DISORDER:
-                self._origin = time - self._next
+                self._before, self._origin = self._origin, time - self._next
+            elif (
+                self._before is not None
+                and time - self._origin > self._newest + LONGEST
+                and -DISORDER <= time - self._before - self._newest <= LONGEST
+            ):
+                self._before, self._origin = None, self._before
             elapsed = time - self._origin
         self._newest = max(self._newest, elapsed)
         self._next = max(self._next, elapsed + max(duration or self.step, 1))
@@ -67,7 +76,7 @@ class Timeline:
 
     def play_anew(self) -> None:
         """Count on from the frame before, whatever the time of the next one is."""
-        self._origin = None
+        self._origin = self._before = None
 
 
 class Pace:

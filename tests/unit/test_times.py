@@ -41,7 +41,7 @@ def test_frames_of_one_time_and_out_of_order_shift_none_after_them() -> None:
 
 
 @given(st.lists(ANY, max_size=30))
-def test_a_reset_is_the_only_step_that_is_changed(steps: list[int]) -> None:
+def test_a_reset_and_what_undoes_it_are_the_only_steps_that_are_changed(steps: list[int]) -> None:
     timeline = Timeline(FRAME)
     placed = [timeline.place(time, FRAME) for time in times(steps)]
     newest = placed[0]
@@ -49,8 +49,17 @@ def test_a_reset_is_the_only_step_that_is_changed(steps: list[int]) -> None:
         if before + step < newest - DISORDER:
             assert after >= newest + FRAME
         else:
-            assert after - before == step
+            undone = step > LONGEST and -DISORDER <= after - newest <= LONGEST
+            assert after - before == step or undone
         newest = max(newest, after)
+
+
+@given(st.sets(st.integers(1, 98)), st.integers(LONGEST + SECOND, 40 * 3600 * SECOND))
+def test_single_frames_from_hours_ago_shift_none_after_them(wrong: set[int], ago: int) -> None:
+    timeline = Timeline(FRAME)
+    true = [index * FRAME for index in range(100)]
+    placed = [timeline.place(t - ago * (i in wrong), FRAME) for i, t in enumerate(true)]
+    assert placed == true
 
 
 def test_missing_times_are_a_step_apart() -> None:
