@@ -61,18 +61,23 @@ class Timeline:
         """
         elapsed = self._next
         if time is not None:
-            if self._origin is None or time - self._origin < self._newest - DISORDER:
-                self._before, self._origin = self._origin, time - self._next
-            elif (
-                self._before is not None
-                and time - self._origin > self._newest + LONGEST
-                and -DISORDER <= time - self._before - self._newest <= LONGEST
-            ):
-                self._before, self._origin = None, self._before
+            self._origin = self._origin_of(time)
             elapsed = time - self._origin
         self._newest = max(self._newest, elapsed)
         self._next = max(self._next, elapsed + max(duration or self.step, 1))
         return elapsed
+
+    def _origin_of(self, time: int) -> int:
+        """Return the time of the recording at which it began, as its clock says it at `time`."""
+        origin, before = self._origin, self._before
+        if origin is None or time - origin < self._newest - DISORDER:
+            self._before = origin
+            return time - self._next
+        paused = time - origin > self._newest + LONGEST
+        if paused and before is not None and -DISORDER <= time - before - self._newest <= LONGEST:
+            self._before = None
+            return before
+        return origin
 
     def play_anew(self) -> None:
         """Count on from the frame before, whatever the time of the next one is."""
