@@ -38,11 +38,11 @@ from holoflow.launch.control import (
 )
 from holoflow.launch.group import die_with
 from holoflow.launch.joining import LEDGER, open_links
-from holoflow.launch.recipe import digest
 from holoflow.launch.reporter import Reporter, lines, obey
 from holoflow.launch.spec import Spec
 from holoflow.link.links import Links
 from holoflow.plan import Plan
+from holoflow.plan.fingerprint import difference, digest
 from holoflow.plan.part import part
 from holoflow.shortage import is_shortage, words
 
@@ -148,7 +148,11 @@ class _Child:
                 inner[name] = value
         plan = self.spec.recipe.plan(inner)
         if digest(plan) != self.spec.digest:
-            raise HoloflowError(f"{self.spec.recipe.app} has changed since the run began")
+            what = difference(plan, self.spec.digest)
+            raise HoloflowError(
+                f"{self.spec.recipe.app} has changed since the run began"
+                + (f": {what}" if what else "")
+            )
         return plan
 
     def _counted(self, snapshot: Snapshot) -> Snapshot:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -51,19 +49,6 @@ class Recipe:
         if self.placed:
             app = given_from_outside(app, here)
         return plan(app, fuse=self.fuse, lossless=self.lossless, here=here)
-
-
-def digest(plan: Plan) -> str:
-    """Return what two processes must agree on to count in the same ledger, as a hash.
-
-    It is equal on all hosts of an app, whichever fragments run there.
-    """
-    shape = [
-        [[name, node.type_name] for name, node in plan.app.operators.items()],
-        [[str(f.source), str(f.target), f.queue, f.when_full] for f in plan.flows],
-        [[process.fragment, *process.placement.operators] for process in plan.processes],
-    ]
-    return hashlib.sha256(json.dumps(shape).encode()).hexdigest()
 
 
 def _rescheduled(app: App, kind: SchedulerKind | None, workers: int | None) -> App:

@@ -14,9 +14,10 @@ from holoflow.engine.result import RunOptions
 from holoflow.launch.charge import Charge
 from holoflow.launch.farewell import Standing
 from holoflow.launch.process import Process
-from holoflow.launch.recipe import Recipe, digest
+from holoflow.launch.recipe import Recipe
 from holoflow.launch.spec import Spec
 from holoflow.plan.checks import cores_of, environment_of
+from holoflow.plan.fingerprint import digest
 from holoflow.plan.machine import read_machine
 from holoflow.plan.plan import Plan
 

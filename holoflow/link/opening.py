@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holoflow.link.ends import Transport
 from holoflow.plan.addresses import addresses, crosses_hosts
+from holoflow.plan.fingerprint import difference
 from holoflow.plan.part import enters, leaves, part
 from holoflow.plan.plan import LinkKind, Plan, PlannedFlow
 from holoflow.plan.stages import fragment_of
@@ -79,7 +81,7 @@ def open_zeromq(
             binds[address.endpoint] = address
         else:
             peers[target] = address
-    identity = AppIdentity(plan.app.name, digest, run)
+    identity = AppIdentity(plan.app.name, digest, run, functools.partial(difference, plan))
     store = KeyStore() if keys else None
     return ZeroMQ(fragment, identity, list(binds.values()), peers, keys=store)
 

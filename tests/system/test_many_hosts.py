@@ -179,6 +179,23 @@ def test_what_the_commands_print_introduces_hosts(three):
     assert over.end() == 0, over.log
 
 
+def test_host_with_other_code_is_refused_and_told_which(three):
+    introduce(*three)
+    over = trial(three)
+    with next((three[1].home / "app").glob("*.py")).open("a") as file:
+        file.write("# an older one\n")
+        named = file.name.rpartition("/")[2]
+    over.start(*FRAGMENTS)
+    said = over.places["first"].home / "log"
+    over.wait("the refusal", lambda: f"differs from the one here in {named};" in said.read_text())
+    assert over.count() == 0
+    for program in over.programs.values():
+        program.send_signal(signal.SIGINT)
+    for program in over.programs.values():
+        assert program.wait(PATIENCE) == ExitStatus.INTERRUPTED
+    assert over.left() == []
+
+
 @pytest.mark.parametrize(
     ("host", "fragment", "words"),
     [

@@ -117,9 +117,10 @@ def stranger(peer: Hello | int, app: AppIdentity) -> tuple[str, str]:
     if peer.app != app.name:
         return "app", f"it belongs to the app {peer.app!r}, this end to {app.name!r}"
     if peer.digest != app.digest:
+        what = app.difference(peer.digest)
         return "app", (
-            f"its {app.name!r} differs from the one here; start both from the same files "
-            "and with the same settings"
+            f"its {app.name!r} differs from the one here{f' in {what}' if what else ''}; "
+            "start both from the same files, with the same settings and versions"
         )
     return "", ""
 

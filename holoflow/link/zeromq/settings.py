@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 from holoflow.link.wire import TOTAL
@@ -35,6 +36,8 @@ class AppIdentity:
     """Of the app file and all that it uses: equal on all hosts."""
     ledger: str
     """Names the ledger: one for each run and host. Ends with the same one share its rows."""
+    difference: Callable[[str], str] = field(default=lambda _digest: "", compare=False)
+    """Says what differs where another end has that digest; empty where it is not known."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from support.launched import APART, JOINED, OPERATORS
 
 from holoflow.errors import AppError, HoloflowError
 from holoflow.flow.plain import from_plain, to_plain
-from holoflow.launch.recipe import Recipe, digest
+from holoflow.launch.recipe import Recipe
+from holoflow.plan.fingerprint import difference, digest
 
 
 @pytest.fixture
@@ -50,7 +51,6 @@ def test_a_wrong_app_is_refused(recipe: Recipe) -> None:
 def test_the_digest_is_that_of_what_is_counted(recipe: Recipe) -> None:
     same = digest(recipe.plan())
     assert digest(replace(recipe, only=("ill",)).plan()) == same
-    assert digest(replace(recipe, settings={"until": "4"}).plan()) == same
     assert digest(replace(recipe, lossless=True).plan()) == same
     recipe.app.write_text(
         recipe.app.read_text().replace("{from: count,", "{from: count, queue: 5,")
@@ -67,3 +67,25 @@ def test_the_processes_put_fragments_where_the_launcher_does(recipe: Recipe) -> 
     assert digest(plan) == digest(recipe.plan())
     with pytest.raises(HoloflowError, match="unknown fragment 'il'; did you mean 'ill'"):
         replace(recipe, places={"il": "elsewhere"}).plan()
+
+
+def test_the_digest_is_that_of_what_runs_and_says_what_differs(recipe: Recipe) -> None:
+    folder = recipe.app.parent
+    (folder / "other.py").write_text("LIMIT = 1\n")
+    (folder / "operators.py").write_text("from .other import LIMIT\n" + OPERATORS)
+    plan = recipe.plan()
+    before = digest(plan)
+    assert difference(plan, before) == ""
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("app.yaml", "operators.py", "other.py"):
+        (elsewhere / name).write_text((folder / name).read_text())
+    there = replace(recipe, app=elsewhere / "app.yaml")
+    assert digest(there.plan()) == before
+    other = replace(there, settings={"until": "4"}).plan()
+    assert digest(other) != before
+    assert difference(other, before) == "the parameters of count"
+    (elsewhere / "other.py").write_text("LIMIT = 2\n")
+    assert difference(there.plan(), before) == "other.py"
+    (elsewhere / "operators.py").write_text("from .other import LIMIT\n\n" + OPERATORS)
+    assert difference(there.plan(), before) == "operators.py, other.py"
