@@ -15,7 +15,6 @@ from holoflow.cli.errors import ExitStatus, say
 from holoflow.cli.summary import Summary
 from holoflow.cli.written import state, written
 from holoflow.engine.result import Failure, RunOptions, RunResult, Stopper
-from holoflow.errors import HoloflowError
 from holoflow.flow.books import Sample, Snapshot
 from holoflow.flow.export.metrics_server import MetricsServer
 from holoflow.flow.export.trace import write_trace
@@ -37,8 +36,7 @@ def run_plan(
 
     `metrics` is the address and port where Prometheus finds them. With the `recipe` of the plan
     each fragment has a process of its own, and `hosts` says where others are. Raises
-    `HoloflowError` where the engine cannot run the plan, nobody can listen there, or the report
-    cannot be written.
+    `HoloflowError` where the engine cannot run the plan, or nobody can listen there.
     """
     started, before = datetime.now().astimezone(), state(options.output)
     run = _Run(plan.app.name, as_json=as_json)
@@ -51,9 +49,11 @@ def run_plan(
         try:
             report, traces = _write(plan, options, result, started)
         except OSError as error:
-            raise HoloflowError(
-                f"the run is {result.outcome}, but its report cannot be written: {error}"
-            ) from None
+            say(f"the run is {result.outcome}, but its report cannot be written: {error}")
+            if result.failure is not None:
+                say(_describe(result.failure, options))
+            status = run.status(result)
+            return ExitStatus.OPERATOR_FAILED if status is ExitStatus.DONE else status
         run.display.end(
             Summary(plan.app.name, result, options.output, written(before, after), report, traces)
         )
@@ -162,4 +162,7 @@ def _describe(failure: Failure, options: RunOptions) -> str:
     trace = failure.trace or failure.error
     if not trace:
         return str(failure)
-    return f"{failure}\nthe traceback is in {write_error_log(options.output, trace)}"
+    try:
+        return f"{failure}\nthe traceback is in {write_error_log(options.output, trace)}"
+    except OSError as error:
+        return f"{failure}\nits traceback cannot be written: {error}"

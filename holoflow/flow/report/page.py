@@ -15,6 +15,7 @@ from holoflow.flow.report.markup import Child, Html, el
 from holoflow.flow.report.page_parts import PARTS, evidence
 from holoflow.flow.report.run_report import RunReport
 from holoflow.flow.verdict import Explanation, explain
+from holoflow.whole import write_whole
 
 PAGE = "report.html"
 
@@ -22,7 +23,7 @@ PAGE = "report.html"
 def write_html(folder: Path, report: RunReport) -> Path:
     """Write the page of `report` into `folder`; returns the file. Raises OSError."""
     path = folder / PAGE
-    path.write_bytes(page(report, explain(report.snapshot)))
+    write_whole(path, page(report, explain(report.snapshot)))
     return path
 
 

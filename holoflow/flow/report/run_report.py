@@ -13,12 +13,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from holoflow.assets.errors import without_password
 from holoflow.errors import HoloflowError
 from holoflow.flow.books import Sample, Snapshot
 from holoflow.flow.plain import from_plain, to_plain
 from holoflow.flow.report.numbers import explained, numbers
 from holoflow.flow.verdict import Explanation, explain
 from holoflow.plain_data import plain
+from holoflow.whole import write_whole
 
 if TYPE_CHECKING:
     from holoflow.engine.result import RunOptions, RunResult
@@ -64,19 +66,33 @@ def report_of(plan: Plan, options: RunOptions, result: RunResult, started: datet
         started=started.isoformat(timespec="seconds"),
         outcome=result.outcome,
         engine=result.engine,
-        failure=str(result.failure) if result.failure is not None else None,
+        failure=without_password(str(result.failure)) if result.failure is not None else None,
         snapshot=result.last,
         history=result.history,
-        options=plain(options),
-        plan=plain(plan),
+        options=_masked(plain(options)),
+        plan=_masked(plain(plan)),
         versions=_versions(),
     )
 
 
+def _masked(value: Any) -> Any:
+    """Return JSON data without the passwords of addresses in it."""
+    if isinstance(value, str):
+        return without_password(value)
+    if isinstance(value, Mapping):
+        return {key: _masked(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_masked(item) for item in value]
+    return value
+
+
 def write_report(folder: Path, report: RunReport) -> Path:
-    """Write `report` as JSON into `folder`; returns the file. Raises OSError."""
+    """Write `report` as JSON into `folder`, for its user alone; returns the file. Raises OSError.
+
+    The file is whole or is not there.
+    """
     path = folder / REPORT
-    path.write_bytes(to_json(report, explain(report.snapshot)))
+    write_whole(path, to_json(report, explain(report.snapshot)))
     return path
 
 
