@@ -14,11 +14,15 @@ import fcntl
 import mmap
 import os
 import select
+import threading
 import time
 from collections.abc import Iterator
 from ctypes import c_int32, c_int64, c_uint8, c_uint32, c_uint64
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+_LOOK = 0.2
+"""Seconds of waiting for a frame after which is looked whether the run ends."""
 
 CAPTURE = 1  # V4L2_BUF_TYPE_VIDEO_CAPTURE
 MEMORY_MMAP = 1
@@ -281,14 +285,14 @@ class Device:
             self._do(QUEUE_BUFFER, buffer)
         self._do(STREAM_ON, c_int32(CAPTURE))
 
-    def frames(self, timeout: float) -> Iterator[RawFrame]:
-        """Yield frames for ever; raises TimeoutError after `timeout` seconds without one."""
+    def frames(self, timeout: float, ending: threading.Event) -> Iterator[RawFrame]:
+        """Yield frames until `ending`; raises TimeoutError after `timeout` seconds without one."""
         deadline = time.monotonic() + timeout
-        while True:
+        while not ending.is_set():
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError(errno.ETIMEDOUT, f"no frame for {timeout:g} s", self.path)
-            self._kernel.wait(self._descriptor, left)
+            self._kernel.wait(self._descriptor, min(left, _LOOK))
             buffer = Buffer(type=CAPTURE, memory=MEMORY_MMAP)
             try:
                 self._do(DEQUEUE_BUFFER, buffer)

@@ -90,7 +90,7 @@ class CameraOp(Operator):
         expected: int | None = None
         try:
             self._device.stream()
-            for raw in self._device.frames(self.timeout):
+            for raw in self._device.frames(self.timeout, self.context.ending):
                 captured = self.context.now() - raw.age
                 lost = 0 if expected is None else (raw.sequence - expected) % 2**32
                 if lost >= 2**31:  # a driver that does not count

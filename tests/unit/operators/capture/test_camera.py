@@ -225,6 +225,25 @@ def test_buffers_are_given_back_at_once(running):
     assert sorted(kernel.queued) == [0, 1, 2]
 
 
+def test_a_camera_that_sends_nothing_ends_with_the_run(running):
+    kernel = FakeKernel(script=[errno.EAGAIN] * 1000)
+    operator = CameraOp(timeout="1h")
+    operator.kernel = kernel
+    with running(operator):
+        wait, looks = kernel.wait, []
+
+        def waited(descriptor, seconds):
+            wait(descriptor, seconds)
+            looks.append(seconds)
+            if len(looks) == 3:
+                operator.context.ending.set()
+
+        kernel.wait = waited
+        assert list(operator.frames()) == []
+    assert len(looks) == 3
+    assert max(looks) < 1
+
+
 def test_waits_without_a_frame_are_waited_out(running):
     script = [errno.EAGAIN, frame(0), errno.EIO, errno.EAGAIN, frame(1)]
     frames, seen = capture(FakeKernel(script=script), running, limit=2)
