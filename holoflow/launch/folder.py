@@ -6,12 +6,14 @@ import contextlib
 import fcntl
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from holoflow.errors import HoloflowError
+from holoflow.errors import HoloflowError, ShortageError
 from holoflow.flow.live import sockets
+from holoflow.shortage import is_shortage
 
 _LOCK = "lock"
 _SETTING_UP = 60.0
@@ -24,7 +26,7 @@ class RunFolder:
     def __init__(self, run: str) -> None:
         """Make it for `run`. Raises HoloflowError where that is not possible."""
         self.run = run
-        base = place()
+        base = _own_place()
         self.path = base / run
         made = base / f".{run}"
         try:
@@ -40,7 +42,8 @@ class RunFolder:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
             made.rename(self.path)
         except OSError as error:
-            raise HoloflowError(f"no folder for the run: {error.strerror}: {made}") from None
+            kind = ShortageError if is_shortage(error) else HoloflowError
+            raise kind(f"no folder for the run: {error.strerror}: {made}") from None
 
     def remove(self) -> None:
         """Remove it with all that the run's links have left elsewhere."""
@@ -54,6 +57,28 @@ def place() -> Path:
     if os.access("/dev/shm", os.W_OK | os.X_OK):  # noqa: S108
         return Path(f"/dev/shm/holoflow-{os.getuid()}")  # noqa: S108
     return sockets.places()[0].with_name(f"holoflow-runs-{os.getuid()}")
+
+
+def _own_place() -> Path:
+    """Return `place()`, or where another user has that, a folder beside it."""
+    first = place()
+    for there in (first, *_others(first)):
+        try:
+            if there.lstat().st_uid == os.getuid():
+                return there
+        except FileNotFoundError:
+            return there
+    # Of a name that nobody can know beforehand.
+    return Path(tempfile.mkdtemp(prefix=f"{first.name}-", dir=first.parent))
+
+
+def _others(first: Path) -> Iterator[Path]:
+    """Yield the folders beside `first` that this user has made in its place."""
+    with contextlib.suppress(OSError):
+        for there in sorted(first.parent.glob(f"{first.name}-*")):
+            with contextlib.suppress(OSError):
+                if there.lstat().st_uid == os.getuid():
+                    yield there
 
 
 def sweep() -> None:
@@ -73,9 +98,14 @@ def remove_sockets() -> None:
 
 
 def _folders() -> Iterator[Path]:
-    base = place()
-    with contextlib.suppress(OSError), sockets.opened(base):
-        yield from (Path(entry.path) for entry in os.scandir(base) if entry.is_dir())
+    first = place()
+    for base in (first, *_others(first)):
+        with contextlib.suppress(OSError, HoloflowError), sockets.opened(base):
+            yield from [
+                Path(entry.path)
+                for entry in os.scandir(base)
+                if entry.is_dir(follow_symlinks=False)
+            ]
 
 
 @contextlib.contextmanager

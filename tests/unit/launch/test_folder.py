@@ -67,3 +67,22 @@ def test_the_sweep_takes_what_nobody_holds(base: Path) -> None:
 def test_where_nothing_has_run_nothing_is_swept(base: Path) -> None:
     sweep()
     assert not base.exists()
+
+
+def test_another_user_who_was_there_first_stops_nobody(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base.mkdir(mode=0o700)
+    os.chown(base, 12345, 12345)
+    made = RunFolder("abc")
+    assert made.path.parent != base
+    assert made.path.parent.parent == base.parent
+    assert stat.S_IMODE(made.path.parent.stat().st_mode) == 0o700
+    again = RunFolder("second")
+    assert again.path.parent == made.path.parent
+    os.close(again._lock)  # as the system does for a launcher that has died
+    sweep()
+    assert made.path.exists()
+    assert not again.path.exists()
+    made.remove()
+    assert list(base.parent.iterdir()) == [base]
