@@ -103,8 +103,8 @@ class Origins:
     def watermarked(self) -> set[Flow]:
         """Return the flows of which a join behind needs to know how far they are.
 
-        These are all that lead to joins by frame, and to partners of a join by time whose
-        frames are the leader's and keep their times on the way.
+        These are all that lead to joins by frame, and to joins by time: to the leader and to those
+        partners whose frames are the leader's and keep their times on the way.
         """
         wanted = list(self.paired_by_frame())
         for name in self._nodes:
@@ -123,7 +123,7 @@ class Origins:
         if leader is None or not self._keeps_times(leader):
             return []
         origin = self.origin(leader.source.operator)
-        return [
+        partners = [
             flow
             for flow in self.triggers(name)
             if flow is not leader
@@ -131,6 +131,7 @@ class Origins:
             and self.origin(flow.source.operator) == origin
             and self._keeps_times(flow)
         ]
+        return [leader, *partners] if partners else []
 
     def _keeps_times(self, flow: Flow) -> bool:
         """Whether no operator on the way from the origin changes the times of its frames."""

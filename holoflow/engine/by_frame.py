@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ NEVER = 1 << 62
 class Port:
     """An input of a join by frame."""
 
-    __slots__ = ("_head", "name", "optional", "queue", "used")
+    __slots__ = ("_taken", "name", "optional", "queue", "used")
 
     def __init__(self, name: str, queue: Queue, *, optional: bool) -> None:
         """Take from `queue`; `optional` where a call may do without."""
@@ -25,32 +26,43 @@ class Port:
         self.optional = optional
         self.used: Message | None = None
         """The last that was taken, where others may bring more of its frame."""
-        self._head: Message | None = None
+        self._taken: deque[Message] = deque()
+        """From the queue, and used by no call yet."""
 
     def head(self) -> Message | None:
         """Return the next message, if it is there."""
+        queue, taken = self.queue, self._taken
+        if queue.lossy and not taken and queue.items:
+            taken.append(queue.take())  # else it might be dropped before it is used
+        if taken:
+            return taken[0]
+        return queue.items[0] if queue.items else None
+
+    def make_room(self, frame: int) -> None:
+        """Let the rest of `frame` come, where what there is of it fills the queue."""
         queue = self.queue
-        if not queue.lossy:
-            return queue.items[0] if queue.items else None
-        if self._head is None and queue.items:
-            self._head = queue.take()  # else it might be dropped before it is taken
-        return self._head
+        if (
+            queue.flow.several
+            and len(queue.items) >= queue.capacity
+            and queue.items[-1].header.sequence == frame
+        ):
+            for _ in range(len(queue.items)):
+                self._taken.append(queue.take())
 
     def take(self) -> Message:
         """Take the head, which is there."""
-        message, self._head = self._head, None
-        return self.queue.take() if message is None else message
+        return self._taken.popleft() if self._taken else self.queue.take()
 
     def passed(self) -> int:
         """Return the first frame that it may still bring a message of."""
-        if self._head is not None:
-            return self._head.header.sequence
+        if self._taken:
+            return self._taken[0].header.sequence
         return NEVER if self.queue.ended() else self.queue.passed()
 
     @property
     def held(self) -> int:
         """Messages that were taken from the queue and not used yet."""
-        return 0 if self._head is None else 1
+        return len(self._taken)
 
 
 class ByFrame:
@@ -94,6 +106,9 @@ class ByFrame:
                     self._drop()
                     break
             else:
+                if waits:
+                    for port in self._ports:
+                        port.make_room(frame)
                 return not waits and (self._first or all(q.items for _, q in self._back_edges))
 
     def _served(self, port: Port) -> Message | None:
@@ -166,7 +181,7 @@ class ByFrame:
     def release(self, cause: str) -> None:
         """Drop what was taken and not used."""
         for port in self._ports:
-            if port.held:
+            while port.held:
                 port.queue.rebook(cause, port.take())
 
     def failed(self, call: Call, cause: str = "error") -> None:

@@ -225,6 +225,8 @@ class Synced:
                 return False
             self._deadline = None
             self._match(leader.header.timestamp)
+        if self._matched is None:
+            self._pass_by()
         return self._matched is not None
 
     def _see_leader(self, header: Header) -> None:
@@ -259,6 +261,18 @@ class Synced:
             return False
         self._ahead.append(queue.take())
         return True
+
+    def _pass_by(self) -> None:
+        """Let go what a later message is nearer to all that may still come of the leader."""
+        if self._next() is not None or not self._leader.flow.watermark:
+            return
+        passed = self._leader.passed()
+        for name, queue in self._partners.items():
+            while queue.flow.watermark and queue.items:
+                if queue.items[0].header.sequence >= passed:
+                    break
+                self._release(name)
+                self._held[name] = queue.take()
 
     def _nothing_nearer(self, queue: Queue, held: int | None, time: int) -> bool:
         """Whether what may still come to an empty `queue` is further from `time` than `held`."""

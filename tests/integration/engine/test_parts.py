@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 from typing import Any
 
@@ -12,88 +11,26 @@ from support.graphs import (
     INLINE,
     Add,
     App,
-    Got,
     Pass,
     Sink,
     Source,
-    calls,
     chain,
     fragment,
     node,
-    recorded,
     run,
 )
 from support.loopback import Loopback
+from support.parts import Parts, check
 from support.random_graphs import outline, random_graphs, repeatable
 
-from holoflow.engine import RunOptions, execute
-from holoflow.engine.result import RunResult
 from holoflow.flow.ledger import (
     CLOSED,
     GONE,
-    SENT,
-    Ledger,
-    delivered,
-    dropped,
     gone,
-    lost,
     waiting,
 )
 from holoflow.flow.merge import merge
-from holoflow.link.links import Links
 from holoflow.plan import plan
-from holoflow.plan.part import part
-
-
-class Parts:
-    """A run of all fragments of an app, each in a thread of its own."""
-
-    def __init__(self, graph: App, *, lossless: bool = False, **returns: Any) -> None:
-        recorded.clear()
-        calls.clear()
-        self.plan = plan(graph, lossless=lossless)
-        self.ledger = Ledger.of(self.plan)
-        self.loopback = Loopback()
-        self.results: dict[str, RunResult] = {}
-        self._lossless = lossless
-        self._returns = returns
-
-    def run(self) -> Parts:
-        for thread in self.start(*self.plan.app.fragments).values():
-            thread.join()
-        return self
-
-    def start(self, *names: str) -> dict[str, threading.Thread]:
-        self._ready = threading.Barrier(len(names))
-        threads = {n: threading.Thread(target=self._run, args=(n,), daemon=True) for n in names}
-        for thread in threads.values():
-            thread.start()
-        return threads
-
-    def _run(self, fragment: str) -> None:
-        transports: Any = {"shared_memory": self.loopback, "zeromq": self.loopback}
-        self.results[fragment] = execute(
-            part(self.plan, fragment),
-            RunOptions(
-                engine="inline",
-                lossless=self._lossless,
-                run="x",
-                returns=self._returns.get(fragment, "never"),
-            ),
-            links=Links(self.plan, self.ledger, transports),
-            ready=lambda: self._ready.wait() >= 0,
-        )
-
-    @property
-    def sinks(self) -> dict[str, list[Got]]:
-        return dict(recorded)
-
-    def books(self, source: str, target: str) -> tuple[int, int, dict[str, int]]:
-        for planned, row in zip(self.plan.flows, self.ledger.rows, strict=True):
-            ends = planned.source.operator, planned.target.operator
-            if ends == (source, target):
-                return row[SENT], delivered(row), dropped(row)
-        raise KeyError(source, target)
 
 
 def apart(graph: App, cut: list[int]) -> App:
@@ -144,12 +81,6 @@ def test_the_merged_state_is_that_of_one_run() -> None:
     ]  # fmt: skip
     parts_of_it = path.working.mean + path.waiting.mean + path.link.mean + path.serialising.mean
     assert abs(path.end_to_end.mean - parts_of_it) < 1e-6
-
-
-def check(parts: Parts) -> None:
-    for planned, row in zip(parts.plan.flows, parts.ledger.rows, strict=True):
-        if not planned.fused:
-            assert row[SENT] == delivered(row) + lost(row) + waiting(row)
 
 
 def test_a_part_that_fails_for_good_ends_what_feeds_it_and_what_it_feeds() -> None:

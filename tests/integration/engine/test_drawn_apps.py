@@ -1,0 +1,106 @@
+"""Apps drawn by a seed give what a model computes: on each engine, in one piece and in two.
+
+`DRAWN_APPS=500` draws so many; `DRAWN_SEED` is that of the first.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from support.drawn_apps import Drawn, PairMaybe, by_frame, drawn
+from support.graphs import EVENT2, INLINE, Engine, Got, run
+from support.parts import Parts, check
+
+from holoflow.app.graph import Sync
+from holoflow.app.report import Report
+from holoflow.app.steps import check_steps
+from holoflow.engine.result import RunResult
+
+COUNT = int(os.environ.get("DRAWN_APPS", "40"))
+FIRST = int(os.environ.get("DRAWN_SEED", "0")) or random.SystemRandom().randrange(1 << 31)
+PATIENCE = 120.0
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
+def test_it_gives_what_the_model_computes(seed: int) -> None:
+    app = drawn(seed)
+    print(app)
+    refused_beforehand(app)
+    for engine in (INLINE, EVENT2):
+        whole = replace(app.graph, fragments={})
+        ran = within(lambda engine=engine, whole=whole: run(whole, engine))
+        compare(app, ran.sinks, [ran.result], engine)
+    if app.graph.fragments:
+        parts = within(lambda: Parts(app.graph).run())
+        check(parts)
+        compare(app, parts.sinks, list(parts.results.values()), None)
+
+
+def within(work: Callable[[], Any]) -> Any:
+    """Return what `work` returns; a run that has to be killed has failed."""
+    done: list[Any] = []
+
+    def go() -> None:
+        try:
+            done.append(work())
+        except BaseException as error:
+            done.append(error)
+
+    thread = threading.Thread(target=go, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    assert done, "it hangs"
+    if isinstance(done[0], BaseException):
+        raise done[0]
+    return done[0]
+
+
+def refused_beforehand(app: Drawn) -> None:
+    """What types and policies tell to fall out of step is told before anything runs."""
+    unsaid = {
+        name: replace(node, sync=None) if node.sync == "arrival" else node
+        for name, node in app.graph.operators.items()
+    }
+    for nodes, wrong in ((unsaid, app.uneven), (app.graph.operators, False)):
+        report = Report()
+        check_steps(nodes, app.graph.flows, "block", report)
+        assert bool(report) == wrong
+
+
+def compare(app: Drawn, sinks: Any, results: list[RunResult], engine: Engine | None) -> None:
+    failures = [result.failure for result in results if result.failure is not None]
+    nodes = app.graph.operators.values()
+    for failure in failures:
+        if "the app is stalled" in failure.cause and any(
+            isinstance(n.sync, Sync) and n.sync.tolerance > 0 for n in nodes
+        ):
+            # It may have to see later frames than queues on other ways hold, and then says so.
+            assert "give the inputs that wait longer queues" in failure.cause
+            return
+        assert failure.operator in app.stops, failure
+        frame = app.stops[failure.operator]
+        assert failure.frame.startswith(f"frame {frame} of "), failure
+    # What an input has not brought when the run was stopped is missing to the others.
+    guesses = failures and any(n.cls is PairMaybe or n.sync is not None for n in nodes)
+    for name, expected in app.sinks.items():
+        got: list[Got] = sinks[name]
+        came = [(message.sequence, message.payload) for message in got]
+        if app.stops and not guesses:
+            assert came == expected[: len(came)], (engine, name)
+        elif not app.stops:
+            assert came == expected, (engine, name)
+
+
+def test_the_model_itself() -> None:
+    a = [(0, ("a", 0)), (1, ("a", 1)), (1, ("a", 2)), (3, ("a", 3))]
+    b = [(1, ("b", 1)), (2, ("b", 2))]
+    assert by_frame(a, b, optional=False) == [
+        (1, (("a", 1), ("b", 1))), (1, (("a", 2), ("b", 1))),
+    ]  # fmt: skip
+    assert [frame for frame, _ in by_frame(a, b, optional=True)] == [0, 1, 1, 3]
