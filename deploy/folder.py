@@ -21,6 +21,8 @@ LARGEST: Final = 500_000_000
 _USUAL: Final = (
     ".*", "__pycache__/", "*.pyc", "/runs/", "/test_*.py", "/tests/", "/README.md", "/conftest.py",
     f"/{WHEELS}/", "keys/", "secrets.yaml",
+    # What lets in who has it.
+    "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "*.pem", "*.key", "*.p12", "*.pfx", "*.kdbx",
 )  # fmt: skip
 
 
@@ -28,7 +30,7 @@ def copy_app(folder: Path, target: Path) -> int:
     """Copy what the app in `folder` needs to `target`, a new folder; return its bytes.
 
     Left out are tests, runs, hidden files, the README, keys, and what `.containerignore` names.
-    Raises HoloflowError where that is too much.
+    Raises HoloflowError where that is too much, or a link leads out of the folder.
     """
     files = list(app_files(folder))
     total = sum((folder / name).stat().st_size for name in files)
@@ -57,7 +59,17 @@ def app_files(folder: Path) -> Iterator[str]:
         for name in sorted(names):
             path = (here / name).as_posix()
             if not ignored.match_file(path) and Path(at, name).is_file():
+                _require_inside(folder, path)
                 yield path
+
+
+def _require_inside(folder: Path, name: str) -> None:
+    there = (folder / name).resolve()
+    if not there.is_relative_to(folder.resolve()):
+        raise HoloflowError(
+            f"{folder / name} is a link that leads out of the folder of the app, to {there}: "
+            f"put the file itself there, or name the link in {folder / IGNORE[0]}"
+        )
 
 
 def _ignored(folder: Path) -> Any:

@@ -25,7 +25,7 @@ NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
 HOST_PATTERN = r"^[A-Za-z0-9:][A-Za-z0-9._:%-]*$"
 """Names, IPv4 and IPv6 addresses; nothing that means something more in an endpoint."""
 VERSION_PATTERN = r"^([A-Za-z0-9][A-Za-z0-9._+-]*)?$"
-PACKAGE_PATTERN = r"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?(=[A-Za-z0-9.+~:-]+)?$"
+PACKAGE_PATTERN = r"^[a-z0-9][a-z0-9+.-]*[a-z0-9+.](:[a-z0-9]+)?(=[A-Za-z0-9.+~:-]+)?$"
 """Names of Debian packages, with an architecture and a version where these matter."""
 ENVIRONMENT_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)]

@@ -111,6 +111,9 @@ def _persist(transfer_once: Callable[[], None]) -> None:
 
 def _copy(source: Path, to: Path) -> None:
     try:
+        # Opening a pipe would wait for a writer, and a device may never end.
+        if source.exists() and not (source.is_file() or source.is_dir()):
+            raise SourceError(f"{source} is no regular file")
         with source.open("rb") as file, to.open("wb") as target:
             shutil.copyfileobj(file, target)
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:

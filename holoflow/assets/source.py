@@ -62,6 +62,8 @@ def read_source(asset: Asset) -> Source:
     A relative `file:` is meant from the folder of the app that names it.
     """
     url = asset.url
+    if "\0" in unquote(url):
+        raise AssetError(asset, "its source holds a null byte (%00), which no path or address may")
     if url.startswith(WEB_SCHEMES):
         return Web(url)
     if url.startswith("file:"):

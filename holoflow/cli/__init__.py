@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -10,11 +11,26 @@ def main() -> None:
     from holoflow.cli.program import program
     from holoflow.leaving import leave
 
+    # Closed by who started this: what is said goes nowhere, and no file takes the place of it.
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            mode = os.O_RDONLY if number == 0 else os.O_WRONLY
+            opened = os.open(os.devnull, mode)
+            os.dup2(opened, number)
+            if opened != number:
+                os.close(opened)
+            setattr(sys, name, open(number, "r" if number == 0 else "w"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         # A character that the terminal's encoding lacks must not end a run.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
         program(prog_name="holoflow")
+    except OSError as error:  # what is printed before any command begins
+        from holoflow.cli.errors import ExitStatus, say
+        from holoflow.shortage import words
+
+        say(words(error))
+        leave(ExitStatus.OPERATOR_FAILED)
     except SystemExit as end:
         leave(end.code if isinstance(end.code, int) else 0)

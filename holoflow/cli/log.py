@@ -63,7 +63,10 @@ def fragment(record: logging.LogRecord) -> str | None:
 
 
 def line(record: logging.LogRecord) -> str:
-    """Return a record as a line: `[edge] warning camera: 3 frames lost`; `[edge] …` of a print."""
+    """Return a record as a line: `[edge] warning camera: 3 frames lost`; `[edge] …` of a print.
+
+    Further lines of it begin with `| `, so that none looks like an entry of its own.
+    """
     whose = "" if fragment(record) is None else f"[{fragment(record)}] "
     who = f"{record.levelname.lower()} {source(record)}: " if record.name else ""
-    return printable(f"{whose}{who}{message(record)}")
+    return printable(f"{whose}{who}{message(record)}").replace("\n", f"\n{printable(whose)}| ")

@@ -6,12 +6,14 @@ import contextlib
 import fcntl
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
 
-from holoflow.errors import HoloflowError
+from holoflow.errors import HoloflowError, ShortageError
+from holoflow.shortage import is_shortage
 
 
 @contextlib.contextmanager
@@ -24,6 +26,7 @@ def output_folder(chosen: Path | None, name: str) -> Iterator[Path]:
     folder = _new(name) if chosen is None else chosen
     if chosen is not None:
         _make(chosen, new=False)
+        _require_writing(chosen)
     try:
         directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
@@ -55,6 +58,16 @@ def _make(folder: Path, *, new: bool) -> bool:
             f"cannot make the folder {folder}: {error.strerror}; name another with --output"
         ) from None
     return True
+
+
+def _require_writing(folder: Path) -> None:
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        kind = ShortageError if is_shortage(error) else HoloflowError
+        raise kind(
+            f"--output: nothing can be written to {folder}: {error.strerror}; name another folder"
+        ) from None
 
 
 def _lock(directory: int, folder: Path) -> None:

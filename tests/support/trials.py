@@ -189,7 +189,8 @@ class Trial:
 
     def unexpected(self) -> list[str]:
         """Return exceptions in what was printed that nobody has asked for."""
-        thrown = re.findall(r"^Traceback .*\n(?:[ \t].*\n|\n)*(.*)", self.log, re.MULTILINE)
+        log = re.sub(r"^(?:\[\w+\] )?\| ", "", self.log, flags=re.MULTILINE)
+        thrown = re.findall(r"^Traceback .*\n(?:[ \t].*\n|\n)*(.*)", log, re.MULTILINE)
         asked = ("was told to raise", "No space left on device")
         found = [line for line in thrown if not any(words in line for words in asked)]
         return found + re.findall(r".*holoflow itself failed.*", self.log)

@@ -34,12 +34,12 @@ operators:
 """
 
 
-def run(folder: Path, size: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run the app with an output folder of `size`; what is in it is listed at the end."""
+def run(folder: Path, how: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the app, its output folder mounted with options `how`; list what is in it at the end."""
     (folder / "operators.py").write_text(OPERATORS)
     (folder / "app.yaml").write_text(APP)
     (folder / "out").mkdir()
-    mount = f"mount -t tmpfs -o size={size} none out"
+    mount = f"mount -t tmpfs -o {how} none out"
     if subprocess.run(["unshare", "-rm", "sh", "-c", mount], cwd=folder).returncode:
         # Elsewhere it is a right that not everybody has.
         assert os.environ.get("CI") != "true", "unshare -rm must work in CI"
@@ -53,7 +53,7 @@ def run(folder: Path, size: str, *options: str) -> subprocess.CompletedProcess[s
 
 
 def test_the_operator_is_named_and_no_report_is_half_there(tmp_path: Path) -> None:
-    done = run(tmp_path, "40k")
+    done = run(tmp_path, "size=40k")
     assert done.returncode == 1, done.stderr
     assert "operator 'write' failed on frame" in done.stderr
     assert "No space left on device" in done.stderr
@@ -63,10 +63,16 @@ def test_the_operator_is_named_and_no_report_is_half_there(tmp_path: Path) -> No
 
 
 def test_a_report_is_its_users_alone(tmp_path: Path) -> None:
-    done = run(tmp_path, "20m", "--frames", "3")
+    done = run(tmp_path, "size=20m", "--frames", "3")
     assert done.returncode == 0, done.stderr
     listed = [line.split() for line in done.stdout.splitlines() if line.startswith("report.")]
     assert sorted((name, mode) for name, _, mode in listed) == [
         ("report.html", f"{stat.S_IRUSR | stat.S_IWUSR:o}"),
         ("report.json", f"{stat.S_IRUSR | stat.S_IWUSR:o}"),
     ]
+
+
+def test_a_folder_that_cannot_be_written_to_is_found_before_anything_starts(tmp_path: Path) -> None:
+    done = run(tmp_path, "ro")
+    assert done.returncode == 2, done.stderr
+    assert "nothing can be written to out: Read-only file system" in done.stderr

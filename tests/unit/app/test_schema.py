@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from holoflow.app import catalogue, fragment_schema, reuse, schema
 from holoflow.app.document import parse, plain
+from holoflow.app.format import PACKAGE_PATTERN
 from holoflow.app.report import Report
 
 SHA = "a" * 64
@@ -228,3 +230,11 @@ APPS = sorted(Path(__file__).parents[3].glob("apps/*/*.yaml"))
 @pytest.mark.parametrize("path", APPS, ids=[f"{path.parent.name}/{path.stem}" for path in APPS])
 def test_apps_that_ship_fit(app_schema, path):
     assert errors(app_schema, path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("package", "right"),
+    [("libgl1", True), ("g++", True), ("libc6:arm64=2.36-9", True), ("libc6-", False)],
+)
+def test_a_package_cannot_be_one_that_apt_removes(package: str, right: bool) -> None:
+    assert bool(re.fullmatch(PACKAGE_PATTERN, package)) == right

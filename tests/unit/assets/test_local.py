@@ -152,3 +152,13 @@ def test_on_a_terminal_a_fetch_shows_a_bar(server, cache):
     assert "model" in text
     assert "━" in text
     assert "102.4/102.4 kB" in text
+
+
+@pytest.mark.parametrize(("url", "words"), [
+    ("file:/dev/zero", "no regular file"), ("file:{}/pipe", "no regular file"),
+    ("file:model%00.onnx", "null byte"),
+])  # fmt: skip
+def test_what_never_ends_or_is_no_path_is_refused(tmp_path, cache, url, words):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(AssetError, match=words):
+        fetch(asset(url.format(tmp_path)))

@@ -53,7 +53,7 @@ def test_a_line_has_the_traceback_and_no_control_codes(shown):
         except ValueError:
             logging.getLogger("holoflow.operator.detect").exception("failed")
     (line,) = lines(shown)
-    assert line.startswith("error detect: failed\nTraceback")
+    assert line.startswith("error detect: failed\n| Traceback")
     assert line.endswith("ValueError: no \\x1b[1m")
 
 

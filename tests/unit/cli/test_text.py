@@ -10,6 +10,7 @@ from holoflow.printable import printable
 
 def test_control_characters_cannot_steer_the_terminal():
     assert printable("a\x1b[2Jb\r\x9b1mc\ud800") == "a\\x1b[2Jb\\r\\x9b1mc\\ud800"
+    assert printable("gpj\u202e.exe\u2028\u2067") == "gpj\\u202e.exe\\u2028\\u2067"
 
 
 def test_line_breaks_tabs_and_markup_stay_as_they_are():

@@ -35,6 +35,18 @@ def test_keys_of_a_deployment_stay_out(app: Path) -> None:
     assert list(app_files(app)) == before
 
 
+def test_private_keys_and_links_that_lead_out_stay_out(app: Path, tmp_path: Path) -> None:
+    for name in ("id_rsa", "server.pem", "tls.key"):
+        (app / name).write_text("secret")
+    assert not {"id_rsa", "server.pem", "tls.key"} & set(app_files(app))
+    (tmp_path / "elsewhere").write_text("secret")
+    (app / "within.txt").symlink_to("app.yaml")
+    assert "within.txt" in list(app_files(app))
+    (app / "data.txt").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(HoloflowError, match="leads out of the folder of the app"):
+        list(app_files(app))
+
+
 def test_a_file_says_what_else_stays_out(app: Path) -> None:
     (app / ".containerignore").write_text("# recordings\n*.mp4\ninner/\n")
     assert list(app_files(app)) == ["app.yaml", "ops.py", "data/model.bin"]
