@@ -23,7 +23,9 @@ from holoflow.app.steps import check_steps
 from holoflow.engine.result import RunResult
 
 COUNT = int(os.environ.get("DRAWN_APPS", "40"))
-FIRST = int(os.environ.get("DRAWN_SEED", "0")) or random.SystemRandom().randrange(1 << 31)
+# Workers of one run of the tests draw the same.
+_RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID") or str(random.SystemRandom().random())
+FIRST = int(os.environ.get("DRAWN_SEED", "0")) or random.Random(_RUN).randrange(1 << 31)
 PATIENCE = 120.0
 
 
