@@ -39,7 +39,8 @@ class GiveOp(Operator):
         for number in range(self.n):
             pixels = np.full(self.size, number % 251, np.uint8)
             rest = {f"a{i}": np.full(300 + i, number, np.int32) for i in range(1, self.arrays)}
-            yield Stamped(Arrays({"a0": pixels, **rest}), metadata={"lap": number // 10})
+            payload = Arrays({"a0": pixels, **rest})
+            yield Stamped(payload, timestamp=number, metadata={"lap": number // 10})
 
 
 class WorkOp(Operator):
