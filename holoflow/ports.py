@@ -231,6 +231,16 @@ def read_ports(cls: type) -> Ports:
         else:
             inputs[parameter.name] = _input(parameter.name, hint, parameter.default)
     result, generator = _element(hints["return"])
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise OperatorDefinitionError(
+            f"{where}.{function.__name__}: it must not be async; a source that waits for a device "
+            f"or a network sets `live = True`"
+        )
+    if inspect.isgeneratorfunction(function) and not generator:
+        raise OperatorDefinitionError(
+            f"{where}.{function.__name__}: it yields, so its return type must be "
+            f"Iterator[{type_name(result)}]"
+        )
     if frames is not None:
         if inputs or header or open_inputs is not None:
             raise OperatorDefinitionError(f"{where}.frames: a source takes no inputs")

@@ -17,6 +17,9 @@ from holoflow.engine.host import Host
 from holoflow.flow import chain_account
 from holoflow.flow.chain_account import ChainAccount
 
+Step: TypeAlias = "tuple[Host, Callable[[Any], Any] | None, type]"
+"""An operator, its call, and the type of what it gave last."""
+
 OnFailure: TypeAlias = Callable[[Host, int, BaseException], bool]
 """Gets the operator, the index of the frame in the burst and the error; says whether to go on."""
 
@@ -33,7 +36,7 @@ class Chain:
             control.paths.chain([host.stop for host in hosts]),
         )
         self._hosts = list(hosts)
-        self._steps = [(host, host.call) for host in hosts[1:]]
+        self._steps: list[Step] = []
         self._stopped_at: dict[str, int] = {}
         self._failed_at: dict[str, int] = {}
         self._empty = 0
@@ -45,6 +48,7 @@ class Chain:
         self._stopped_at = dict.fromkeys((host.name for host in self._hosts), 0)
         self._failed_at = dict(self._stopped_at)
         self._empty = 0
+        self._steps = [(host, host.call, host.results.whole.last) for host in self._hosts[1:]]
         burst = islice(frames, size)
         run = self._run_tracked if self._control.tracked else self._run_untracked
         count = run(burst, on_failure)
@@ -56,19 +60,20 @@ class Chain:
 
     def _run_untracked(self, burst: Iterator[Any], on_failure: OnFailure) -> int:
         source, steps, stopped_at = self._hosts[0], self._steps, self._stopped_at
+        given = source.results.whole
         control = self._control
         count = 0
         host = source
         while True:
             try:
                 for payload in burst:
-                    if payload is None:
+                    if type(payload) is not given.last and not given.gives(payload):
                         self._empty += 1
                         continue
                     count += 1
-                    for host, call in steps:
+                    for host, call, kind in steps:
                         payload = call(payload)  # type: ignore[misc]
-                        if payload is None:
+                        if type(payload) is not kind and not host.results.whole.gives(payload):
                             stopped_at[host.name] += 1
                             break
                     host = source
@@ -84,6 +89,7 @@ class Chain:
 
     def _run_tracked(self, burst: Iterator[Any], on_failure: OnFailure) -> int:
         source, steps, stopped_at = self._hosts[0], self._steps, self._stopped_at
+        given = source.results.whole
         width, last = len(self._hosts), self._hosts[-1]
         clock = time.monotonic_ns
         stamps = array("q")
@@ -95,19 +101,20 @@ class Chain:
         while True:
             try:
                 for payload in burst:
-                    if payload is None:
+                    if type(payload) is not given.last and not given.gives(payload):
                         self._empty += 1
                         continue
                     stamp(clock())
                     count += 1
-                    for host, call in steps:
+                    for host, call, kind in steps:
                         payload = call(payload)  # type: ignore[misc]
-                        stamp(clock())
-                        if payload is None:
+                        if type(payload) is not kind and not host.results.whole.gives(payload):
+                            stamp(clock())
                             stopped_at[host.name] += 1
                             if host is not last:
                                 _pad(stamps, width)
                             break
+                        stamp(clock())
                     host = source
                     if control.draining:
                         break
@@ -139,7 +146,8 @@ class Chain:
             ended = arrived - (self._failed_at[host.name] if index else 0)
             account.frames += ended
             arrived = ended - self._stopped_at[host.name]
-            account.sent += arrived
+            if host.ports.outputs:
+                account.sent += arrived
 
 
 def _pad(stamps: array[int], width: int) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
 from holoflow.context import OperatorContext
 from holoflow.engine import runtime
 from holoflow.engine.geometry import pass_geometry
-from holoflow.engine.host import restamp
 from holoflow.engine.metadata import get_geometry, get_header, put_header
+from holoflow.engine.results import Results
 from holoflow.engine.tensors import from_tensors, to_tensors
+from holoflow.errors import HoloflowError
 from holoflow.message import Header, Stamped
 from holoflow.operator import Operator
 from holoflow.times import SECOND, Pace
@@ -23,6 +23,7 @@ def host(fragment: Any, operator: Operator, args: tuple[Any, ...], name: str) ->
     """Return `operator` as an operator of Holoscan's; see `holoflow.hosted`."""
     core = runtime.load().core
     ports = operator.ports()
+    results = Results(name, ports)
     pass_geometry(operator)
 
     class HostedOp(core.Operator):  # type: ignore[name-defined, misc]
@@ -71,7 +72,7 @@ def host(fragment: Any, operator: Operator, args: tuple[Any, ...], name: str) ->
             if ports.header is not None:
                 arguments[ports.header] = header
             result = operator.process(**arguments)  # type: ignore[attr-defined]
-            for item in result or () if ports.generator else (result,):
+            for item in results.each(result) if ports.generator else (result,):
                 self.send(item, header, op_output)
 
         def header(self) -> Header:
@@ -80,16 +81,17 @@ def host(fragment: Any, operator: Operator, args: tuple[Any, ...], name: str) ->
 
         def send(self, result: Any, header: Header, op_output: Any) -> None:
             self.sequence += 1
-            if isinstance(result, Stamped):
-                header = restamp(result, header, self.began)
-                result = result.payload
-            if result is None:
-                return
-            payloads: Mapping[str, Any] = result if ports.several else {"out": result}
-            put_header(self.metadata, header, payloads.values())
-            for port, payload in payloads.items():
-                if payload is not None:
-                    op_output.emit(to_tensors(payload), port)
+            try:
+                if ports.stamped:
+                    result, header = results.unstamped(result, header, self.began)
+                if not results.whole.gives(result) or result is None:
+                    return
+                sends = results.sends(result)
+            except TypeError as error:
+                raise HoloflowError(f"operator {name!r}: {error}") from error
+            put_header(self.metadata, header, [payload for _, payload in sends])
+            for port, payload in sends:
+                op_output.emit(to_tensors(payload), port)
 
     hosted = HostedOp(fragment, *args, name=name)
     # Of several inputs with headers, the first leads.

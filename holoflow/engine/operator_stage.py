@@ -135,9 +135,9 @@ class OperatorStage(Stage):
         start = clock()
         try:
             result = host.call_with(call.arguments, call.header)
-            if host.ports.generator and result is not None:
+            if host.ports.generator:
                 # Its work is done as it is asked for results.
-                self._unfinished = (iter(result), call)
+                self._unfinished = (host.results.each(result), call)
                 if self.control.tracked:
                     self._waited(call.parts, start)
                 return
@@ -151,9 +151,8 @@ class OperatorStage(Stage):
     def _ended(self, call: Call, start: int, end: int, result: Any) -> None:
         self.hosts[0].account.frames += 1
         tracks = self._track(call, start, end)
-        if result is not None:
-            self._called = call
-            self.run_tail(result, call.header, tracks, end)
+        self._called = call
+        self.run_tail(result, call.header, tracks, end)
 
     def _track(self, call: Call, start: int, end: int) -> Tracks:
         """Count a call, or a result of it, and return the tracks of what comes of it."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import GeneratorType
 from typing import Any, NamedTuple
 
 from holoflow.engine.chain import Chain
@@ -53,6 +55,8 @@ class SourceStage(Stage):
         self.host = hosts[0]
         self._rate: float | None = getattr(self.host.operator, "rate", None)
         """Frames a second that a device is asked for."""
+        self.pauses = self.host.results.whole.optional
+        """Whether None says that there is no frame yet; else it is a wrong one."""
         self.limit = limit
         self.sequence = number[0]
         self._number = number
@@ -114,8 +118,10 @@ class SourceStage(Stage):
                 return Progress.WORKED
             if drawn.item is _END:
                 return Progress.DONE
-            if drawn.item is None:
-                return Progress.IDLE if self._reader else Progress.WORKED
+            if drawn is _NOTHING:
+                return Progress.IDLE
+            if drawn.item is None and self.pauses:
+                return Progress.WORKED
             self._held = (drawn, self._due(drawn.item))
         drawn, due = self._held
         if due and self.control.now() < due:
@@ -181,8 +187,10 @@ class SourceStage(Stage):
 
     def _source_failed(self, sequence: int, error: BaseException) -> None:
         """Skip the frame on which the source has failed, if it can go on, or stop the run."""
-        ended = isinstance(self._frames, Generator) and isinstance(error, Exception)
-        if ended and self.host.on_error == "skip":
+        closed = isinstance(self._frames, GeneratorType) and (
+            inspect.getgeneratorstate(self._frames) == inspect.GEN_CLOSED
+        )
+        if closed and isinstance(error, Exception) and self.host.on_error == "skip":
             self.host.account.failed += 1
             self.failed = True
             cause = (
@@ -287,7 +295,7 @@ class Reader:
     ROOM = 4
     """Frames held; when they are not fetched, the device loses frames and counts them."""
 
-    def __init__(self, frames: Iterator[Any], stage: Stage) -> None:
+    def __init__(self, frames: Iterator[Any], stage: SourceStage) -> None:
         """Read `frames` for `stage`."""
         self._frames = frames
         self._stage = stage
@@ -308,7 +316,7 @@ class Reader:
             except BaseException as error:
                 drawn = Drawn(_Raised(error), 0, 0, 0)
             item = drawn.item
-            if item is None:
+            if item is None and self._stage.pauses:
                 self._room.release()
                 continue
             self._items.append(drawn)

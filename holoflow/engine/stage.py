@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 from holoflow.engine.control import Control, Worker
-from holoflow.engine.host import Host, describe, restamp
+from holoflow.engine.host import Host, describe
 from holoflow.engine.inputs import Call
 from holoflow.engine.outgoing import Outgoing
 from holoflow.engine.queue import Message, Queue
@@ -20,7 +20,7 @@ from holoflow.flow.paths import Tracks, close, extend
 from holoflow.flow.recorder import OpenCall
 from holoflow.link.doorbell import Doorbell
 from holoflow.link.wire import WireError
-from holoflow.message import Header, Stamped
+from holoflow.message import Header
 
 SLICE = 1_000_000
 """Nanoseconds a stage may work in one tick while there is work: ticks cost tens of
@@ -304,13 +304,20 @@ class Stage:
         hosts = self.hosts
         last = len(hosts) - 1
         index = 0
-        while result is not None:
+        while True:
             host = hosts[index]
-            if type(result) is Stamped:
-                header = restamp(result, header, self.control.begin)
-                result = result.payload
-                if result is None:
+            results = host.results
+            try:
+                if host.ports.stamped:
+                    result, header = results.unstamped(result, header, self.control.begin)
+                whole = results.whole
+                if type(result) is not whole.last and not whole.gives(result):
                     return
+            except Exception as error:
+                self._gave_wrong(host, header, tracks, error)
+                return
+            if result is None:
+                return  # a sink's
             if index == last:
                 self._deliver(host, result, header, tracks)
                 return
@@ -350,12 +357,9 @@ class Stage:
     def _deliver(self, host: Host, result: Any, header: Header, tracks: Tracks) -> None:
         """Put what the last operator gave into the queues behind its ports."""
         try:
-            sends = host.sends(result)
+            sends = host.results.sends(result)
         except TypeError as error:
-            if tracks and host is not self.hosts[0]:
-                host.ages.add(clock() - tracks[0][4])
-            self._uncount(host)
-            self.operator_failed(host, header, error)
+            self._gave_wrong(host, header, tracks, error)
             return
         for port, payload in sends:
             host.account.sent += 1
@@ -403,6 +407,13 @@ class Stage:
         return (message,)
 
     # -- ending ----------------------------------------------------------------------------
+
+    def _gave_wrong(self, host: Host, header: Header, tracks: Tracks, error: Exception) -> None:
+        """Count as failed a call of `host` that had ended, but gave what it may not."""
+        if tracks and host is not self.hosts[0]:
+            host.ages.add(clock() - tracks[0][4])
+        self._uncount(host)
+        self.operator_failed(host, header, error)
 
     def _uncount(self, host: Host) -> None:
         """Take back that a call of `host` has ended well: what it gave is wrong."""

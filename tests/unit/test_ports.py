@@ -132,9 +132,20 @@ class Stars(Operator):
     def process(self, *x: int) -> None: ...
 
 
+class Yields(Operator):
+    def process(self, x: int) -> int:  # type: ignore[misc]
+        yield x
+
+
+class Awaits(Operator):
+    async def process(self, x: int) -> int: ...
+
+
 @pytest.mark.parametrize(
     ("cls", "words"),
     [
+        (Yields, r"it yields, so its return type must be Iterator\[int\]"),
+        (Awaits, "must not be async"),
         (NoType, "parameter 'x' has no type"),
         (NoReturn, "the return type is missing"),
         (Both, "this class has both"),

@@ -1,0 +1,205 @@
+"""What an operator gives, against what it is declared to give."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import (
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    MutableSequence,
+    Sequence,
+    Set,
+)
+from dataclasses import replace
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import numpy as np
+from typing_extensions import is_typeddict
+
+from holoflow.message import Header, Stamped
+from holoflow.ports import Ports, class_of, type_name
+
+_NUMBERS: dict[Any, tuple[type, ...]] = {
+    bool: (bool, np.bool_),
+    int: (int, np.integer),
+    float: (float, int, np.floating, np.integer),
+    complex: (complex, float, int, np.number),
+}
+"""What may stand for a number: what type checkers let pass, and NumPy's scalars."""
+
+_MAPPINGS = (dict, Mapping, MutableMapping)
+_COLLECTIONS = (list, tuple, set, frozenset, Sequence, MutableSequence, Set, Collection)
+"""Generic types whose elements can be looked at."""
+
+
+class Declared:
+    """What is declared for one value, held against the values that come.
+
+    The first is looked at, and each whose type is not that of the one before. A caller compares
+    types and asks `gives` where they differ, so that a value costs a comparison.
+    """
+
+    __slots__ = ("_declared", "_known", "_rest", "_told", "last", "optional")
+
+    def __init__(self, declared: Any, told: str, rest: str = "", *, optional: bool) -> None:
+        """Hold values against the type `declared`.
+
+        Of a wrong one is said what it is, between `told` and `rest`.
+        """
+        self._declared = declared
+        self._told = told
+        self._rest = rest
+        self.optional = optional
+        """Whether None may come, and sends nothing."""
+        self._known: set[type] = set()
+        self.last: type = type(None) if declared is type(None) else Declared
+        """Type of the last value that was sent; a sink's never changes."""
+
+    def gives(self, value: Any) -> bool:
+        """Whether `value` is sent, as None is not; raises TypeError for what is not declared."""
+        if value is None and self.optional:
+            return False
+        kind = type(value)
+        if kind not in self._known:
+            if kind is Stamped or not allows(self._declared, value):
+                raise TypeError(self._told + self._found(value) + self._rest)
+            self._known.add(kind)
+        self.last = kind
+        return True
+
+    def _found(self, value: Any) -> str:
+        declared = type_name(self._declared)
+        if self._rest:
+            return type(value).__name__
+        if value is None:
+            return f"None; write `{declared} | None` if it may send nothing"
+        if type(value) is Stamped:
+            return f"Stamped; write `Stamped[{declared}]` if it sets the header"
+        if isinstance(value, Iterator):
+            return f"{type(value).__name__}; write `Iterator[{declared}]` if it sends several"
+        name = type(value).__name__
+        of_that_class = name == getattr(class_of(self._declared), "__name__", "")
+        return f"{name} with other elements" if of_that_class else name
+
+
+class Results:
+    """What the calls of one operator give."""
+
+    def __init__(self, operator: str, ports: Ports) -> None:
+        """Hold the results of `operator` against `ports`."""
+        self._ports = ports
+        self._operator = operator
+        self._function = "frames" if ports.source else "process"
+        self._gave = f"{self._function} {'gave' if ports.generator else 'returned'} "
+        self._outputs = {
+            name: Declared(
+                port.type,
+                f"output {name!r} is declared to give {type_name(port.type)}, but {self._gave}",
+                optional=port.optional,
+            )
+            for name, port in ports.outputs.items()
+        }
+        self.whole = self._whole()
+        """What one result is, without its stamp."""
+
+    def _whole(self) -> Declared:
+        if self._ports.several:
+            rest = f", not a dict by the names of the outputs ({', '.join(self._ports.outputs)})"
+            return Declared(dict, self._gave, rest, optional=True)
+        if not self._ports.outputs:
+            rest = f"; {self._no_output('out')}, as `-> None` says"
+            return Declared(type(None), self._gave, rest, optional=False)
+        return self._outputs["out"]
+
+    def _no_output(self, name: str) -> str:
+        known = ", ".join(self._ports.outputs) or "none"
+        return f"{self._operator!r} has no output port {name!r}; it has {known}"
+
+    def each(self, returned: Any) -> Iterator[Any]:
+        """Return an iterator over the results of a generator's call; TypeError where it is none."""
+        if returned is None and all(port.optional for port in self._ports.outputs.values()):
+            return iter(())
+        if isinstance(returned, Iterable):
+            return iter(returned)
+        raise TypeError(
+            f"{self._function} is declared to give an Iterator, but returned "
+            f"{type(returned).__name__}; results are given with `yield`"
+        )
+
+    def unstamped(self, result: Any, header: Header, begin: int) -> tuple[Any, Header]:
+        """Return the payload of a result that is declared `Stamped`, and its header.
+
+        `begin` is the time the stream began (ns). Raises TypeError where it is not stamped.
+        """
+        if type(result) is Stamped:
+            return result.payload, restamp(result, header, begin)
+        if result is not None:
+            raise TypeError(f"Stamped is declared, but {self._gave}{type(result).__name__}")
+        return result, header
+
+    def sends(self, result: Any) -> Iterable[tuple[str, Any]]:
+        """Return what `result` sends on which output; TypeError for what is not declared."""
+        if not self._ports.several:
+            return (("out", result),)
+        sends = []
+        for name, payload in result.items():
+            output = self._outputs.get(name)
+            if output is None:
+                raise TypeError(self._no_output(name))
+            if type(payload) is output.last or output.gives(payload):
+                sends.append((name, payload))
+        return sends
+
+
+def restamp(result: Stamped[Any], header: Header, begin: int) -> Header:
+    """Return `header` with what `result` sets; `begin` is the time the stream began (ns)."""
+    if result.timestamp is not None:
+        header = replace(header, timestamp=result.timestamp)
+    elif result.elapsed is not None:
+        header = replace(header, timestamp=begin + result.elapsed)
+    if result.metadata:
+        header = replace(header, metadata={**header.metadata, **result.metadata})
+    return header
+
+
+def allows(declared: Any, value: Any) -> bool:
+    """Whether `value` is what the annotation `declared` says; true where nothing can be told.
+
+    The elements of lists, tuples, sets and mappings are looked at too.
+    """
+    origin = get_origin(declared)
+    alias = getattr(origin or declared, "__value__", None)
+    if alias is not None:
+        return allows(alias, value)
+    arguments = get_args(declared)
+    if origin is Annotated:
+        return allows(arguments[0], value)
+    if origin is Literal:
+        return any(isinstance(value, type(member)) for member in arguments)
+    if origin in (Union, types.UnionType):
+        return any(allows(member, value) for member in arguments)
+    kind = dict if is_typeddict(declared) else class_of(declared)
+    kind = _NUMBERS.get(kind, kind)
+    try:
+        if isinstance(kind, (type, tuple)) and not isinstance(value, kind):
+            return False
+    except TypeError:  # a protocol that is not for use at run time
+        return True
+    for base in (declared, *getattr(kind, "__orig_bases__", ())):
+        if not _elements_allowed(get_origin(base), get_args(base), value):
+            return False
+    return True
+
+
+def _elements_allowed(origin: Any, arguments: tuple[Any, ...], value: Any) -> bool:
+    if origin in _MAPPINGS and isinstance(value, dict):
+        keys, values = arguments
+        return all(allows(keys, k) and allows(values, v) for k, v in value.items())
+    if origin is tuple and arguments[-1:] != (Ellipsis,):
+        return len(value) == len(arguments) and all(map(allows, arguments, value))
+    if origin in _COLLECTIONS and isinstance(value, (list, tuple, set, frozenset)):
+        return all(allows(arguments[0], element) for element in value)
+    return True
