@@ -17,7 +17,8 @@ def hosted(fragment: Any, operator: Operator, *args: Any, name: str) -> Any:
     arrays as tensors and anything else as it is. The header travels as Holoscan's metadata. A
     source's frames are held until their time by sleeping in its `compute`.
 
-    Raises HoloflowError where Holoscan is not installed.
+    Raises HoloflowError where Holoscan is not installed, or for an operator that is called for
+    each message of any input.
     """
     from holoflow.engine.hosted import host
 

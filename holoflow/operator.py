@@ -15,7 +15,7 @@ from typing_extensions import dataclass_transform
 
 from holoflow.context import OperatorContext
 from holoflow.errors import OperatorDefinitionError, ParameterError
-from holoflow.ports import Ports, read_ports
+from holoflow.ports import Ports, Trigger, read_ports
 from holoflow.quantity import UNITS_REQUIRED
 
 
@@ -69,6 +69,9 @@ class Operator:
 
     heavy: ClassVar[bool] = False
     """Works for long, outside the interpreter lock: is never fused, so that it runs in parallel."""
+    trigger: ClassVar[Trigger] = "all"
+    """`any`: `process` is called for each message of any input, not for one of each. A list has
+    that one message then, or none; what else it takes has its default."""
     live: ClassVar[bool] = False
     """Of a source: `frames()` waits for a device or a network, so it is read in its own thread."""
 

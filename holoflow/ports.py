@@ -7,7 +7,7 @@ import types
 import typing
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 
 from typing_extensions import NotRequired, Required, is_typeddict
 
@@ -16,6 +16,9 @@ from holoflow.message import Header, Stamped
 
 T = TypeVar("T")
 
+
+Trigger: TypeAlias = Literal["all", "any"]
+"""What calls an operator: a message at all of its inputs together, or each at any of them."""
 
 _LISTS = (list, Sequence)
 
@@ -72,6 +75,7 @@ class Ports:
     """Parameter of `process` that gets the header of the trigger."""
     open_inputs: Any = None
     """Type of inputs named by the app (`**values: T`); None where there are none."""
+    trigger: Trigger = "all"
 
     def input(self, name: str) -> InputPort:
         """Return the input at which a flow ends: `image`, `images:0`, or one the app names."""
@@ -189,7 +193,7 @@ def read_ports(cls: type) -> Ports:
     """Read the ports of operator class `cls`.
 
     Raises `OperatorDefinitionError` where the class has neither `process` nor `frames`, or
-    both, or where an annotation is missing.
+    both, where an annotation is missing, or where `trigger` does not fit the inputs.
     """
     where = f"{cls.__module__}.{cls.__qualname__}"
     frames = getattr(cls, "frames", None)
@@ -230,6 +234,16 @@ def read_ports(cls: type) -> Ports:
             )
         else:
             inputs[parameter.name] = _input(parameter.name, hint, parameter.default)
+    trigger: Any = getattr(cls, "trigger", "all")
+    if trigger not in get_args(Trigger):
+        raise OperatorDefinitionError(f"{where}.trigger is 'all' or 'any', not {trigger!r}")
+    for port in inputs.values():
+        needed = port.required and not port.latest and port.element is None
+        if trigger == "any" and needed:
+            raise OperatorDefinitionError(
+                f"{where}.{function.__name__}: with trigger 'any' parameter {port.name!r} has no "
+                f"message where another input has brought one; give it a default, or take a list"
+            )
     result, generator = _element(hints["return"])
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         raise OperatorDefinitionError(
@@ -260,8 +274,9 @@ def read_ports(cls: type) -> Ports:
     elif result is not type(None):
         outputs = {"out": OutputPort("out", result, optional)}
     return Ports(
-        inputs, outputs, frames is not None, generator, stamped, several, header, open_inputs
-    )
+        inputs, outputs, frames is not None, generator, stamped, several, header, open_inputs,
+        trigger,
+    )  # fmt: skip
 
 
 def _required(hint: Any) -> Any:

@@ -96,6 +96,11 @@ def read_sync(draft: Draft, value: Value, report: Report) -> Sync | Literal["arr
         wrong = f"sync on {short(draft.local)}, which has {len(triggers) or 'no'} triggering input"
         report.add(at, wrong, "sync joins two inputs or more; remove it")
         return None
+    if draft.ports is not None and draft.ports.trigger == "any":
+        at = draft.value.keys["sync"]
+        wrong = f"sync on {short(draft.local)}, which is called for each message of any input"
+        report.add(at, wrong, "it joins nothing; remove sync")
+        return None
     if value.data == "arrival":
         return "arrival"
     leader = value.get("leader")

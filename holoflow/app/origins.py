@@ -18,8 +18,9 @@ Follow: TypeAlias = Callable[[str], Iterable[Flow]]
 class Origins:
     """Follows the frames of an app from their sources.
 
-    The frames of an operator's outputs are those of its leading input. Nothing is known of what
-    Holoscan's own operators send.
+    The frames of an operator's outputs are those of its leading input. An operator that is called
+    for each message of any input passes on the frames of all, if they are of one source; else its
+    frames are its own. Nothing is known of what Holoscan's own operators send.
     """
 
     def __init__(self, nodes: Mapping[str, Node], flows: Sequence[Flow]) -> None:
@@ -62,51 +63,71 @@ class Origins:
         ]
 
     def leader(self, name: str) -> Flow | None:
-        """Return the flow whose headers go on; None for a source."""
+        """Return the flow whose headers go on in every call; None where there is no such."""
         node, triggers = self._nodes[name], self.triggers(name)
         if node.sync is not None and node.sync != "arrival":
             return next((f for f in triggers if f.target.port == node.sync.leader), None)
-        return triggers[0] if triggers else None
+        return triggers[0] if triggers and not self.merges(name) else None
+
+    def merges(self, name: str) -> bool:
+        """Whether an operator is called for each message of any of several inputs."""
+        ports = self.ports(name)
+        return ports is not None and ports.trigger == "any" and len(self.triggers(name)) > 1
 
     def origin(self, name: str) -> str | None:
-        """Return the source whose frames an operator sends on; None where that is not known."""
+        """Return the operator whose frames another sends on; None where that is not known.
+
+        It is a source, or one that merges the frames of several.
+        """
         way = []
         origin: str | None = None
         while name not in self._origins:
             way.append(name)
+            self._origins[name] = None  # a cycle has been reported
             ports, leader = self.ports(name), self.leader(name)
+            if self.merges(name):
+                origin = self._common(name) or name
+                break
             if ports is None or leader is None:
                 origin = name if ports is not None and ports.source else None
                 break
-            self._origins[name] = None  # a cycle has been reported
             name = leader.source.operator
         else:
             origin = self._origins[name]
         self._origins.update(dict.fromkeys(way, origin))
         return origin
 
+    def _common(self, name: str) -> str | None:
+        """Return the one origin of all that triggers an operator; None where there are several."""
+        origins = {self.origin(flow.source.operator) for flow in self.triggers(name)}
+        return origins.pop() if len(origins) == 1 else None
+
+    def in_order(self, name: str) -> bool:
+        """Whether an operator merges messages in the order of their frames."""
+        return self.merges(name) and self._common(name) is not None
+
     def pairing(self, name: str) -> Pairing | None:
-        """Return by what an operator joins its inputs; None where it has but one."""
+        """Return by what an operator joins its inputs; None where it does not."""
         triggers, sync = self.triggers(name), self._nodes[name].sync
-        if len(triggers) < 2 or self._nodes[name].native is not None:
+        if len(triggers) < 2 or self._nodes[name].native is not None or self.merges(name):
             return None
         if sync is not None:
             return "arrival" if sync == "arrival" else "time"
-        origins = {self.origin(flow.source.operator) for flow in triggers}
-        return "frame" if len(origins) == 1 and None not in origins else "arrival"
+        return "arrival" if self._common(name) is None else "frame"
 
-    def paired_by_frame(self) -> set[Flow]:
-        """Return the flows into joins by frame."""
-        joins = [name for name in self._nodes if self.pairing(name) == "frame"]
-        return {flow for name in joins for flow in self.triggers(name)}
+    def by_frame(self) -> set[Flow]:
+        """Return the flows into joins by frame, and into merges in the order of frames."""
+        names = [n for n in self._nodes if self.pairing(n) == "frame" or self.in_order(n)]
+        return {flow for name in names for flow in self.triggers(name)}
 
     def watermarked(self) -> set[Flow]:
-        """Return the flows of which a join behind needs to know how far they are.
+        """Return the flows of which an operator behind needs to know how far they are.
 
-        These are all that lead to joins by frame, and to joins by time: to the leader and to those
-        partners whose frames are the leader's and keep their times on the way.
+        These are all that lead to joins by frame, to merges in the order of frames, and to joins
+        by time: to the leader and to those partners whose frames are the leader's and keep their
+        times on the way.
         """
-        wanted = list(self.paired_by_frame())
+        wanted = list(self.by_frame())
         for name in self._nodes:
             if self.pairing(name) == "time":
                 wanted += self._of_the_leader(name)
@@ -128,6 +149,7 @@ class Origins:
             for flow in self.triggers(name)
             if flow is not leader
             and origin is not None
+            and not self.merges(origin)
             and self.origin(flow.source.operator) == origin
             and self._keeps_times(flow)
         ]
@@ -145,9 +167,16 @@ class Origins:
     def several(self, flow: Flow) -> bool:
         """Whether it may carry several messages of one frame."""
         on_the_way = {f.source.operator for f in self._upstream([flow], self._decisive)}
-        return any(ports.generator for ports in map(self.ports, on_the_way) if ports is not None)
+        return any(
+            ports.generator or self.in_order(name)
+            for name in on_the_way
+            if (ports := self.ports(name)) is not None
+        )
 
     def _leading(self, name: str) -> list[Flow]:
+        """Return the flows whose frames an operator sends on."""
+        if self.in_order(name):
+            return self.triggers(name)
         leader = self.leader(name)
         return [] if leader is None else [leader]
 

@@ -78,6 +78,8 @@ def _uneven(origins: Origins, flow: Flow, lossy: set[Flow]) -> Iterator[str]:
             continue
         if ports.generator:
             yield f"{short(name)} may send several messages for one"
+        elif origins.merges(name):
+            yield f"{short(name)} sends what comes to any of its inputs"
         elif ports.outputs[step.source.port].optional:
             yield f"{short(name)} may send nothing for a frame"
         elif node.on_error == "skip":

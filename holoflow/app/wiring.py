@@ -103,11 +103,18 @@ class Wiring:
 
     def _flows(self, scope: Scope, port: str, item: Value, targets: list[Port]) -> None:
         """Make the flows of input `port`: of one producer, or of a list of them."""
+        right = f"write {port}: [OPERATOR, …]"
         if not isinstance(item.data, list):
+            for draft, name in targets:
+                ports = draft.ports
+                if ports is None or name is None or ports.trigger == "all":
+                    continue
+                if ports.input(name).element is not None:
+                    wrong = f"input {short(name)} of {short(draft.local)} takes a list"
+                    self._report.add(item.at, wrong, right)
             self._flow(scope, port, item, targets)
             return
         wrong = "" if item.data else f"the list of input {short(port)} is empty"
-        right = f"write {port}: [OPERATOR, …]"
         for draft, name in targets:
             if name and draft.ports is not None and draft.ports.input(name).element is None:
                 wrong = f"input {short(name)} of {short(draft.local)} takes one flow, not a list"
@@ -141,6 +148,11 @@ class Wiring:
                 target.unclear = True
                 continue
             back = piece is not None and piece.back_edge
+            if back and target.ports is not None and target.ports.trigger == "any":
+                wrong = f"{short(target.local)} is called for each message of any input, so that "
+                wrong += "what it sends would come back to it for ever"
+                right = f"close the cycle at an operator that joins {short(port)} with other inputs"
+                self._report.add(item.at, wrong, right)
             self.edges.append(Edge(source[0], target, back, item.at))
             if target_port is not None and source[1] is not None and name is not None:
                 self._compare((source[0], source[1]), (target, target_port), name.at)

@@ -10,6 +10,7 @@ import pydantic
 
 from holoflow.app.graph import App, Budget, Endpoint, Node, Sync
 from holoflow.context import OperatorContext
+from holoflow.engine.any_of import InOrder, InTurn
 from holoflow.engine.by_frame import ByFrame
 from holoflow.engine.control import Control
 from holoflow.engine.geometry import pass_geometry
@@ -183,7 +184,9 @@ def _make_stage(
             hosts, outputs, program.control, frames, number
         )
     else:
-        made = OperatorStage(hosts, _make_inputs(program, hosts[0]), outputs, program.control)
+        made = OperatorStage(
+            hosts, _make_inputs(program, hosts[0], number), outputs, program.control
+        )
     for index, name in enumerate(stage.operators[1:], 1):
         flow = next(flow for flow in program.plan.flows if flow.target.operator == name)
         made.fused[index] = f"{flow.source} -> {flow.target}"
@@ -191,7 +194,7 @@ def _make_stage(
     return made
 
 
-def _make_inputs(program: Program, host: Host) -> Inputs:
+def _make_inputs(program: Program, host: Host, number: Row) -> Inputs:
     mine = {f: q for f, q in program.queues.items() if f.target.operator == host.name}
     order = {port: index for index, port in enumerate(host.ports.inputs)}
     flows = sorted(mine, key=lambda f: order.get(base(f.target.port), len(order)))
@@ -211,6 +214,11 @@ def _make_inputs(program: Program, host: Host) -> Inputs:
             wake_at=lambda due: inputs.queues[0].consumer.wake_at(due),  # type: ignore[union-attr]
         )  # fmt: skip
         return inputs
-    if any(f.by_frame for f in flows):
+    by_frame = any(f.by_frame for f in flows)
+    if host.ports.trigger == "any" and len(triggers) > 1:
+        if by_frame:
+            return InOrder(triggers, newest)
+        return InTurn(triggers, newest, host.name, number)
+    if by_frame:
         return ByFrame(triggers, optional, back_edges, newest)
     return Arrival(triggers, back_edges, newest)

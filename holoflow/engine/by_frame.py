@@ -1,9 +1,9 @@
-"""Joins by frame: inputs whose frames come from one source."""
+"""Inputs whose frames come from one source, and joins of them by frame."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from holoflow.engine.inputs import Call, Part, merge_headers, take_newest
@@ -15,7 +15,7 @@ NEVER = 1 << 62
 
 
 class Port:
-    """An input of a join by frame."""
+    """An input whose messages are taken in the order of their frames."""
 
     __slots__ = ("_taken", "name", "optional", "queue", "used")
 
@@ -49,6 +49,11 @@ class Port:
             for _ in range(len(queue.items)):
                 self._taken.append(queue.take())
 
+    def brings(self, frame: int) -> bool:
+        """Whether the next message is there, and one of `frame`."""
+        head = self.head()
+        return head is not None and head.header.sequence == frame
+
     def take(self) -> Message:
         """Take the head, which is there."""
         return self._taken.popleft() if self._taken else self.queue.take()
@@ -65,7 +70,55 @@ class Port:
         return len(self._taken)
 
 
-class ByFrame:
+class SameSource:
+    """Inputs whose messages are of frames of one source."""
+
+    def __init__(
+        self, triggers: Mapping[str, Queue], optional: frozenset[str], others: Iterable[Queue]
+    ) -> None:
+        """Take from `triggers`, of which a call may do without the `optional`, and `others`."""
+        self._ports = [Port(name, q, optional=name in optional) for name, q in triggers.items()]
+        self.queues = [*triggers.values(), *others]
+
+    def passed(self) -> int:
+        """Return of how many frames no further call will come."""
+        passed = min(port.passed() for port in self._ports)
+        return 0 if passed == NEVER else passed
+
+    def settle(self) -> None:
+        """Note that of what was taken only heads are in hand."""
+        for port in self._ports:
+            port.queue.settle(port.held)
+        for queue in self.queues[len(self._ports) :]:
+            queue.settle()
+
+    def release(self, cause: str) -> None:
+        """Drop what was taken and not used."""
+        for port in self._ports:
+            while port.held:
+                port.queue.rebook(cause, port.take())
+
+    def failed(self, call: Call, cause: str = "error") -> None:
+        """Book what triggering inputs have brought for `call` as dropped by `cause`."""
+        for queue, message in call.parts:
+            if queue.flow.by_frame:
+                queue.rebook(cause, message)
+
+    def waits_for(self) -> str:
+        """Name the frame, and the inputs that it waits for."""
+        heads = [head.header for port in self._ports if (head := port.head()) is not None]
+        if not heads:
+            return ", ".join(_name(p.queue) for p in self._ports if not p.queue.closed)
+        header = min(heads, key=lambda header: header.sequence)
+        waited = self._missing(header.sequence)
+        return f"{', '.join(map(_name, waited))} for frame {header.sequence} of {header.source}"
+
+    def _missing(self, frame: int) -> list[Queue]:
+        """Return the inputs that `frame` waits for."""
+        return [p.queue for p in self._ports if p.passed() <= frame and not p.brings(frame)]
+
+
+class ByFrame(SameSource):
     """Joins messages of the same frame, that is with the same sequence number of one source.
 
     A frame of which an input that is needed brings nothing is dropped as `unpaired`; an optional
@@ -79,14 +132,13 @@ class ByFrame:
         back_edges: Mapping[str, Queue], latest: Mapping[str, LatestQueue],
     ) -> None:  # fmt: skip
         """Join `triggers` with `back_edges`, one call behind, and the newest of `latest`."""
-        self._ports = [Port(name, q, optional=name in optional) for name, q in triggers.items()]
+        super().__init__(triggers, optional, [*back_edges.values(), *latest.values()])
         self._back_edges = list(back_edges.items())
         self._latest = list(latest.items())
         self._several = any(queue.flow.several for queue in triggers.values())
         self._first = True
         self._frame = 0
         """Of the next call."""
-        self.queues = [*triggers.values(), *back_edges.values(), *latest.values()]
 
     def ready(self) -> bool:
         """Whether all of the next call is there; drops what has no partner."""
@@ -116,14 +168,9 @@ class ByFrame:
         used = port.used
         return used if used is not None and used.header.sequence == self._frame else None
 
-    def _bring(self, port: Port) -> bool:
-        """Whether an input has another message of the frame."""
-        head = port.head()
-        return head is not None and head.header.sequence == self._frame
-
     def _drop(self) -> None:
         for port in self._ports:
-            while self._bring(port):
+            while port.brings(self._frame):
                 port.queue.rebook("unpaired", port.take())
 
     def take(self) -> Call:
@@ -132,7 +179,7 @@ class ByFrame:
         parts: list[Part] = []
         headers = []
         for port in self._ports:
-            if self._bring(port):
+            if port.brings(self._frame):
                 message: Message | None = port.take()
                 parts.append((port.queue, message))  # type: ignore[arg-type]
                 if self._several:
@@ -152,11 +199,6 @@ class ByFrame:
         self._first = False
         return Call(arguments, merge_headers(headers[0], headers[1:]), parts)
 
-    def passed(self) -> int:
-        """Return of how many frames no further call will come."""
-        passed = min(port.passed() for port in self._ports)
-        return 0 if passed == NEVER else passed
-
     def ended(self) -> bool:
         """Whether an input has ended that is needed for the next call."""
         if not self._first and any(queue.ended() for _, queue in self._back_edges):
@@ -171,35 +213,10 @@ class ByFrame:
             other.passed() <= used.header.sequence for other in self._ports
         )
 
-    def settle(self) -> None:
-        """Note that of what was taken only heads are in hand."""
-        for port in self._ports:
-            port.queue.settle(port.held)
-        for queue in self.queues[len(self._ports) :]:
-            queue.settle()
-
-    def release(self, cause: str) -> None:
-        """Drop what was taken and not used."""
-        for port in self._ports:
-            while port.held:
-                port.queue.rebook(cause, port.take())
-
-    def failed(self, call: Call, cause: str = "error") -> None:
-        """Book what triggering inputs have brought for `call` as dropped by `cause`."""
-        for queue, message in call.parts:
-            if queue.flow.by_frame:
-                queue.rebook(cause, message)
-
-    def waits_for(self) -> str:
-        """Name the frame, and the inputs that it waits for."""
-        heads = [head.header for port in self._ports if (head := port.head()) is not None]
-        if not heads:
-            return ", ".join(_name(p.queue) for p in self._ports if not p.queue.closed)
-        header = min(heads, key=lambda header: header.sequence)
-        self._frame = header.sequence
-        waited = [p.queue for p in self._ports if p.passed() <= self._frame and not self._bring(p)]
-        waited += [queue for _, queue in self._back_edges if not self._first and not queue.items]
-        return f"{', '.join(map(_name, waited))} for frame {header.sequence} of {header.source}"
+    def _missing(self, frame: int) -> list[Queue]:
+        """Return the inputs that `frame` waits for, back edges among them."""
+        back = [queue for _, queue in self._back_edges if not self._first and not queue.items]
+        return super()._missing(frame) + back
 
 
 def _name(queue: Queue) -> str:

@@ -75,7 +75,8 @@ class Host:
         if self._lists:
             single = {port: given for port, given in arguments.items() if base(port) == port}
             lists = {
-                name: [arguments[port] for port in ports] for name, ports in self._lists.items()
+                name: [arguments[port] for port in ports if port in arguments]
+                for name, ports in self._lists.items()
             }
             arguments = {**single, **lists}
         if self.ports.header is None:

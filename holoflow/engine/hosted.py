@@ -23,6 +23,10 @@ def host(fragment: Any, operator: Operator, args: tuple[Any, ...], name: str) ->
     """Return `operator` as an operator of Holoscan's; see `holoflow.hosted`."""
     core = runtime.load().core
     ports = operator.ports()
+    if ports.trigger == "any":
+        raise HoloflowError(
+            f"operator {name!r} is called for each message of any input, which is for apps in YAML"
+        )
     results = Results(name, ports)
     pass_geometry(operator)
 

@@ -78,6 +78,8 @@ def _unsteady_joins(plan: Plan) -> Iterable[str]:
         joined = [f for f in flows if f.target.operator == name and not (f.latest or f.back_edge)]
         if len(joined) < 2 or node.sync is not None or joined[0].by_frame:
             continue
+        if node.native is None and node.cls.ports().trigger == "any":  # type: ignore[attr-defined]
+            continue
         ways = [_upstream(flow.source.operator, flows) for flow in joined]
         # What is dropped before the ways part is missing on all of them.
         apart = ways[0].union(*ways) - ways[0].intersection(*ways)

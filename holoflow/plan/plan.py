@@ -44,7 +44,7 @@ class PlannedFlow:
     encrypt: bool = True
     """Whether a zeromq link to another host is encrypted and authenticated."""
     by_frame: bool = False
-    """Its input is paired with others by frame, not by order of arrival or by time."""
+    """Its input is joined with others by frame, or merged with them in the order of frames."""
     watermark: bool = False
     """Its row says how many frames of its origin are through, as a join behind needs to know."""
     several: bool = False

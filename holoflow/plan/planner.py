@@ -38,7 +38,7 @@ def plan(
         for a, b in zip(stage.operators, stage.operators[1:], strict=False)
     }
     origins = Origins(app.operators, app.flows)
-    by_frame, watermarked = origins.paired_by_frame(), origins.watermarked()
+    by_frame, watermarked = origins.by_frame(), origins.watermarked()
     flows = tuple(
         replace(
             _plan_flow(app, flow, together, lossless, _link(app, flow, started)),

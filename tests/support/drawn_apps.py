@@ -10,6 +10,8 @@ from typing import Any
 from holoflow import Header, Operator, Stamped, param
 from holoflow.app.graph import App, Flow, Node, Sync
 from holoflow.errors import Location
+from holoflow.operators.flow.merge import MergeOp
+from holoflow.operators.flow.share import ShareOp
 from support.graphs import Sink, app, flow, fragment, node
 
 Value = tuple[Any, ...]
@@ -96,6 +98,9 @@ class Drawn:
     seed: int
     graph: App
     sinks: dict[str, list[Message]]
+    mixed: dict[str, list[list[Value]]]
+    """Sinks behind a merge of several sources, and what comes to each of its inputs: in which
+    order it takes them is not known."""
     stops: dict[str, int]
     """The first frame on which an operator that stops the run fails; any of them may be first."""
     uneven: bool
@@ -145,6 +150,13 @@ def by_time(a: Stream, b: Stream, tolerance: int, *, optional: bool) -> list[Mes
     return joined
 
 
+def merged(ways: list[list[Message]]) -> list[Message]:
+    """Put messages in the order of their frames, those of one frame in that of their ways."""
+    ordered = [(frame, way, value) for way, sent in enumerate(ways) for frame, value in sent]
+    ordered.sort(key=lambda message: message[:2])
+    return [(frame, value) for frame, _, value in ordered]
+
+
 @dataclass
 class _Builder:
     random: random.Random
@@ -154,6 +166,7 @@ class _Builder:
     streams: list[Stream] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     stops: dict[str, int] = field(default_factory=dict)
+    mixed: dict[str, list[list[Value]]] = field(default_factory=dict)
     uneven: bool = False
     crossed: bool = False
 
@@ -161,7 +174,8 @@ class _Builder:
         for _ in range(self.random.choice([1, 1, 2])):
             self.source()
         for _ in range(self.random.randint(2, 7)):
-            self.random.choice([self.sift, self.burst, self.falter, self.join, self.join])()
+            ways = [self.sift, self.burst, self.falter, self.join, self.join]
+            self.random.choice([*ways, self.merge, self.deal, self.mix])()
         sinks = {}
         for stream in [s for s in self.streams if s.name not in self.used]:
             name = self.add(Sink)
@@ -176,7 +190,7 @@ class _Builder:
             if first and rest:
                 fragments = [fragment("one", *first), fragment("two", *rest)]
         graph = app(self.nodes, self.flows, fragments=fragments)
-        return Drawn(self.seed, graph, sinks, self.stops, self.uneven)
+        return Drawn(self.seed, graph, sinks, self.mixed, self.stops, self.uneven)
 
     def add(self, cls: type, parameters: Any = None, **fields: Any) -> str:
         name = f"n{len(self.nodes)}"
@@ -199,37 +213,81 @@ class _Builder:
         name = self.add(Emit, {"n": n, "every": every})
         self.streams.append(Stream(name, name, [(i, (i,)) for i in range(n)], every))
 
-    def single(self, cls: type, parameters: Any, **fields: Any) -> tuple[Stream, Stream]:
-        came = self.random.choice(self.streams)
+    def single(
+        self, came: Stream | None, cls: type, parameters: Any, port: str = "x", **fields: Any
+    ) -> tuple[Stream, Stream]:
+        came = came or self.random.choice(self.streams)
         name = self.add(cls, parameters, **fields)
-        self.connect(came, name, "x")
+        self.connect(came, name, port)
         made = replace(came, name=name, messages=[])
         self.streams.append(made)
         return came, made
 
-    def sift(self) -> None:
+    def sift(self, came: Stream | None = None) -> Stream:
         drops = self.numbers()
-        came, made = self.single(Sift, {"drops": drops})
+        came, made = self.single(came, Sift, {"drops": drops})
         made.messages = [(i, (*v, "s")) for i, v in came.messages if i not in drops]
         made.uneven = True
+        return made
 
-    def burst(self) -> None:
+    def burst(self, came: Stream | None = None) -> Stream:
         counts = [self.random.randint(0, 3) for _ in range(self.random.randint(1, 4))]
-        came, made = self.single(Burst, {"counts": counts})
+        came, made = self.single(came, Burst, {"counts": counts})
         made.messages = [
             (i, (*v, j)) for i, v in came.messages for j in range(counts[i % len(counts)])
         ]
         made.single, made.uneven = False, True
+        return made
 
-    def falter(self) -> None:
+    def falter(self, came: Stream | None = None) -> Stream:
         fails = self.numbers()
         skip = self.random.random() < 0.8
-        came, made = self.single(Falter, {"fails": fails}, on_error="skip" if skip else "stop")
+        came, made = self.single(
+            came, Falter, {"fails": fails}, on_error="skip" if skip else "stop"
+        )
         made.messages = [(i, (*v, "f")) for i, v in came.messages if i not in fails]
         made.uneven |= skip
         failed = [i for i, _ in came.messages if i in fails]
         if failed and not skip:
             self.stops[made.name] = failed[0]
+        return made
+
+    def gather(self, ways: list[Stream]) -> str:
+        name = self.add(MergeOp)
+        for index, way in enumerate(ways):
+            self.connect(way, name, f"messages:{index}")
+        return name
+
+    def in_order(self, ways: list[Stream]) -> None:
+        messages = merged([way.messages for way in ways])
+        made = replace(ways[0], name=self.gather(ways), messages=messages, single=False)
+        made.uneven = True
+        self.streams.append(made)
+
+    def merge(self) -> None:
+        first = self.random.choice(self.streams)
+        same = [stream for stream in self.streams if stream.origin == first.origin]
+        self.in_order([first, *self.random.choices(same, k=self.random.randint(1, 2))])
+
+    def deal(self) -> None:
+        """Deal frames out to operators that may lose some, and gather them."""
+        dealt, of = self.random.choice(self.streams), self.random.randint(2, 3)
+        ways = []
+        for part in range(of):
+            came, way = self.single(dealt, ShareOp, {"of": of, "part": part}, "message")
+            way.messages = [(i, v) for i, v in came.messages if i % of == part]
+            way.uneven = True
+            if self.random.random() < 0.7:
+                way = self.random.choice([self.sift, self.burst, self.falter])(way)
+            ways.append(way)
+        self.in_order(ways)
+
+    def mix(self) -> None:
+        a, b = self.random.choice(self.streams), self.random.choice(self.streams)
+        if a.origin != b.origin:
+            name = self.add(Sink)
+            self.connect(Stream(self.gather([a, b]), "", [], 1), name, "x")
+            self.mixed[name] = [[value for _, value in way.messages] for way in (a, b)]
 
     def join(self) -> None:
         a, b = self.random.choice(self.streams), self.random.choice(self.streams)

@@ -246,6 +246,26 @@ fragments:
 """A source, what works on its frames and may die, and what joins both by frame."""
 
 
+DEALT = """
+app: dealt
+schema: 1
+vars: {link: auto}
+defaults: {link: "${link}"}
+operators:
+  count: {type: ./operators.py:CountOp, with: {until: 200}}
+  even: {type: flow.share, inputs: {message: count}, with: {of: 2, part: 0}}
+  odd: {type: flow.share, inputs: {message: count}, with: {of: 2, part: 1}}
+  work: {type: ./operators.py:FaultOp, inputs: {number: odd}, with: {fault: kill, at: 20}}
+  merge: {type: flow.merge, inputs: {messages: [even, work]}}
+  keep: {type: ./operators.py:KeepOp, inputs: {number: merge}}
+fragments:
+  feed: {operators: [count, even, odd]}
+  ill: {operators: [work], restart: on-failure}
+  view: {operators: [merge, keep]}
+"""
+"""Frames that are dealt out on two ways, one of which dies, and gathered in order."""
+
+
 CIRCLE = """
 app: circle
 schema: 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -83,6 +84,30 @@ def test_app_of_the_readme_is_right(tmp_path: Path) -> None:
         load(file)
     shown = str(caught.value).replace(f"{tmp_path}/", "")
     assert f"```\n{shown}\n```" in (REPOSITORY / "README.md").read_text()
+
+
+BLUR = """
+from holoflow import Image, Operator
+
+
+class BlurOp(Operator):
+    heavy = True
+
+    def process(self, image: Image) -> Image:
+        return image
+"""
+
+
+def test_the_app_that_deals_frames_out_gathers_all_of_them(tmp_path: Path) -> None:
+    (text,) = [block for _, block in blocks("yaml") if "flow.merge" in block]
+    (tmp_path / "app.yaml").write_text(text)
+    (tmp_path / "blur.py").write_text(BLUR)
+    command = [HOLOFLOW, "run", "app.yaml", "--engine", "inline", "--output", "out"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    frames = {books["name"]: books["frames"] for books in report["snapshot"]["operators"]}
+    assert frames["blur_first"] == frames["blur_second"] == frames["blur_third"] == 10
+    assert frames["gather"] == frames["write"] == 30
 
 
 PYTHON = {

@@ -10,6 +10,7 @@ import pytest
 from support.launched import (
     APART,
     CIRCLE,
+    DEALT,
     DIAMOND,
     JOINED,
     Launched,
@@ -176,6 +177,20 @@ def test_a_join_goes_on_without_what_a_crash_took_from_one_of_its_inputs(launche
     taken = sum(flows["count -> work"]["dropped"].values())
     assert flows["count -> pair"]["dropped"] == {"unpaired": 200 - len(pairs)}
     assert len(pairs) == flows["work -> pair.worked"]["delivered"] >= 200 - taken - 1
+    assert run.left() == []
+
+
+@pytest.mark.parametrize("link", ["shared_memory", "zeromq"])
+def test_frames_are_gathered_in_order_without_what_a_crash_took(launched, link):
+    run = launched(DEALT, link=link)
+    assert run.end() == 0, run
+    assert run.restarts() == {"feed": 0, "ill": 1, "view": 0}
+    kept = run.kept()
+    assert kept == sorted(set(kept))
+    taken = sum(sum(books["dropped"].values()) for books in run.flows().values())
+    assert 1 <= 200 - len(kept) <= taken + 1
+    assert set(range(1, 201)) - set(kept) <= set(range(2, 201, 2))
+    assert kept[-2:] == [199, 200]
     assert run.left() == []
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.drawn_apps import Drawn, PairMaybe, by_frame, drawn
+from support.drawn_apps import Drawn, MergeOp, PairMaybe, by_frame, drawn, merged
 from support.graphs import EVENT2, INLINE, Engine, Got, run
 from support.parts import Parts, check
 
@@ -92,7 +92,8 @@ def compare(app: Drawn, sinks: Any, results: list[RunResult], engine: Engine | N
         frame = app.stops[failure.operator]
         assert failure.frame.startswith(f"frame {frame} of "), failure
     # What an input has not brought when the run was stopped is missing to the others.
-    guesses = failures and any(n.cls is PairMaybe or n.sync is not None for n in nodes)
+    guessing = (PairMaybe, MergeOp)
+    guesses = failures and any(n.cls in guessing or n.sync is not None for n in nodes)
     for name, expected in app.sinks.items():
         got: list[Got] = sinks[name]
         came = [(message.sequence, message.payload) for message in got]
@@ -100,6 +101,21 @@ def compare(app: Drawn, sinks: Any, results: list[RunResult], engine: Engine | N
             assert came == expected[: len(came)], (engine, name)
         elif not app.stops:
             assert came == expected, (engine, name)
+    for name, ways in app.mixed.items():
+        if not app.stops:
+            check_mixed(app, name, sinks[name], ways)
+
+
+def check_mixed(app: Drawn, sink: str, came: list[Got], ways: list[Any]) -> None:
+    """Each input's messages have kept their order, and got numbers of the merge's own."""
+    flows = app.graph.flows
+    merge = next(f.source.operator for f in flows if f.target.operator == sink)
+    assert [message.sequence for message in came] == list(range(len(came)))
+    assert {message.source for message in came} <= {merge}
+    by_source: dict[str, list[Any]] = {}
+    for message in came:
+        by_source.setdefault(message.metadata["from"]["source"], []).append(message.payload)
+    assert sorted(by_source.values(), key=str) == sorted((w for w in ways if w), key=str)
 
 
 def test_the_model_itself() -> None:
@@ -109,3 +125,6 @@ def test_the_model_itself() -> None:
         (1, (("a", 1), ("b", 1))), (1, (("a", 2), ("b", 1))),
     ]  # fmt: skip
     assert [frame for frame, _ in by_frame(a, b, optional=True)] == [0, 1, 1, 3]
+    assert [value for _, value in merged([a, b])] == [
+        ("a", 0), ("a", 1), ("a", 2), ("b", 1), ("b", 2), ("a", 3),
+    ]  # fmt: skip

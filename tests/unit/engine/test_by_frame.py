@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.marked_queues import make, put
 
-from holoflow.app.graph import Endpoint
 from holoflow.engine.by_frame import ByFrame
-from holoflow.engine.queue import Message, Queue
-from holoflow.flow.ledger import ARRIVED, SENT, Ledger
-from holoflow.flow.paths import Stop
-from holoflow.message import Header
-from holoflow.plan.plan import PlannedFlow
-
-
-def make(port: str, **fields: Any) -> Queue:
-    flow = PlannedFlow(
-        Endpoint(f"of_{port}", "out"), Endpoint("join", port), 100, "block", fused=False,
-        latest=False, back_edge=False, link="none", by_frame=True, watermark=True, several=True,
-    )  # fmt: skip
-    return Queue(replace(flow, **fields), Stop("work", "join", port), Ledger(1).rows[0])
-
-
-def put(queue: Queue, frame: int, payload: Any = None) -> None:
-    payload = f"{queue.flow.target.port}{frame}" if payload is None else payload
-    queue.put(Message(payload, Header(frame, frame, "cam"), ()))
+from holoflow.engine.queue import Queue
+from holoflow.flow.ledger import ARRIVED, SENT
 
 
 def drain(join: ByFrame) -> list[tuple[Any, ...]]:

@@ -1,0 +1,130 @@
+"""Inputs of operators that are called for each message of any of them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from holoflow.engine.by_frame import NEVER, SameSource
+from holoflow.engine.inputs import Call, Part, take_newest
+from holoflow.engine.queue import LatestQueue, Message, Queue
+from holoflow.flow.ledger import SENT, Row
+from holoflow.message import Header
+
+
+class InOrder(SameSource):
+    """Takes the messages of inputs whose frames come from one source in the order of the frames.
+
+    The next is of the earliest frame that an input has or may still bring: what is still to come
+    is told by a later frame at its head, by its flow's watermark, or by its end. Of one frame's,
+    the first input goes first. So results do not hang on who was faster.
+    """
+
+    def __init__(self, triggers: Mapping[str, Queue], latest: Mapping[str, LatestQueue]) -> None:
+        """Take from `triggers`, with the newest of `latest`."""
+        super().__init__(triggers, frozenset(triggers), latest.values())
+        self._latest = list(latest.items())
+        self._next = self._ports[0]
+
+    def ready(self) -> bool:
+        """Whether the message that is next is there."""
+        earliest, there = NEVER, False
+        for port in self._ports:
+            head = port.head()
+            frame = port.passed() if head is None else head.header.sequence
+            if frame < earliest:
+                earliest, there, self._next = frame, head is not None, port
+        if not there:
+            for port in self._ports:
+                port.make_room(earliest)
+        return there
+
+    def take(self) -> Call:
+        """Take that message."""
+        port = self._next
+        message = port.take()
+        return _call(port.name, port.queue, message, message.header, self._latest)
+
+    def ended(self) -> bool:
+        """Whether all inputs have ended."""
+        return all(port.passed() == NEVER for port in self._ports)
+
+
+class InTurn:
+    """Takes the messages of inputs as they come, in turn where several inputs have some.
+
+    Each becomes a frame of the operator's own, with a number that goes on when the operator is
+    started again. Which frame it was says the header's metadata, `from`.
+    """
+
+    def __init__(
+        self, triggers: Mapping[str, Queue], latest: Mapping[str, LatestQueue],
+        name: str, number: Row,
+    ) -> None:  # fmt: skip
+        """Take from `triggers`, with the newest of `latest`, for the operator `name`.
+
+        `number` keeps the number of its next frame.
+        """
+        self._turns = deque(triggers.items())
+        self._latest = list(latest.items())
+        self._name = name
+        self._number = number
+        self.queues = [*triggers.values(), *latest.values()]
+
+    def ready(self) -> bool:
+        """Whether an input has a message."""
+        return any(queue.items for _, queue in self._turns)
+
+    def take(self) -> Call:
+        """Take one from the input that has one and has waited longest for its turn."""
+        while not self._turns[0][1].items:
+            self._turns.rotate(-1)
+        port, queue = self._turns[0]
+        self._turns.rotate(-1)
+        message = queue.take()
+        came = message.header
+        said = {**came.metadata, "from": {"source": came.source, "sequence": came.sequence}}
+        header = Header(self._number[0], came.timestamp, self._name, said)
+        self._number[0] += 1
+        return _call(port, queue, message, header, self._latest)
+
+    def ended(self) -> bool:
+        """Whether all inputs have ended."""
+        return all(queue.ended() for _, queue in self._turns)
+
+    def passed(self) -> int:
+        """Return how many frames of the operator's own there have been."""
+        return self._number[0]
+
+    def settle(self) -> None:
+        """Note that nothing that was taken is in hand."""
+        for queue in self.queues:
+            queue.settle()
+
+    def release(self, cause: str) -> None:
+        """Do nothing: nothing is taken but for a call."""
+
+    def failed(self, call: Call, cause: str = "error") -> None:
+        """Book the message of `call` as dropped by `cause`."""
+        queue, message = call.parts[0]
+        queue.rebook(cause, message)
+
+    def waits_for(self) -> str:
+        """Name the inputs that may still bring something."""
+        return ", ".join(
+            f"{q.flow.target.port!r} from {q.flow.source} ({q.row[SENT]} sent)"
+            for _, q in self._turns
+            if not q.closed
+        )
+
+
+def _call(
+    port: str, queue: Queue, message: Message, header: Header,
+    latest: list[tuple[str, LatestQueue]],
+) -> Call:  # fmt: skip
+    """Return the call for one message, with the newest of `latest`."""
+    arguments: dict[str, Any] = {port: message.payload}
+    parts: list[Part] = [(queue, message)]
+    take_newest(latest, arguments, parts)
+    return Call(arguments, header, parts)

@@ -1,0 +1,1 @@
+"""Ways that part and come together again."""
