@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -46,7 +46,7 @@ def pass_geometry(operator: Operator) -> None:
     @functools.wraps(batch)
     def passing_batch(calls: Any) -> Any:
         results = batch(calls)
-        if len(results) != len(calls):
+        if not isinstance(results, Sized) or len(results) != len(calls):
             return results  # which is told as the operator's mistake
         known = [shared(call.values()) for call in calls]
         return [

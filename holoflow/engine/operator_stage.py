@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from holoflow.engine.control import Control
-from holoflow.engine.host import Host
+from holoflow.engine.host import Host, describe
 from holoflow.engine.inputs import Call, Inputs, Part
 from holoflow.engine.queue import Queue
+from holoflow.engine.results import check_batch
 from holoflow.engine.stage import Output, Progress, Stage, clock
 from holoflow.flow.ledger import ARRIVED, CLOSED, SENT
 from holoflow.flow.paths import Tracks, close, extend
@@ -33,6 +34,8 @@ class OperatorStage(Stage):
         self._joins = False
         """Whether a call may be made of several messages, or wait for others."""
         self._batch: list[Call] = []
+        self._apart = False
+        """Whether what is left in the batch is worked on one at a time, for together it failed."""
         self._results: deque[tuple[Call, int, int, Any]] = deque()
         """Of the last batch, with its start and end: each is sent when there is room for it."""
         self._called: Call | None = None
@@ -235,6 +238,11 @@ class OperatorStage(Stage):
 
     def _gather(self, batching: Batching) -> Progress:
         """Fill a batch; work on it when it is full, late, or the last."""
+        if self._apart:
+            alone = [self._batch.pop(0)]
+            self._apart = bool(self._batch)
+            self._call_batch(alone)
+            return Progress.WORKED
         while len(self._batch) < batching.size and self.inputs.ready():
             call = self._take()
             if call is None:
@@ -251,23 +259,31 @@ class OperatorStage(Stage):
         if len(self._batch) < batching.size and not ended and not late:
             self.wake_at(self._batch_due)
             return Progress.IDLE
-        self._call_batch()
-        return Progress.WORKED
-
-    def _call_batch(self) -> None:
         batch, self._batch, self._batch_due = self._batch, [], None
         closed = clock()
+        for call in batch:
+            call.complete = closed
+        self._call_batch(batch)
+        return Progress.WORKED
+
+    def _call_batch(self, batch: list[Call]) -> None:
+        """Work on `batch`; where it fails, have its messages worked on one at a time."""
         host = self.hosts[0]
         start = clock()
         try:
             results = host.operator.process_batch(
                 [host.keywords(call.arguments, call.header) for call in batch]
             )
-            if len(results) != len(batch):
-                raise ValueError(
-                    f"process_batch returned {len(results)} results for {len(batch)} inputs"
-                )
+            check_batch(results, len(batch))
         except BaseException as error:
+            if len(batch) > 1 and isinstance(error, Exception):
+                # Nobody can say which of them is at fault, or whether they are only together.
+                host.operator.context.warn_once(
+                    "a batch of %d failed (%s): wherever that happens its messages are worked on "
+                    "again, one at a time", len(batch), describe(error),
+                )  # fmt: skip
+                self._batch, self._apart = batch, True
+                return
             for call in batch:
                 self.inputs.failed(call)
                 self.operator_failed(host, call.header, error)
@@ -276,7 +292,6 @@ class OperatorStage(Stage):
         end = clock()
         host.account.overlap += (end - start) * (len(batch) - 1)
         for call, result in zip(batch, results, strict=True):
-            call.complete = closed
             self._results.append((call, start, end, result))
 
     def give_up(self, host: Host, calls: Sequence[Call], done: int) -> None:
@@ -300,6 +315,7 @@ class OperatorStage(Stage):
         for call, *_ in self._results:
             self.inputs.failed(call, cause)
         self._batch = []
+        self._apart = False
         self._results.clear()
         self._settle()
 

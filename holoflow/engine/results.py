@@ -12,6 +12,7 @@ from collections.abc import (
     MutableSequence,
     Sequence,
     Set,
+    Sized,
 )
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -152,6 +153,21 @@ class Results:
             if type(payload) is output.last or output.gives(payload):
                 sends.append((name, payload))
         return sends
+
+
+def check_batch(results: Any, inputs: int) -> None:
+    """Raise an error where `process_batch` has not returned one result for each of `inputs`."""
+    if not isinstance(results, Sized) or isinstance(results, (Mapping, str, bytes)):
+        raise TypeError(
+            f"process_batch returned {type(results).__name__}, not a list with one result for "
+            f"each of its inputs"
+        )
+    if len(results) != inputs:
+        given = "1 input" if inputs == 1 else f"{inputs} inputs"
+        raise ValueError(
+            f"process_batch returned {len(results)} results for {given}; None in the place of a "
+            f"result sends nothing"
+        )
 
 
 def restamp(result: Stamped[Any], header: Header, begin: int) -> Header:

@@ -10,8 +10,9 @@ from holoflow.extras import optional
 def with_free_axes(path: str, axes: Sequence[int]) -> bytes:
     """Return the ONNX model in the file `path` with the lengths of `axes` left open.
 
-    This holds for each input and output that has such an axis. Weights that are listed as
-    inputs, as old exporters do, become constants, so that the model can be optimised.
+    This holds for each input and output that has such an axis; names of axes stay. Weights that
+    are listed as inputs, as old exporters do, become constants, so that the model can be
+    optimised.
     Raises onnx's and protobuf's errors for a file that is no model.
     """
     model = optional("onnx", "onnx").load(path)
@@ -23,7 +24,7 @@ def with_free_axes(path: str, axes: Sequence[int]) -> bytes:
     for value in (*graph.input, *graph.output):
         sizes = value.type.tensor_type.shape.dim
         for axis in axes:
-            if axis < len(sizes):
+            if axis < len(sizes) and sizes[axis].HasField("dim_value"):
                 sizes[axis].Clear()
     # Shapes in between were derived from the ones that are now open.
     del graph.value_info[:]

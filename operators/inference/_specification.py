@@ -1,4 +1,4 @@
-"""What a model says of its inputs, and whether arrays fit."""
+"""What a model says of its inputs and outputs, and whether arrays fit."""
 
 from __future__ import annotations
 
@@ -18,19 +18,23 @@ _DTYPES = {
 
 @dataclass(frozen=True)
 class Specification:
-    """One input of a model."""
+    """One input or output of a model."""
 
     name: str
     dtype: str
-    shape: tuple[int | None, ...]
-    """Lengths of the axes; None is any."""
+    shape: tuple[int | str | None, ...]
+    """Lengths of the axes; a name or None is any."""
 
     @staticmethod
     def of(value: Any) -> Specification:
-        """Read ONNX Runtime's description of an input."""
+        """Read ONNX Runtime's description of an input or output."""
         kind = value.type.removeprefix("tensor(").removesuffix(")")
-        shape = tuple(size if isinstance(size, int) else None for size in value.shape)
-        return Specification(value.name, _DTYPES.get(kind, kind), shape)
+        return Specification(value.name, _DTYPES.get(kind, kind), tuple(value.shape))
+
+    @property
+    def first(self) -> int | str | None:
+        """Length or name of the first axis; None where nothing is said of it."""
+        return self.shape[0] if self.shape else None
 
     def takes(self, array: Array) -> bool:
         """Whether `array` has this dtype and this shape."""
@@ -38,11 +42,14 @@ class Specification:
         return (
             str(array.dtype) == self.dtype
             and len(shape) == len(self.shape)
-            and all(want in (None, have) for want, have in zip(self.shape, shape, strict=True))
+            and all(
+                have == want or not isinstance(want, int)
+                for want, have in zip(self.shape, shape, strict=True)
+            )
         )
 
     def __str__(self) -> str:
-        lengths = [str("any" if size is None else size) for size in self.shape]
+        lengths = [str(size) if isinstance(size, int) else "any" for size in self.shape]
         return f"{self.name!r} takes {self.dtype} of shape ({', '.join(lengths)})"
 
 

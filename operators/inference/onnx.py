@@ -15,7 +15,7 @@ from holoflow.paths import InputPath
 from holoflow.payload import Arrays, to_numpy
 from holoflow.quantity import Duration
 
-from ._batches import run_together
+from ._batches import InseparableError, contradiction, run_together
 from ._free_axes import with_free_axes
 from ._providers import choose, short
 from ._specification import Specification, matched
@@ -29,7 +29,10 @@ class OnnxOp(Operator):
     What it returns are NumPy arrays by the names of its outputs.
 
     With a `batch` above 1, messages with arrays of equal shapes, but for the first axis, are
-    computed together.
+    computed together, and the outputs are taken apart along theirs. That is done only where it is
+    the same axis: it has the name of the inputs' first axis or, where the model names none, as
+    many rows. Of a model with another one, such as the boxes that were found in all images, or that
+    fails on more than one image, each message is computed alone, which is told in the log.
 
     Needs the extra `onnx`; for NVIDIA GPUs, install onnxruntime-gpu in place of onnxruntime.
 
@@ -60,8 +63,16 @@ class OnnxOp(Operator):
         "for batch, height and width of NCHW",
     )
     batch: int = param(1, ge=1, doc="messages that are computed together, at most")
+    batched: list[str] = param(
+        [],
+        doc="outputs of the model that have a row for each row of the inputs although their first "
+        "axis has another name, or a fixed length",
+    )
     wait: Duration = param("10ms", doc="for a batch to fill, from its first message")
     threads: int = param(0, ge=0, doc="CPU threads for one run; 0 is one for each core")
+
+    _apart = False
+    """Whether each message of a batch is computed alone: results for several say not whose."""
 
     def start(self) -> None:
         """Load the model, run it once if its shapes allow, and log the provider taken.
@@ -78,11 +89,13 @@ class OnnxOp(Operator):
         taken = short(self._session.get_providers()[0])
         self.context.log.info("the model %s is computed with %s", self._name, taken)
         self._inputs = [Specification.of(value) for value in self._session.get_inputs()]
-        outputs = [value.name for value in self._session.get_outputs()]
-        self._check("input", list(self.inputs.values()), [entry.name for entry in self._inputs])
-        self._check("output", list(self.outputs), outputs)
-        self._outputs = self.outputs or {name: name for name in outputs}
-        self._check_batch()
+        outputs = [Specification.of(value) for value in self._session.get_outputs()]
+        names = [entry.name for entry in outputs]
+        self._check("inputs", list(self.inputs.values()), [entry.name for entry in self._inputs])
+        self._check("outputs", list(self.outputs), names)
+        self._check("batched", self.batched, names)
+        self._outputs = self.outputs or {name: name for name in names}
+        self._check_batch([entry for entry in outputs if entry.name in self._outputs])
         self._warm_up()
 
     def stop(self) -> None:
@@ -90,8 +103,8 @@ class OnnxOp(Operator):
         self._session = None
 
     def batching(self) -> Batching | None:
-        """Gather up to `batch` messages."""
-        return Batching(self.batch, self.wait) if self.batch > 1 else None
+        """Gather up to `batch` messages, unless the model says that each is computed alone."""
+        return Batching(self.batch, self.wait) if self.batch > 1 and not self._apart else None
 
     def process(self, tensors: Arrays) -> Arrays:
         """Return the outputs; ValueError for other arrays, HoloflowError where the model fails."""
@@ -99,7 +112,13 @@ class OnnxOp(Operator):
 
     def process_batch(self, batch: Sequence[Mapping[str, Any]]) -> Sequence[Arrays]:
         """Return the outputs for each of `batch`; errors as `process`."""
-        return run_together([self._matched(call["tensors"]) for call in batch], self._run)
+        messages = [self._matched(call["tensors"]) for call in batch]
+        if not self._apart:
+            try:
+                return run_together(messages, self._run)
+            except InseparableError as error:
+                self._take_apart(str(error))
+        return [self._run(message) for message in messages]
 
     def _load(self, runtime: Any, providers: list[str]) -> Any:
         options = runtime.SessionOptions()
@@ -126,33 +145,57 @@ class OnnxOp(Operator):
             raise HoloflowError(f"the model {self._name} failed: {_line(error)}") from None
         return Arrays(zip(self._outputs.values(), found, strict=True))
 
-    def _check(self, kind: str, named: list[str], known: list[str]) -> None:
+    def _check(self, parameter: str, named: list[str], known: list[str]) -> None:
         for name in named:
             if name not in known:
                 raise ParameterError(
-                    f"OnnxOp.{kind}s: the model {self._name} has no {kind} {name!r}; "
+                    f"OnnxOp.{parameter}: the model {self._name} has no "
+                    f"{'input' if parameter == 'inputs' else 'output'} {name!r}; "
                     f"it has {', '.join(known)}"
                 )
 
-    def _check_batch(self) -> None:
+    def _check_batch(self, outputs: Sequence[Specification]) -> None:
+        self._apart = False
+        if self.batch == 1:
+            return
         for entry in self._inputs:
-            if self.batch > 1 and entry.shape[:1] != (None,):
+            if not entry.shape or isinstance(entry.first, int):
                 raise ParameterError(
                     f"OnnxOp.batch: batch: {self.batch} needs a first axis of any length, but in "
                     f"the model {self._name} {entry}; if it takes other lengths all the same, "
                     f"say free_axes: [0]"
                 )
+        named = [entry for entry in outputs if entry.name not in self.batched]
+        reason = contradiction(self._inputs, named, self._name)
+        if reason:
+            self._take_apart(reason)
+
+    def _take_apart(self, reason: str) -> None:
+        """Compute each message alone from now on."""
+        self._apart = True
+        self.context.log.warning(
+            "each message is computed alone, in spite of batch: %d, for the results of several "
+            "cannot be taken apart: %s", self.batch, reason,
+        )  # fmt: skip
 
     def _warm_up(self) -> None:
-        """Run once on zeros, so that the first frame is not slow, where all lengths are known."""
+        """Run on zeros, where all lengths are known, so that the first frame is not slow.
+
+        Two messages of them show whether results can be taken apart, before any are used.
+        """
         zeros = Arrays()
         for entry in self._inputs:
-            first = [1 if length is None else length for length in entry.shape[:1]]
-            shape = [length for length in (*first, *entry.shape[1:]) if length is not None]
+            first = [length if isinstance(length, int) else 1 for length in entry.shape[:1]]
+            shape = [length for length in (*first, *entry.shape[1:]) if isinstance(length, int)]
             if len(shape) < len(entry.shape):
                 return
             zeros[entry.name] = np.zeros(shape, entry.dtype)
         self._run(zeros)
+        if self.batch > 1 and not self._apart:
+            try:
+                run_together([zeros, zeros], self._run)
+            except HoloflowError as error:
+                self._take_apart(str(error))
 
 
 def _line(error: Exception) -> str:

@@ -258,24 +258,23 @@ def test_a_join(engine: Engine, on_error: Any, caplog: pytest.LogCaptureFixture)
 @on_all
 @on_error
 def test_a_batch(engine: Engine, on_error: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """All of a batch that fails is lost."""
+    """Of a batch that fails only the message at fault is lost, and it is the one that is named."""
     graph = chain(
         node("source", Source, {"n": N}),
         node("bad", Batch, {"size": 8, "wait": 60.0, "fail_at": BAD}, on_error=on_error),
         node("sink", Sink),
     )
     ran = run(graph, engine)
-    lost = list(range(96, 104))
-    assert ran.flow("source", "bad").dropped["error"] == 8
+    assert ran.flow("source", "bad").dropped["error"] == 1
     if on_error == "stop":
-        check_failure(ran, "bad", "frame 96 of source")
-        assert ran.payloads() == list(range(96))
+        check_failure(ran, "bad")
+        assert ran.payloads() == BEFORE
     else:
-        assert ran.result.outcome == "done"
-        assert ran.payloads() == [x for x in ALL if x not in lost]
-        assert ran.operator("bad").skipped == 8
-        skipped = [r.getMessage().split()[2] for r in caplog.records]
-        assert skipped == [str(x) for x in lost]
+        told = [r for r in caplog.records if "a batch of 8 failed (ValueError: bad" in r.message]
+        assert len(told) == 1
+        caplog.records.remove(told[0])
+        check_skipped(ran, caplog, "bad")
+        assert ran.payloads() == WITHOUT
 
 
 @everywhere
@@ -517,7 +516,7 @@ def test_no_iterator_from_a_generator(
 
 
 @on_both
-@pytest.mark.parametrize("result", [[1, 2, 3], None, 5, iter([])])
+@pytest.mark.parametrize("result", [[1, 2, 3], None, 5, iter([]), "1", {"x": 1}])
 def test_a_batch_of_wrong_length(engine: Engine, result: Any) -> None:
     class Wrong(Batch):
         def process_batch(self, batch: Any) -> Any:
@@ -530,7 +529,49 @@ def test_a_batch_of_wrong_length(engine: Engine, result: Any) -> None:
     assert ran.result.failure is not None
     assert ran.result.failure.operator == "bad"
     assert ran.result.failure.frame == "frame 0 of source"
+    assert "process_batch returned " in ran.result.failure.cause
     assert ran.payloads() == []
+
+
+@on_both
+def test_a_batch_that_leaves_a_result_out(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    """Which one can be told only of one message."""
+
+    class Filter(Batch):
+        def process_batch(self, batch: Any) -> Any:
+            return [x for x in super().process_batch(batch) if x != BAD]
+
+    graph = chain(
+        node("source", Source, {"n": N}), node("bad", Filter, {"size": 8}, on_error="skip"),
+        node("sink", Sink),
+    )  # fmt: skip
+    ran = run(graph, engine)
+    assert ran.payloads() == WITHOUT
+    assert f"skipped frame {BAD} of source" in caplog.text
+    assert "process_batch returned 0 results for 1 input; None in the place" in caplog.text
+
+
+@on_both
+def test_a_batch_that_fails_only_as_a_whole(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As where memory does not suffice: nothing is lost, and what it costs is told once."""
+
+    class Small(Batch):
+        def process_batch(self, batch: Any) -> Any:
+            if len(batch) > 1:
+                raise MemoryError("too much")
+            return super().process_batch(batch)
+
+    graph = chain(
+        node("source", Source, {"n": N}), node("small", Small, {"size": 8, "wait": 60.0}),
+        node("sink", Sink),
+    )  # fmt: skip
+    ran = run(graph, engine)
+    assert ran.result.outcome == "done"
+    assert ran.payloads() == ALL
+    assert ran.flow("source", "small").dropped.get("error", 0) == 0
+    assert caplog.text.count("a batch of 8 failed (MemoryError: too much)") == 1
 
 
 @on_both

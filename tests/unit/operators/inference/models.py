@@ -17,7 +17,7 @@ def save(path, nodes, inputs, outputs, weights=()):
     return str(path)
 
 
-def doubling(path, shape=("n", 3)):
+def doubling(path, shape=("n", 3), given=None):
     """y = 2 x + batch size, so that it shows how many were computed together."""
     nodes = [
         helper.make_node("Shape", ["x"], ["size"], start=0, end=1),
@@ -25,16 +25,33 @@ def doubling(path, shape=("n", 3)):
         helper.make_node("Add", ["x", "x"], ["twice"]),
         helper.make_node("Add", ["twice", "length"], ["y"]),
     ]
-    return save(path, nodes, [value("x", shape)], [value("y", shape)])
+    return save(path, nodes, [value("x", shape)], [value("y", given or shape)])
 
 
-def two_in_two_out(path):
+def found(path, batch, rows):
+    """A row for each number that is not 0: index of its row in x, its column."""
+    nodes = [
+        helper.make_node("NonZero", ["x"], ["places"]),
+        helper.make_node("Transpose", ["places"], ["y"], perm=[1, 0]),
+    ]
+    output = value("y", (rows, 2), TensorProto.INT64)
+    return save(path, nodes, [value("x", (batch, 3))], [output])
+
+
+def of_one_row(path):
+    """y = x for one row; an exporter has written the length that it saw into the model."""
+    length = onnx.numpy_helper.from_array(np.array([1, 3]), "length")
+    nodes = [helper.make_node("Reshape", ["x", "length"], ["y"])]
+    return save(path, nodes, [value("x", ("n", 3))], [value("y", ("n", 3))], [length])
+
+
+def two_in_two_out(path, a=("n", 2), b=("n", 2)):
     """sum = a + b, product = a · b."""
     nodes = [
         helper.make_node("Add", ["a", "b"], ["sum"]),
         helper.make_node("Mul", ["a", "b"], ["product"]),
     ]
-    inputs = [value("a", ("n", 2)), value("b", ("n", 2))]
+    inputs = [value("a", a), value("b", b)]
     return save(path, nodes, inputs, [value("sum", ("n", 2)), value("product", ("n", 2))])
 
 

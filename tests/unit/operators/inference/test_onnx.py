@@ -2,12 +2,16 @@
 
 import importlib.util
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from holoflow import Arrays, HoloflowError, ParameterError
+from holoflow.operators.inference._batches import run_together
 from holoflow.operators.inference.onnx import OnnxOp
 
 spec = importlib.util.spec_from_file_location("models", Path(__file__).with_name("models.py"))
@@ -55,11 +59,91 @@ def test_messages_of_one_shape_are_computed_together(tmp_path):
         np.testing.assert_array_equal(result["y"], 2 * array + together)
 
 
-def test_a_result_that_cannot_be_taken_apart_is_named(tmp_path):
+@pytest.mark.parametrize(
+    ("axes", "free", "told"),
+    [
+        (("batch", "found"), [], "first axis of the output 'y' of m.onnx is found, .* batch;"),
+        ((1, "found"), [0], "is found, that of the inputs without a name; .* say batched: [y]"),
+        (("batch", 300), [], "is 300, that of the inputs batch;"),
+        (("batch", None), [], "'y' has the shape (0, 2) for 2 rows of the inputs"),
+        ((None, None), [], "'y' has the shape (0, 2) for 2 rows of the inputs"),
+        (("batch", "batch"), [], "'y' has the shape (0, 2) for 2 rows of the inputs"),
+    ],
+)
+def test_rows_of_another_kind_stay_with_their_message(tmp_path, axes, free, told, caplog):
+    """A row holds the image's index in its batch: in one of several it would be a stranger's."""
+    op = started(models.found(tmp_path / "m.onnx", *axes), batch=4, free_axes=free)
+    sent = [[0, 0, 0], [1, 1, 0]], [[1, 0, 0], [0, 0, 1]], [[0, 0, 0], [1, 0, 0]]
+    for batch in sent:
+        calls = [{"tensors": Arrays(x=np.array([row], np.float32))} for row in batch]
+        found = [result["y"].tolist() for result in op.process_batch(calls)]
+        assert found == [[[0, column] for column in np.flatnonzero(row)] for row in batch]
+    (line,) = [r.getMessage() for r in caplog.records if "computed alone" in r.getMessage()]
+    assert re.search(re.escape(told).replace(r"\.\*", ".*"), line)
+
+
+def test_a_model_that_takes_one_row_whatever_it_declares(tmp_path, caplog):
+    op = started(models.of_one_row(tmp_path / "m.onnx"), batch=2)
+    assert op.batching() is None
+    assert "each message is computed alone" in caplog.text
+    found = op.process_batch([{"tensors": Arrays(x=rows(1, start=n))} for n in range(2)])
+    np.testing.assert_array_equal([result["y"] for result in found], [rows(1), rows(1, start=1)])
+
+
+def test_an_output_that_is_vouched_for_is_taken_apart(tmp_path):
+    model = models.doubling(tmp_path / "m.onnx", ("n", 3), ("Addoutput_dim_0", 3))
+    calls = [{"tensors": Arrays(x=rows(length))} for length in (2, 0, 1)]
+    alone = started(model, batch=4)
+    assert alone.batching() is None
+    assert [result["y"].max(initial=0) for result in alone.process_batch(calls)] == [12, 0, 5]
+    together = started(model, batch=4, batched=["y"])
+    assert together.batching() is not None
+    assert [result["y"].max(initial=0) for result in together.process_batch(calls)] == [13, 0, 7]
+
+
+def test_a_sum_over_a_batch_is_not_given_for_a_message(tmp_path):
     op = started(models.total(tmp_path / "m.onnx"), batch=2)
-    assert op.process(Arrays(x=rows(2)))["y"] == 15
-    with pytest.raises(HoloflowError, match=r"output 'y' has shape \(\) for 2 items.*batch: 1"):
-        op.process_batch([{"tensors": Arrays(x=rows(1))}] * 2)
+    calls = [{"tensors": Arrays(x=rows(length))} for length in (1, 2)]
+    assert [result["y"] for result in op.process_batch(calls)] == [3, 15]
+
+
+def test_inputs_with_axes_of_their_own_are_not_joined(tmp_path, caplog):
+    model = models.two_in_two_out(tmp_path / "m.onnx", ("n", 2), ("m", 2))
+    op = started(model, batch=2)
+    found = op.process_batch(
+        [
+            {"tensors": Arrays(a=rows(2, 2), b=rows(1, 2))},
+            {"tensors": Arrays(a=rows(1, 2), b=rows(1, 2))},
+        ]
+    )
+    assert [len(result["sum"]) for result in found] == [2, 1]
+    assert "the first axes of the inputs of m.onnx are m and n" in caplog.text
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from("ab"),
+            st.sampled_from([(), (0,), (1,), (0, 2), (1, 2), (2, 2), (2, 3)]).flatmap(
+                lambda shape: st.sampled_from(["f4", "i8"]).map(lambda kind: np.ones(shape, kind))
+            ),
+        ),
+        max_size=8,
+    )
+)
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
+def test_each_message_gets_what_it_would_get_alone(messages):
+    """Of arrays of any shapes and types, empty ones and none at all."""
+
+    def run(arrays):
+        return Arrays({name: array + len(arrays) for name, array in arrays.items()})
+
+    sent = [Arrays(message) for message in messages]
+    for got, alone in zip(run_together(sent, run), map(run, sent), strict=True):
+        assert got.keys() == alone.keys()
+        for name in alone:
+            assert got[name].dtype == alone[name].dtype
+            np.testing.assert_array_equal(got[name], alone[name], strict=True)
 
 
 def test_free_axes_open_what_the_model_declares_fixed(tmp_path):
@@ -102,6 +186,8 @@ def test_names_and_batch_are_checked_at_the_start(tmp_path):
         started(model, inputs={"x": "c"})
     with pytest.raises(ParameterError, match=r"no output 'c'; it has sum, product"):
         started(model, outputs={"c": "x"})
+    with pytest.raises(ParameterError, match=r"OnnxOp\.batched: .*no output 'c'; it has sum, pro"):
+        started(model, batched=["c"])
     with pytest.raises(ParameterError, match=r"batch: 2 needs .*'x' takes .*free_axes: \[0\]"):
         started(models.declared_fixed(tmp_path / "f.onnx"), batch=2)
 
