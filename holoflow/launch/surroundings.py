@@ -35,6 +35,7 @@ def _warden(run: str) -> Iterator[None]:
     with subprocess.Popen(
         [sys.executable, "-I", "-S", warden.__file__, run],
         stdin=subprocess.PIPE,
+        bufsize=0,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -42,6 +43,5 @@ def _warden(run: str) -> Iterator[None]:
         yield
         # Not where the block has failed: then the warden looks for what may be left.
         if process.stdin is not None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # it was killed itself
                 process.stdin.write(warden.GOOD_END)
-                process.stdin.flush()

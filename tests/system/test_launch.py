@@ -43,6 +43,12 @@ def ended(number: int) -> bool:
     return read(number, "stat").rpartition(b")")[2].split()[0] == b"Z"
 
 
+def reaper(run: Launched) -> int:
+    """Return the process that ends what is left of a run whose launcher has died."""
+    (number,) = [n for n in children(run.pid) if b"warden" in read(n, "cmdline")]
+    return number
+
+
 ENGINES = [ENGINE, pytest.param((), marks=pytest.mark.holoscan)]
 
 
@@ -268,12 +274,21 @@ def test_nothing_outlives_a_launcher_that_is_killed(launched, fault):
     wait_for(lambda: run.left() == [])
 
 
+def test_a_run_ends_well_although_its_reaper_was_killed(launched):
+    run = launched(APART, wait="true")
+    run.until("warning keep: the first")
+    os.kill(reaper(run), signal.SIGKILL)
+    run.output.joinpath("go").touch()
+    assert run.end() == 0, run
+    assert run.kept() == list(range(1, 41))
+    assert run.left() == []
+
+
 def test_what_a_killed_run_has_left_the_next_one_removes(launched):
     first = launched(APART, until=0)
     first.until("warning keep: the first")
     first.processes()
-    (warden,) = [n for n in children(first.pid) if b"warden" in read(n, "cmdline")]
-    os.kill(warden, signal.SIGKILL)
+    os.kill(reaper(first), signal.SIGKILL)
     first.signal(signal.SIGKILL)
     first.end()
     wait_for(lambda: not [what for what in first.left() if what.startswith("process")])
