@@ -17,6 +17,7 @@ from holoflow.operators.capture._chunked import Chunked, chunked
 from holoflow.operators.capture._extent import Extent
 from holoflow.operators.capture._intact import Intact, Picture
 from holoflow.operators.capture._timeline import at_rate
+from holoflow.operators.capture._transport import hurt_of_file, hurt_of_stream, is_transport
 from holoflow.operators.capture._upright import NEITHER, is_quarter, upright
 from holoflow.paths import InputPath
 from holoflow.payload import Array, Image
@@ -38,10 +39,17 @@ class VideoOp(Operator):
     left out.
 
     A frame that cannot be decoded whole is left out, and with it those after it up to the next
-    key frame, because they are made of it; what VP8, VP9 and uncompressed video lose inside of
-    a frame cannot be told. A file that ends before it says is played up to there. Each frame
-    that is missing is counted as dropped by the device, and logged. A network stream is waited
-    for: for at most `timeout` at a time; one that breaks off is an error.
+    key frame, because they are made of it. Each frame that is missing is counted as dropped by
+    the device, and logged. A file that ends before it says is played up to there; where it
+    says only how long it is (.mkv, .avi without an index), there is a warning and no count: the
+    rate may vary, and sound may last longer. A network stream is waited for: for at most
+    `timeout` at a time; one that breaks off is an error.
+
+    Damage is seen where a container or a codec shows it. Not seen, and shown with wrong pixels,
+    may be: bits that were flipped within a frame, in H.264, H.265, MPEG-2, MPEG-4, MJPEG, VP8,
+    VP9, AV1, uncompressed video and FFV1 without checksums; of an MPEG transport stream, the
+    loss of 16 packets in a row of the same video, or a multiple of it, and from a network
+    whatever is missing of its first frame.
 
     Of several video streams, the one that the file names as its default is read, of several
     such the largest; pictures that are attached, such as covers, are none.
@@ -72,6 +80,8 @@ class VideoOp(Operator):
     )
 
     _chunked: Chunked | None = None
+    _uncut: Any = None
+    """An MPEG transport stream, opened a second time."""
     _matrix = NEITHER
 
     def start(self) -> None:
@@ -83,6 +93,9 @@ class VideoOp(Operator):
         """Close the file or stream."""
         if hasattr(self, "_container"):
             self._container.close()
+        if self._uncut is not None:
+            self._uncut.close()
+            self._uncut = None
         if self._chunked is not None:
             self._chunked.close()
             self._chunked = None
@@ -137,6 +150,10 @@ class VideoOp(Operator):
                 timeout=self.timeout if "://" in self.path else None,
                 metadata_errors="replace",
             )
+            if is_transport(self._container) and "://" not in self.path:
+                self._uncut = av.open(
+                    self.path, options={"fflags": "noparse"}, metadata_errors="replace"
+                )
         except av.FFmpegError as error:
             raise self._broken_off() or self._unreadable(av, error) from None
         self._stream = self._chosen()
@@ -232,11 +249,11 @@ class VideoOp(Operator):
         """
         intact.begin_again()
         number = -1
-        for packet in self._packets(extent):
+        for packet, hurt in self._judged(self._packets(extent)):
             number += 1
             if number < intact.key:
                 continue
-            if packet.is_corrupt:
+            if hurt:
                 intact.lose(number)
             elif packet.size:  # one without data would end the decoder
                 packet.opaque = (number,)  # an object of its own, by whose place PyAV finds it
@@ -248,6 +265,24 @@ class VideoOp(Operator):
             raise _UncertainError
         yield from intact.end()
         yield None
+
+    def _judged(self, packets: Iterator[Any]) -> Iterator[tuple[Any, bool]]:
+        """Yield each packet, and whether some of its data are missing."""
+        if self._uncut is not None:
+            return hurt_of_file(packets, self._own(self._uncut))
+        if is_transport(self._container):
+            return hurt_of_stream(packets)
+        return ((packet, packet.is_corrupt) for packet in packets)
+
+    def _own(self, uncut: Any) -> Iterator[Any]:
+        """Yield the packets of the stream from another container of the same file."""
+        av = optional("av", "video")
+        try:
+            yield from (
+                packet for packet in uncut.demux() if packet.stream_index == self._stream.index
+            )
+        except av.FFmpegError:
+            return  # which is told where the frames are read
 
     def _packets(self, extent: Extent) -> Iterator[Any]:
         """Yield the packets of the stream, and let `extent` see those of all streams."""

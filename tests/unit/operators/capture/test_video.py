@@ -222,22 +222,40 @@ def test_no_frame_is_shown_with_wrong_pixels(moving, tmp_path, running, hurt, sh
         np.testing.assert_array_equal(pixels, whole[elapsed + 40_000_000 * start])
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_recording_that_breaks_off_is_played_to_its_end_and_told(
-    moving, tmp_path, running, caplog, suffix
-):
-    whole = tmp_path / f"whole{suffix}"
+def remuxed(source_path, target_path, **options):
     with (
-        av.open(moving) as source,
-        av.open(
-            str(whole), "w", options={"movflags": "faststart"} if suffix == ".mp4" else {}
-        ) as target,
+        av.open(source_path) as source,
+        av.open(str(target_path), "w", options=options) as target,
     ):
         stream = target.add_stream_from_template(source.streams.video[0])
         for packet in source.demux(video=0):
             if packet.size:
                 packet.stream = stream
                 target.mux(packet)
+    return target_path.read_bytes()
+
+
+def test_packets_of_a_transport_stream_that_are_lost_spoil_no_frame_that_is_shown(
+    moving, tmp_path, running
+):
+    path = tmp_path / "clip.ts"
+    data = remuxed(moving, path)
+    whole = {frame.payload.data.tobytes() for frame in play(running, path=str(path))[0]}
+    assert len(whole) == 60
+    for lost in range(4, len(data) // 188 - 4, 5):
+        path.write_bytes(data[: 188 * lost] + data[188 * (lost + 1 + lost % 2) :])
+        frames, seen = play(running, path=str(path))
+        assert {frame.payload.data.tobytes() for frame in frames} <= whole, lost
+        assert len(frames) >= 44, (lost, len(frames))
+        assert bool(seen.drops) == (len(frames) < 60), lost
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_recording_that_breaks_off_is_played_to_its_end_and_told(
+    moving, tmp_path, running, caplog, suffix
+):
+    whole = tmp_path / f"whole{suffix}"
+    remuxed(moving, whole, **({"movflags": "faststart"} if suffix == ".mp4" else {}))
     with av.open(str(whole)) as container:
         packets = [packet for packet in container.demux(video=0) if packet.size]
         breaks = sorted(packet.pos for packet in packets)[40] + 50  # within a packet
