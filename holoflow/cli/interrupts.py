@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, heard at once wherever the main thread is."""
+"""Ctrl-C, SIGTERM and a closed terminal, heard at once wherever the main thread is."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _END = b"\0"
 
 
 @contextmanager
 def heard(on_signal: Callable[[], None]) -> Iterator[None]:
-    """Call `on_signal`, in a thread of its own, for every SIGINT and SIGTERM of the block.
+    """Call `on_signal`, in a thread of its own, for every one of `SIGNALS` in the block.
+
+    SIGHUP stays ignored where it is, as under nohup.
 
     A Python signal handler runs in the main thread between two bytecodes: never, while that
     thread is inside a scheduler's C++. But Python's C handler writes the signal's number to the
@@ -26,7 +28,9 @@ def heard(on_signal: Callable[[], None]) -> Iterator[None]:
         target=_listen, args=(receiving, on_signal), name="holoflow-signals", daemon=True
     )
     listener.start()
-    handlers = {number: signal.signal(number, _leave_to_listener) for number in SIGNALS}
+    nohup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    heeded = [number for number in SIGNALS if number != signal.SIGHUP or not nohup]
+    handlers = {number: signal.signal(number, _leave_to_listener) for number in heeded}
     wakeup = signal.set_wakeup_fd(sending, warn_on_full_buffer=False)
     try:
         yield

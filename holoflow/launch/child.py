@@ -51,7 +51,7 @@ def main() -> None:
     """Run a fragment; arguments are the line's descriptor, the launcher's number, and a name."""
     number, launcher = int(sys.argv[1]), int(sys.argv[2])
     die_with(launcher)
-    for ignored in (signal.SIGINT, signal.SIGTERM):
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # Not SIG_IGN, which programs that operators start would inherit.
         signal.signal(ignored, _leave_to_launcher)
     faulthandler.enable()

@@ -200,12 +200,13 @@ def test_frames_are_gathered_in_order_without_what_a_crash_took(launched, link):
     assert run.left() == []
 
 
-def test_the_first_signal_drains(launched):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_the_first_signal_drains(launched, number):
     run = launched(APART, until=0)
     run.until("warning keep: the first")
     run.until("warning kept: the first")
     run.processes()
-    run.signal(signal.SIGINT)
+    run.signal(number)
     assert run.end() == 130, run
     assert run.report()["outcome"] == "interrupted"
     flows = run.flows()
@@ -234,6 +235,7 @@ def test_a_signal_to_the_whole_group_is_the_launchers_affair(launched):
     for number in run.processes().values():
         os.kill(number, signal.SIGTERM)
         os.kill(number, signal.SIGINT)
+        os.kill(number, signal.SIGHUP)
     run.signal(signal.SIGTERM)
     assert run.end() == 130, run
     assert run.restarts() == {"well": 0, "ill": 0}

@@ -15,7 +15,7 @@ def read_until(stream, beginning):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_drains_and_reports(start, folder, engine, number):
     process = start("run", ".", "--output", "out", "--engine", engine)
     read_until(process.stdout, "counting")
@@ -29,6 +29,20 @@ def test_the_first_signal_drains_and_reports(start, folder, engine, number):
     flows = report["snapshot"]["flows"]
     assert [flow["sent"] for flow in flows] == [len(kept)] * 2
     assert all(flow["dropped"] == {} for flow in flows)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_closed_terminal_is_nothing_under_nohup(start, folder, engine):
+    def nohup():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    options = ("--output", "out", "--engine", engine)
+    process = start("run", ".", *options, preexec_fn=nohup)
+    read_until(process.stdout, "counting")
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=300)
+    assert (process.returncode, err) == (130, "draining; Ctrl-C again stops now\n")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
