@@ -13,12 +13,13 @@ from holoflow.message import Header
 from holoflow.plan.plan import PlannedFlow
 
 
-def make(port: str, **fields: Any) -> Queue:
+def make(port: str, row: Any = None, **fields: Any) -> Queue:
     flow = PlannedFlow(
         Endpoint(f"of_{port}", "out"), Endpoint("join", port), 100, "block", fused=False,
         latest=False, back_edge=False, link="none", by_frame=True, watermark=True, several=True,
     )  # fmt: skip
-    return Queue(replace(flow, **fields), Stop("work", "join", port), Ledger(1).rows[0])
+    stop = Stop("work", "join", port)
+    return Queue(replace(flow, **fields), stop, Ledger(1).rows[0] if row is None else row)
 
 
 def put(queue: Queue, frame: int, payload: Any = None) -> None:

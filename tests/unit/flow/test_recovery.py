@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.marked_queues import make, put
 
+from holoflow.engine.by_frame import ByFrame
+from holoflow.engine.queue import Queue
 from holoflow.flow import ledger
 from holoflow.flow.ledger import (
     ARRIVED,
@@ -19,6 +23,7 @@ from holoflow.flow.ledger import (
     TAKEN,
     WANTS_MORE,
     WANTS_ROOM,
+    WATERMARK,
     WIDTH,
     delivered,
     drop,
@@ -35,17 +40,24 @@ class DeathError(Exception):
     """What a process dies of."""
 
 
+class Life:
+    """How many integers a process writes before it dies."""
+
+    def __init__(self, writes: int) -> None:
+        self.writes = writes
+
+
 class MortalRow(list[int]):
     """Counts of a process that dies before it writes the next one."""
 
-    def __init__(self, writes: int) -> None:
+    def __init__(self, life: Life) -> None:
         super().__init__([0] * WIDTH)
-        self.writes = writes
+        self.life = life
 
     def __setitem__(self, at: Any, value: Any) -> None:
-        if self.writes == 0:
+        if self.life.writes == 0:
             raise DeathError
-        self.writes -= 1
+        self.life.writes -= 1
         super().__setitem__(at, value)
 
 
@@ -106,7 +118,7 @@ LOSSLESS = STEPS.map(lambda steps: [(s[0], 0) if s[0] == "arrive" else s for s i
 
 
 def die(steps: list[tuple[Any, ...]], writes: int) -> tuple[Any, Consumer]:
-    row = MortalRow(writes)
+    row = MortalRow(Life(writes))
     consumer = Consumer(row)
     try:
         for name, *arguments in steps:
@@ -157,6 +169,52 @@ def test_what_is_sent_again_is_under_way_again(steps: list[Any], writes: int) ->
         row[TAKEN] += 1
     assert waiting(row) == 0
     assert row[SENT] == delivered(row) + lost(row)
+
+
+def send(queue: Queue, number: MortalRow, counts: list[int], *, source: bool) -> None:
+    """Send so many messages of each frame, from `number` on, as a source or an operator does."""
+    if source:
+        queue.mark(number[0])
+    while number[0] < len(counts):
+        frame = number[0]
+        number[0] = frame + 1  # of an operator, that it has taken the frame
+        for _ in range(counts[frame]):
+            assert frame >= queue.row[WATERMARK]  # else it was said that it never comes
+            put(queue, frame, frame)
+        queue.mark(frame + 1)
+    queue.mark(len(counts))  # nothing waits at its input
+
+
+@given(
+    counts=st.lists(st.integers(0, 2), max_size=8),
+    lives=st.lists(st.integers(0, 12), max_size=4),
+    source=st.booleans(),
+)
+def test_a_join_waits_for_nothing_that_a_dead_producer_has_not_sent(
+    counts: list[int], lives: list[int], *, source: bool
+) -> None:
+    life = Life(0)
+    row, number = MortalRow(life), MortalRow(life)
+    whole, mortal = make("whole"), make("mortal")
+    join = ByFrame({"whole": whole, "mortal": mortal}, frozenset(), {}, {})
+    for frame in range(len(counts)):
+        put(whole, frame)
+    whole.mark(len(counts))
+    joined: list[int] = []
+    came: list[int] = []
+    for life.writes in [*lives, 1000]:
+        process = make("mortal", row)
+        with suppress(DeathError):
+            send(process, number, counts, source=source)
+        mortal.row[WATERMARK] = row[WATERMARK]
+        for message in process.items:
+            came.append(message.payload)
+            mortal.put(message)
+        while join.ready():
+            joined.append(join.take().arguments["mortal"])
+    assert joined == came == sorted(came)
+    assert not whole.items
+    assert whole.books().dropped.get("unpaired", 0) == len(counts) - len(set(came))
 
 
 def row_of(**counts: int) -> Any:
