@@ -152,6 +152,7 @@ def _stage(
         pace=pace,
         sync=sync,
         optional=optional,
+        trigger="all" if first.native else first.cls.ports().trigger,  # type: ignore[attr-defined]
         batch=books.batch,
     )
 

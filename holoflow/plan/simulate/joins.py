@@ -69,6 +69,26 @@ class Arrival:
         return Call(stamp, parts)
 
 
+class AnyOf:
+    """Each message of any input, of those that are there the oldest first."""
+
+    def __init__(self, queues: Sequence[Queue]) -> None:
+        """Take from all of `queues`."""
+        self._triggers = [queue for queue in queues if not queue.model.latest]
+        self._latest = [queue for queue in queues if queue.model.latest]
+
+    def ready(self) -> bool:
+        """Whether an input has a message."""
+        return any(queue.items for queue in self._triggers)
+
+    def take(self) -> Call:
+        """Take one."""
+        filled = [queue for queue in self._triggers if queue.items]
+        queue = min(filled, key=lambda queue: queue.items[0].stamp)
+        message = queue.take()
+        return Call(message.stamp, [(queue, message), *_newest(self._latest)])
+
+
 class Synced:
     """To each message of the leader the nearest of every other input by time."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from holoflow.app.graph import Sync, WhenFull
 from holoflow.flow.histogram import Histogram
+from holoflow.ports import Trigger
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class StageModel:
     sync: Sync | None = None
     optional: frozenset[str] = frozenset()
     """Inputs that a join by timestamp can do without."""
+    trigger: Trigger = "all"
     batch: int = 1
     """Most frames that it takes at once."""
 

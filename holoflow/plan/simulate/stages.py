@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from holoflow.plan.simulate.cores import Job, Pool
 from holoflow.plan.simulate.draws import Draws, Share
 from holoflow.plan.simulate.events import Events
-from holoflow.plan.simulate.joins import Arrival, Call, Join, Synced
+from holoflow.plan.simulate.joins import AnyOf, Arrival, Call, Join, Synced
 from holoflow.plan.simulate.model import Pace, StageModel
 from holoflow.plan.simulate.queues import Message, Queue
 from holoflow.plan.simulate.ways import WayBook, Ways
@@ -229,7 +229,9 @@ class OperatorStage(Stage):
     def connect(self, inputs: Sequence[Queue]) -> None:
         """Take from `inputs`."""
         self._join: Join
-        if self.model.sync is None:
+        if self.model.trigger == "any":
+            self._join = AnyOf(inputs)
+        elif self.model.sync is None:
             self._join = Arrival(inputs)
         else:
             look = self.look

@@ -157,6 +157,16 @@ class TestJoins:
         leader = outcome.flows[1]
         assert leader.dropped["late"] == pytest.approx(leader.sent / 2, rel=0.02)
 
+    def test_merge_takes_what_comes_to_any_input(self):
+        stages = [source(rate=100), stage("half"), stage("merge", trigger="any")]
+        flows = [
+            flow("source", "half"), flow("source", "merge", "x"),
+            flow("half", "merge", "y", rate=0.5),
+        ]  # fmt: skip
+        outcome = simulate(line(*stages, flows=flows))
+        assert outcome.rates["merge"] == pytest.approx(150, rel=0.02)
+        assert not outcome.stuck
+
     def test_join_by_time_gives_up_after_its_timeout(self):
         sync = Sync("x", 0.001, timeout=0.5)
         stages = [source("lead", rate=1), source("never", rate=0.01), stage("both", sync=sync)]
