@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
+import itertools
 import logging
 import threading
 from collections import deque
@@ -26,6 +28,11 @@ MAX_BURST = 1024
 """Frames of a fused chain between two entries in the books."""
 LEAVE = 1.0
 """Seconds that a live source gets to return from `frames()` after its end."""
+_ENDS_WITH_ITS_INPUT = (
+    map, filter, enumerate, zip, itertools.accumulate, itertools.compress, itertools.dropwhile,
+    itertools.filterfalse, itertools.pairwise, itertools.starmap, itertools.takewhile,
+)  # fmt: skip
+"""Iterators that give nothing more once one of those that they draw from is at its end."""
 
 
 class Drawn(NamedTuple):
@@ -187,15 +194,13 @@ class SourceStage(Stage):
 
     def _source_failed(self, sequence: int, error: BaseException) -> None:
         """Skip the frame on which the source has failed, if it can go on, or stop the run."""
-        closed = isinstance(self._frames, GeneratorType) and (
-            inspect.getgeneratorstate(self._frames) == inspect.GEN_CLOSED
-        )
-        if closed and isinstance(error, Exception) and self.host.on_error == "skip":
+        closed = isinstance(error, Exception) and _is_closed(self._frames)
+        if closed and self.host.on_error == "skip":
             self.host.account.failed += 1
             self.failed = True
             cause = (
-                f"{describe(error)}; `on_error: skip` cannot go on here, because a generator ends "
-                f"with its first exception: let frames() return an iterator that can go on, such "
+                f"{describe(error)}; `on_error: skip` cannot go on here, because a generator, "
+                f"like islice, ends with its first exception: let frames() return an iterator that can go on, such "
                 f"as map(self.read, files)"
             )
             frame = f"frame {sequence} of {self.host.name}"
@@ -357,6 +362,17 @@ def _draw(frames: Iterator[Any], captured: Callable[[], int]) -> Drawn:
     item = next(frames, _END)
     got = clock()
     return Drawn(item, captured(), got, got - start)
+
+
+def _is_closed(frames: Any) -> bool:
+    """Whether an iterator that has raised is a generator, or draws from one, that has ended."""
+    if isinstance(frames, GeneratorType):
+        return inspect.getgeneratorstate(frames) == inspect.GEN_CLOSED
+    if isinstance(frames, itertools.islice):  # it lets go of what it draws from as that raises
+        return not gc.get_referents(frames)
+    if not isinstance(frames, (*_ENDS_WITH_ITS_INPUT, tuple)):
+        return False
+    return any(_is_closed(drawn) for drawn in gc.get_referents(frames))
 
 
 def _span(step: int, sequence: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -35,7 +36,7 @@ from support.graphs import (
     run,
 )  # fmt: skip
 
-from holoflow import Operator, Stamped
+from holoflow import Operator, Stamped, param
 
 N, BAD = 200, 100
 on_error = pytest.mark.parametrize("on_error", ["stop", "skip"])
@@ -178,6 +179,39 @@ def test_a_source(engine: Engine, fuse: bool, tracked: bool, on_error: Any) -> N
         assert ran.operator("source").skipped == 0
     assert ran.payloads() == BEFORE
     assert ran.operator("source").frames == ran.operator("source").sent == BAD
+
+
+class Mapped(Source):
+    """What a generator gives, and other iterators over it."""
+
+    over: int = param(0, doc="which")
+
+    def frames(self) -> Iterator[Any]:
+        """Give what `Source` gives."""
+        given = super().frames()
+        return [
+            map(int, given),
+            filter(lambda _: True, given),
+            itertools.starmap(lambda _, x: x, enumerate(given)),
+            itertools.islice(map(int, given), N),
+        ][self.over]
+
+
+@on_both
+@fused
+@pytest.mark.parametrize("over", range(4))
+def test_a_source_that_draws_from_a_generator(engine: Engine, fuse: bool, over: int) -> None:
+    """It ends with the generator, which is not the end of its frames."""
+    graph = chain(
+        node("source", Mapped, {"n": N, "fail_at": BAD, "over": over}, on_error="skip"),
+        node("pass", Pass),
+        node("sink", Sink),
+    )
+    ran = run(graph, engine, fuse=fuse)
+    failure = ran.result.failure
+    assert failure is not None
+    assert failure.cause.startswith(f"ValueError: bad {BAD}; `on_error: skip` cannot go on")
+    assert ran.payloads() == BEFORE
 
 
 @on_both
