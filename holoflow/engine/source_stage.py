@@ -200,8 +200,8 @@ class SourceStage(Stage):
             self.failed = True
             cause = (
                 f"{describe(error)}; `on_error: skip` cannot go on here, because a generator, "
-                f"like islice, ends with its first exception: let frames() return an iterator that can go on, such "
-                f"as map(self.read, files)"
+                f"like islice, ends with its first exception: let frames() return an iterator that "
+                f"can go on, such as map(self.read, files)"
             )
             frame = f"frame {sequence} of {self.host.name}"
             self.control.fail(Failure(self.host.name, frame, cause, error))
