@@ -119,6 +119,29 @@ def spacing(data: Any) -> tuple[float, float] | None:
     return down, across
 
 
+def is_at_the_detector(data: Any) -> bool:
+    """Whether `spacing` is that of the detector, not of what lies before it."""
+    return (
+        "PixelSpacing" not in attributes_of(data, 0)
+        and bool(data.get("ImagerPixelSpacing"))
+        and not data.get("EstimatedRadiographicMagnificationFactor")
+    )
+
+
+def is_uneven(data: Any) -> bool:
+    """Whether pixels are said to be higher than wide, or wider than high."""
+    sides = [float(side) for side in _list(data.get("PixelAspectRatio"))]
+    return len(set(sides)) > 1
+
+
+def is_calibrated_otherwise(data: Any) -> bool:
+    """Whether parts of an ultrasound picture are calibrated, but none in centimetres both ways.
+
+    A spectrum is, in seconds and centimetres a second.
+    """
+    return bool(_list(data.get("SequenceOfUltrasoundRegions"))) and not ultrasound_regions(data)
+
+
 def ultrasound_regions(data: Any) -> list[Region]:
     """Return the two-dimensional parts calibrated in centimetres, the largest first (C.8.5.5)."""
     regions = []

@@ -40,7 +40,9 @@ class DicomOp(Operator):
     distance of pixel centres (`image.spacing_mm`), where the file says it. An ultrasound file
     says it of a part of the picture (`image.geometry.source_region`); of several parts the
     largest is taken. A part that reaches out of the picture is not believed, because the frames
-    were resized after the calibration; give `spacing` then. Nothing that tells who
+    were resized after the calibration; give `spacing` then. There is a warning where a file is
+    calibrated in other units than cm, says only the shape of its pixels, or only their distance
+    at a detector, where all is larger than it is. Nothing that tells who
     the patient is leaves this operator, unless it is burnt into the pixels.
 
     A frame that cannot be decoded stops the run, or is passed over with `on_error: skip`.
@@ -147,6 +149,12 @@ class DicomOp(Operator):
             return replace(whole, source_spacing_mm=self.spacing)
         spacing = _dicom.spacing(self._data)
         if spacing:
+            if _dicom.is_at_the_detector(self._data):
+                self.context.log.warning(
+                    "the distance of pixels is that at the detector; what lies before it is "
+                    "smaller, and the file does not say by how much; give `spacing` if you know "
+                    "it: %s", self.path,
+                )  # fmt: skip
             return replace(whole, source_spacing_mm=spacing)
         for region in _dicom.ultrasound_regions(self._data)[:1]:
             left, top, right, bottom = region.box
@@ -156,6 +164,18 @@ class DicomOp(Operator):
                 "the file is calibrated for a picture larger than its %d x %d pixels, so its "
                 "scale is not used; give `spacing` if you know it: %s",
                 whole.width, whole.height, self.path,
+            )  # fmt: skip
+            return whole
+        if _dicom.is_calibrated_otherwise(self._data):
+            self.context.log.warning(
+                "no part of the picture is calibrated in cm, so no distance of pixels is known: %s",
+                self.path,
+            )
+        if _dicom.is_uneven(self._data):
+            down, across = self._data.PixelAspectRatio
+            self.context.log.warning(
+                "pixels are not square, but %s to %s (height to width), and how large they are is "
+                "not said; give `spacing`: %s", down, across, self.path,
             )  # fmt: skip
         return whole
 

@@ -361,6 +361,41 @@ def test_a_spacing_by_any_name_is_used(save, running, elements, spacing):
     assert frame.payload.spacing_mm == pytest.approx(spacing)
 
 
+@pytest.mark.parametrize(
+    ("elements", "warning"),
+    [
+        ({"PixelAspectRatio": ["2", "1"]}, "not square, but 2 to 1 (height to width)"),
+        ({"PixelAspectRatio": ["1", "1"]}, None),
+        ({"PixelAspectRatio": ["2", "1"], "PixelSpacing": ["0.5", "0.25"]}, None),
+        ({"ImagerPixelSpacing": ["0.5", "0.5"]}, "that at the detector"),
+        (
+            {
+                "ImagerPixelSpacing": ["0.5", "0.5"],
+                "EstimatedRadiographicMagnificationFactor": "1.25",
+            },
+            None,
+        ),
+        ({"SequenceOfUltrasoundRegions": [region((0, 0, 4, 3), units=4)]}, "calibrated in cm"),
+        ({"SequenceOfUltrasoundRegions": [region((0, 0, 4, 3))]}, None),
+    ],
+)
+def test_a_spacing_that_is_not_that_of_the_patient_is_told_once(
+    save, running, caplog, elements, warning
+):
+    path = save(GRAY, FrameTime="40", **elements)
+    assert len(read(path, running)) == 2
+    messages = [record.getMessage() for record in caplog.records]
+    if warning is None:
+        assert messages == []
+    else:
+        (message,) = messages
+        assert warning in message
+        assert str(path) in message
+    caplog.clear()
+    read(path, running, spacing=(1, 1))
+    assert caplog.text == ""
+
+
 @pytest.mark.parametrize("wrong", [["0", "1"], ["-1", "1"], ["1"]])
 def test_a_spacing_that_is_none_is_an_error(save, running, wrong):
     with pytest.raises(HoloflowError, match="header is wrong"):
