@@ -59,10 +59,14 @@ def show(
 ) -> None:
     """Show one operator: ports, parameters, what it needs, and an example."""
     from holoflow.app.classes import find_class
+    from holoflow.cli.native_sheet import native_sheet
     from holoflow.cli.sheet import sheet
+    from holoflow.engine.native import is_object, is_operator
     from holoflow.plain_data import plain
 
-    shown = sheet(name, find_class(name, Path.cwd()))
+    cls = find_class(name, Path.cwd())
+    holoscans = is_operator(cls) or is_object(cls)
+    shown = native_sheet(name, cls) if holoscans else sheet(name, cls)
     typer.echo(json.dumps(plain(shown), indent=1) if as_json else printable(str(shown)))
 
 

@@ -97,21 +97,17 @@ def sheet(name: str, cls: type) -> Sheet:
             f"{name} is no holoflow operator; only classes derived from holoflow.Operator say "
             f"what ports and parameters they have"
         )
-    place = place_of(cls)
     try:
         ports = cls.ports()
         parameters = tuple(_parameter_lines(cls))
     except OperatorDefinitionError as error:
-        raise HoloflowError(place + str(error).removeprefix(f"{cls.__module__}.")) from None
+        raise HoloflowError(place_of(cls) + str(error).removeprefix(f"{cls.__module__}.")) from None
     doc = inspect.getdoc(cls) if cls.__doc__ else None
     before, _, example = (doc or "").partition(_EXAMPLE)
     summary, _, description = before.strip().partition("\n")
     return Sheet(
         name,
-        # the module of a user's file has a name that is made up
-        f"{cls.__qualname__} in {place.rstrip(': ')}"
-        if cls.__module__.startswith("_")
-        else f"{cls.__module__}:{cls.__qualname__}",
+        whereabouts(cls),
         summary,
         description.strip(),
         ports.source,
@@ -121,6 +117,14 @@ def sheet(name: str, cls: type) -> Sheet:
         extras(cls),
         textwrap.dedent(example.strip("\n")).rstrip(),
     )
+
+
+def whereabouts(cls: type) -> str:
+    """Say where `cls` is: `package.module:Class`, or `Class in file.py:12`."""
+    # the module of a user's file has a name that is made up
+    if cls.__module__.startswith("_"):
+        return f"{cls.__qualname__} in {place_of(cls).rstrip(': ')}"
+    return f"{cls.__module__}:{cls.__qualname__}"
 
 
 def _inputs(ports: Ports) -> Iterator[PortLine]:

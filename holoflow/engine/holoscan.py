@@ -104,6 +104,22 @@ class _Application(core.Application):  # type: ignore[name-defined, misc]
 
             self.ucx = UcxEnds(self, self.program.ucx, self.program.control)
 
+    def not_initialized(self) -> str:
+        """Return which operator of Holoscan's could not be initialized; empty if none is known.
+
+        What is raised does not say. But each gets a number when its turn comes, so that where
+        some have none the last that has one is at fault. If all have one, and nothing has run, it
+        can only be the one that there is.
+        """
+        if self.natives is None or any(operator.stage.ticks for operator in self.stage_operators):
+            return ""
+        numbers = {name: operator.id for name, operator in self.natives.operators.items()}
+        others = [operator.id for operator in self.stage_operators]
+        if min(*numbers.values(), *others) < 0:
+            last = max(numbers, key=numbers.__getitem__)
+            return last if numbers[last] > max(others, default=-1) else ""
+        return next(iter(numbers)) if len(numbers) == 1 else ""
+
     def let_go(self) -> None:
         """Drop all that the run has held."""
         for operator in self.stage_operators:
@@ -160,7 +176,7 @@ def _run_application(
             raise error
     except BaseException as error:
         # Before the ends of streams are closed, so that nobody takes it for a good end.
-        _break_off(program.control, error)
+        _break_off(program.control, error, app.not_initialized())
         raise
     finally:
         if app.ucx is not None:
@@ -172,9 +188,12 @@ def _run_application(
             _ended.append(app)
 
 
-def _break_off(control: Control, error: BaseException) -> None:
-    """End a run that Holoscan has ended with `error`."""
+def _break_off(control: Control, error: BaseException, operator: str = "") -> None:
+    """End a run that Holoscan has ended with `error`, where known at the start of `operator`."""
     failure = Failure("engine", "", describe(error), error)
+    if operator:
+        hint = "; HOLOSCAN_LOG_LEVEL=WARN in the environment shows what Holoscan logs of it"
+        failure = Failure(operator, "start", describe(error) + hint, error)
     if control.draining:  # an operator has failed, and what has passed it is worked off
         control.fail(failure)
     else:

@@ -97,7 +97,7 @@ def _construct(
 
 def _check_types(cls: type, given: Mapping[str, Any]) -> None:
     """Raise an error for an argument that Holoscan would take, but that is of a wrong type."""
-    signature = _signature(cls)
+    signature = keywords_of(cls)
     for name, value in given.items():
         wanted = signature[name][0] if name in signature else "any"
         plain = _PLAIN.get(wanted.split("[")[0])
@@ -108,7 +108,7 @@ def _check_types(cls: type, given: Mapping[str, Any]) -> None:
 
 def _explain(cls: type, given: Mapping[str, Any]) -> None:
     """Raise an error that names the argument at fault, where the signature tells it."""
-    signature = _signature(cls)
+    signature = keywords_of(cls)
     if not signature:
         return
     for name in given:
@@ -128,7 +128,7 @@ def _unknown(cls: type, name: str, known: Sequence[str]) -> str:
 def _declared(operator: Any, cls: type) -> list[str]:
     """Names of the parameters that an operator takes."""
     declared = _description(operator)["params"] or []
-    return sorted({*(parameter["name"] for parameter in declared), *_signature(cls)})
+    return sorted({*(parameter["name"] for parameter in declared), *keywords_of(cls)})
 
 
 def _description(operator: Any) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def _description(operator: Any) -> dict[str, Any]:
     return described
 
 
-def _signature(cls: type) -> dict[str, tuple[str, bool]]:
+def keywords_of(cls: type) -> dict[str, tuple[str, bool]]:
     """Type and whether it is required, of every keyword that the constructor names.
 
     C++ classes tell theirs in the first line of the docstring that pybind11 writes.

@@ -131,6 +131,31 @@ def test_recorded_and_replayed(engine: Engine, tmp_path: Path) -> None:
 
 
 @on_schedulers
+@pytest.mark.parametrize("last", [False, True], ids=["replayer", "recorder"])
+def test_a_file_that_cannot_be_opened_names_the_operator(
+    engine: Engine, last: bool, tmp_path: Path
+) -> None:
+    """Whatever of Holoscan's own takes part beside it, and whether it is the last to begin."""
+    where = {"directory": str(tmp_path / "none"), "basename": "clip"}
+    if last:
+        (tmp_path / "none").touch()
+        recorder = holoscans("bad", VideoStreamRecorderOp, ("input",), (), **where)
+        graph = app([node("source", Images), recorder], [flow("source", "bad.input")])
+    else:
+        graph = app(
+            [
+                holoscans("bad", VideoStreamReplayerOp, (), ("output",), **where), relay(),
+                node("source", Images), relay("other"), node("sink", ImageSink),
+            ],
+            [flow("bad.output", "relay.in"), flow("relay", "sink"), flow("source", "other.in")],
+        )  # fmt: skip
+    ran = run(graph, engine)
+    assert ran.result.failure is not None
+    assert (ran.result.failure.operator, ran.result.failure.frame) == ("bad", "start")
+    assert "GXF_FAILURE; HOLOSCAN_LOG_LEVEL=WARN" in ran.result.failure.cause
+
+
+@on_schedulers
 def test_in_the_middle(engine: Engine) -> None:
     graph = app(
         [node("source", Images), relay(), node("sink", ImageSink)],

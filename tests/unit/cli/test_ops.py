@@ -130,6 +130,78 @@ def test_show_as_json(own):
     assert shown["source"] is False
 
 
+HOLOSCANS = '''
+import holoscan.core
+
+
+class RelayOp(holoscan.core.Operator):
+    """Pass on.
+
+    Named Inputs
+    ------------
+    in : Tensor
+        what comes
+
+    Parameters
+    ----------
+    limit : int, optional
+        most of
+        all
+    """
+
+    def __init__(self, fragment, *args, limit: int = 3, **kwargs):
+        super().__init__(fragment, *args, **kwargs)
+
+    def setup(self, spec):
+        spec.input("in")
+        spec.output("out")
+'''
+
+
+def test_show_an_operator_of_holoscans(tmp_path, monkeypatch):
+    pytest.importorskip("holoscan")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "theirs.py").write_text(HOLOSCANS)
+    shown = invoke("show", "./theirs.py:RelayOp")
+    assert shown.exit_code == 0, shown.stderr
+    assert shown.stdout == textwrap.dedent("""\
+        ./theirs.py:RelayOp: Pass on.
+
+        class: RelayOp in theirs.py:5
+        needs: pip install 'holoflow[cu12]'
+
+        inputs:
+          in  Tensor
+
+        outputs:
+          out  anything
+
+        parameters:
+          limit  int; optional
+                   most of all
+        """)
+
+
+@pytest.mark.parametrize(
+    ("name", "port", "parameter"),
+    [
+        ("operators:PingTensorTxOp", "out", "rows"),
+        ("operators:VideoStreamReplayerOp", "output", "directory"),
+        ("operators:PingTxOp", "out", None),
+        ("operators:SegmentationPostprocessorOp", "out_tensor", "network_output_type"),
+        ("resources:BlockMemoryPool", None, "block_size"),
+        ("conditions:CountCondition", None, "count"),
+    ],
+)
+def test_what_holoscan_brings_can_be_shown(name, port, parameter):
+    pytest.importorskip("holoscan")
+    shown = json.loads(invoke("show", f"holoscan.{name}", "--json").stdout)
+    assert shown["summary"]
+    assert [line["name"] for line in shown["outputs"]] == ([port] if port else [])
+    told = {line["name"]: line for line in shown["parameters"]}
+    assert parameter is None or (told[parameter]["type"] and told[parameter]["doc"])
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
