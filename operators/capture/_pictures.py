@@ -10,14 +10,24 @@ from typing import Any
 import numpy as np
 
 from holoflow.extras import optional
+from holoflow.operators.capture._tags import orientation_of_animation
+from holoflow.operators.capture._upright import NEITHER, upright
 from holoflow.payload import Array
 
 _PNM = re.compile(rb"P([2356])(?:\s|#[^\n]*\n)+\d+(?:\s|#[^\n]*\n)+\d+(?:\s|#[^\n]*\n)+(\d{1,5})\s")
 """The beginning of a PGM or PPM file: its kind, and the value of white."""
 _ASCII = (b"2", b"3")
+_TEXT = re.compile(rb"P[123]\s")
+"""The beginning of a PBM, PGM or PPM file in text."""
+_MATRICES = {
+    2: (-1, 0, 0, 1), 3: (-1, 0, 0, -1), 4: (1, 0, 0, -1), 5: (0, 1, 1, 0),
+    6: (0, 1, -1, 0), 7: (0, -1, -1, 0), 8: (0, -1, 1, 0),
+}  # fmt: skip
+"""How pictures are to be shown, by EXIF's number of how they lie."""
 _WITHOUT_ALPHA = {"rgb": "BGRA2RGB", "bgr": "BGRA2BGR", "gray": "BGRA2GRAY"}
 _OF_COLOUR = {"rgb": "BGR2RGB", "gray": "BGR2GRAY"}
 _OF_GRAY = {"rgb": "GRAY2RGB", "bgr": "GRAY2BGR"}
+_ANIMATED = (b"\x89PNG", b"RIFF")
 _MORE_BEHIND = b"MPF\0"
 """Stands in a JPEG file in which further ones follow."""
 
@@ -29,6 +39,8 @@ def pictures(content: Array, colour: str) -> list[Array]:
     out. Returns none where OpenCV cannot read the bytes, or not all of them.
     """
     cv2 = _opencv()
+    if _TEXT.match(content[:3].tobytes()):
+        content = np.append(content, np.uint8(ord("\n")))  # without which the last number is none
     kind = cv2.IMREAD_GRAYSCALE if colour == "gray" else cv2.IMREAD_COLOR
     found = _decoded(cv2, content, kind | cv2.IMREAD_ANYDEPTH)
     if found:
@@ -36,6 +48,9 @@ def pictures(content: Array, colour: str) -> list[Array]:
         found = [cv2.cvtColor(one, cv2.COLOR_BGR2RGB) if rgb else one for one in found]
     else:  # OpenCV converts no pixels of more than 16 bits while it reads them
         found = [_converted(cv2, one, colour) for one in _decoded(cv2, content, -1)]
+    if len(found) > 1 and content[:4].tobytes() in _ANIMATED:  # OpenCV turns single ones
+        matrix = _MATRICES.get(orientation_of_animation(content), NEITHER)
+        found = [np.ascontiguousarray(upright(one, matrix)) for one in found]
     header = _PNM.match(content[:1024].tobytes())
     if header is None:
         return found

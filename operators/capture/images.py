@@ -14,6 +14,7 @@ from holoflow.errors import HoloflowError
 from holoflow.message import Stamped
 from holoflow.operator import Operator, param
 from holoflow.operators.capture._pictures import has_more, pictures
+from holoflow.operators.capture._tags import refused
 from holoflow.operators.capture._timeline import at_rate
 from holoflow.paths import InputPath
 from holoflow.payload import Array, Image
@@ -31,7 +32,8 @@ class ImagesOp(Operator):
     All pages of a TIFF file and all frames of an animation come, in order; of a JPEG file that
     others follow in (MPO), the first. Pictures come upright, as their EXIF data say, and in the
     depth of the file, floats as they are. Colour profiles are left out, and so is transparency,
-    but for that of a TIFF file, which is shown over black.
+    but for that of a TIFF file, which is shown over black. Files in CIELAB, and AVIF files that
+    are to be turned, are refused.
 
     The header's metadata holds `file`, the name within the folder, and `picture` (from 0) where
     the file has several. Images may differ in size. The app fails on a file that cannot be read
@@ -73,6 +75,9 @@ class ImagesOp(Operator):
     def read(self, file: Path) -> list[Array]:
         """Return the pictures of `file`; raises OSError, or HoloflowError where it is no image."""
         content = np.fromfile(file, np.uint8)
+        why = refused(content)
+        if why is not None:
+            raise HoloflowError(f"{why}: {file}")
         found = pictures(content, self.colour)
         if not found:
             raise HoloflowError(f"not an image that can be read: {file}")

@@ -102,6 +102,52 @@ def test_all_pictures_of_a_file_come_in_order(tmp_path, suffix):
     assert [frame.elapsed for frame in frames] == [number * 10**8 for number in range(5)]
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_animations_come_upright(tmp_path, orientation, suffix):
+    path = tmp_path / f"several{suffix}"
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    how = {"lossless": True} if suffix == ".webp" else {}
+    in_mode("RGB").save(path, save_all=True, append_images=[in_mode("RGB", 1)], exif=exif, **how)
+    with PIL.Image.open(path) as picture:
+        for frame, one in zip(read(path), ImageSequence.Iterator(picture), strict=True):
+            expected = np.asarray(ImageOps.exif_transpose(one).convert("RGB"))
+            np.testing.assert_array_equal(frame.payload.data, expected)
+
+
+def test_colours_that_would_be_shown_wrong_are_refused(tmp_path):
+    path = tmp_path / "lab.tif"
+    in_mode("RGB").save(path, save_all=True, append_images=[PIL.Image.new("LAB", (WIDTH, HEIGHT))])
+    with pytest.raises(HoloflowError, match="colours in CIELAB are not read"):
+        read(path)
+
+
+def test_avif_that_is_to_be_turned_is_refused(tmp_path):
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 1
+    in_mode("RGB").save(tmp_path / "upright.avif", exif=exif, quality=100)
+    assert len(read(tmp_path / "upright.avif")) == 1
+    for orientation in range(2, 9):
+        exif[0x0112] = orientation
+        path = tmp_path / f"{orientation}.avif"
+        in_mode("RGB").save(path, exif=exif)
+        with pytest.raises(HoloflowError, match="AVIF file that is to be turned is not read"):
+            read(path)
+
+
+@pytest.mark.parametrize("end", ["", " ", "\n"])
+@pytest.mark.parametrize(("kind", "white"), [("P2", 255), ("P3", 255), ("P2", 1000)])
+def test_text_may_end_without_a_line(tmp_path, end, kind, white):
+    path = tmp_path / "text.pnm"
+    values = [0, 10, 20, 30, 40, white]
+    size = "3 2" if kind == "P2" else "2 1"
+    path.write_text(f"{kind}\n{size}\n{white}\n{' '.join(map(str, values))}{end}")
+    (frame,) = read(path, colour="gray" if kind == "P2" else "rgb")
+    scale = np.iinfo(frame.payload.data.dtype).max / white
+    assert frame.payload.data.ravel().tolist() == [round(value * scale) for value in values]
+
+
 def test_of_several_pictures_in_a_jpeg_the_first_comes_and_a_warning(tmp_path, caplog):
     in_mode("RGB").save(
         tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[in_mode("RGB", 1)]
