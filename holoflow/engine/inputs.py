@@ -222,11 +222,13 @@ class Synced:
             if undecided and not self._timed_out():
                 if self._look_ahead(undecided):
                     continue
+                self._make_room()
                 return False
             self._deadline = None
             self._match(leader.header.timestamp)
         if self._matched is None:
             self._pass_by()
+            self._make_room()
         return self._matched is not None
 
     def _see_leader(self, header: Header) -> None:
@@ -261,6 +263,18 @@ class Synced:
             return False
         self._ahead.append(queue.take())
         return True
+
+    def _make_room(self) -> None:
+        """Drop what lies between the first and the last of one time: no leader is joined with it.
+
+        Else the rest of a frame that has several messages might find no room.
+        """
+        for name, queue in self._partners.items():
+            time = self._time_held(name)
+            while len(queue.items) > 1:
+                if not time == queue.items[0].header.timestamp == queue.items[1].header.timestamp:
+                    break
+                queue.rebook("late", queue.take())
 
     def _pass_by(self) -> None:
         """Let go what a later message is nearer to all that may still come of the leader."""

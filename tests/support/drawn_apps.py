@@ -142,9 +142,14 @@ def by_time(a: Stream, b: Stream, tolerance: int, *, optional: bool) -> list[Mes
     joined: list[Message] = []
     for frame, value in a.messages:
         time = frame * a.every
-        near = min(b.messages, key=lambda m: (abs(m[0] * b.every - time), m[0]), default=None)
-        if near is not None and abs(near[0] * b.every - time) <= tolerance:
-            joined.append((frame, (value, near[1])))
+        best = min(
+            {i for i, _ in b.messages}, key=lambda i: (abs(i * b.every - time), i), default=None
+        )
+        if best is not None and abs(best * b.every - time) <= tolerance:
+            # Of several of one time, the last that came before, else the first.
+            of_that_time = [w for i, w in b.messages if i == best]
+            partner = of_that_time[-1 if best * b.every < time else 0]
+            joined.append((frame, (value, partner)))
         elif optional:
             joined.append((frame, (value, None)))
     return joined
@@ -199,8 +204,8 @@ class _Builder:
         self.nodes.append(node(name, cls, parameters, fuse=fuse, location=at, **fields))
         return name
 
-    def connect(self, stream: Stream, target: str, port: str) -> None:
-        queue = self.random.choice([None, None, 1, 2, 3])
+    def connect(self, stream: Stream, target: str, port: str, shortest: int = 1) -> None:
+        queue = self.random.choice([None, None, *range(shortest, 4)])
         self.flows.append(flow(stream.name, f"{target}.{port}", queue=queue))
         self.used.add(stream.name)
 
@@ -297,8 +302,7 @@ class _Builder:
         self.crossed |= not same
         optional = self.random.random() < 0.4
         sync: Any = None
-        singles = a.single and b.single
-        if singles and self.random.random() < (0.3 if same else 0.6):
+        if self.random.random() < (0.3 if same else 0.6):
             tolerance = self.random.choice([0, 1, 2, 4])
             sync = Sync("a", tolerance * PERIOD / 1e9)
             messages = by_time(a, b, tolerance, optional=optional)
@@ -311,8 +315,10 @@ class _Builder:
             self.uneven |= uneven
             sync = "arrival" if uneven else None
         name = self.add(PairMaybe if optional else Pair, sync=sync)
-        self.connect(a, name, "a")
-        self.connect(b, name, "b")
+        # A join by time has to see the second of two messages that have one time.
+        shortest = 2 if isinstance(sync, Sync) and not (a.single and b.single) else 1
+        self.connect(a, name, "a", shortest)
+        self.connect(b, name, "b", shortest)
         single = a.single and b.single if same and sync is None else a.single
         uneven = a.uneven or b.uneven or sync is not None
         self.streams.append(Stream(name, a.origin, messages, a.every, single, uneven))

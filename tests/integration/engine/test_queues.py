@@ -290,6 +290,20 @@ def test_joined_by_frame_it_goes_on(engine: Engine, fuse: bool) -> None:
     assert ran.flow("source", "join.a").dropped == {"unpaired": 80}
 
 
+@on_all
+def test_joined_by_time_it_goes_on_behind_several_of_one_time(engine: Engine) -> None:
+    graph = app(
+        [node("source", Tick), node("again", Repeat, {"times": 5}),
+         node("join", Join, sync=Sync("a", 0.0)), node("sink", Sink)],
+        [flow("source", "again"), flow("again", "join.a"), flow("again", "join.b"),
+         flow("join", "sink")],
+    )  # fmt: skip
+    ran = run(graph, engine)
+    assert ran.result.outcome == "done"
+    assert ran.payloads() == [(n, n) for n in range(5) for _ in range(5)]
+    assert sum(ran.flow("again", "join.b").dropped.values()) == 20
+
+
 @on_both
 def test_longer_queues_are_a_way_out(engine: Engine) -> None:
     graph = diamond(sync="arrival")
