@@ -144,6 +144,7 @@ class _Run:
         self.standstill = Standstill(self.program.stages, self.timers)
         self.hangs = Hangs(plan, self.program.stages, self.control)
         self._engine_ended = True
+        self._hastened = False
         self.began = self._looked = time.monotonic()
 
     def _context(self, name: str) -> OperatorContext:
@@ -264,7 +265,14 @@ class _Run:
         """Go on showing the run while what was sent arrives; whether to wait no longer."""
         if time.monotonic() - self._looked >= every:
             self._look(observe)
+        self._hasten_links()
         return self._in_a_hurry()
+
+    def _hasten_links(self) -> None:
+        """Tell the links, once, that somebody has asked for the end of the run."""
+        if self.links is not None and self.stopper.drain.is_set() and not self._hastened:
+            self._hastened = True
+            self.links.drain()
 
     def _in_a_hurry(self) -> bool:
         """Whether what was sent is not to be waited for until it has arrived."""
@@ -319,7 +327,9 @@ class _Run:
         worker.start()
         self._engine_ended = False
         try:
-            while not begun.wait(STARTING) and time.monotonic() - self.began < LOOK:
+            at_work = False
+            while not at_work and time.monotonic() - self.began < LOOK:
+                at_work = begun.wait(STARTING)
                 _keep_signal_handlers()
             self._watch(over, observe, every)
         except BaseException:
@@ -350,6 +360,7 @@ class _Run:
         while not self.observer.probe.wait(over, 0.02):
             _keep_signal_handlers()
             now = time.monotonic()
+            self._hasten_links()
             ending = self.stopper.drain.is_set() or (deadline is not None and now >= deadline)
             if self.stopper.now.is_set() and not self.control.aborted:
                 self.control.abort()

@@ -146,5 +146,8 @@ class Transport(Protocol):
     def waits_for(self) -> str:
         """Say which peers have not joined yet; empty where all have."""
 
+    def drain(self) -> None:
+        """Wait for peers that are away for a while only: the run was asked to end."""
+
     def close(self, patience: float) -> None:
         """Let go of everything; what was sent gets `patience` seconds to arrive."""

@@ -131,6 +131,11 @@ class Links:
         for transport in self._transports.values():
             transport.accept()
 
+    def drain(self) -> None:
+        """Wait for hosts that are away for a while only: the run was asked to end."""
+        for transport in self._transports.values():
+            transport.drain()
+
     def flush(self, give_up: Callable[[], bool]) -> None:
         """Wait until all that was sent has been taken, or until `give_up`."""
         while any(not _worked_off(linked) for linked in self._sent) and not give_up():

@@ -132,6 +132,27 @@ def test_others_are_told_of_one_that_has_failed_once_too_often(three):
     assert over.left() == over.unexpected() == []
 
 
+@pytest.mark.parametrize("away", FRAGMENTS)
+def test_asked_to_end_while_a_host_is_away(three, away):
+    """Nobody waits for it for ever: what it has not confirmed is lost, and counted as that."""
+    introduce(*three)
+    over = trial(three)
+    over.start(*FRAGMENTS)
+    over.come(50)
+    over.lose(away)
+    for program in over.programs.values():
+        program.send_signal(signal.SIGINT)
+    left = {name for name in FRAGMENTS if name != away}
+    assert set(over.statuses().values()) == {ExitStatus.INTERRUPTED}, over.log
+    assert f"waiting for {away}" in over.log
+    for fragment in left:
+        report = over.report(fragment)
+        assert all(f.sent == f.delivered + sum(f.dropped.values()) for f in report.flows)
+        causes = {cause for books in report.flows for cause in books.dropped}
+        assert causes <= {"crash", "end"}  # lost with the host; not worked off for want of it
+    assert over.unexpected() == []
+
+
 # -- strangers -------------------------------------------------------------------------------
 
 

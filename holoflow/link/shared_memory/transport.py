@@ -75,6 +75,9 @@ class SharedMemory:
     def _missing(self) -> list[SharedInlet]:
         return [inlet for inlet in self._inlets if not inlet.join()]
 
+    def drain(self) -> None:
+        """Nobody is away on one host: the launcher says who has ended."""
+
     def close(self, patience: float) -> None:
         """Let go of everything; arrays that are still looked at stay valid."""
         deadline = time.monotonic() + patience

@@ -94,6 +94,9 @@ class UcxTransport:
         """Say which peers have not come to the line yet."""
         return ", ".join(sorted({line.end.peer for line in self._board.missing()}))
 
+    def drain(self) -> None:
+        """Nobody is waited for who is away: that ends the run."""
+
     def close(self, patience: float) -> None:  # noqa: ARG002
         """Let go of the lines; all that was sent has arrived by now, or never will."""
         self._board.close()

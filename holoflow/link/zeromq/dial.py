@@ -11,7 +11,7 @@ from typing import Final
 import zmq
 
 from holoflow.errors import HoloflowError
-from holoflow.flow.ledger import GONE, WANTS_ROOM
+from holoflow.flow.ledger import ARRIVED, GONE, SENT, WANTS_ROOM, gone
 from holoflow.link.doorbell import Doorbell
 from holoflow.link.ends import LinkedFlow, Producer
 from holoflow.link.keys import OwnKeys
@@ -70,6 +70,10 @@ class Dial:
         self._monitor: zmq.Socket[bytes] | None = None
         self._greeted = False
         self._seen = self._looked = self._again = 0.0
+        self._joined = time.monotonic()
+        """When the receiver was last there."""
+        self._awaited = False
+        """Whether it was said that the end of the run waits for the receiver."""
         self._pause = timing.retry
         self._failures = 0
         self._logged = ""
@@ -161,6 +165,8 @@ class Dial:
     def look(self, now: float) -> float:
         """Do what is due; return when there will be something again."""
         late, self._looked = now - self._looked, now
+        if self.sending.joined or late > self._timing.silence / 2:  # we were not there ourselves
+            self._joined = now
         self._moved()  # the row may have been changed by someone else: the launcher
         if self._socket is None:
             if now < self._again:
@@ -175,6 +181,25 @@ class Dial:
                 self._drop(f"no sign of life for {self._timing.silence:g} s")
                 return self._again
         return now + self._timing.beat / 2
+
+    def end_by(self, asked: float, now: float) -> None:
+        """Do without a host that is away, a while after the run was `asked` to end."""
+        if self.sending.joined or self._over or not self._address.endpoint.startswith("tcp://"):
+            return
+        if now < max(asked, self._joined) + self._timing.away:
+            if not self._awaited:
+                self._awaited = True
+                _log.warning("waiting for %s: %s", self._who, self.trouble)
+            return
+        row = self.sending.row
+        left = row[SENT] - row[ARRIVED]
+        _log.warning(
+            "%s: %s is still away (%s) and is waited for no longer; of what was sent to it %d "
+            "messages are not known to have arrived", self._flow, self._who, self.trouble, left,
+        )  # fmt: skip
+        row[GONE] = gone("crash")
+        self.hang_up()
+        self._moved()
 
     def hang_up(self) -> None:
         """Go away."""

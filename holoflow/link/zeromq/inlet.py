@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from holoflow.flow.clock import ClockOffset
-from holoflow.flow.ledger import ARRIVED, WANTS_ROOM
+from holoflow.flow.ledger import ARRIVED, CLOSED, WANTS_ROOM
 from holoflow.link.doorbell import Doorbell
 from holoflow.link.ends import Consumer, LinkedFlow
 from holoflow.link.zeromq import frames, handshake
@@ -83,6 +83,8 @@ class ZeroMQInlet:
         self._told_off = 0
         self._answered = False
         """Whether the peer has heard that it is welcome, and with that how far this end is."""
+        self._awaited = False
+        """Whether it was said that the end of the run waits for the sender."""
         self._flow = f"{linked.flow.source} -> {linked.flow.target}"
 
     # -- from the stage's thread
@@ -208,6 +210,22 @@ class ZeroMQInlet:
         self.receiving.look(now, self._timing, alone=self.peer is None)
         if self.receiving.backlog and self._gate.open:
             self.wake()
+
+    def end_by(self, asked: float, now: float) -> None:
+        """Do without a host that is away, a while after the run was `asked` to end."""
+        receiving = self.receiving
+        if receiving.ended or receiving.shared or self.alive(now):
+            return
+        source = self.linked.source
+        if now < max(asked, receiving.seen) + self._timing.away:
+            if not self._awaited:
+                self._awaited = True
+                _log.warning("waiting for %s: nothing is heard of it", source)
+            return
+        _log.warning("%s: %s is still away and is waited for no longer", self._flow, source)
+        receiving.row[CLOSED] = 1
+        receiving.give_up()
+        self.wake()
 
     def alive(self, now: float) -> bool:
         """Whether the sender has been heard of lately."""

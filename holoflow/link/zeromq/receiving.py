@@ -143,9 +143,13 @@ class Receiving:
         else:
             patience = timing.orphaned
         if now - self.seen > patience:
-            self._begun = self.row[SENT]
-            self._lose(self._begun)
-            self._end()
+            self.give_up()
+
+    def give_up(self) -> None:
+        """End the stream: its sender is gone, and what has not come by now will not."""
+        self._begun = self.row[SENT]
+        self._lose(self._begun)
+        self._end()
 
     def counts(self, asked: int = 0) -> Counts:
         """Return how far this end is."""

@@ -54,6 +54,8 @@ class Timing:
     """Until one who was refused tries again."""
     orphaned: float = 30.0
     """Until a stream is ended whose sender said that it ends, and then went away for good."""
+    away: float = 10.0
+    """For which a host that is away is waited for, once the run was asked to end."""
 
 
 def blocks(flow: PlannedFlow) -> bool:

@@ -54,6 +54,8 @@ class ZeroMQ:
         """
         self._app = app
         self._peers = dict(peers or {})
+        self._distant = any(address.endpoint.startswith("tcp://") for address in binds)
+        """Whether senders on other hosts come here."""
         self._timing = timing or Timing()
         self._most = most
         secured = any(a.server_key is not None for a in (*binds, *self._peers.values()))
@@ -64,6 +66,8 @@ class ZeroMQ:
         self._gate = Gate()
         self._dials: list[Dial] = []
         self._inlets: dict[int, ZeroMQInlet] = {}
+        self._asked: float | None = None
+        """When the run was asked to end."""
         self._deadline: float | None = None
         self._loop = Loop(fragment)
         self._refusals = Refusals(_log)
@@ -127,6 +131,10 @@ class ZeroMQ:
         lacking += [inlet.lacks for inlet in self._inlets.values()]
         return "; ".join(filter(None, lacking))
 
+    def drain(self) -> None:
+        """Wait for hosts that are away for a while only: the run was asked to end."""
+        self._loop.call(self._drain)
+
     def close(self, patience: float) -> None:
         """Let go of everything; what was sent gets `patience` seconds to arrive."""
         deadline = time.monotonic() + patience
@@ -167,12 +175,21 @@ class ZeroMQ:
 
     def _look(self, now: float) -> float:
         due = min([self._reception.beat(now), *(dial.look(now) for dial in self._dials)])
+        if self._asked is not None:
+            inlets = self._inlets.values() if self._distant else ()
+            for end in (*self._dials, *inlets):
+                end.end_by(self._asked, now)
+            due = min(due, now + self._timing.beat)
         if self._deadline is None:
             return due
         awaited = [dial for dial in self._dials if dial.sending.awaited]
         if not awaited or now >= self._deadline:
             self._end(awaited)
         return min(due, now + _LOOK)
+
+    def _drain(self) -> None:
+        self._asked = self._asked or time.monotonic()
+        self._loop.hurry()
 
     def _close(self, deadline: float) -> None:
         self._deadline = deadline
