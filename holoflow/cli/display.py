@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Protocol
 
+from holoflow.cli.output import Output
 from holoflow.cli.summary import Summary
 from holoflow.cli.terminal import is_live
 from holoflow.flow.books import Snapshot
@@ -33,19 +33,16 @@ class Display(Protocol):
         """Show how the run ended."""
 
 
-def choose(name: str, *, as_json: bool, when_gone: Callable[[], None]) -> Display:
-    """Return the display for where stdout goes to.
-
-    `name` is the app's. `when_gone` is called when nobody reads stdout any more.
-    """
+def choose(name: str, stdout: Output, *, as_json: bool) -> Display:
+    """Return the display for where `stdout` goes to; `name` is the app's."""
     if as_json:
         from holoflow.cli.display_json import JsonDisplay
 
-        return JsonDisplay(when_gone)
+        return JsonDisplay()
     if is_live():
         from holoflow.cli.display_live import LiveDisplay
 
-        return LiveDisplay(name)
+        return LiveDisplay(name, stdout)
     from holoflow.cli.display_plain import PlainDisplay
 
-    return PlainDisplay(when_gone)
+    return PlainDisplay()

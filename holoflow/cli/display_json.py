@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+import sys
 from typing import Any
 
 from holoflow.cli import log
 from holoflow.cli.errors import say
-from holoflow.cli.lines import Lines
 from holoflow.cli.summary import Summary
 from holoflow.flow.books import Snapshot
 from holoflow.flow.report import numbers
@@ -22,9 +21,9 @@ class JsonDisplay:
 
     every = 0.5
 
-    def __init__(self, when_gone: Callable[[], None]) -> None:
-        """Call `when_gone` when nobody reads stdout any more."""
-        self._lines = Lines(when_gone)
+    def __init__(self) -> None:
+        """Print on what is stdout now."""
+        self._stream = sys.stdout
         self._announced = 0
 
     def note(self, sentence: str) -> None:
@@ -90,4 +89,9 @@ class JsonDisplay:
         self._announced = len(snapshot.announcements)
 
     def _event(self, event: str, **values: Any) -> None:
-        self._lines.write(json.dumps({"event": event, **values}, allow_nan=False))
+        self._stream.write(json.dumps({"event": event, **values}, allow_nan=False) + "\n")
+
+
+def left_out(lines: int) -> str:
+    """Return the event that stands for `lines` events which nobody read fast enough."""
+    return json.dumps({"event": "left_out", "lines": lines})

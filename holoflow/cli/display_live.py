@@ -12,6 +12,7 @@ from rich.text import Text
 
 from holoflow.cli import log, text
 from holoflow.cli.meter import Meter, Reading
+from holoflow.cli.output import Output
 from holoflow.cli.printing import print_on
 from holoflow.cli.summary import Summary, renderables
 from holoflow.cli.tables import table
@@ -30,9 +31,13 @@ class LiveDisplay:
 
     every = 0.25
 
-    def __init__(self, name: str) -> None:
-        """Show the run of the app `name` on stdout; nothing is drawn before a snapshot."""
+    def __init__(self, name: str, stdout: Output) -> None:
+        """Show the run of the app `name` on `stdout`, which is `sys.stdout`.
+
+        Nothing is drawn before a snapshot.
+        """
         self._name = name
+        self._stdout = stdout
         self._console = Console(markup=False, highlight=False, emoji=False)
         self._live: Live | None = None
         self._meter = Meter()
@@ -50,9 +55,11 @@ class LiveDisplay:
         self._console.print(Text(log.line(record), style=style), soft_wrap=True)
 
     def snapshot(self, snapshot: Snapshot) -> None:
-        """Draw the table anew."""
+        """Draw the table anew, unless the terminal stands still."""
         with self._lock:
             self._snapshot = snapshot
+            if self._stdout.behind:
+                return
             drawn = self._draw(snapshot)
             if self._live is None:
                 self._live = Live(

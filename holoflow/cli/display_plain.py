@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import sys
 
 from holoflow.cli import log, text
 from holoflow.cli.errors import say
-from holoflow.cli.lines import Lines
 from holoflow.cli.meter import Meter, Reading
 from holoflow.cli.printing import WIDE, plain_text
 from holoflow.cli.summary import Summary, renderables
@@ -25,9 +24,9 @@ class PlainDisplay:
 
     every = 0.5
 
-    def __init__(self, when_gone: Callable[[], None]) -> None:
-        """Call `when_gone` when nobody reads stdout any more."""
-        self._lines = Lines(when_gone)
+    def __init__(self) -> None:
+        """Print on what is stdout now."""
+        self._stream = sys.stdout
         self._meter = Meter()
         self._announced = 0
         self._progress_at = PROGRESS_EVERY
@@ -38,12 +37,12 @@ class PlainDisplay:
 
     def log(self, record: logging.LogRecord) -> None:
         """Print what was logged."""
-        self._lines.write(log.line(record))
+        self._print(log.line(record))
 
     def snapshot(self, snapshot: Snapshot) -> None:
         """Print new announcements, and a line of progress when it is time for one."""
         for kind, words in snapshot.announcements[self._announced :]:
-            self._lines.write(printable(f"{kind}: {words}"))
+            self._print(printable(f"{kind}: {words}"))
         self._announced = len(snapshot.announcements)
         readings = self._meter.read(snapshot)
         if snapshot.seconds < self._progress_at:
@@ -53,7 +52,7 @@ class PlainDisplay:
         rate = sum(reading.rate for reading in readings if reading.name in fed_by_none)
         latency = _latency(snapshot, readings)
         dropped = text.causes(total_dropped(snapshot))
-        self._lines.write(
+        self._print(
             f"{text.seconds(snapshot.seconds)}: {text.plural(source_frames(snapshot), 'frame')}, "
             f"{text.rate(rate)} frames/s, latency p50 {text.statistic(latency, 'p50')} ms, "
             f"p99 {text.statistic(latency, 'p99')} ms" + (f", dropped {dropped}" if dropped else "")
@@ -64,7 +63,10 @@ class PlainDisplay:
 
     def end(self, summary: Summary) -> None:
         """Print the summary."""
-        self._lines.write(plain_text(renderables(summary, WIDE)).rstrip("\n"))
+        self._print(plain_text(renderables(summary, WIDE)).rstrip("\n"))
+
+    def _print(self, line: str) -> None:
+        self._stream.write(line + "\n")
 
 
 def _latency(snapshot: Snapshot, readings: list[Reading]) -> Histogram:

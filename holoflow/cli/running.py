@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from holoflow import engine
-from holoflow.cli import display, interrupts, log, terminal
+from holoflow.cli import display, display_json, interrupts, log, output, terminal
 from holoflow.cli.errors import ExitStatus, say
 from holoflow.cli.summary import Summary
 from holoflow.cli.written import state, written
@@ -39,27 +39,31 @@ def run_plan(
     `HoloflowError` where the engine cannot run the plan, or nobody can listen there.
     """
     started, before = datetime.now().astimezone(), state(options.output)
-    run = _Run(plan.app.name, as_json=as_json)
+    run = _Run(as_json=as_json)
+    gap = display_json.left_out if as_json else output.left_out
     try:
-        if recipe is not None:
-            launching = Launching(recipe, run.display.log, log_level, hosts)
-            run.launcher = Launcher(plan, options, launching)
-        result = run.execute(plan, options, log_level, metrics)
-        after = state(options.output)
-        try:
-            report, traces = _write(plan, options, result, started)
-        except OSError as error:
-            say(f"the run is {result.outcome}, but its report cannot be written: {error}")
+        with output.unhurried(run.reader_gone, gap) as stdout:
+            run.display = display.choose(plan.app.name, stdout, as_json=as_json)
+            if recipe is not None:
+                launching = Launching(recipe, run.display.log, log_level, hosts)
+                run.launcher = Launcher(plan, options, launching)
+            result = run.execute(plan, options, log_level, metrics)
+            after = state(options.output)
+            try:
+                report, traces = _write(plan, options, result, started)
+            except OSError as error:
+                say(f"the run is {result.outcome}, but its report cannot be written: {error}")
+                if result.failure is not None:
+                    say(_describe(result.failure, options))
+                status = run.status(result)
+                return ExitStatus.OPERATOR_FAILED if status is ExitStatus.DONE else status
+            files = written(before, after)
+            stdout.settle()  # then there is room for all of the summary
+            run.display.end(Summary(plan.app.name, result, options.output, files, report, traces))
             if result.failure is not None:
                 say(_describe(result.failure, options))
-            status = run.status(result)
-            return ExitStatus.OPERATOR_FAILED if status is ExitStatus.DONE else status
-        run.display.end(
-            Summary(plan.app.name, result, options.output, written(before, after), report, traces)
-        )
-        if result.failure is not None:
-            say(_describe(result.failure, options))
-        return run.status(result)
+            stdout.settle()
+            return run.status(result)
     finally:
         run.restore_terminal()
 
@@ -78,10 +82,11 @@ def _write(
 class _Run:
     """A run's display, and who has asked it to end."""
 
-    def __init__(self, name: str, *, as_json: bool) -> None:
+    display: display.Display
+
+    def __init__(self, *, as_json: bool) -> None:
         self.restore_terminal = terminal.remember()
         self._as_json = as_json
-        self.display = display.choose(name, as_json=as_json, when_gone=self._reader_gone)
         self.launcher: Launcher | None = None
         """What runs the fragments, where they have processes of their own."""
         self._stopper = Stopper()
@@ -145,17 +150,19 @@ class _Run:
             if self.launcher is not None:
                 self.launcher.abandon()
             os._exit(ExitStatus.INTERRUPTED)
-        self._stopper.ask()
+        self._stopper.drain.set()
+        if self._signals > 1:
+            self._stopper.now.set()
         self.display.note(
             "draining; Ctrl-C again stops now"
             if self._signals == 1
             else "stopping now; Ctrl-C again ends without a report"
         )
 
-    def _reader_gone(self) -> None:
+    def reader_gone(self) -> None:
+        """Drain: nobody reads what is said any more."""
         self._gone = True
-        if not self._stopper.drain.is_set():
-            self._stopper.ask()
+        self._stopper.drain.set()
 
 
 def _describe(failure: Failure, options: RunOptions) -> str:

@@ -161,6 +161,8 @@ class Launcher:
 
     def _wait(self, processes: list[Process], seconds: float) -> bool:
         """Wait until one of `processes` says something; whether it does."""
+        if any(process.has_said for process in processes):
+            seconds = 0.0
         poll = select.poll()
         for process in processes:
             for descriptor in process.descriptors():
@@ -282,7 +284,7 @@ class Launcher:
     def _after(self, charge: Charge, process: Process, status: int) -> None:
         """Do what is to be done when a process has ended."""
         process.bury()
-        while self._wait([process], 0.0):
+        while process.has_said or self._wait([process], 0.0):
             self._hear(process)
         process.close()
         charge.process = None

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
 import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 
+from holoflow.cli.output import left_out
 from holoflow.errors import HoloflowError, ShortageError
 from holoflow.flow.books import FragmentBooks, Snapshot
 from holoflow.flow.plain import to_json
@@ -34,7 +37,11 @@ from holoflow.shortage import is_shortage
 
 LONGEST = 8192
 """Bytes of a printed line that are shown; a longer one becomes several."""
-_PIECE = 1 << 16
+MOST_PRINTED = 16_000_000
+"""Bytes of it that wait to be shown; what is printed when there are more is left out."""
+AT_ONCE = 1000
+"""Printed lines that are shown before anything else gets its turn."""
+_PIECE = 1 << 20
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +73,8 @@ class Process:
         """When it was last heard of."""
         own, given = socket.socketpair()
         out, printing = os.pipe()
+        with contextlib.suppress(OSError):  # the system gives no more
+            fcntl.fcntl(printing, fcntl.F_SETPIPE_SZ, _PIECE)
         try:
             with confined(cores):
                 self._popen = subprocess.Popen(
@@ -92,7 +101,11 @@ class Process:
         self.line = Line(own)
         self._out = out
         self._prints = True
-        self._printed = b""
+        self._begun_line = b""
+        self._printed: deque[bytes] = deque()
+        """Lines that are still to be shown, in all so many bytes:"""
+        self._printed_size = 0
+        self._left_out = 0
         self.line.send(to_json(spec) + b"\n")
 
     # -- what it says ------------------------------------------------------------------------
@@ -137,18 +150,33 @@ class Process:
             }
         )  # fmt: skip
 
+    @property
+    def has_said(self) -> bool:
+        """Whether lines that it printed are still to be shown."""
+        return bool(self._printed)
+
     def _take_printed(self) -> Iterator[str]:
-        """Yield the lines that it, or what it has started, printed."""
+        """Yield some of the lines that it, or what it has started, printed."""
         with contextlib.suppress(BlockingIOError):
             piece = os.read(self._out, _PIECE) if self._prints else b""
-            self._printed += piece
+            self._begun_line += piece
             self._prints = bool(piece)
-        *lines, rest = self._printed.split(b"\n")
+        *lines, rest = self._begun_line.split(b"\n")
         if (rest and not self._prints) or len(rest) > LONGEST:
             lines.append(rest)
             rest = b""
-        self._printed = rest
-        for line in lines:
+        self._begun_line = rest
+        if self._printed_size > MOST_PRINTED:
+            self._left_out += len(lines)
+        else:
+            if self._left_out:
+                lines.insert(0, left_out(self._left_out).encode())
+                self._left_out = 0
+            self._printed.extend(lines)
+            self._printed_size += sum(map(len, lines))
+        for _ in range(min(len(self._printed), AT_ONCE)):
+            line = self._printed.popleft()
+            self._printed_size -= len(line)
             for start in range(0, max(len(line), 1), LONGEST):
                 piece = line[start : start + LONGEST]
                 yield piece.decode("utf-8", "backslashreplace").rstrip()

@@ -142,3 +142,12 @@ def test_help_into_a_closed_pipe_is_silent(start):
     os.close(writing)
     assert process.stderr.read() == ""
     assert process.wait(300) != 0
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=["plain", "json"])
+def test_a_run_ends_although_nobody_reads_what_it_says(start, folder, options):
+    arguments = ("--set", "log_every=1", "--set", "until=20000", "--engine", "inline", *options)
+    process = start("run", ".", "--output", "out", *arguments)
+    assert process.wait(300) == 0
+    assert len((folder / "out" / "numbers.txt").read_text().split()) == 20_000
+    assert json.loads((folder / "out" / "report.json").read_text())["outcome"] == "done"

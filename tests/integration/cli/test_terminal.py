@@ -1,5 +1,7 @@
 """The command line on a terminal, which the test holds the other end of."""
 
+import json
+import os
 import re
 
 import pytest
@@ -75,3 +77,12 @@ def test_a_run_in_the_background_ends_by_itself(terminal):
     shown = terminal("run", ".", "--frames", "3", background=True)
     assert shown.finish() == 0
     assert "numbers: done, 3 frames" in shown.text
+
+
+def test_a_terminal_that_is_closed_drains_the_run(folder):
+    terminal = Terminal(folder, "run", ".", "--output", "out", "--engine", "inline")
+    terminal.read_until("counting")
+    os.close(terminal.theirs)
+    os.close(terminal.end)
+    assert terminal.process.wait(300) == 130
+    assert json.loads((folder / "out" / "report.json").read_text())["outcome"] == "interrupted"

@@ -28,12 +28,8 @@ def summary(made, **arguments):
     )
 
 
-def never():
-    pytest.fail("the reader is there")
-
-
 def test_plain_display_prints_progress_every_few_seconds(made, capsys):
-    display = PlainDisplay(never)
+    display = PlainDisplay()
     for step in range(1, 25):
         display.snapshot(made.snapshot(step / 2, 15 * step + 5, announcements=(PAGE,)))
     first, *rest = capsys.readouterr().out.splitlines()
@@ -46,12 +42,12 @@ def test_plain_display_prints_progress_every_few_seconds(made, capsys):
 
 
 def test_plain_display_prints_logs_without_control_codes(capsys):
-    PlainDisplay(never).log(record("[red]lost\x1b[31m 3"))
+    PlainDisplay().log(record("[red]lost\x1b[31m 3"))
     assert capsys.readouterr().out == "warning camera: [red]lost\\x1b[31m 3\n"
 
 
 def test_plain_summary_holds_all_and_cuts_nothing(made, capsys):
-    PlainDisplay(never).end(summary(made))
+    PlainDisplay().end(summary(made))
     said = capsys.readouterr().out
     assert "\x1b" not in said
     lines = said.splitlines()
@@ -72,7 +68,7 @@ def test_plain_summary_holds_all_and_cuts_nothing(made, capsys):
 
 
 def test_json_display_prints_an_object_a_line(made, capsys):
-    display = JsonDisplay(never)
+    display = JsonDisplay()
     display.log(record("lost [b]\n3"))
     display.snapshot(made.snapshot(0.5, 15))
     display.snapshot(made.snapshot(1.0, 30, announcements=(PAGE,)))
@@ -104,14 +100,14 @@ def test_json_display_prints_an_object_a_line(made, capsys):
 
 @pytest.mark.parametrize("display", [PlainDisplay, JsonDisplay])
 def test_notes_go_to_stderr(display, capsys):
-    display(never).note("draining \x07")
+    display().note("draining \x07")
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", "draining \\x07\n")
 
 
 @pytest.mark.parametrize("kind", [PlainDisplay, JsonDisplay])
 def test_a_line_is_never_torn_by_another_thread(kind, made, capsys):
-    display = kind(never)
+    display = kind()
 
     def talk(name):
         for _ in range(50):

@@ -1,0 +1,205 @@
+"""Output that nobody waits for: a thread writes what is printed, as fast as it is read."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO, cast
+
+from holoflow.cli.errors import mute
+
+MOST = 16_000_000
+"""Bytes that wait for whoever reads; what is printed when there are more is left out."""
+PATIENCE = 5.0
+"""Seconds without taking anything that a reader gets once the run has ended."""
+_MOMENT = 0.01
+"""Seconds in which lines gather, so that not each of them wakes the thread."""
+_PIECE, _LAST_PIECE = 1 << 16, 1 << 12
+"""Bytes that are written at once: fewer where somebody waits to see whether any are taken."""
+_BEHIND = 1 << 16
+
+
+def left_out(lines: int) -> str:
+    """Return the line that stands for `lines` lines."""
+    return f"{lines:,} {'line' if lines == 1 else 'lines'} of output left out: not read fast enough"
+
+
+class Output(io.TextIOBase):
+    """A text stream that takes everything at once, and has a thread write it to another one."""
+
+    encoding: str = "utf-8"
+    errors: str | None = "replace"
+
+    def __init__(
+        self,
+        stream: TextIO,
+        when_gone: Callable[[], None] = lambda: None,
+        gap: Callable[[int], str] = left_out,
+    ) -> None:
+        """Write to `stream`, and `gap(n)` where n lines were left out.
+
+        `when_gone` is called once when nobody reads `stream` any more; what follows is let fall.
+        """
+        super().__init__()
+        stream.flush()
+        self.encoding, self.errors = stream.encoding, stream.errors
+        self._stream, self._when_gone, self._gap = stream, when_gone, gap
+        # Past Python's own buffers: their lock would be held by a write that does not return.
+        self._raw: Any = getattr(stream.buffer, "raw", stream.buffer)
+        self._process = os.getpid()
+        self._waiting: list[bytes] = []
+        self._size = self._written = 0
+        self._left_out = 0
+        self._inside_left_out = self._inside_line = False
+        self._gone = self._settling = self._closed = False
+        self._news = threading.Condition()
+        self._thread = threading.Thread(target=self._write_all, name="holoflow-output", daemon=True)
+        self._thread.start()
+
+    # -- a text stream -----------------------------------------------------------------------
+
+    @property
+    def buffer(self) -> Any:
+        """What takes bytes, and has its user wait."""
+        return self._stream.buffer
+
+    def fileno(self) -> int:
+        """Return the descriptor that is written to."""
+        return self._stream.fileno()
+
+    def isatty(self) -> bool:
+        """Whether that is a terminal."""
+        return self._stream.isatty()
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Have `text` written, or leave it out where too much waits already."""
+        if not isinstance(text, str):  # by which typer tells streams of text from those of bytes
+            raise TypeError(f"write() takes a string, not {type(text).__name__}")
+        if os.getpid() != self._process:  # forked off: there is no thread here
+            self._stream.write(text)
+            self._stream.flush()
+            return len(text)
+        length = len(text)
+        with self._news:
+            if self._size > MOST:
+                self._left_out += text.count("\n")
+                self._inside_left_out = not text.endswith("\n")
+                return length
+            if self._inside_left_out:
+                _, end, text = text.partition("\n")
+                self._left_out += bool(end)
+                self._inside_left_out = not end
+            if text:
+                self._say_gap()
+                self._add(text)
+        return length
+
+    # -- its reader --------------------------------------------------------------------------
+
+    @property
+    def behind(self) -> bool:
+        """Whether its reader does not keep up, so that there is no use in what is soon old."""
+        return self._size > _BEHIND
+
+    def settle(self) -> None:
+        """Wait until all is written, as long as the reader goes on taking some of it."""
+        with self._news:
+            self._say_gap()
+            self._settling = True
+            while self._size:
+                written = self._written
+                if not self._news.wait_for(lambda: self._written > written, PATIENCE):  # noqa: B023
+                    self._give_up()
+
+    def end(self) -> None:
+        """Write what waits, as `settle` does, and then nothing more."""
+        self.settle()
+        with self._news:
+            self._closed = True
+            self._news.notify_all()
+        if not self._gone:
+            self._thread.join()
+
+    def _say_gap(self) -> None:
+        if self._left_out:
+            begin = "\n" if self._inside_line else ""
+            self._add(f"{begin}{self._gap(self._left_out)}\n")
+            self._left_out = 0
+
+    def _add(self, text: str) -> None:
+        if self._gone:
+            return
+        data = text.encode(self.encoding, self.errors or "strict")
+        if not self._waiting:
+            self._news.notify_all()
+        self._waiting.append(data)
+        self._size += len(data)
+        self._inside_line = not text.endswith("\n")
+
+    def _write_all(self) -> None:
+        while True:
+            with self._news:
+                self._news.wait_for(lambda: self._waiting or self._closed)
+                if not self._waiting:
+                    return
+            time.sleep(_MOMENT)
+            with self._news:
+                data = b"".join(self._waiting)
+                self._waiting.clear()
+            try:
+                self._put(data)
+            except (OSError, ValueError):  # a pipe without a reader, a closed terminal, a full disk
+                self._when_gone()
+                with self._news:
+                    self._give_up()
+
+    def _put(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest and not self._gone:
+            written = self._raw.write(rest[: _LAST_PIECE if self._settling else _PIECE])
+            if written is None:  # a descriptor that somebody has made non-blocking
+                time.sleep(_MOMENT)
+                continue
+            rest = rest[written:]
+            with self._news:
+                self._size -= written
+                self._written += written
+                self._news.notify_all()
+
+    def _give_up(self) -> None:
+        self._gone = True
+        self._waiting.clear()
+        self._size = 0
+        self._written += 1
+        with contextlib.suppress(OSError, ValueError):
+            mute(self._stream)  # nor does anything wait that is printed past this
+
+
+@contextmanager
+def unhurried(
+    when_gone: Callable[[], None], gap: Callable[[int], str] = left_out
+) -> Iterator[Output]:
+    """Have nobody wait for the readers of stdout and stderr within the block; yield stdout.
+
+    `when_gone` and `gap` are those of stdout. At the end what still waits is written, as long as
+    somebody reads.
+    """
+    streams = sys.stdout, sys.stderr
+    outputs = Output(sys.stdout, when_gone, gap), Output(sys.stderr)
+    sys.stdout, sys.stderr = (cast(TextIO, output) for output in outputs)
+    try:
+        yield outputs[0]
+    finally:
+        sys.stdout, sys.stderr = streams
+        for output in outputs:
+            output.end()
