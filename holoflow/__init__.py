@@ -1,5 +1,6 @@
 """holoflow: streaming sensor pipelines from one YAML file, on NVIDIA Holoscan."""
 
+from holoflow import startup  # noqa: F401, I001 - first: it guards what is imported after it
 from holoflow import cuda
 from holoflow.context import OperatorContext
 from holoflow.errors import (

@@ -13,6 +13,7 @@ from typing import TextIO
 
 import typer
 
+from holoflow import startup
 from holoflow.errors import HoloflowError
 from holoflow.printable import printable
 from holoflow.shortage import is_shortage, words
@@ -53,6 +54,7 @@ def reported(*, debug: bool) -> Iterator[None]:
     holoflow: one line, and the traceback in a file, or with `debug` on stderr.
     """
     try:
+        startup.ready()
         yield
         sys.stdout.flush()
     except (typer.Exit, typer.Abort, _OPTION_ERROR):

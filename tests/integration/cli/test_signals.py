@@ -1,6 +1,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -78,3 +80,24 @@ def test_a_signal_before_the_run_begins_is_status_130(start, folder):
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=300)
     assert (process.returncode, out, err) == (130, "", "interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "said"),
+    [("-m holoflow check .", 130, "interrupted\n"), ("-c import_holoflow", -2, None)],
+    ids=["command", "library"],
+)
+def test_ctrl_c_while_python_imports_is_a_word_for_the_command_alone(folder, command, status, said):
+    (folder / "numpy.py").write_text(
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(300)\n"
+    )
+    arguments = [word.replace("import_", "import ") for word in command.split()]
+    ended = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == status
+    assert said is None or ended.stderr == said
