@@ -42,8 +42,10 @@ def run_plan(
     run = _Run(as_json=as_json)
     gap = display_json.left_out if as_json else output.left_out
     try:
-        with output.unhurried(run.reader_gone, gap) as stdout:
+        with output.unhurried(run.reader_gone, gap) as stdout, ExitStack() as stack:
             run.display = display.choose(plan.app.name, stdout, as_json=as_json)
+            # To the end of the report, which a second Ctrl-C that comes late must not cost.
+            stack.enter_context(interrupts.heard(run.on_signal))
             if recipe is not None:
                 launching = Launching(recipe, run.display.log, log_level, hosts)
                 run.launcher = Launcher(plan, options, launching)
@@ -91,7 +93,7 @@ class _Run:
         """What runs the fragments, where they have processes of their own."""
         self._stopper = Stopper()
         self._signals = 0
-        self._gone = False
+        self._gone = self._over = False
 
     def execute(
         self, plan: Plan, options: RunOptions, log_level: log.LevelName,
@@ -103,7 +105,6 @@ class _Run:
         try:
             with ExitStack() as stack:
                 stack.enter_context(log.logged_to(self.display.log, log_level))
-                stack.enter_context(interrupts.heard(self._on_signal))
                 if self._as_json:
                     # what operators print must not come between the lines for machines
                     stack.enter_context(redirect_stdout(sys.stderr))
@@ -130,6 +131,7 @@ class _Run:
                     plan, options, stopper=self._stopper, observe=observe, every=every
                 )
         finally:
+            self._over = True
             self.display.stop()
 
     def status(self, result: RunResult) -> ExitStatus:
@@ -142,7 +144,7 @@ class _Run:
             return ExitStatus.OVER_BUDGET
         return ExitStatus.DONE if result.outcome == "done" else ExitStatus.INTERRUPTED
 
-    def _on_signal(self) -> None:
+    def on_signal(self) -> None:
         """Drain at the first signal, stop at the second, end whatever hangs at the third."""
         self._signals += 1
         if self._signals > 2:
@@ -150,6 +152,8 @@ class _Run:
             if self.launcher is not None:
                 self.launcher.abandon()
             os._exit(ExitStatus.INTERRUPTED)
+        if self._over:
+            return
         self._stopper.drain.set()
         if self._signals > 1:
             self._stopper.now.set()

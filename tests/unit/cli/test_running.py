@@ -10,6 +10,7 @@ import pytest
 
 from holoflow import engine
 from holoflow.app.graph import App, Endpoint, Flow, Node
+from holoflow.cli import running
 from holoflow.cli.running import run_plan
 from holoflow.engine.result import Failure, RunOptions, RunResult
 from holoflow.errors import HoloflowError
@@ -57,6 +58,17 @@ def done(made, **arguments):
 @pytest.mark.parametrize(("outcome", "status"), [("done", 0), ("failed", 1), ("interrupted", 130)])
 def test_exit_status_follows_the_outcome(made, play, outcome, status):
     assert play(done(made, outcome=outcome)) == status
+
+
+def test_a_signal_while_the_report_is_written_does_not_cost_it(made, play, tmp_path, monkeypatch):
+    def write(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        return written(*arguments)
+
+    written = running.write_html
+    monkeypatch.setattr(running, "write_html", write)
+    assert play(done(made, outcome="interrupted")) == 130
+    assert (tmp_path / "report.json").exists()
 
 
 def test_notices_files_and_report_are_named(made, play, tmp_path, capsys):
