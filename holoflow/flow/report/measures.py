@@ -68,9 +68,8 @@ def share_lost(books: FlowBooks) -> float | None:
 
 
 def sources(snapshot: Snapshot) -> list[OperatorBooks]:
-    """Return the operators that no flow feeds."""
-    fed = {flow.consumer for flow in snapshot.flows}
-    return [books for books in snapshot.operators if books.source or books.name not in fed]
+    """Return the operators that no flow feeds, counted or not."""
+    return [books for books in snapshot.operators if books.source]
 
 
 def source_frames(snapshot: Snapshot) -> int:

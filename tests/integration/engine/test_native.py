@@ -33,6 +33,7 @@ from support.graphs import (
 from holoflow import Array, HoloflowError, Image, hosted, param
 from holoflow.app.graph import Native, NativeObject, Node
 from holoflow.engine import Stopper, native, runtime
+from holoflow.flow.report.measures import source_frames
 
 holoscan = runtime.load()
 from holoscan.operators import (  # noqa: E402 - after the CUDA runtime is loaded
@@ -209,6 +210,37 @@ def test_joined_directly(engine: Engine) -> None:
     assert [(b.source, b.target) for b in ran.result.last.flows] == [
         ("source.out", "one.in"), ("two.out", "sink.x"),
     ]  # fmt: skip
+
+
+class Giver(holoscan.core.Operator):
+    """A source."""
+
+    def setup(self, spec: Any) -> None:
+        spec.output("out")
+
+    def compute(self, _op_input: Any, op_output: Any, _context: Any) -> None:
+        op_output.emit({"": np.zeros(1)}, "out")
+
+
+class Taker(holoscan.core.Operator):
+    """A sink."""
+
+    def setup(self, spec: Any) -> None:
+        spec.input("in")
+
+    def compute(self, op_input: Any, _op_output: Any, _context: Any) -> None:
+        op_input.receive("in")
+
+
+@on_two
+def test_frames_of_an_app_of_theirs_alone_are_what_its_sources_gave(engine: Engine) -> None:
+    graph = app(
+        [holoscans("give", Giver, (), ("out",)), relay(), holoscans("take", Taker, ("in",), ())],
+        [flow("give", "relay.in"), flow("relay", "take.in")],
+    )
+    last = run(graph, engine, frames=N).result.last
+    assert [books.frames for books in last.operators] == [N, N, N]
+    assert source_frames(last) == N
 
 
 @on_two

@@ -32,7 +32,7 @@ def snapshot(seconds, frames, *, announcements=()):
     return Snapshot(
         app="faces", run="a1b2c3", time=1.79e9, seconds=seconds,
         operators=(
-            operator("camera", frames, working=0.001, device=1),
+            replace(operator("camera", frames, working=0.001, device=1), source=True),
             operator("detect", frames - 5, working=0.02, latency=0.045, skipped=2),
         ),
         flows=(
