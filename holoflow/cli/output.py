@@ -39,12 +39,13 @@ class Output(io.TextIOBase):
     def __init__(
         self,
         stream: TextIO,
-        when_gone: Callable[[], None] = lambda: None,
+        when_gone: Callable[[Exception], None] = lambda _: None,
         gap: Callable[[int], str] = left_out,
     ) -> None:
         """Write to `stream`, and `gap(n)` where n lines were left out.
 
-        `when_gone` is called once when nobody reads `stream` any more; what follows is let fall.
+        `when_gone` is called once, with the cause, when `stream` takes nothing any more; what
+        follows is let fall.
         """
         super().__init__()
         stream.flush()
@@ -158,8 +159,8 @@ class Output(io.TextIOBase):
                 self._waiting.clear()
             try:
                 self._put(data)
-            except (OSError, ValueError):  # a pipe without a reader, a closed terminal, a full disk
-                self._when_gone()
+            except (OSError, ValueError) as error:  # no reader, no terminal, no room on a disk
+                self._when_gone(error)
                 with self._news:
                     self._give_up()
 
@@ -187,7 +188,7 @@ class Output(io.TextIOBase):
 
 @contextmanager
 def unhurried(
-    when_gone: Callable[[], None], gap: Callable[[int], str] = left_out
+    when_gone: Callable[[Exception], None], gap: Callable[[int], str] = left_out
 ) -> Iterator[Output]:
     """Have nobody wait for the readers of stdout and stderr within the block; yield stdout.
 

@@ -25,6 +25,7 @@ from holoflow.launch.launcher import Launcher
 from holoflow.launch.recipe import Recipe
 from holoflow.launch.starting import Launching
 from holoflow.plan import Plan
+from holoflow.shortage import is_shortage, words
 
 
 def run_plan(
@@ -93,7 +94,8 @@ class _Run:
         """What runs the fragments, where they have processes of their own."""
         self._stopper = Stopper()
         self._signals = 0
-        self._gone = self._over = False
+        self._over = False
+        self._gone: Exception | None = None
 
     def execute(
         self, plan: Plan, options: RunOptions, log_level: log.LevelName,
@@ -138,8 +140,9 @@ class _Run:
         """Return the exit status that says how the run ended."""
         if result.outcome == "failed":
             return ExitStatus.OPERATOR_FAILED
-        if self._gone and not self._signals:
-            return ExitStatus.READER_GONE
+        if self._gone is not None and not self._signals:
+            short = is_shortage(self._gone)
+            return ExitStatus.OPERATOR_FAILED if short else ExitStatus.READER_GONE
         if result.over_budget and result.outcome == "done":
             return ExitStatus.OVER_BUDGET
         return ExitStatus.DONE if result.outcome == "done" else ExitStatus.INTERRUPTED
@@ -163,9 +166,11 @@ class _Run:
             else "stopping now; Ctrl-C again ends without a report"
         )
 
-    def reader_gone(self) -> None:
-        """Drain: nobody reads what is said any more."""
-        self._gone = True
+    def reader_gone(self, error: Exception) -> None:
+        """Drain: nobody reads what is said any more, or there is no room for it."""
+        if is_shortage(error):
+            say(f"the output cannot be written: {words(error)}")
+        self._gone = error
         self._stopper.drain.set()
 
 

@@ -151,3 +151,13 @@ def test_a_run_ends_although_nobody_reads_what_it_says(start, folder, options):
     assert process.wait(300) == 0
     assert len((folder / "out" / "numbers.txt").read_text().split()) == 20_000
     assert json.loads((folder / "out" / "report.json").read_text())["outcome"] == "done"
+
+
+def test_a_disk_without_room_for_the_output_is_told(start, folder):
+    with open("/dev/full", "w") as full:
+        process = start("run", ".", "--output", "out", "--engine", "inline", stdout=full)
+        _, err = process.communicate(timeout=300)
+    assert (process.returncode, err) == (
+        1, "the output cannot be written: no space left on device\n"
+    )  # fmt: skip
+    assert json.loads((folder / "out" / "report.json").read_text())["outcome"] == "interrupted"

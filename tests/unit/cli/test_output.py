@@ -77,7 +77,7 @@ def test_a_reader_that_has_gone_is_told_once(pipe):
     end, stream = pipe
     end.close()
     gone = threading.Semaphore(0)
-    out = Output(stream, gone.release)
+    out = Output(stream, lambda _: gone.release())
     print("lost", file=out)
     assert gone.acquire(timeout=300)
     print("lost", file=out)
@@ -86,7 +86,7 @@ def test_a_reader_that_has_gone_is_told_once(pipe):
 
 
 def test_a_process_that_is_forked_off_writes_by_itself(capfd):
-    with unhurried(lambda: None):
+    with unhurried(lambda _: None):
         child = os.fork()
         if not child:
             print("from the child")
