@@ -42,22 +42,36 @@ class LiveDisplay:
         self._live: Live | None = None
         self._meter = Meter()
         self._snapshot: Snapshot | None = None
-        self._lock = threading.Lock()
+        self._entries: list[Text] = []
+        """Of the log, to be printed with the next table."""
+        self._lock = threading.RLock()
 
     def note(self, sentence: str) -> None:
         """Print a sentence above the table."""
-        self._console.print(Text(printable(sentence)), soft_wrap=True)
+        with self._lock:
+            self._print_entries()
+            self._console.print(Text(printable(sentence)), soft_wrap=True)
 
     def log(self, record: logging.LogRecord) -> None:
         """Print what was logged above the table."""
         style = "red" if record.levelno >= logging.ERROR else ""
         style = "yellow" if record.levelno == logging.WARNING else style
-        self._console.print(Text(log.line(record), style=style), soft_wrap=True)
+        with self._lock:
+            self._entries.append(Text(log.line(record), style=style))
+            if self._live is None:
+                self._print_entries()
+
+    def _print_entries(self) -> None:
+        # All at once: with each print the whole table is drawn below it.
+        if self._entries:
+            entries, self._entries = self._entries, []
+            self._console.print(Text("\n").join(entries), soft_wrap=True)
 
     def snapshot(self, snapshot: Snapshot) -> None:
         """Draw the table anew, unless the terminal stands still."""
         with self._lock:
             self._snapshot = snapshot
+            self._print_entries()
             if self._stdout.behind:
                 return
             drawn = self._draw(snapshot)
@@ -76,8 +90,10 @@ class LiveDisplay:
     def stop(self) -> None:
         """Take the table away; the announcements stay."""
         with self._lock:
+            self._print_entries()
             if self._live is not None:
                 self._live.stop()
+                self._live = None
         if self._snapshot is not None:
             for line in _announcements(self._snapshot):
                 self._console.print(line, soft_wrap=True)

@@ -1,11 +1,15 @@
+import io
 import json
 import logging
+import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from holoflow.cli.display_json import JsonDisplay
+from holoflow.cli.display_live import LiveDisplay
 from holoflow.cli.display_plain import PlainDisplay
 from holoflow.cli.summary import Summary
 from holoflow.cli.written import Written
@@ -121,3 +125,26 @@ def test_a_line_is_never_torn_by_another_thread(kind, made, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 100
     assert all(("a" * 40 in line) != ("b" * 40 in line) for line in lines)
+
+
+def test_many_entries_of_the_log_draw_the_table_once(made, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stdout", Terminal())
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    terminal = sys.stdout
+    display = LiveDisplay("faces", SimpleNamespace(behind=False))
+    display.snapshot(made.snapshot(1.0, 30))
+    drawn = terminal.getvalue().count("times in ms")
+    for number in range(100):
+        display.log(record(f"lost {number}."))
+    display.snapshot(made.snapshot(2.0, 60))
+    assert terminal.getvalue().count("times in ms") <= drawn + 2
+    display.log(record("the last"))
+    display.stop()
+    said = terminal.getvalue()
+    assert all(f"warning camera: lost {number}." in said for number in range(100))
+    assert "warning camera: the last" in said
