@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -23,6 +24,8 @@ def leave(status: int) -> NoReturn:
     the interpreter away from under it, and the process dies of a signal. So where threads are
     left the process ends without Python's own way of ending.
     """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # how it ends is decided, and soon
     deadline = time.monotonic() + PATIENCE
     for thread in _others():
         if not thread.daemon:

@@ -37,3 +37,22 @@ def test_with_a_thread(daemon, goes_on, out, err):
     assert (ended.returncode, ended.stderr) == (3, err)
     assert out in ended.stdout
     assert "reported" in ended.stdout
+
+
+SIGNALLED = """
+import signal
+from holoflow import leaving
+others = leaving._others
+def signalled():
+    signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGTERM)
+    return others()
+leaving._others = signalled
+leaving.leave(3)
+"""
+
+
+def test_signals_do_not_change_how_it_ends():
+    code = [sys.executable, "-c", SIGNALLED]
+    ended = subprocess.run(code, capture_output=True, text=True, timeout=300)
+    assert (ended.returncode, ended.stderr) == (3, "")
