@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from holoflow.launch.warden import kill_marked
+from holoflow.launch.warden import ROUNDS, kill_marked
 
 REAPING = 2.0
 """Seconds that killed processes get to vanish."""
@@ -29,6 +29,37 @@ def die_with(parent: int) -> None:
 def adopt_orphans() -> None:
     """Become the parent of processes below this one that lose theirs, so as to see them end."""
     _prctl(_SUBREAPER, 1)
+
+
+def children() -> list[int]:
+    """Return the children of this process, those that it has adopted included."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and _is_child(name)]
+
+
+def _is_child(name: str) -> bool:
+    try:
+        with open(f"/proc/{name}/stat", "rb") as file:
+            _, parent, *_ = file.read().rpartition(b")")[2].split()
+    except OSError:  # gone
+        return False
+    return int(parent) == os.getpid()
+
+
+def end_adopted(before: frozenset[int]) -> None:
+    """Kill the orphans that this process has adopted, and all below them.
+
+    They are its children of another session that are not among `before`. So what an operator has
+    started ends with the run, though it has an empty environment and a session of its own.
+    """
+    own = os.getsid(0)
+    for _ in range(ROUNDS if sys.platform == "linux" else 0):  # their children become ours
+        left = [pid for pid in children() if pid not in before and os.getsid(pid) != own]
+        for pid in left:
+            with contextlib.suppress(PermissionError):  # it has become another user's
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+        if not left:
+            return
 
 
 def _prctl(option: int, value: int) -> None:

@@ -22,9 +22,11 @@ def surroundings(run: str) -> Iterator[folder.RunFolder]:
     try:
         with _warden(run):
             group.adopt_orphans()
+            before = frozenset(group.children())
             try:
                 yield made
             finally:
+                group.end_adopted(before)
                 folder.remove_sockets()
     finally:
         made.remove()

@@ -154,7 +154,11 @@ def clean(place: Path) -> None:
 
 
 def is_gone(pid: int) -> bool:
-    """Whether there is no process `pid`."""
+    """Whether there is no process `pid`, or only what is left of it until it is waited for."""
+    with contextlib.suppress(OSError):
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+        if state in (b"Z", b"X"):
+            return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -69,6 +69,32 @@ def test_who_has_left_the_group_is_killed_too(start) -> None:
     assert marked(MARK) == []
 
 
+# An operator's process that starts one which nothing in its environment tells of, and ends.
+ORPHANS = f"""
+import os, subprocess, sys
+from holoflow.launch import group
+group.adopt_orphans()
+own = subprocess.Popen([sys.executable, "-S", "-c", {SLEEP!r}], stdout=subprocess.DEVNULL)
+before = frozenset(group.children())
+code = "import subprocess, sys; made = subprocess.Popen([sys.executable, '-S', '-c', sys.argv[1]],"
+code += "env={{}}, start_new_session=True, stdout=subprocess.PIPE); made.stdout.readline()"
+code += "; print(made.pid, flush=True)"
+family = subprocess.run([sys.executable, "-c", code, {FAMILY!r}], stdout=subprocess.PIPE, text=True)
+print(family.stdout, *set(group.children()) - before)
+group.end_adopted(before)
+print(own.poll(), set(group.children()) == before)
+own.kill()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux only")
+def test_orphans_that_hide_are_found_by_who_adopts_them() -> None:
+    ran = subprocess.run([sys.executable, "-c", ORPHANS], capture_output=True, text=True)
+    adopted, _, kept, whole = ran.stdout.split() if not ran.stderr else (ran.stderr,) * 4
+    assert gone(int(adopted))
+    assert (kept, whole) == ("None", "True")
+
+
 def test_an_exit_status_is_seen_before_the_process_is_reaped(start) -> None:
     process, _ = start(SLEEP)
     assert exit_status(process.pid) is None

@@ -3,6 +3,8 @@
 import os
 import socket
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -110,5 +112,8 @@ def test_links_and_files_are_refused(place, tmp_path, target):
 def test_processes_that_are_gone(gone):
     assert sockets.is_gone(gone)
     assert not sockets.is_gone(os.getpid())
+    with subprocess.Popen([sys.executable, "-S", "-c", "pass"]) as process:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert sockets.is_gone(process.pid)
     assert not sockets.is_gone(1)
     assert not sockets.is_gone(0)
