@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 
 import pytest
@@ -26,7 +27,13 @@ _OWN = pytest.StashKey[str]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have running apps be found in a folder of these tests alone, workers in theirs."""
+    """Have running apps be found in a folder of these tests alone, workers in theirs.
+
+    What the tests start hears all signals, however they were started themselves: a shell that
+    starts them in the background has them ignore Ctrl-C, nohup a closed terminal.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     usual = os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
     config.stash[_OWN] = tempfile.mkdtemp(prefix="hf-", dir=usual)
     os.environ["TMPDIR"] = tempfile.tempdir = config.stash[_OWN]

@@ -130,6 +130,11 @@ class Receiver:
         if self.doorbell is not None:
             self.doorbell.ring()
 
+    def look(self) -> None:
+        """Have the thread look whether there is something, and wait until it has."""
+        self.wake()
+        eventually(lambda: not self._woken.is_set())
+
     def stop(self) -> None:
         """Take nothing more."""
         self.going = False

@@ -308,8 +308,7 @@ def test_nothing_is_delivered_to_a_new_host_before_it_knows_its_numbers(tmp_path
         sender = pair.start_edge()
         sender.send(b"0")
         eventually(lambda: len(receiver.inlet.receiving.backlog) == 1)
-        assert receiver.inlet.about_to_sleep()
-        receiver.inlet.poll()
+        receiver.look()
         assert got == []
         onward.screen.accept()
         eventually(lambda: got == [0])
