@@ -153,6 +153,7 @@ def _parameter_model(cls: type[Operator]) -> type[pydantic.BaseModel]:
     for base in reversed(cls.__mro__):
         if not issubclass(base, Operator) or base is Operator:
             continue
+        _refuse_unannotated(base)
         for name, hint in _public_hints(base).items():
             if get_origin(hint) is not ClassVar and name != "context":
                 fields[name] = (hint, base.__dict__.get(name, ...))
@@ -168,6 +169,28 @@ def _parameter_model(cls: type[Operator]) -> type[pydantic.BaseModel]:
         )  # fmt: skip
     except (pydantic.errors.PydanticUserError, NameError, TypeError) as error:
         raise OperatorDefinitionError(f"{cls.__module__}.{cls.__qualname__}: {error}") from None
+
+
+def _refuse_unannotated(cls: type[Operator]) -> None:
+    """Raise `OperatorDefinitionError` for a `param` that would stay a class variable."""
+    annotated = inspect.get_annotations(cls)
+    for name, value in vars(cls).items():
+        if not isinstance(value, pydantic.fields.FieldInfo):
+            continue
+        where = f"{cls.__module__}.{cls.__qualname__}.{name}"
+        if name.startswith("_"):
+            raise OperatorDefinitionError(
+                f"{where}: a name that begins with an underscore is no parameter's; write "
+                f"`{name.lstrip('_')}: … = param(…)`"
+            )
+        if name not in annotated:
+            default = value.default
+            known = type(default) in (bool, int, float, str)
+            example = type(default).__name__ if known else "float"
+            raise OperatorDefinitionError(
+                f"{where}: a parameter needs a type; write "
+                f"`{name}: {example} = param({repr(default) + ', ' if known else ''}doc=…)`"
+            )
 
 
 def _public_hints(cls: type) -> dict[str, Any]:

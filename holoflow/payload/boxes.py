@@ -6,8 +6,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from holoflow.payload.array import Array, check_shape, namespace
-from holoflow.payload.geometry import Geometry
+from holoflow.payload.array import (
+    INTEGERS,
+    REAL,
+    Array,
+    check_axes,
+    check_each,
+    check_names,
+    namespace,
+)
+from holoflow.payload.geometry import Geometry, check_geometry
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,14 +36,18 @@ class Boxes:
     """Of the picture whose pixels these are; None: of whichever picture they are used with."""
 
     def __post_init__(self) -> None:
-        check_shape("Boxes.xyxy", self.xyxy, "shape (N, 4)", ndim=(2,), last=(4,))
-        for name in ("scores", "labels", "ids"):
-            value = getattr(self, name)
-            if value is not None and tuple(value.shape) != (self.xyxy.shape[0],):
-                raise ValueError(
-                    f"Boxes.{name} must have shape ({self.xyxy.shape[0]},), one for each box, "
-                    f"got {tuple(value.shape)}"
-                )
+        check_axes("Boxes.xyxy", self.xyxy, "(N, 4)", REAL, 2, (4,))
+        each = (self.xyxy.shape[0],)
+        if self.scores is not None:
+            check_each("Boxes.scores", self.scores, each, REAL, "box")
+        if self.labels is not None:
+            check_each("Boxes.labels", self.labels, each, INTEGERS, "box")
+        if self.ids is not None:
+            check_each("Boxes.ids", self.ids, each, INTEGERS, "box")
+        if self.names != ():
+            object.__setattr__(self, "names", check_names("Boxes.names", self.names))
+        if self.geometry is not None:
+            check_geometry("Boxes.geometry", self.geometry)
 
     def __len__(self) -> int:
         return int(self.xyxy.shape[0])

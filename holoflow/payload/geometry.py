@@ -158,12 +158,19 @@ def _whole(width: int, height: int) -> Geometry:
     return Geometry(width, height, (width, height))
 
 
-def check_grid(owner: str, geometry: Geometry, array: Any) -> None:
-    """Raise ValueError unless `geometry` has the rows and columns of `array`."""
+def check_geometry(field: str, geometry: Any) -> None:
+    """Raise TypeError unless `geometry` is one."""
+    if not isinstance(geometry, Geometry):
+        raise TypeError(f"{field} must be a Geometry, got {type(geometry).__name__}")
+
+
+def check_grid(owner: str, geometry: Any, array: Any) -> None:
+    """Raise TypeError unless `geometry` is one, ValueError unless it has the grid of `array`."""
+    check_geometry(f"{owner}.geometry", geometry)
     height, width = array.shape[:2]
     if (geometry.width, geometry.height) != (width, height):
         raise ValueError(
-            f"the geometry of {owner} is one of {geometry.width} x {geometry.height} pixels, "
+            f"{owner}.geometry is one of {geometry.width} x {geometry.height} pixels, "
             f"its data have {width} x {height}: Image.cropped and Image.resampled change both"
         )
 

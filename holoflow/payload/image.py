@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
-from holoflow.payload.array import Array, check_shape
+from holoflow.payload.array import PIXELS, Array, check_axes
 from holoflow.payload.geometry import Geometry, check_grid
 
 Colour: TypeAlias = Literal["gray", "rgb", "bgr", "rgba", "bgra", "ycbcr", "hsv", "lab"]
@@ -13,6 +13,14 @@ Colour: TypeAlias = Literal["gray", "rgb", "bgr", "rgba", "bgra", "ycbcr", "hsv"
 CHANNELS: dict[str, int] = {
     "gray": 1, "rgb": 3, "bgr": 3, "rgba": 4, "bgra": 4, "ycbcr": 3, "hsv": 3, "lab": 3,
 }  # fmt: skip
+
+_AXES: Final[dict[str, tuple[str, int, tuple[int, ...]]]] = {
+    colour: (f"(height, width, {count}) for {colour}", 3, (count,))
+    if count > 1
+    else (f"(height, width) for {colour}", 2, ())
+    for colour, count in CHANNELS.items()
+}
+"""What is told of the axes of each, how many, and the length of the last."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,23 +39,18 @@ class Image:
     """Where its pixels lie in its source, and how far apart; by default it is its own source."""
 
     def __post_init__(self) -> None:
-        if self.colour == "gray":
-            check_shape("a gray image", self.data, "shape (height, width)", ndim=(2,))
-        elif self.colour not in CHANNELS:
+        try:
+            told, ndim, last = _AXES[self.colour]
+        except (KeyError, TypeError):
             raise ValueError(
-                f"unknown colour order {self.colour!r}; known are {', '.join(CHANNELS)}"
-            )
-        else:
-            channels = CHANNELS[self.colour]
-            check_shape(
-                f"an image in {self.colour}", self.data, f"shape (height, width, {channels})",
-                ndim=(3,), last=(channels,),
-            )  # fmt: skip
+                f"Image.colour must be one of {', '.join(CHANNELS)}, got {self.colour!r}"
+            ) from None
+        check_axes("Image.data", self.data, told, PIXELS, ndim, last)
         if self.geometry is None:
             height, width = self.data.shape[:2]
             object.__setattr__(self, "geometry", Geometry.of(width, height))
         else:
-            check_grid("an image", self.geometry, self.data)
+            check_grid("Image", self.geometry, self.data)
 
     @property
     def height(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holoflow.payload.array import Array, check_shape, namespace
+from holoflow.payload.array import CLASSES, Array, check_axes, check_names, namespace
 from holoflow.payload.geometry import Geometry, check_grid
 
 
@@ -20,9 +20,11 @@ class Mask:
     """Where its pixels lie in their source; None: as those of the picture it is used with."""
 
     def __post_init__(self) -> None:
-        check_shape("Mask.data", self.data, "shape (height, width)", ndim=(2,))
+        check_axes("Mask.data", self.data, "(height, width)", CLASSES, 2)
+        if self.names != ():
+            object.__setattr__(self, "names", check_names("Mask.names", self.names))
         if self.geometry is not None:
-            check_grid("a mask", self.geometry, self.data)
+            check_grid("Mask", self.geometry, self.data)
 
     def on(self, geometry: Geometry) -> Mask:
         """Return the mask for the pixels of another picture of the same source.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holoflow.payload.array import Array, check_shape
+from holoflow.payload.array import INTEGERS, REAL, Array, check_axes, check_each
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -14,19 +14,17 @@ class PointCloud:
     points: Array
     """(N, 3) float32: x forward, y left, z up, in metres, in the frame of the sensor."""
     intensity: Array | None = None
-    """(N,) strength of the return."""
+    """(N,) real: strength of the return, in the unit of the sensor."""
     labels: Array | None = None
     """(N,) integers: class or cluster of each point."""
 
     def __post_init__(self) -> None:
-        check_shape("PointCloud.points", self.points, "shape (N, 3)", ndim=(2,), last=(3,))
-        for name in ("intensity", "labels"):
-            value = getattr(self, name)
-            if value is not None and tuple(value.shape) != (self.points.shape[0],):
-                raise ValueError(
-                    f"PointCloud.{name} must have shape ({self.points.shape[0]},), "
-                    f"got {tuple(value.shape)}"
-                )
+        check_axes("PointCloud.points", self.points, "(N, 3)", REAL, 2, (3,))
+        each = (self.points.shape[0],)
+        if self.intensity is not None:
+            check_each("PointCloud.intensity", self.intensity, each, REAL, "point")
+        if self.labels is not None:
+            check_each("PointCloud.labels", self.labels, each, INTEGERS, "point")
 
     def __len__(self) -> int:
         return int(self.points.shape[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holoflow.payload.array import Array
+from holoflow.payload.array import REAL, Array, check_each
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -15,8 +15,7 @@ class Quaternion:
     """(4,) float64: w, x, y, z; of length 1."""
 
     def __post_init__(self) -> None:
-        if tuple(self.wxyz.shape) != (4,):
-            raise ValueError(f"Quaternion.wxyz must have shape (4,), got {tuple(self.wxyz.shape)}")
+        check_each("Quaternion.wxyz", self.wxyz, (4,), REAL)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,9 +25,11 @@ class Pose:
     position: Array
     """(3,) float64: x, y, z in metres."""
     orientation: Quaternion
+    """From the body's to the world's axes."""
 
     def __post_init__(self) -> None:
-        if tuple(self.position.shape) != (3,):
-            raise ValueError(
-                f"Pose.position must have shape (3,), got {tuple(self.position.shape)}"
+        check_each("Pose.position", self.position, (3,), REAL)
+        if not isinstance(self.orientation, Quaternion):
+            raise TypeError(
+                f"Pose.orientation must be a Quaternion, got {type(self.orientation).__name__}"
             )

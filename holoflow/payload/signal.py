@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holoflow.payload.array import Array, check_shape
+from holoflow.payload.array import SAMPLES, Array, check_above_zero, check_axes, check_names
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,6 +21,9 @@ class Signal:
     """Units of the channels (`mV`, `m/s²`); empty where they have none."""
 
     def __post_init__(self) -> None:
-        check_shape("Signal.data", self.data, "shape (samples, channels)", ndim=(2,))
-        if not self.rate > 0:
-            raise ValueError(f"Signal.rate must be above 0 samples/s, got {self.rate!r}")
+        check_axes("Signal.data", self.data, "(samples, channels)", SAMPLES, 2)
+        check_above_zero("Signal.rate", (self.rate,), "a number above 0 samples/s")
+        if self.names != ():
+            object.__setattr__(self, "names", check_names("Signal.names", self.names))
+        if self.units != ():
+            object.__setattr__(self, "units", check_names("Signal.units", self.units))

@@ -11,3 +11,7 @@ class Text:
 
     text: str
     """May hold several lines."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise TypeError(f"Text.text must be a str, got {type(self.text).__name__}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holoflow.payload.array import Array, check_shape
+from holoflow.payload.array import PIXELS, Array, check_above_zero, check_axes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -12,13 +12,12 @@ class Volume:
     """A scalar volume."""
 
     data: Array
-    """(depth, height, width)."""
+    """(depth, height, width), real numbers or bool."""
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Distance of voxel centres along depth, height and width in millimetres."""
 
     def __post_init__(self) -> None:
-        check_shape("Volume.data", self.data, "shape (depth, height, width)", ndim=(3,))
-        if len(self.spacing) != 3 or not all(step > 0 for step in self.spacing):
-            raise ValueError(
-                f"Volume.spacing must be three distances above 0 mm, got {self.spacing!r}"
-            )
+        check_axes("Volume.data", self.data, "(depth, height, width)", PIXELS, 3)
+        told = "three distances above 0 mm"
+        spacing = check_above_zero("Volume.spacing", self.spacing, told, 3)
+        object.__setattr__(self, "spacing", spacing)

@@ -25,6 +25,7 @@ from holoflow.payload import (
     Text,
     Volume,
 )
+from holoflow.payload.array import CLASSES, INTEGERS, PIXELS, REAL, SAMPLES, Numbers
 from holoflow.payload.image import CHANNELS
 
 
@@ -55,10 +56,14 @@ TEXTS = st.text(st.characters(exclude_categories=()), max_size=20)
 NAMES = st.lists(TEXTS, max_size=5).map(tuple)
 
 
-def arrays_of(*shape: st.SearchStrategy[int] | int, dtype: Any = None) -> st.SearchStrategy[Any]:
+def arrays_of(
+    *shape: st.SearchStrategy[int] | int, dtype: Any = None, of: Numbers | None = None
+) -> st.SearchStrategy[Any]:
     """Arrays of a shape some of whose axes are drawn, with elements that compress and do not."""
     sides = [st.just(side) if isinstance(side, int) else side for side in shape]
     kind = st.just(np.dtype(dtype)) if dtype else NUMBERS
+    if of is not None:
+        kind = kind.filter(lambda dtype: dtype.kind in of.kinds)
     return st.builds(_array, st.tuples(*sides), kind, st.integers(0, 2**32), st.integers(0, 3))
 
 
@@ -94,7 +99,7 @@ GEOMETRIES = st.builds(
 
 def _image(colour: str) -> st.SearchStrategy[Image]:
     channels = () if CHANNELS[colour] == 1 else (CHANNELS[colour],)
-    plain = st.builds(Image, arrays_of(SIDES, SIDES, *channels), st.just(colour))
+    plain = st.builds(Image, arrays_of(SIDES, SIDES, *channels, of=PIXELS), st.just(colour))
     return plain | st.builds(_part, plain, GEOMETRIES)
 
 
@@ -104,26 +109,35 @@ def _part(image: Image, geometry: Geometry) -> Image:
     return dataclasses.replace(image, geometry=dataclasses.replace(geometry, **size))
 
 
+def _edges(points: int) -> st.SearchStrategy[tuple[tuple[int, int], ...]]:
+    if not points:
+        return st.just(())
+    point = st.integers(0, points - 1)
+    return st.lists(st.tuples(point, point), max_size=4).map(tuple)
+
+
 IMAGES = st.sampled_from(sorted(CHANNELS)).flatmap(_image)
-QUATERNIONS = st.builds(Quaternion, arrays_of(4))
+QUATERNIONS = st.builds(Quaternion, arrays_of(4, of=REAL))
 PAYLOADS = [
     IMAGES,
     st.builds(
-        Boxes, arrays_of(N, 4), _maybe(arrays_of(N)), _maybe(arrays_of(N)), NAMES,
-        _maybe(arrays_of(N)), _maybe(GEOMETRIES),
+        Boxes, arrays_of(N, 4, of=REAL), _maybe(arrays_of(N, of=REAL)),
+        _maybe(arrays_of(N, of=INTEGERS)), NAMES, _maybe(arrays_of(N, of=INTEGERS)),
+        _maybe(GEOMETRIES),
     ),
     GEOMETRIES,
     st.builds(
-        Keypoints, arrays_of(N, K, 2), _maybe(arrays_of(N, K)), NAMES,
-        st.lists(st.tuples(SIDES, SIDES), max_size=4).map(tuple), _maybe(GEOMETRIES),
+        Keypoints, arrays_of(N, K, 2, of=REAL), _maybe(arrays_of(N, K, of=REAL)), NAMES,
+        K.flatmap(_edges), _maybe(GEOMETRIES),
     ),
-    st.builds(Mask, arrays_of(SIDES, SIDES), NAMES),
-    st.builds(Signal, arrays_of(SIDES, SIDES), st.floats(1e-3, 1e9), NAMES, NAMES),
-    st.builds(Volume, arrays_of(SIDES, st.integers(0, 9), SIDES),
+    st.builds(Mask, arrays_of(SIDES, SIDES, of=CLASSES), NAMES),
+    st.builds(Signal, arrays_of(SIDES, SIDES, of=SAMPLES), st.floats(1e-3, 1e9), NAMES, NAMES),
+    st.builds(Volume, arrays_of(SIDES, st.integers(0, 9), SIDES, of=PIXELS),
               st.tuples(*[st.floats(1e-3, 10)] * 3)),
-    st.builds(PointCloud, arrays_of(N, 3), _maybe(arrays_of(N)), _maybe(arrays_of(N))),
+    st.builds(PointCloud, arrays_of(N, 3, of=REAL), _maybe(arrays_of(N, of=REAL)),
+              _maybe(arrays_of(N, of=INTEGERS))),
     QUATERNIONS,
-    st.builds(Pose, arrays_of(3), QUATERNIONS),
+    st.builds(Pose, arrays_of(3, of=REAL), QUATERNIONS),
     st.builds(Text, TEXTS),
     st.builds(
         Arrays, st.dictionaries(TEXTS, arrays_of(SIDES), max_size=4), geometry=_maybe(GEOMETRIES),

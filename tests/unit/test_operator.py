@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from holoflow import (
     namespace,
     param,
 )
+from holoflow.paths import InputPath, OutputPath
 
 
 class ThresholdOp(Operator):
@@ -87,6 +89,41 @@ def test_an_unknown_annotation_is_explained() -> None:
 
     with pytest.raises(OperatorDefinitionError, match="uses 'Nowhere', which is not defined"):
         Lost.parameters()
+
+
+def test_a_parameter_without_a_type_is_explained() -> None:
+    class Bare(Operator):
+        level = param(0.5, doc="?")
+
+        def process(self, x: int) -> int:
+            return x
+
+    class Heir(Bare):
+        gain: float = param(1.0, doc="?")
+
+    class Hidden(Operator):
+        _level: float = param(0.5, doc="?")
+
+    for cls in (Bare, Heir):
+        with pytest.raises(OperatorDefinitionError) as caught:
+            cls()
+        assert "Bare.level: a parameter needs a type" in str(caught.value)
+        assert "write `level: float = param(0.5, doc=…)`" in str(caught.value)
+    with pytest.raises(OperatorDefinitionError, match="write `level: … = param"):
+        Hidden()
+
+
+def test_paths_of_python_code_become_texts() -> None:
+    class Copies(Operator):
+        source: InputPath = param(doc="?")
+        target: OutputPath = param(Path("a.txt"), doc="?")
+
+    op = Copies(source=Path("folder") / "in.txt")
+    assert (op.source, op.target) == (str(Path("folder") / "in.txt"), "a.txt")
+    with pytest.raises(ParameterError, match=r"Copies\.source: .* valid string, got 3"):
+        Copies(source=3)
+    schema = Copies.parameters().model_json_schema()["properties"]["source"]
+    assert (schema["type"], schema["format"]) == ("string", "path")
 
 
 def test_without_an_engine_it_allocates_in_main_memory() -> None:

@@ -151,7 +151,7 @@ def test_what_the_mask_does_not_reach_is_background() -> None:
 
 
 @pytest.mark.parametrize("found", [
-    Boxes(np.ones((1, 4))), Keypoints(np.ones((1, 2, 2))), Mask(np.ones((2, 3))),
+    Boxes(np.ones((1, 4))), Keypoints(np.ones((1, 2, 2))), Mask(np.ones((2, 3), np.uint8)),
 ])  # fmt: skip
 def test_what_knows_no_picture_stays_as_it_is(found) -> None:
     assert found.on(SCENE.geometry) is found
@@ -171,8 +171,11 @@ Z = np.zeros
         (lambda: Geometry.of(0, 4).resampled(1, 1), "0 x 4 pixels cannot be resampled to 1 x 1"),
         (lambda: Image(Z((2, 3)), "gray", SCENE.geometry), "40 x 30 pixels, its data have 3 x 2"),
         (lambda: replace(SCENE, data=Z((2, 3, 3))), "Image.cropped and Image.resampled"),
-        (lambda: Mask(Z((2, 3)), geometry=SCENE.geometry), "its data have 3 x 2"),
-        (lambda: Mask(Z((0, 3)), geometry=Geometry.of(3, 0)).on(SCENE.geometry), "source|3 x 0"),
+        (lambda: Mask(Z((2, 3), int), geometry=SCENE.geometry), "its data have 3 x 2"),
+        (
+            lambda: Mask(Z((0, 3), int), geometry=Geometry.of(3, 0)).on(SCENE.geometry),
+            "source|3 x 0",
+        ),
         (lambda: SCENE.cropped(0, 0, 41, 1), "columns 0 to 41 of 40"),
         (lambda: SCENE.cropped(5, 0, 5, 1), "does not lie inside"),
         (

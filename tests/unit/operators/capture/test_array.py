@@ -101,7 +101,7 @@ def test_one_array_of_a_file(save):
         ({"a": np.zeros(3), "b": np.zeros(4)}, {"payload": "arrays"}, r"a \(3,\), b \(4,\)"),
         ({"a": np.zeros(())}, {}, r"one entry or more.* a \(\)"),
         ({"a": np.zeros((0, 3))}, {}, r"one entry or more.* a \(0, 3\)"),
-        ({"a": np.zeros((3, 4))}, {"payload": "image"}, r"a\.npz: an image in rgb must be"),
+        ({"a": np.zeros((3, 4))}, {"payload": "image"}, r"a\.npz: Image\.data must be"),
         ({"a": np.zeros((3, 4, 5))}, {"payload": "signal"}, "shape"),
     ],
 )
