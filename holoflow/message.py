@@ -17,16 +17,19 @@ _LATEST = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What is known of a message besides its payload; it passes from input to output by itself."""
+    """What is known of a message besides its payload; it passes from input to output by itself.
+
+    - `sequence`: number of the frame at its source, from 0, without gaps.
+    - `timestamp`: time of capture in nanoseconds.
+    - `source`: name of the source operator.
+    - `metadata`: whatever operators add with `Stamped(..., metadata=...)`; msgpack-able
+      values.
+    """
 
     sequence: int
-    """Number of the frame at its source, from 0, without gaps."""
     timestamp: int
-    """Time of capture in nanoseconds."""
     source: str
-    """Name of the source operator."""
     metadata: Mapping[str, Any] = field(default_factory=lambda: _NO_METADATA)
-    """Whatever operators add with `Stamped(..., metadata=...)`; msgpack-able values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +40,21 @@ class Stamped(Generic[T]):
     annotation says so: `def frames(self) -> Iterator[Stamped[Image]]`.
 
     Times are whole numbers below 2**62, 146 years; else TypeError or ValueError is raised.
+
+    - `payload`: what is sent; None sends nothing.
+    - `timestamp`: time of capture in nanoseconds, in the clock of the run
+      (`Operator.context.now()`).
+    - `elapsed`: instead of `timestamp`: nanoseconds since the stream began, as a recording
+      counts them.
+    - `wait`: of a source, with `elapsed`: hold the frame back until that time has come.
+    - `metadata`: added to the header's metadata.
     """
 
     payload: T
     timestamp: int | None = None
-    """Time of capture in nanoseconds, in the clock of the run (`Operator.context.now()`)."""
     elapsed: int | None = None
-    """Instead of `timestamp`: nanoseconds since the stream began, as a recording counts them."""
     wait: bool = False
-    """Of a source, with `elapsed`: hold the frame back until that time has come."""
     metadata: Mapping[str, Any] | None = None
-    """Added to the header's metadata."""
 
     def __post_init__(self) -> None:
         """Refuse times that are no nanoseconds, where they are given."""

@@ -20,20 +20,24 @@ from holoflow.payload.geometry import Geometry, check_geometry
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Boxes:
-    """Axis-parallel boxes in one image; N may be 0."""
+    """Axis-parallel boxes in one image; N may be 0.
+
+    - `xyxy`: (N, 4) float32: left, top, right, bottom in pixels from the image's upper left
+      corner.
+    - `scores`: (N,) float32, 0 to 1; None where there is no confidence.
+    - `labels`: (N,) integers, indices into `names`.
+    - `names`: names of the classes.
+    - `ids`: (N,) integers that stay with an object over frames; negative where not yet known.
+    - `geometry`: of the picture whose pixels these are; None: of whichever picture they are
+      used with.
+    """
 
     xyxy: Array
-    """(N, 4) float32: left, top, right, bottom in pixels from the image's upper left corner."""
     scores: Array | None = None
-    """(N,) float32, 0 to 1; None where there is no confidence."""
     labels: Array | None = None
-    """(N,) integers, indices into `names`."""
     names: tuple[str, ...] = ()
-    """Names of the classes."""
     ids: Array | None = None
-    """(N,) integers that stay with an object over frames; negative where not yet known."""
     geometry: Geometry | None = None
-    """Of the picture whose pixels these are; None: of whichever picture they are used with."""
 
     def __post_init__(self) -> None:
         check_axes("Boxes.xyxy", self.xyxy, "(N, 4)", REAL, 2, (4,))

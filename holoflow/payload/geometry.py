@@ -23,22 +23,25 @@ class Geometry:
     from i to i + 1 and has its centre at i + 0.5, and the box (0, 0, width, height) holds all.
     The place (x, y) of the picture is (x scale[0] + offset[0], y scale[1] + offset[1]) in the
     source. Raises ValueError for sizes below 0, and for what is not finite or not above 0.
+
+    - `width`: columns of the picture.
+    - `height`: rows of the picture.
+    - `source`: columns and rows of the source.
+    - `scale`: pixels of the source for each pixel of the picture, across and down.
+    - `offset`: where the picture's upper left corner lies, x and y in pixels of the source.
+    - `source_spacing_mm`: distance of the source's pixel centres down and across in mm; None
+      where not known.
+    - `source_region`: left, top, right, bottom in pixels of the source: where that holds;
+      None: everywhere.
     """
 
     width: int
-    """Columns of the picture."""
     height: int
-    """Rows of the picture."""
     source: tuple[int, int]
-    """Columns and rows of the source."""
     scale: tuple[float, float] = (1.0, 1.0)
-    """Pixels of the source for each pixel of the picture, across and down."""
     offset: tuple[float, float] = (0.0, 0.0)
-    """Where the picture's upper left corner lies, x and y in pixels of the source."""
     source_spacing_mm: Spacing | None = None
-    """Distance of the source's pixel centres down and across in mm; None where not known."""
     source_region: tuple[float, float, float, float] | None = None
-    """Left, top, right, bottom in pixels of the source: where that holds; None: everywhere."""
 
     def __post_init__(self) -> None:
         for name in ("source", "scale", "offset", "source_spacing_mm", "source_region"):

@@ -27,16 +27,17 @@ _AXES: Final[dict[str, tuple[str, int, tuple[int, ...]]]] = {
 class Image:
     """An image or a frame of a clip.
 
-    `data` is (height, width) for `gray`, else (height, width, channels); rows from the top.
-    Integer dtypes use their full scale (uint8: 0 to 255), floating ones 0 to 1 unless the
-    operator that made them says otherwise.
+    - `data`: (height, width) for `gray`, else (height, width, channels), numbers or bool; rows
+      from the top. Integer dtypes use their full scale (uint8: 0 to 255), floating ones 0 to 1
+      unless the operator that made them says otherwise.
+    - `colour`: order of the channels: gray, rgb, bgr, rgba, bgra, ycbcr, hsv or lab.
+    - `geometry`: where its pixels lie in its source, and how far apart; by default it is its
+      own source.
     """
 
     data: Array
     colour: Colour = "rgb"
-    """Order of the channels."""
     geometry: Geometry = None  # type: ignore[assignment]
-    """Where its pixels lie in its source, and how far apart; by default it is its own source."""
 
     def __post_init__(self) -> None:
         try:

@@ -13,18 +13,22 @@ from holoflow.payload.geometry import Geometry, check_geometry
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Keypoints:
-    """K points of each of N objects; N may be 0."""
+    """K points of each of N objects; N may be 0.
+
+    - `points`: (N, K, 2) float32: x, y in pixels of the image; or (N, K, 3) in the unit of
+      the source.
+    - `scores`: (N, K) float32, 0 to 1.
+    - `names`: names of the K points.
+    - `edges`: pairs of points to draw a line between.
+    - `geometry`: of the picture whose pixels these are; None: of whichever picture they are
+      used with.
+    """
 
     points: Array
-    """(N, K, 2) float32: x, y in pixels of the image; or (N, K, 3) in the unit of the source."""
     scores: Array | None = None
-    """(N, K) float32, 0 to 1."""
     names: tuple[str, ...] = ()
-    """Names of the K points."""
     edges: tuple[tuple[int, int], ...] = ()
-    """Pairs of points to draw a line between."""
     geometry: Geometry | None = None
-    """Of the picture whose pixels these are; None: of whichever picture they are used with."""
 
     def __post_init__(self) -> None:
         check_axes("Keypoints.points", self.points, "(N, K, 2 or 3)", REAL, 3, (2, 3))

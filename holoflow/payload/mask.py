@@ -10,14 +10,17 @@ from holoflow.payload.geometry import Geometry, check_grid
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mask:
-    """Labels of pixels."""
+    """Labels of pixels.
+
+    - `data`: (height, width) integers (or bool): index of the class, 0 is background.
+    - `names`: names of the classes, the background's first.
+    - `geometry`: where its pixels lie in their source; None: as those of the picture it is
+      used with.
+    """
 
     data: Array
-    """(height, width) integers (or bool): index of the class, 0 is background."""
     names: tuple[str, ...] = ()
-    """Names of the classes, the background's first."""
     geometry: Geometry | None = None
-    """Where its pixels lie in their source; None: as those of the picture it is used with."""
 
     def __post_init__(self) -> None:
         check_axes("Mask.data", self.data, "(height, width)", CLASSES, 2)

@@ -9,14 +9,17 @@ from holoflow.payload.array import INTEGERS, REAL, Array, check_axes, check_each
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PointCloud:
-    """N points in space; N may be 0 and differ from message to message."""
+    """N points in space; N may be 0 and differ from message to message.
+
+    - `points`: (N, 3) float32: x forward, y left, z up, in metres, in the frame of the
+      sensor.
+    - `intensity`: (N,) real: strength of the return, in the unit of the sensor.
+    - `labels`: (N,) integers: class or cluster of each point.
+    """
 
     points: Array
-    """(N, 3) float32: x forward, y left, z up, in metres, in the frame of the sensor."""
     intensity: Array | None = None
-    """(N,) real: strength of the return, in the unit of the sensor."""
     labels: Array | None = None
-    """(N,) integers: class or cluster of each point."""
 
     def __post_init__(self) -> None:
         check_axes("PointCloud.points", self.points, "(N, 3)", REAL, 2, (3,))

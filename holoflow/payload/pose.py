@@ -9,10 +9,12 @@ from holoflow.payload.array import REAL, Array, check_each
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quaternion:
-    """A rotation from the body's to the world's axes."""
+    """A rotation from the body's to the world's axes.
+
+    - `wxyz`: (4,) float64: w, x, y, z; of length 1.
+    """
 
     wxyz: Array
-    """(4,) float64: w, x, y, z; of length 1."""
 
     def __post_init__(self) -> None:
         check_each("Quaternion.wxyz", self.wxyz, (4,), REAL)
@@ -20,12 +22,14 @@ class Quaternion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pose:
-    """Where something is and how it is turned."""
+    """Where something is and how it is turned.
+
+    - `position`: (3,) float64: x, y, z in metres.
+    - `orientation`: from the body's to the world's axes.
+    """
 
     position: Array
-    """(3,) float64: x, y, z in metres."""
     orientation: Quaternion
-    """From the body's to the world's axes."""
 
     def __post_init__(self) -> None:
         check_each("Pose.position", self.position, (3,), REAL)

@@ -9,16 +9,18 @@ from holoflow.payload.array import SAMPLES, Array, check_above_zero, check_axes,
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Signal:
-    """A block of samples; the header's timestamp is that of its first sample."""
+    """A block of samples; the header's timestamp is that of its first sample.
+
+    - `data`: (samples, channels), real or complex. Audio: float32 from -1 to 1.
+    - `rate`: samples a second.
+    - `names`: names of the channels.
+    - `units`: units of the channels (`mV`, `m/s²`); empty where they have none.
+    """
 
     data: Array
-    """(samples, channels), real or complex. Audio: float32 from -1 to 1."""
     rate: float
-    """Samples a second."""
     names: tuple[str, ...] = ()
-    """Names of the channels."""
     units: tuple[str, ...] = ()
-    """Units of the channels (`mV`, `m/s²`); empty where they have none."""
 
     def __post_init__(self) -> None:
         check_axes("Signal.data", self.data, "(samples, channels)", SAMPLES, 2)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Lines to read: a measurement, a transcript, a verdict."""
+    """Lines to read: a measurement, a transcript, a verdict.
+
+    - `text`: may hold several lines.
+    """
 
     text: str
-    """May hold several lines."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):

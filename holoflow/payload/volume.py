@@ -9,12 +9,14 @@ from holoflow.payload.array import PIXELS, Array, check_above_zero, check_axes
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Volume:
-    """A scalar volume."""
+    """A scalar volume.
+
+    - `data`: (depth, height, width), numbers or bool.
+    - `spacing`: distance of voxel centres along depth, height and width in millimetres.
+    """
 
     data: Array
-    """(depth, height, width), real numbers or bool."""
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    """Distance of voxel centres along depth, height and width in millimetres."""
 
     def __post_init__(self) -> None:
         check_axes("Volume.data", self.data, "(depth, height, width)", PIXELS, 3)
