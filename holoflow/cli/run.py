@@ -41,6 +41,9 @@ def run(
     fuse: Annotated[
         Literal["auto", "off"], typer.Option(help="Whether operators may share a stage.")
     ] = "auto",
+    guard: Annotated[
+        bool, typer.Option("--guard", help="Fail operators that change what they are given.")
+    ] = False,
     lossless: Annotated[
         bool, typer.Option("--lossless", help="Make every flow wait instead of dropping.")
     ] = False,
@@ -128,6 +131,7 @@ def run(
             frames=frames,
             seconds=seconds,
             lossless=lossless,
+            guarded=guard,
             web=not no_web,
             tracked=tracking == "on",
             trace=frames_traced,

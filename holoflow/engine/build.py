@@ -14,6 +14,7 @@ from holoflow.engine.any_of import InOrder, InTurn
 from holoflow.engine.by_frame import ByFrame
 from holoflow.engine.control import Control
 from holoflow.engine.geometry import pass_geometry
+from holoflow.engine.guard import guard
 from holoflow.engine.host import Host
 from holoflow.engine.inputs import Arrival, Inputs, Synced
 from holoflow.engine.operator_stage import OperatorStage
@@ -100,6 +101,8 @@ def build(
             operator.context = contexts[node.name]
             pass_geometry(operator)
             nvtx.mark(operator, node.name)
+            if control.guarded:
+                guard(operator)
             ways_in = [flow for flow in plan.flows if flow.target.operator == node.name]
             stop = stops[ways_in[0]] if ways_in else control.paths.stop("work", node.name, "")
             connected = [flow.target.port for flow in ways_in]

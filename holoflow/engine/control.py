@@ -48,6 +48,8 @@ class Control:
         """Whether counts are kept so that they can be made sense of if the process dies."""
         self.returns: RestartPolicy = "never"
         """When the process is going to be started again."""
+        self.guarded = False
+        """Whether operators that change what they were given are told."""
         self.failure: Failure | None = None
         self.now: Callable[[], int] = time.time_ns
         self.captured: Callable[[], int] = time.time_ns

@@ -132,6 +132,7 @@ class _Run:
         )
         self.control.durable = links is not None
         self.control.returns = options.returns
+        self.control.guarded = options.guarded
         self.control.now = self.timers.now
         self.control.captured = self.timers.captured
         self.control.waits = isinstance(self.timers, Timers)

@@ -32,6 +32,8 @@ class RunOptions:
     """Every flow blocks and nothing hangs on arrival times."""
     web: bool = True
     """Whether operators may serve pages."""
+    guarded: bool = False
+    """Whether arrays that operators are given are read-only, to find those that change them."""
     tracked: bool = True
     """Whether times are taken of every frame and operator."""
     trace: int | None = None

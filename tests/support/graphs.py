@@ -384,7 +384,7 @@ def run(
     before = set(threading.enumerate())
     result = execute(
         plan(graph, fuse=fuse, lossless=lossless),
-        RunOptions(engine=engine.name, lossless=lossless, **options),
+        RunOptions(engine=engine.name, lossless=lossless, **{"guarded": True, **options}),
         stopper=stopper,
         observe=observe,
         every=every,
