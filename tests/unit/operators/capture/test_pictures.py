@@ -1,5 +1,7 @@
 """Image files are as Pillow reads them, or an error."""
 
+import struct
+import zlib
 from contextlib import suppress
 from itertools import islice
 
@@ -66,6 +68,41 @@ def test_every_kind_of_pixels_is_as_pillow_reads_it(tmp_path, suffix, modes):
         # Decoders of JPEG and conversions from CMYK and with alpha differ by rounding.
         rounded = suffix == ".jpg" or mode == "CMYK" or over_black
         assert visible.max() <= (3 if rounded else 0), mode
+
+
+@pytest.mark.parametrize("suffix", [".png", ".gif"])
+def test_palettes_with_transparency_are_shown_with_their_colours(tmp_path, suffix):
+    path = tmp_path / f"clear{suffix}"
+    in_mode("P").save(path, transparency=3)
+    (frame,) = read(path)
+    with PIL.Image.open(path) as picture:
+        seen = np.asarray(picture.convert("RGBA"), int)
+    opaque = seen[..., 3] > 0
+    assert 0 < opaque.sum() < opaque.size
+    np.testing.assert_array_equal(frame.payload.data[opaque], seen[opaque][:, :3])
+
+
+@pytest.mark.parametrize("shape", [(6, 8), (6, 8, 3)])
+def test_png_of_sixteen_bits_is_as_stored(tmp_path, shape):
+    values = np.random.default_rng(0).integers(0, 65536, shape, np.uint16)
+    (tmp_path / "a.png").write_bytes(png(values))
+    colour = "rgb" if len(shape) == 3 else "gray"
+    (frame,) = read(tmp_path, colour=colour)
+    np.testing.assert_array_equal(frame.payload.data, values)
+
+
+def png(values):
+    """Return a PNG file of uint16 values, which it stores with the high byte first."""
+
+    def chunk(kind, data):
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    height, width, *rest = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    head = struct.pack(">IIBBBBB", width, height, 16, 2 if rest else 0, 0, 0, 0)
+    parts = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

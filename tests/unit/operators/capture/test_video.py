@@ -507,3 +507,74 @@ def test_a_recording_that_begins_late_is_whole(moving, tmp_path, running, caplog
                 target.mux(packet)
     assert len(play(running, path=path)[0]) == 60
     assert caplog.text == ""
+
+
+def test_what_an_edit_list_cuts_off_is_not_shown(moving, tmp_path, running, caplog):
+    """The first frames are only there because the next ones are made of them."""
+    path = str(tmp_path / "edited.mp4")
+    with av.open(moving) as source, av.open(path, "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                cut = int(Fraction(5, 25) / packet.time_base)
+                packet.pts -= cut
+                packet.dts -= cut
+                target.mux(packet)
+    whole = [frame.payload.data for frame in play(running, path=moving)[0]]
+    frames, seen = play(running, path=path)
+    np.testing.assert_array_equal([frame.payload.data for frame in frames], whole[5:])
+    assert [frame.elapsed // 40_000_000 for frame in frames] == list(range(55))
+    assert seen.drops == 0
+    assert caplog.text == ""
+
+
+def test_frames_at_uneven_times_come_at_them(tmp_path, running):
+    """Made of earlier and of later ones, at a rate that changes."""
+    path = str(tmp_path / "uneven.mp4")
+    random = np.random.default_rng(0)
+    times = np.cumsum([0, *random.integers(1, 200, 39)]).tolist()
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"g": "15"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.codec_context.max_b_frames = 3
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for time, picture in zip(times, pictures(40), strict=True):
+            frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with av.open(path) as container:
+        expected = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    frames, seen = play(running, path=path)
+    np.testing.assert_array_equal([frame.payload.data for frame in frames], expected)
+    assert [round(frame.elapsed / 1e6) for frame in frames] == times
+    assert seen.drops == 0
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "layout", "options"),
+    [
+        (".webm", "libvpx-vp9", "yuva420p", {"lossless": "1"}),
+        (".mkv", "libx264", "yuv444p10le", {"qp": "0"}),
+    ],
+)
+def test_codecs_without_loss_give_the_pictures_that_went_in(
+    tmp_path, running, suffix, codec, layout, options
+):
+    path = str(tmp_path / f"clip{suffix}")
+    with av.open(path, "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, layout
+        given = [
+            av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format=layout)
+            for picture in pictures(4)
+        ]
+        for frame in given:
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    frames, seen = play(running, path=path)
+    assert seen.drops == 0
+    for frame, picture in zip(frames, given, strict=True):
+        expected = picture.reformat(format=layout.replace("yuva", "yuv")).to_ndarray(format="rgb24")
+        assert np.abs(frame.payload.data.astype(int) - expected).max() <= 1
