@@ -18,6 +18,7 @@ from support.graphs import EVENT2, INLINE, Engine, Got, run
 from support.parts import Parts, check
 
 from holoflow.app.graph import Sync
+from holoflow.app.origins import Origins
 from holoflow.app.report import Report
 from holoflow.app.steps import check_steps
 from holoflow.engine.result import RunResult
@@ -46,8 +47,12 @@ def test_it_gives_what_the_model_computes(seed: int) -> None:
 
 def windowed(app: Drawn) -> bool:
     """Whether a join may have to see later frames than queues on other ways hold, and says so."""
-    nodes = app.graph.operators.values()
-    return any(isinstance(n.sync, Sync) and n.sync.tolerance > 0 for n in nodes)
+    origins = Origins(app.graph.operators, app.graph.flows)
+    joins = {n.name: n.sync for n in app.graph.operators.values() if isinstance(n.sync, Sync)}
+    return any(
+        sync.tolerance > 0 or sum(map(origins.several, origins.triggers(name))) > 1
+        for name, sync in joins.items()
+    )
 
 
 def within(work: Callable[[], Any]) -> Any:
