@@ -35,7 +35,7 @@ class GiveOp(Operator):
     size: int = param(1000, doc="bytes of the first array")
     arrays: int = param(1, doc="arrays of a message")
 
-    def frames(self) -> Iterator[Any]:
+    def frames(self) -> Iterator[Stamped[Arrays]]:
         for number in range(self.n):
             pixels = np.full(self.size, number % 251, np.uint8)
             rest = {f"a{i}": np.full(300 + i, number, np.int32) for i in range(1, self.arrays)}
