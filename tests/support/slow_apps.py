@@ -110,7 +110,7 @@ class Delayed(Operator):
 
     period: int = param(10_000_000, doc="nanoseconds between frames")
 
-    def process(self, x: Any) -> Any:
+    def process(self, x: Any) -> Stamped[Any]:
         return Stamped(x, elapsed=x * self.period)
 
 
