@@ -1,4 +1,4 @@
-"""The reusable fragments that ship do what docs/fragments.md says."""
+"""The reusable fragments that ship do what docs/how-to/use-fragment-templates.md says."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ from holoflow.payload import Image
 from holoflow.plan import plan
 from holoflow.plan.draw import draw_text
 
-TEXT = (Path(__file__).parents[2] / "docs" / "fragments.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[2] / "docs" / "how-to" / "use-fragment-templates.md").read_text(
+    encoding="utf-8"
+)
 SECTIONS = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL))
 EXAMPLES = {
     name: re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[0] for name, text in SECTIONS.items()

@@ -1,6 +1,7 @@
 """Has faults happen at drawn moments, and tells what came of them.
 
-`python -m support.fault_table --times 10` in tests/ prints the table that docs/faults.md has.
+`python -m support.fault_table --times 10` in tests/ prints the table in
+docs/measurements/faults.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Apps made slow in a known way, each with what the explanation should say of it.
 
-`python -m support.slow_apps` runs them all and prints the table that docs/tracking.md has.
+`python -m support.slow_apps` runs them all and prints the table in
+docs/measurements/tracking.md.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from holoflow.app import load
 from holoflow.errors import AppError
 
 REPOSITORY = Path(__file__).parents[2]
-DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+DOCUMENTS = [*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").rglob("*.md"))]
 DOCUMENTS += sorted((REPOSITORY / "apps").glob("*/README.md"))
 HOLOFLOW = Path(sys.executable).with_name("holoflow")
 

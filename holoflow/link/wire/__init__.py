@@ -1,6 +1,6 @@
 """The wire format of links: a message becomes a head and buffers, and again a message.
 
-`docs/wire-format.md` has it byte by byte.
+`docs/reference/wire-format.md` describes it byte by byte.
 """
 
 from holoflow.link.wire.compression import Encoding, require

@@ -1,6 +1,6 @@
 """What travels on a connection: the parts of each kind of message as bytes, and back.
 
-The first byte of the first part says the kind. `docs/links.md` has all of it.
+The first byte of the first part says the kind. `docs/reference/link-protocols.md` has the rest.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What docs/app-format.md says is so."""
+"""What docs/reference/app-format.md says is so."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from holoflow.app import fragment_schema, schema
 from holoflow.app.document import parse, plain
 from holoflow.app.report import Report
 
-TEXT = (Path(__file__).parents[3] / "docs" / "app-format.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[3] / "docs" / "reference" / "app-format.md").read_text(
+    encoding="utf-8"
+)
 BLOCKS = re.findall(r"```yaml\n(.*?)```", TEXT, flags=re.DOTALL)
 
 

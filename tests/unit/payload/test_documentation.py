@@ -1,4 +1,4 @@
-"""docs/payloads.md says of each field what the docstrings say, and its examples run."""
+"""docs/reference/payloads.md says of each field what the docstrings say, and its examples run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from holoflow import message, payload
 
-TEXT = (Path(__file__).parents[3] / "docs" / "payloads.md").read_text()
+TEXT = (Path(__file__).parents[3] / "docs" / "reference" / "payloads.md").read_text()
 TYPES = [getattr(payload, name) for name in payload.__all__]
 DATACLASSES = [cls for cls in TYPES if isinstance(cls, type) and dataclasses.is_dataclass(cls)]
 
