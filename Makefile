@@ -1,5 +1,6 @@
 # make demo   sets everything up and runs apps/faces on a real clip
 # make test   sets everything up and runs every check and every test
+# make docs   sets everything up and builds the documentation site into build/site
 #
 # Nothing is needed beforehand but Python 3.10 to 3.13 and a package index. Give another Python
 # with PYTHON=python3.12; VENV= puts the environment elsewhere.
@@ -10,7 +11,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint venv bench clean
+.PHONY: demo test lint docs venv bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/holoflow run faces --output runs/demo
@@ -25,6 +26,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy holoflow
+
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "open build/site/index.html, or: $(BIN)/python -m http.server --directory build/site"
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/chain.py

@@ -1,0 +1,54 @@
+"""What MkDocs calls: pages and tables that are made from the code when the site is built.
+
+A page of docs/ has a table where it says `<!-- keys: PATH -->` (keys of the app file, from its
+schema) or `<!-- options: COMMAND -->` (of the command line). Operators and the Python API have
+pages of their own. None of it is kept in the repository.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import app_keys
+import catalogue
+import commands
+import python_api
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+OPERATORS = "reference/operators/"
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the generated pages, and name those of operators in the navigation."""
+    made = catalogue.pages(OPERATORS)
+    made["reference/python.md"] = python_api.page()
+    for path, content in made.items():
+        files.append(File.generated(config, path, content=content))
+    pages = [path for path in made if path.startswith(OPERATORS) and path.endswith(".md")]
+    config.nav = _filled(config.nav, pages)
+    return files
+
+
+def on_page_markdown(markdown: str, /, *, page: Page, **_: Any) -> str:
+    """Put tables in the place of their marks."""
+
+    def table(mark: re.Match[str]) -> str:
+        kind, what = mark[1], mark[2]
+        try:
+            return app_keys.table(what) if kind == "keys" else commands.table(what)
+        except KeyError as error:
+            raise SystemExit(f"{page.file.src_uri}: no {kind} of {what!r}: {error}") from None
+
+    return re.sub(r"^<!-- (keys|options): (.*?) -->$", table, markdown, flags=re.MULTILINE)
+
+
+def _filled(nav: Any, pages: list[str]) -> Any:
+    """Return `nav` with the operators' pages where it names their folder."""
+    if isinstance(nav, list):
+        return [_filled(entry, pages) for entry in nav]
+    if isinstance(nav, dict):
+        return {title: _filled(entry, pages) for title, entry in nav.items()}
+    return pages if nav == OPERATORS else nav
