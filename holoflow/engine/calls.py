@@ -6,6 +6,7 @@ that takes long are operator and frame looked for, on the stack of the thread th
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,9 @@ from holoflow.engine.host import Host
 from holoflow.engine.inputs import Call
 from holoflow.engine.source_stage import SourceStage
 from holoflow.engine.stage import Stage
+from holoflow.flow.account import Account
+from holoflow.flow.hangs import is_stuck
+from holoflow.plan.plan import Plan
 
 LEAP = 1.0
 """Seconds by which a call ages from one look to the next, at most: where the process or its
@@ -30,9 +34,11 @@ LONG = 1.0
 class Ongoing:
     """A call that has not returned."""
 
-    stage: Stage
-    host: Host
-    """Its operator; the first of the stage where that is not known."""
+    operator: str
+    """The first of the stage where it is not known which one."""
+    stage: Stage | None = None
+    """None for one of Holoscan's own operators."""
+    host: Host | None = None
     frame: str = ""
     """`frame 60 of camera`; empty where that is not known."""
     seconds: float = 0.0
@@ -42,42 +48,84 @@ class Ongoing:
     """What was taken from the inputs of the stage for it."""
     done: int = 0
     """Frames that the source has given in the burst that it belongs to, if it does."""
+    hang: float = math.inf
+    """Seconds for which it may go on before its operator is taken to hang."""
+
+    @property
+    def urgency(self) -> tuple[bool, float]:
+        """What orders calls by how much they are worth telling."""
+        return is_stuck(self.seconds, self.usual, self.hang), self.seconds
 
 
 class Calls:
     """The calls of some stages, as seen by the thread that looks again and again."""
 
-    def __init__(self, stages: Sequence[Stage]) -> None:
-        """Look at `stages`."""
+    def __init__(self, plan: Plan, stages: Sequence[Stage], natives: Mapping[str, Account]) -> None:
+        """Look at the `stages` of `plan`, and at what Holoscan's own operators note."""
+        self._natives = natives
+        self._limits = {
+            name: process.placement.hang
+            for process in plan.processes
+            for name in process.placement.operators
+        }
         self._stages = stages
-        self._ages: dict[Stage, tuple[int, str, float]] = {}
+        self._apart: dict[str, tuple[int, str]] = {}
+        """Of calls that are none of a stage's: when they began, and what they are."""
+        self._ages: dict[Stage | str, tuple[int, str, float]] = {}
         """Of each stage at the last look: when its step had begun, its frame, for how long."""
         self._looked = time.monotonic()
-        self.longest: Ongoing | None = None
-        """At the last look."""
+        self.ongoing: list[Ongoing] = []
+        """At the last look: first those that are stuck, the longest before the others."""
 
     def look(self) -> None:
         """Look which calls go on."""
         now = time.monotonic()
         passed, self._looked = min(now - self._looked, LEAP), now
-        ages: dict[Stage, tuple[int, str, float]] = {}
+        ages: dict[Stage | str, tuple[int, str, float]] = {}
         found: list[Ongoing] = []
-        for stage in self._stages:
-            began = stage.since
-            if not began:
-                continue
-            call = Ongoing(stage, stage.hosts[0])
-            if now - began / 1e9 > LONG:
-                call = _find(stage)
-            before, frame, age = self._ages.get(stage, (0, "", 0.0))
+        for key, began, usual, call in self._begun(now):
+            before, frame, age = self._ages.get(key, (0, "", 0.0))
             # A burst of a chain is one step of many frames.
             same = before == began and frame in ("", call.frame)
             age = age + passed if same else min(now - began / 1e9, passed)
-            ages[stage] = began, call.frame, age
-            usual = sum(host.account.working.max for host in stage.hosts)
-            found.append(replace(call, seconds=age, usual=usual))
+            ages[key] = began, call.frame, age
+            hang = self._limits[call.operator]
+            found.append(replace(call, seconds=age, usual=usual, hang=hang))
         self._ages = ages
-        self.longest = max(found, key=lambda call: call.seconds, default=None)
+        self.ongoing = sorted(found, key=lambda call: call.urgency, reverse=True)
+
+    def _begun(self, now: float) -> Iterator[tuple[Stage | str, int, float, Ongoing]]:
+        """Yield what goes on, when it began, how long it took at most, and whose call it is."""
+        for stage in self._stages:
+            if began := stage.since:
+                first = stage.hosts[0]
+                late = now - began / 1e9 > LONG
+                call = _find(stage) if late else Ongoing(first.name, stage, first)
+                yield stage, began, sum(host.account.working.max for host in stage.hosts), call
+        for name, account in list(self._natives.items()):
+            if began := account.since:
+                call = Ongoing(name, frame=f"call {account.frames} of it")
+                yield name, began, account.working.max, call
+
+        for name, (began, what) in self._apart.items():
+            yield f"{name} {what}", began, 0.0, Ongoing(name, frame=what)
+
+    def begin(self, operator: str, what: str) -> None:
+        """Note that a call of `operator` begins that is for no frame, but `what`: `its stop()`."""
+        self._apart[operator] = time.monotonic_ns(), what
+
+    def end(self, operator: str) -> None:
+        """Note that it has ended, or is not waited for any longer."""
+        self._apart.pop(operator, None)
+
+    def of(self, operator: str) -> Ongoing:
+        """Return the call of `operator` at the last look."""
+        return next(call for call in self.ongoing if call.operator == operator)
+
+    @property
+    def first(self) -> Ongoing | None:
+        """The call that is most worth telling."""
+        return next(iter(self.ongoing), None)
 
 
 def _find(stage: Stage) -> Ongoing:
@@ -92,7 +140,7 @@ def _find(stage: Stage) -> Ongoing:
             host = host or operators.get(id(me))
             if type(me) is Chain:
                 done = done or frame.f_locals.get("count", 0)
-    return Ongoing(stage, stage.hosts[0])
+    return Ongoing(stage.hosts[0].name, stage, stage.hosts[0])
 
 
 def _ongoing(stage: Stage, host: Host, here: Mapping[str, Any], done: int) -> Ongoing:
@@ -110,7 +158,7 @@ def _ongoing(stage: Stage, host: Host, here: Mapping[str, Any], done: int) -> On
         frame = f"frame {number} of {first.name}"
     else:
         frame = ""
-    return Ongoing(stage, host, frame, calls=tuple(calls), done=done)
+    return Ongoing(host.name, stage, host, frame, calls=tuple(calls), done=done)
 
 
 def _outward(frame: FrameType | None) -> Iterator[FrameType]:

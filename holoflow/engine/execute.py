@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import math
@@ -9,7 +10,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -18,7 +19,7 @@ from holoflow.context import OperatorContext
 from holoflow.engine import runtime
 from holoflow.engine.build import Program, build
 from holoflow.engine.control import Control
-from holoflow.engine.hangs import Hangs
+from holoflow.engine.hangs import Hangs, hangs
 from holoflow.engine.host import describe
 from holoflow.engine.inline import run_inline
 from holoflow.engine.joining import end_incoming, give_doorbells, join
@@ -51,10 +52,12 @@ STARTING = 0.002
 """Seconds between looks while the engine starts: a signal that its handlers get is lost."""
 
 IMPATIENCE = 5.0
-"""Seconds after which is said which parts of the app have not joined yet."""
+"""Seconds after which is said which parts of the app have not joined yet, and who still starts."""
 
 GRACE = 5.0
 """Seconds that operators get to return after the run was told to stop now."""
+
+_log = logging.getLogger("holoflow.engine")
 
 
 def execute(
@@ -143,7 +146,7 @@ class _Run:
         self.observer = Observer(self.program, options, self.engine)
         self.native = any(node.native is not None for node in plan.app.operators.values())
         self.standstill = Standstill(self.program.stages, self.timers)
-        self.hangs = Hangs(plan, self.program.stages, self.control)
+        self.hangs = Hangs(self.program.stages, self.control)
         self._engine_ended = True
         self._hastened = False
         self.began = self._looked = time.monotonic()
@@ -190,7 +193,7 @@ class _Run:
         finally:
             for stage in self.program.stages:
                 stage.end(GRACE)
-            self._stop(started)
+            self._stop(started, observe)
             self.control.release()
             self.timers.stop()
             cause = "stopped" if self.control.aborted else "end"
@@ -216,8 +219,9 @@ class _Run:
             if self.stopper.drain.is_set():
                 return False
             started.append(name)
-            if not self._try(name, "start", host.operator.start):
-                return False
+            with _told_if_long(name):
+                if not self._try(name, "start", host.operator.start):
+                    return False
         if self.links is not None:
             join(self.program, self.links)
         # What takes is ready before anything is sent.
@@ -279,20 +283,34 @@ class _Run:
         """Whether what was sent is not to be waited for until it has arrived."""
         return self.control.aborted or self.stopper.now.is_set()
 
-    def _stop(self, started: Sequence[str]) -> None:
+    def _stop(self, started: Sequence[str], observe: Observe | None) -> None:
         """Stop all operators, the last first; one that fails does not keep the rest from it."""
+        for name in reversed(started):
+            stop = self.program.hosts[name].operator.stop
+            stopping = threading.Thread(
+                target=self._try, args=(name, "stop", stop), name=f"stop {name}", daemon=True
+            )
+            stopping.start()
+            self._wait_for_stop(name, stopping, observe)
 
-        def stop() -> None:
-            for name in reversed(started):
-                self._try(name, "stop", self.program.hosts[name].operator.stop)
-
-        if self._engine_ended:
-            stop()
-            return
-        # Whoever is left behind in a call may hold what it takes to stop.
-        stopping = threading.Thread(target=stop, name="stop", daemon=True)
-        stopping.start()
-        stopping.join(GRACE)
+    def _wait_for_stop(
+        self, name: str, stopping: threading.Thread, observe: Observe | None
+    ) -> None:
+        """Wait until an operator has stopped; where it hangs the run has failed."""
+        calls = self.observer.calls
+        calls.begin(name, "its stop()")
+        stopping.join(LOOK)
+        while stopping.is_alive():
+            self._look(observe)
+            call = calls.of(name)
+            # Whoever is left behind in a call may hold what it takes to stop.
+            hurried = self.control.aborted or self.stopper.now.is_set() or not self._engine_ended
+            if call.seconds > (min(GRACE, call.hang) if hurried else call.hang):
+                if not hurried:
+                    self.control.fail(hangs(call))
+                break
+            stopping.join(LOOK)
+        calls.end(name)
 
     def _try(self, name: str, moment: str, call: Callable[[], None]) -> bool:
         """Whether `call` of operator `name` went well; the run has failed where it did not."""
@@ -380,7 +398,7 @@ class _Run:
                 due = now + every
                 self._look(observe)
                 if self.links is None:  # else the process is killed, by the launcher
-                    self.hangs.look(self.observer.calls.longest, ending=ending)
+                    self.hangs.look(self.observer.calls.ongoing, ending=ending)
             else:
                 self.observer.relieve()
             if self.hangs.rest_is_done(now, GRACE):
@@ -405,6 +423,19 @@ class _Run:
         if observe is not None:
             observe(snapshot, self.observer.history.samples)
         return snapshot
+
+
+@contextlib.contextmanager
+def _told_if_long(name: str) -> Iterator[None]:
+    """Say so where an operator takes long to start: nothing else tells what is waited for."""
+    said = "%s has been starting for %g s"
+    timer = threading.Timer(IMPATIENCE, _log.info, (said, name, IMPATIENCE))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _keep_signal_handlers() -> None:

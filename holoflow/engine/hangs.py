@@ -9,19 +9,19 @@ from holoflow.engine.control import Control
 from holoflow.engine.result import Failure
 from holoflow.engine.stage import Stage
 from holoflow.flow.hangs import patience
-from holoflow.plan.plan import Plan
+
+
+def hangs(call: Ongoing) -> Failure:
+    """Say whose call does not return."""
+    cause = f"it hangs: it has been at work for {call.seconds:.1f} s"
+    return Failure(call.operator, call.frame, cause)
 
 
 class Hangs:
     """Stages that are given up; all calls come from one thread."""
 
-    def __init__(self, plan: Plan, stages: Sequence[Stage], control: Control) -> None:
-        """Look at the `stages` of `plan`."""
-        self._limits = {
-            name: process.placement.hang
-            for process in plan.processes
-            for name in process.placement.operators
-        }
+    def __init__(self, stages: Sequence[Stage], control: Control) -> None:
+        """Look at `stages`."""
         self._rest = list(stages)
         """Those that are not given up."""
         self._control = control
@@ -29,17 +29,19 @@ class Hangs:
         self._ticks, self._worked = 0, 0.0
         """How often the rest had been ticked when some of it last was at work, and when."""
 
-    def look(self, call: Ongoing | None, *, ending: bool) -> None:
-        """Do without the operator of `call`, the longest, where it hangs: the run has failed."""
-        if call is None or call.stage not in self._rest:
-            return
-        limit = patience(self._limits[call.host.name], call.usual, ending=ending)
-        if call.seconds > limit:
-            cause = f"it hangs: it has been at work for {call.seconds:.1f} s"
-            self._control.fail(Failure(call.host.name, call.frame, cause))
-            call.stage.give_up(call.host, call.calls, call.done)
-            self._rest.remove(call.stage)
-            self._given_up = True
+    def look(self, calls: Sequence[Ongoing], *, ending: bool) -> None:
+        """Do without the operators of those of `calls` that hang: the run has failed."""
+        for call in calls:
+            if call.seconds <= patience(call.hang, call.usual, ending=ending):
+                continue
+            failure = hangs(call)
+            if call.stage is None or call.host is None:
+                self._control.stalled(failure)  # Holoscan's scheduler cannot do without it
+            elif call.stage in self._rest:
+                self._control.fail(failure)
+                call.stage.give_up(call.host, call.calls, call.done)
+                self._rest.remove(call.stage)
+                self._given_up = True
 
     def rest_is_done(self, now: float, grace: float) -> bool:
         """Whether somebody is given up, and all others have worked off what they can."""

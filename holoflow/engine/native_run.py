@@ -136,13 +136,15 @@ def guarded(cls: type, node: Node, control: Control, account: Account) -> type:
             raise
 
     def guarded_compute(self: Any, op_input: Any, op_output: Any, context: Any) -> None:
-        start = clock()
+        account.since = start = clock()
         try:
             compute(self, op_input, op_output, context)
         except BaseException as error:
             frame = f"call {account.frames} of it"
             control.fail(Failure(node.name, frame, describe(error), error))
             raise
+        finally:
+            account.since = 0
         end = clock()
         account.frames += 1
         if control.tracked:

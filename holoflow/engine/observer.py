@@ -43,7 +43,7 @@ class Observer:
         self.program = program
         self.history = History()
         self.probe = MachineProbe()
-        self.calls = Calls(program.stages)
+        self.calls = Calls(program.plan, program.stages, program.natives)
         self.announcements: list[tuple[str, str]] = []
         self.latest: Snapshot | None = None
         """The newest snapshot; may be read from any thread."""
@@ -139,8 +139,8 @@ class Observer:
 
     def _under_way(self, way: frozenset[str]) -> bool:
         """Whether a frame is in hand of one of these operators, or waits for it."""
-        call, queues = self.calls.longest, self.program.queues
-        return (call is not None and call.host.name in way) or any(
+        queues = self.program.queues
+        return any(call.operator in way for call in self.calls.ongoing) or any(
             queue.items for flow, queue in queues.items() if flow.target.operator in way
         )
 
@@ -148,7 +148,7 @@ class Observer:
         """Return the books of the one process that runs all fragments."""
         scheduler = self.program.plan.app.scheduler
         self.calls.look()
-        call = self.calls.longest
+        call = self.calls.first
         inline = self._engine == "inline"
         return FragmentBooks(
             name=self._name,
@@ -159,10 +159,11 @@ class Observer:
             workers=1 if inline else self.program.workers,
             seconds=(self._ended or now) - self._began,
             machine=self.probe.machine(),
-            call=call.host.name if call is not None else "",
+            call=call.operator if call is not None else "",
             call_frame=call.frame if call is not None else "",
             call_for=call.seconds if call is not None else 0.0,
             call_usual=call.usual if call is not None else 0.0,
+            call_hang=call.hang if call is not None else 0.0,
         )
 
     def _operators(self) -> tuple[OperatorBooks, ...]:

@@ -30,8 +30,8 @@ class Account:
 
     __slots__ = (
         "_busy", "_ended", "_room", "calls", "completes", "dropped", "failed", "frames", "jitter",
-        "latency", "lock", "name", "overlap", "partner", "room", "rooms", "sent", "skipped", "turn",
-        "waits", "worker", "working",
+        "latency", "lock", "name", "overlap", "partner", "room", "rooms", "sent", "since",
+        "skipped", "turn", "waits", "worker", "working",
     )  # fmt: skip
 
     def __init__(self, name: str) -> None:
@@ -42,6 +42,8 @@ class Account:
         self.skipped = 0
         self.failed = 0
         self.dropped: dict[str, int] = {}
+        self.since = 0
+        """When the call that goes on now began, of an operator of Holoscan's own; else 0."""
         self.calls: list[Hop] = []
         """Hops of calls, not yet folded; of a join, that of the message which leads it."""
         self.completes: list[int] = []

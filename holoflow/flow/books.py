@@ -288,6 +288,8 @@ class FragmentBooks:
     """Seconds that it has been going on."""
     call_usual: float = 0.0
     """Seconds of the longest call before it; 0 where there was none, or without tracking."""
+    call_hang: float = 0.0
+    """Seconds for which it may go on before its operator is taken to hang; 0 where not known."""
     waits: Mapping[str, str] = field(default_factory=dict)
     """What each stage waits for, where none can go on before another process gives or takes."""
     restarts: int = 0

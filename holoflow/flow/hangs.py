@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from holoflow.flow.books import FragmentBooks
 
 LONG = 10.0
@@ -13,10 +15,15 @@ LAST = 10.0
 
 
 def stuck(books: FragmentBooks) -> str:
-    """Say which call of a process goes on for far longer than usual; empty where none does."""
-    if books.call_for <= max(LONG, UNUSUAL * books.call_usual):
+    """Say which call of a process hangs, or goes on for far longer than usual; else nothing."""
+    if not is_stuck(books.call_for, books.call_usual, books.call_hang or math.inf):
         return ""
     return f"{at_work(books.call, books.call_frame)} for {books.call_for:.0f} s"
+
+
+def is_stuck(seconds: float, usual: float, hang: float) -> bool:
+    """Whether a call goes on for longer than it may (`hang`), or for far longer than is usual."""
+    return seconds > min(max(LONG, UNUSUAL * usual), hang)
 
 
 def at_work(operator: str, frame: str) -> str:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from holoflow.flow.books import FragmentBooks, Machine
 from holoflow.flow.hangs import patience, stuck
 
 
+def test_what_takes_longer_than_it_may_is_stuck_however_little_that_is() -> None:
+    books = FragmentBooks(
+        "main", 1, "box", "inline", "inline", 1, 60.0, Machine(2, 1.0, 1),
+        call="detect", call_for=3.2, call_usual=2.0, call_hang=3.0,
+    )  # fmt: skip
+    assert stuck(books) == "detect has been at work on one frame for 3 s"
+    assert not stuck(replace(books, call_for=2.9))
+
+
 @pytest.mark.parametrize(
     ("seconds", "usual", "said"),
     [
-        (9.0, 0.001, ""),
+        (4.0, 0.001, ""),
         (12.0, 0.001, "detect has been at work on frame 60 of camera for 12 s"),
         (12.0, 0.0, "detect has been at work on frame 60 of camera for 12 s"),
         (25.0, 9.0, ""),
