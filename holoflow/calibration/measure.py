@@ -51,7 +51,7 @@ def known_costs() -> Costs:
 
 
 def _came(snapshot: Snapshot) -> int:
-    return snapshot.operator("receive").frames
+    return snapshot.operator("receive").calls
 
 
 def calibrate(tell: Callable[[str], None]) -> Costs:

@@ -44,7 +44,7 @@ def reckon(alone: Trial, trials: Mapping[LinkName, Sequence[Trial]], measured: s
     messages and with large ones. `measured` says where and when.
     """
     (process,) = alone.full.fragments
-    calls = sum(books.frames for books in alone.full.operators)
+    calls = sum(books.calls for books in alone.full.operators)
     overhead = stage_cpu(alone.full, process.name) / max(calls, 1)
     idle = min(
         background(small.calm, fragment.name)
@@ -87,7 +87,7 @@ def _ticks(snapshot: Snapshot, fragment: str) -> float:
 
 def point(trial: Trial, overhead: float, idle: float) -> Point:
     """Return what a message of this size took."""
-    count = max(trial.full.operator("receive").frames, 1)
+    count = max(trial.full.operator("receive").calls, 1)
 
     def stage(fragment: str) -> float:
         return max(stage_cpu(trial.full, fragment) / count - overhead, 0.0)

@@ -88,8 +88,8 @@ def _times(item: Times) -> dict[str, Cell]:
 
     return {
         item.kind: item.name,
-        "frames a": text.count(item.a.count),
-        "frames b": text.count(item.b.count),
+        "frames a": text.count(item.a.count or None),
+        "frames b": text.count(item.b.count or None),
         **{
             f"{name} {letter}": text.statistic(times, name)
             for letter, times in (("a", item.a), ("b", item.b))

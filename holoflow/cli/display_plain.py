@@ -49,7 +49,9 @@ class PlainDisplay:
             return
         self._progress_at = (snapshot.seconds // PROGRESS_EVERY + 1) * PROGRESS_EVERY
         fed_by_none = {books.name for books in sources(snapshot)}
-        rate = sum(reading.rate for reading in readings if reading.name in fed_by_none)
+        rates = [reading.rate for reading in readings if reading.name in fed_by_none]
+        counted = [rate for rate in rates if rate is not None]
+        rate = sum(counted) if counted or not rates else None
         latency = _latency(snapshot, readings)
         dropped = text.causes(total_dropped(snapshot))
         self._print(

@@ -19,9 +19,9 @@ class Reading:
     """An operator at one moment."""
 
     name: str
-    frames: int
-    """Since the start."""
-    rate: float
+    frames: int | None
+    """Since the start; None where they are not counted."""
+    rate: float | None
     """Frames per second over the last seconds."""
     utilisation: float | None
     """Share of the last seconds in which it was at work; None where it is not measured."""
@@ -73,15 +73,15 @@ def _reading(
     now: OperatorBooks, before: OperatorBooks | None, span: float, *, waiting: int, queue: int,
     dropped: Mapping[str, int],
 ) -> Reading:  # fmt: skip
-    frames, busy, working, latency = now.frames, now.busy, now.working, now.latency
+    calls, busy, working, latency = now.calls, now.busy, now.working, now.latency
     if before is not None:
-        frames, busy = frames - before.frames, busy - before.busy
+        calls, busy = calls - before.calls, busy - before.busy
         working = subtract(working, before.working)
         latency = subtract(latency, before.latency)
     return Reading(
         name=now.name,
         frames=now.frames,
-        rate=frames / span if span > 0 else 0.0,
+        rate=None if now.frames is None else calls / span if span > 0 else 0.0,
         utilisation=min(max(busy / span, 0.0), 1.0) if span > 0 and now.working.count else None,
         working=working,
         latency=latency,

@@ -129,7 +129,7 @@ def _plain(prediction: Prediction) -> dict[str, Any]:
 def rests_on(app: App, profile: Profile, costs: Costs, setting: Setting) -> list[str]:
     """Return what the predictions rest on, a sentence each."""
     last = profile.snapshot
-    fewest = min(profile.operators[name].frames for name in app.operators)
+    fewest = min(profile.operators[name].calls for name in app.operators)
     where = sorted({fragment.host for fragment in last.fragments})
     lines = [
         f"the run: working times of all operators, {fewest:,} calls or more each, in "

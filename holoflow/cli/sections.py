@@ -192,8 +192,8 @@ def _operator(snapshot: Snapshot, books: OperatorBooks) -> dict[str, Cell]:
     return {
         "operator": books.name,
         "frames": text.count(books.frames),
-        "in/s": _rate(measures.rate_in(snapshot, books)),
-        "out/s": _rate(measures.rate_out(snapshot, books)) if books.sent else "-",
+        "in/s": text.rate(measures.rate_in(snapshot, books)),
+        "out/s": text.rate(measures.rate_out(snapshot, books) if books.sent else None),
         "busy": text.percent(measures.utilisation(snapshot, books)),
         "work p50": text.statistic(books.working, "p50"),
         "work p99": text.statistic(books.working, "p99"),
@@ -203,10 +203,6 @@ def _operator(snapshot: Snapshot, books: OperatorBooks) -> dict[str, Cell]:
         "skipped": text.count(books.skipped),
         "dropped": text.causes(books.dropped) or "0",
     }
-
-
-def _rate(per_second: float | None) -> str:
-    return "-" if per_second is None else text.rate(per_second)
 
 
 def workers(snapshot: Snapshot, width: int) -> RenderableType:

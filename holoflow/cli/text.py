@@ -9,18 +9,20 @@ if TYPE_CHECKING:
     from holoflow.flow.histogram import Histogram
 
 
-def count(number: int) -> str:
-    """Return `number` with its thousands set apart: `12,345`."""
-    return f"{number:,}"
+def count(number: int | None) -> str:
+    """Return `number` with its thousands set apart: `12,345`; `-` for None."""
+    return "-" if number is None else f"{number:,}"
 
 
-def plural(number: int, noun: str, ending: str = "s") -> str:
-    """Return `1 frame`, `2 frames`."""
-    return f"{number:,} {noun}" + ("" if number == 1 else ending)
+def plural(number: int | None, noun: str, ending: str = "s") -> str:
+    """Return `1 frame`, `2 frames`; `- frames` for None."""
+    return f"{count(number)} {noun}" + ("" if number == 1 else ending)
 
 
-def rate(per_second: float) -> str:
-    """Return a rate in 1/s with about three digits: `29.97`, `4,400`."""
+def rate(per_second: float | None) -> str:
+    """Return a rate in 1/s with about three digits: `29.97`, `4,400`; `-` for None."""
+    if per_second is None:
+        return "-"
     if per_second >= 100:
         return f"{per_second:,.0f}"
     return f"{per_second:.1f}" if per_second >= 10 else f"{per_second:.2f}"

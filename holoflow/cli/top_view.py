@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from holoflow.flow.books import BudgetBooks, OperatorBooks, PathBooks, Snapshot
 from holoflow.flow.live.state import FragmentState, RunningApp, State, StateKind
-from holoflow.flow.report.measures import rate_in, seconds_of, sources, utilisation
+from holoflow.flow.report.measures import rate_in, seconds_of, source_rate, utilisation
 from holoflow.flow.verdict import Finding, explain
 
 
@@ -18,8 +18,8 @@ class OperatorView:
 
     name: str
     fragment: str
-    rate: float
-    """Frames per second."""
+    rate: float | None
+    """Frames per second; None where they are not counted."""
     utilisation: float | None
     """Share of the time (0 to 1) in which it was at work."""
     p50: float | None
@@ -92,8 +92,8 @@ class View:
     """Since the sources began."""
     span: float = 0.0
     """Seconds that rates, percentiles and shares are of."""
-    rate: float = 0.0
-    """Frames per second of all sources."""
+    rate: float | None = 0.0
+    """Frames per second of all sources; None where those of none are counted."""
     age: float = 0.0
     """Seconds since a process that still runs was last heard of, the longest of them."""
     fragments: Mapping[str, FragmentState] = field(default_factory=dict)
@@ -124,7 +124,7 @@ def view(state: State, recent: Snapshot | None) -> View:
             **vars(about),
             "seconds": now.seconds,
             "span": recent.seconds,
-            "rate": sum(rate_in(recent, books) or 0.0 for books in sources(recent)),
+            "rate": source_rate(recent),
             "operators": _operators(now, recent),
             "paths": _paths(recent),
             "budgets": tuple(map(_budget, now.budgets)),
@@ -158,7 +158,7 @@ def _operators(now: Snapshot, recent: Snapshot) -> tuple[OperatorView, ...]:
         OperatorView(
             name=books.name,
             fragment=books.fragment,
-            rate=rate_in(recent, books) or 0.0,
+            rate=rate_in(recent, books),
             utilisation=utilisation(recent, books),
             p50=books.working.quantile(0.5) if books.working.count else None,
             p99=books.working.quantile(0.99) if books.working.count else None,
@@ -174,7 +174,7 @@ def _operators(now: Snapshot, recent: Snapshot) -> tuple[OperatorView, ...]:
 
 
 def _waits(books: OperatorBooks) -> dict[str, float]:
-    calls = max(books.frames, 1)
+    calls = max(books.calls, 1)
     if books.source:
         return {"room": books.held / calls, "pace": books.paced / calls}
     waiting = books.waiting

@@ -75,6 +75,8 @@ class Natives:
         native = node.native
         assert native is not None  # noqa: S101 - for the type checker
         account = self._program.natives.setdefault(node.name, Account(node.name))
+        account.counts_calls = is_python(native.cls)
+        account.counts_sent = False  # unless something of holoflow's own is behind it
         cls = guarded(native.cls, node, self._program.control, account)
         extra = []
         if frames is not None and not any(
@@ -176,6 +178,7 @@ class Feeder(Stage):
         # Nobody sees the calls of an operator written in C++; what it is fed stands for them.
         first = next(f for f in program.queues if f.target.operator == queue.flow.target.operator)
         self._counting = first == queue.flow and not is_python(_class(program, queue.flow.target))
+        self.account.counts_calls |= self._counting
 
     def next(self) -> Message | None:
         """Return the next message; None where there is none, which puts the stage to sleep."""
@@ -247,8 +250,11 @@ class Collector(Stage):
         self._types = [_payload_type(program, output) for output in outputs]
         self._sequence = 0
         self.account = program.natives[source.operator]
-        fed = any(f.target.operator == source.operator for f in program.queues)
-        self._counting = not fed and not is_python(_class(program, source))
+        self.account.counts_sent = True
+        # Nobody sees the calls of an operator written in C++ that feeds itself: what it gives
+        # stands for them.
+        self._counting = not self.account.counts_calls
+        self.account.counts_calls = True
 
     def collect(self, tensors: Any, metadata: Any) -> None:
         """Put what was received into the queues, then sleep until they have room."""

@@ -184,8 +184,8 @@ class Observer:
         first = stage is not None and stage.hosts[0] is host
         return OperatorBooks(
             name=name,
-            frames=account.frames,
-            sent=account.sent,
+            frames=account.frames if account.counts_calls else None,
+            sent=account.sent if account.counts_sent else None,
             skipped=account.skipped,
             busy=account.busy,
             dropped=dict(account.dropped),

@@ -29,9 +29,9 @@ class Account:
     """
 
     __slots__ = (
-        "_busy", "_ended", "_room", "calls", "completes", "dropped", "failed", "frames", "jitter",
-        "latency", "lock", "name", "overlap", "partner", "room", "rooms", "sent", "since",
-        "skipped", "turn", "waits", "worker", "working",
+        "_busy", "_ended", "_room", "calls", "completes", "counts_calls", "counts_sent", "dropped",
+        "failed", "frames", "jitter", "latency", "lock", "name", "overlap", "partner", "room",
+        "rooms", "sent", "since", "skipped", "turn", "waits", "worker", "working",
     )  # fmt: skip
 
     def __init__(self, name: str) -> None:
@@ -39,6 +39,8 @@ class Account:
         self.name = name
         self.frames = 0
         self.sent = 0
+        self.counts_calls = self.counts_sent = True
+        """Whether anybody sees its calls, and what it sends."""
         self.skipped = 0
         self.failed = 0
         self.dropped: dict[str, int] = {}

@@ -98,10 +98,10 @@ class OperatorBooks:
     """What an operator did."""
 
     name: str
-    frames: int
-    """Calls that ended (of a source: frames sent)."""
-    sent: int
-    """Messages sent."""
+    frames: int | None
+    """Calls that ended (of a source: frames sent); None where nobody could count them."""
+    sent: int | None
+    """Messages sent; None likewise."""
     skipped: int
     """Calls that failed and were skipped."""
     busy: float
@@ -141,6 +141,11 @@ class OperatorBooks:
     cpu: float | None = None
     """Share of its stage's working time that was spent on a CPU (sampled); the rest it slept,
     waited for a device, a GPU, a lock or a core. None where it was not sampled."""
+
+    @property
+    def calls(self) -> int:
+        """Calls that were counted."""
+        return self.frames or 0
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ class History:
         span = snapshot.seconds - self._seconds
         if span <= 0:
             return
-        frames = {books.name: books.frames for books in snapshot.operators}
+        frames = {b.name: b.frames for b in snapshot.operators if b.frames is not None}
         dropped = {books.name: books.lost for books in snapshot.flows}
         sample = Sample(
             seconds=snapshot.seconds,

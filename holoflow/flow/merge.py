@@ -151,6 +151,12 @@ def _mean(values: Iterable[tuple[float, float]]) -> float:
     return sum(value * weight for value, weight in pairs) / weight if weight else 0.0
 
 
+def _total(counts: Iterable[int | None]) -> int | None:
+    """Return the sum of what was counted; None where nothing was."""
+    counted = [count for count in counts if count is not None]
+    return sum(counted) if counted else None
+
+
 def _operator(parts: Sequence[OperatorBooks]) -> OperatorBooks:
     """Return the books of an operator whose fragment was started again."""
     if len(parts) == 1:
@@ -158,8 +164,8 @@ def _operator(parts: Sequence[OperatorBooks]) -> OperatorBooks:
     sampled = [(part.cpu, part.busy) for part in parts if part.cpu is not None]
     return replace(
         parts[-1],
-        frames=sum(part.frames for part in parts),
-        sent=sum(part.sent for part in parts),
+        frames=_total(part.frames for part in parts),
+        sent=_total(part.sent for part in parts),
         skipped=sum(part.skipped for part in parts),
         busy=sum(part.busy for part in parts),
         dropped=_counts(part.dropped for part in parts),

@@ -66,7 +66,11 @@ def metrics(snapshot: Snapshot) -> Iterator[Metric]:
         "counter", "refused", "What strangers have sent to links of the fragment.",
         ("fragment", "host", "cause"), refused,
     )  # fmt: skip
-    busy = [(key, books.busy / snapshot.seconds) for key, books in operators if snapshot.seconds]
+    busy = [
+        (key, books.busy / snapshot.seconds)
+        for key, books in operators
+        if snapshot.seconds and books.frames is not None
+    ]
     yield Metric(
         "gauge", "operator_utilisation_ratio", "Share of the run spent at work.",
         ("fragment", "operator"), busy,
@@ -125,7 +129,11 @@ OPERATOR = (
         "counter", "operator_skipped", lambda books: books.skipped,
         "Calls that failed and were skipped.",
     ),
-    Measure("counter", "operator_busy_seconds", lambda books: books.busy, "Time at work."),
+    Measure(
+        "counter", "operator_busy_seconds",
+        lambda books: None if books.frames is None else books.busy,
+        "Time at work.",
+    ),
     Measure(
         "counter", "operator_held_seconds", lambda books: books.held,
         "Time in which its stage could not begin because a queue behind it was full.",

@@ -106,13 +106,17 @@ def _counts(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]
     return {name: count - before.get(name, 0) for name, count in now.items()}
 
 
+def _less(now: int | None, before: int | None) -> int | None:
+    return None if now is None else now - (before or 0)
+
+
 def _operator(now: OperatorBooks, before: OperatorBooks | None) -> OperatorBooks:
-    if before is None or now.frames < before.frames:
+    if before is None or now.calls < before.calls:
         return now
     return replace(
         now,
-        frames=now.frames - before.frames,
-        sent=now.sent - before.sent,
+        frames=_less(now.frames, before.frames),
+        sent=_less(now.sent, before.sent),
         skipped=now.skipped - before.skipped,
         busy=max(now.busy - before.busy, 0.0),
         dropped=_counts(now.dropped, before.dropped),

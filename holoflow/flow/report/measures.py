@@ -23,8 +23,8 @@ def seconds_of(snapshot: Snapshot, fragment: str) -> float:
     )
 
 
-def _share(part: float, whole: float) -> float | None:
-    return part / whole if whole > 0 else None
+def _share(part: float | None, whole: float) -> float | None:
+    return part / whole if part is not None and whole > 0 else None
 
 
 def rate_in(snapshot: Snapshot, books: OperatorBooks) -> float | None:
@@ -44,7 +44,7 @@ def asked(books: OperatorBooks) -> float | None:
 
 def falls_short(books: OperatorBooks) -> bool:
     """Whether a source gave noticeably less than it was asked for."""
-    return books.frames >= FEW and books.own_time < SHORT * books.given_time
+    return books.calls >= FEW and books.own_time < SHORT * books.given_time
 
 
 def utilisation(snapshot: Snapshot, books: OperatorBooks | WorkerBooks) -> float | None:
@@ -52,9 +52,14 @@ def utilisation(snapshot: Snapshot, books: OperatorBooks | WorkerBooks) -> float
 
     A call counts when it ends, so that one which began earlier may take more than a short time has.
     """
-    measured = isinstance(books, WorkerBooks) or books.working.count or books.busy
+    measured = isinstance(books, WorkerBooks) or timed(books)
     share = _share(books.busy, seconds_of(snapshot, books.fragment)) if measured else None
     return None if share is None else min(share, 1.0)
+
+
+def timed(books: OperatorBooks) -> bool:
+    """Whether it is known how long the calls of an operator took."""
+    return bool(books.working.count or books.busy)
 
 
 def mean_depth(snapshot: Snapshot, books: FlowBooks) -> float | None:
@@ -72,9 +77,18 @@ def sources(snapshot: Snapshot) -> list[OperatorBooks]:
     return [books for books in snapshot.operators if books.source]
 
 
-def source_frames(snapshot: Snapshot) -> int:
-    """Return the frames that all sources have sent."""
-    return sum(books.frames for books in sources(snapshot))
+def source_frames(snapshot: Snapshot) -> int | None:
+    """Return the frames that all sources have sent; None where those of none are counted."""
+    counts = [books.frames for books in sources(snapshot)]
+    counted = [count for count in counts if count is not None]
+    return sum(counted) if counted or not counts else None
+
+
+def source_rate(snapshot: Snapshot) -> float | None:
+    """Return the frames per second of all sources; None where those of none are counted."""
+    rates = [rate_in(snapshot, books) for books in sources(snapshot)]
+    counted = [rate for rate in rates if rate is not None]
+    return sum(counted) if counted or not rates else None
 
 
 def total_dropped(snapshot: Snapshot) -> Counter[str]:

@@ -114,7 +114,7 @@ def _operator(books: OperatorBooks, snapshot: Snapshot) -> dict[str, Any]:
         "rate_in": measures.rate_in(snapshot, books),
         "rate_out": measures.rate_out(snapshot, books),
         "rate_asked": measures.asked(books),
-        "busy": books.busy,
+        "busy": books.busy if measures.timed(books) else None,
         "utilisation": measures.utilisation(snapshot, books),
         "working": spread(books.working),
         "waits": spread(books.waits),

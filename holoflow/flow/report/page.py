@@ -15,6 +15,7 @@ from holoflow.flow.report.markup import Child, Html, el
 from holoflow.flow.report.page_parts import PARTS, evidence
 from holoflow.flow.report.run_report import RunReport
 from holoflow.flow.verdict import Explanation, explain
+from holoflow.flow.verdict.explain import NO_FRAME
 from holoflow.whole import write_whole
 
 PAGE = "report.html"
@@ -122,7 +123,8 @@ def _facts(report: RunReport) -> Iterator[tuple[str, Child]]:
 def _verdict(explanation: Explanation) -> Html:
     found = explanation.bottleneck
     if found.cause == "unknown":
-        title, kind = "No frame has come", "verdict"
+        come = "No frame has come" if found.evidence == NO_FRAME else "Frames are not counted"
+        title, kind = come, "verdict"
     elif found.cause == "nothing":
         title, kind = "Nothing holds it back", "verdict fine"
     else:

@@ -249,8 +249,8 @@ def _operator(snapshot: Snapshot, books: OperatorBooks) -> list[Child]:
         books.name,
         books.type,
         text.count(books.frames),
-        _rate(measures.rate_in(snapshot, books)),
-        _rate(measures.rate_out(snapshot, books)) if books.sent else "-",
+        text.rate(measures.rate_in(snapshot, books)),
+        text.rate(measures.rate_out(snapshot, books) if books.sent else None),
         text.percent(use),
         bars.share(use, f"{books.name}: {text.percent(use)} busy"),
         text.percent(books.cpu),
@@ -260,10 +260,6 @@ def _operator(snapshot: Snapshot, books: OperatorBooks) -> list[Child]:
         text.count(books.skipped),
         text.causes(books.dropped) or "-",
     ]
-
-
-def _rate(per_second: float | None) -> str:
-    return "-" if per_second is None else text.rate(per_second)
 
 
 def _flows(report: RunReport, _: Explanation) -> Iterator[Html]:
@@ -314,6 +310,7 @@ def _curves(report: RunReport, _: Explanation) -> Iterator[Html]:
             for at, s in zip(spans, history, strict=True)
         ]
         for books in last.operators
+        if books.frames is not None
     }
     depths = {
         books.name: [

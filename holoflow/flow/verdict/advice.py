@@ -51,7 +51,7 @@ def _apart(books: OperatorBooks, stage: StageFacts, process: ProcessFacts | None
     """Advise to have what shares a stage work at the same time, where that gains something."""
     if len(stage.operators) < 2 or share(books.busy, stage.busy) > 0.75:
         return []
-    if finite(books.busy) / max(books.frames, 1) < 0.2e-3:
+    if finite(books.busy) / max(books.calls, 1) < 0.2e-3:
         return []  # to pass frames on would cost more
     few = "" if process is None or process.workers > 1 else " (and `scheduler: {workers: 2}`)"
     return [
@@ -128,7 +128,7 @@ def late_partner(facts: Facts, books: OperatorBooks, late: FlowBooks) -> tuple[s
     above = [facts.operators[n] for n in facts.upstream([late.producer]) if n in facts.operators]
     working = [b for b in above if not b.source]
     slowest = max(working, key=lambda b: (finite(b.working.mean), b.name), default=None)
-    wait = finite(books.waiting.partner) / max(books.frames, 1)
+    wait = finite(books.waiting.partner) / max(books.calls, 1)
     made = []
     if slowest is not None and finite(slowest.working.mean) >= 0.3 * wait:
         made.append(f"a faster {slowest.name}, through which they come")

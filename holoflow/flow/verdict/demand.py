@@ -51,7 +51,7 @@ def demands(facts: Facts) -> list[Demand]:
 def _of_source(facts: Facts, source: OperatorBooks) -> Demand | None:
     region = frozenset(facts.downstream([source.name]))
     lost = source.dropped.get("device", 0)
-    dropped = share(lost, lost + source.frames)
+    dropped = share(lost, lost + source.calls)
     if dropped >= DROPPED:
         return Demand("dropped", source.name, dropped, region)
     held = facts.of_run(source.held)
@@ -60,6 +60,6 @@ def _of_source(facts: Facts, source: OperatorBooks) -> Demand | None:
     # The clock of the engine inline does not wait for anybody.
     paced = 0.0 if facts.simulated else facts.of_run(source.paced)
     # Of a few frames nobody can say how fast they could have come.
-    if not source.live and paced < HELD and source.frames > 2:
+    if not source.live and paced < HELD and source.calls > 2:
         return Demand("free", source.name, 1 - paced, region)
     return None

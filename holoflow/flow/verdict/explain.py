@@ -20,6 +20,7 @@ OFTEN = 0.1
 """Share of the judgements from which a budget counts as missed: not by a single hiccup."""
 BEHIND = 2
 """Intervals between frames that they may wait before an app counts as late."""
+NO_FRAME = "no frame has come yet"
 SLIGHT = 5e-3
 """Seconds of waiting that make no app late."""
 
@@ -152,15 +153,18 @@ def _nothing(facts: Facts, path: PathBooks | None) -> Finding:
     """Say that the app keeps up, how fast it goes and how much there is to spare."""
     sources = [books for books in facts.snapshot.operators if books.source and books.frames]
     if not sources or not facts.seconds:
-        return Finding("unknown", facts.snapshot.app, "no frame has come yet", (), 0.0)
+        counts = [books.frames for books in measures.sources(facts.snapshot)]
+        unseen = bool(counts) and all(count is None for count in counts)
+        text = "nobody can count the frames of Holoscan's own operators" if unseen else NO_FRAME
+        return Finding("unknown", facts.snapshot.app, text, (), 0.0)
     short = [books for books in sources if measures.falls_short(books)]
     if short:
         # Nothing after it holds it up.
         return Finding("slow source", short[0].name, "what comes after keeps up", (), 1.0)
-    fastest = max(sources, key=lambda books: books.frames)
+    fastest = max(sources, key=lambda books: books.calls)
     paced = "gives" if fastest.live or facts.of_run(fastest.paced) else "gave"
     text = (
-        f"{fastest.name} {paced} {per_second(fastest.frames / facts.seconds)} frames a second, "
+        f"{fastest.name} {paced} {per_second(fastest.calls / facts.seconds)} frames a second, "
         f"and what comes after keeps up"
     )
     others = [books for books in facts.snapshot.operators if not books.source]

@@ -198,7 +198,7 @@ def slow(facts: Facts, stage: StageFacts, demands: list[Demand]) -> Finding:
 
 
 def _works(facts: Facts, stage: StageFacts, books: OperatorBooks) -> str:
-    calls = max(books.frames, 1)
+    calls = max(books.calls, 1)
     each = finite(books.busy) / calls
     of = max(facts.seconds / calls, each)  # a call may have begun before the time that is looked at
     if len(stage.operators) == 1 or share(books.busy, stage.busy) > 0.95:
@@ -284,7 +284,7 @@ def _late_partner(case: Case) -> Finding | None:
 
 def late_partner(facts: Facts, books: OperatorBooks, weight: float) -> Finding | None:
     """Return that `books` waits for messages that come late; None where it need not be said."""
-    wait = span(finite(books.waiting.partner) / max(books.frames, 1))
+    wait = span(finite(books.waiting.partner) / max(books.calls, 1))
     flows = facts.flows_into(books.name)
     if books.batch > 1 and len(flows) == 1:
         return Finding(
@@ -368,4 +368,4 @@ def scheduling(process: ProcessFacts) -> Finding:
 
 def share_of_calls(seconds: float, books: OperatorBooks) -> float:
     """Return the mean of a total over the calls of an operator."""
-    return finite(seconds) / max(books.frames, 1)
+    return finite(seconds) / max(books.calls, 1)

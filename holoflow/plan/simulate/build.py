@@ -136,7 +136,7 @@ def _stage(
         times = own.working
         if pace is not None and index == 0 and books.live:
             times = type(times)()  # it waits for its device, in a thread of its own
-        passes = min(own.sent / own.frames, 1.0)
+        passes = 1.0 if own.sent is None else min(own.sent / max(own.calls, 1), 1.0)
         factor = 1 - waiting_for_core(profile, name)
         work.append(Work(name, times, cores_of(profile, name), factor, passes))
     optional: frozenset[str] = frozenset()
@@ -184,7 +184,7 @@ def _flow(
         source=stage_of[flow.source.operator],
         target=stage_of[flow.target.operator],
         port=flow.target.port,
-        rate=books.sent / sender.frames,
+        rate=books.sent / max(sender.calls, 1),
         queue=max(flow.queue, target.batch) + own_ring,
         when_full=flow.when_full,
         latest=flow.latest,

@@ -62,7 +62,7 @@ def own_share(profile: Profile, name: str) -> float:
     busy = sum(b.busy for b in stage)
     if process is None or busy <= 0:
         return books.cpu
-    beside = _beside(profile, process) * max(b.frames for b in stage)
+    beside = _beside(profile, process) * max(b.calls for b in stage)
     return min(max((books.cpu * (busy + beside) - beside) / busy, 0.0), 1.0)
 
 
@@ -93,7 +93,7 @@ def _operators(profile: Profile, process: FragmentBooks) -> list[OperatorBooks]:
 
 def _calls(own: Sequence[OperatorBooks]) -> int:
     """Return how many calls of stages there were."""
-    return sum(books.frames for books in own if books.stage.split("+")[0] == books.name)
+    return sum(books.calls for books in own if books.stage.split("+")[0] == books.name)
 
 
 def _ticks(profile: Profile, process: FragmentBooks) -> float:

@@ -156,7 +156,7 @@ def pace_of(profile: Profile, name: str) -> tuple[float | None, str]:
     seconds = seconds_of(profile.snapshot, books)
     if not books.live and books.paced < _PACED * seconds:
         return None, ""
-    rate = (books.frames + sum(books.dropped.values())) / seconds
+    rate = (books.calls + sum(books.dropped.values())) / seconds
     if books.held > _HELD * seconds:
         return rate, (
             f"source {name} was held up in the run, so that its {rate:.3g} frames/s may not be "

@@ -37,12 +37,13 @@ def operator_numbers(books: OperatorBooks, change: Change) -> Plain:
         for reason in ("partner", "turn", "room", "worker")
         if frames and (seconds := change.number("operators", name, "waiting", reason)) > 0
     }
-    busy = change.share("operators", name, "busy")
+    counted = books.frames is not None
+    busy = change.share("operators", name, "busy") if counted else None
     p50, p99 = working.quantiles((0.5, 0.99))
     wait50, wait99 = waits.quantiles((0.5, 0.99))
     return {
         "frames": books.frames,
-        "rate": short(change.share("operators", name, "frames")),
+        "rate": short(change.share("operators", name, "frames")) if counted else None,
         # A call that began earlier counts when it ends.
         "busy": None if busy is None else short(min(busy, 1.0)),
         "held": short(change.share("operators", name, "held")),

@@ -14,7 +14,7 @@ export const time = (value, digits = 2) => (value == null ? "–" : value === 0 
 export const rate = (value) => (value == null ? "–" : scaled(value, RATES));
 export const bytes = (value) => scaled(value, BYTES, 2);
 export const percent = (share) => (share == null ? "–" : `${Math.round(share * 100)}%`);
-export const count = (value) => value.toLocaleString("en");
+export const count = (value) => (value == null ? "–" : value.toLocaleString("en"));
 
 export const CAUSES = {
   full: "no room in the queue",

@@ -32,11 +32,20 @@ from support.graphs import (
 
 from holoflow import Array, HoloflowError, Image, hosted, param
 from holoflow.app.graph import Native, NativeObject, Node
+from holoflow.cli import sections, top_view
+from holoflow.cli.meter import Meter
+from holoflow.cli.printing import plain_text
+from holoflow.cli.summary import headline
 from holoflow.engine import Stopper, native, runtime
+from holoflow.flow.export.metrics import metrics
+from holoflow.flow.live.state import State
+from holoflow.flow.report import numbers
 from holoflow.flow.report.measures import source_frames
+from holoflow.flow.verdict import explain
 
 holoscan = runtime.load()
 from holoscan.operators import (  # noqa: E402 - after the CUDA runtime is loaded
+    PingTensorRxOp,
     PingTensorTxOp,
     VideoStreamRecorderOp,
     VideoStreamReplayerOp,
@@ -241,6 +250,28 @@ def test_frames_of_an_app_of_theirs_alone_are_what_its_sources_gave(engine: Engi
     last = run(graph, engine, frames=N).result.last
     assert [books.frames for books in last.operators] == [N, N, N]
     assert source_frames(last) == N
+
+
+def test_what_nobody_can_count_is_not_told_as_nothing() -> None:
+    """C++ operators alone send each other messages that nobody sees."""
+    ping = holoscans("ping", PingTensorTxOp, (), ("out",), storage_type="system", rows=3, columns=2)
+    pong = holoscans("pong", PingTensorRxOp, ("in",), ())
+    last = run(app([ping, pong], [flow("ping", "pong.in")]), GREEDY, frames=N).result.last
+    assert [(books.frames, books.sent) for books in last.operators] == [(None, None)] * 2
+    assert source_frames(last) is None
+    assert [(row["frames"], row["sent"], row["busy"]) for row in numbers.operators(last)] == (
+        [(None, None, None)] * 2
+    )
+    assert headline("pings", "done", "holoscan", last).startswith("pings: done, - frames in ")
+    assert "nobody can count" in explain(last).bottleneck.evidence
+    assert not any(m.rows for m in metrics(last) if m.name in ("operator_frames", "operator_sent"))
+    seen = top_view.view(State("live", snapshot=last), last)
+    assert (seen.rate, seen.operators[0].rate) == (None, None)
+    assert [reading.frames for reading in Meter().read(last)] == [None, None]
+    table = plain_text([sections.operators(last, last.operators, 200)])
+    assert [line.split()[:5] for line in table.splitlines()[1:3]] == [
+        [name, "-", "-", "-", "-"] for name in ("ping", "pong")
+    ]
 
 
 @on_two
