@@ -120,12 +120,15 @@ class Scheduler:
     """Seconds after its last work that a stage which is joined to another process keeps looking
     for more before it sleeps: by default about what it costs both of them to have it woken."""
 
-    def running(self, stages: int) -> int:
+    def running(self, stages: int, *, others: bool = False) -> int:
         """Return how many workers run so many stages: no more than there are.
 
-        One that never has any work still looks for some, 5,000 times a second.
+        One that never has any work still looks for some, 5,000 times a second. Where `others`
+        than stages take workers too, all run that are asked for.
         """
-        return 1 if self.kind == "greedy" else max(1, min(self.workers, stages))
+        if self.kind == "greedy":
+            return 1
+        return self.workers if others else max(1, min(self.workers, stages))
 
 
 @dataclass(frozen=True)

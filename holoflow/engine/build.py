@@ -57,10 +57,12 @@ class Program:
     @property
     def workers(self) -> int:
         """Threads of the scheduler that run."""
-        scheduler = self.plan.app.scheduler
-        # Holoscan's own operators take them, too.
-        others = bool(self.natives) or self.ucx is not None
-        return scheduler.running(scheduler.workers if others else len(self.stages))
+        return self.running(len(self.stages))
+
+    def running(self, stages: int) -> int:
+        """Return how many threads run so many of its stages."""
+        others = any(process.others for process in self.plan.processes)
+        return self.plan.app.scheduler.running(stages, others=others)
 
 
 def make_operator(node: Node) -> Operator:

@@ -164,9 +164,8 @@ def _run_application(
     app = _Application(program, on_tick, options.frames)
     standstill = NATIVE_STANDSTILL if natives else STANDSTILL
     scheduler = program.plan.app.scheduler
-    if not natives and program.ucx is None:
-        left = sum(not stage.finished for stage in program.stages)
-        scheduler = replace(scheduler, workers=scheduler.running(left))
+    left = sum(not stage.finished for stage in program.stages)
+    scheduler = replace(scheduler, workers=program.running(left))
     app.scheduler(make_scheduler(app, scheduler, standstill))
     try:
         error = _run(app)

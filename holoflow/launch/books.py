@@ -56,7 +56,7 @@ class RunBooks:
             host=socket.gethostname(),
             engine=engine,
             scheduler="inline" if inline else kind,
-            workers=1 if inline else process.scheduler.running(len(process.stages)),
+            workers=1 if inline else process.workers,
             seconds=0.0,
             machine=Machine(cores(), 0.0, 0),
         )

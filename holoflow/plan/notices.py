@@ -22,10 +22,7 @@ def _idle_workers(plan: Plan) -> Iterable[str]:
     """Tell where fewer workers run than were asked for."""
     for process in plan.processes:
         asked, stages = process.scheduler.workers, len(process.stages)
-        operators = [name for stage in process.stages for name in stage.operators]
-        if any(plan.app.operators[name].native is not None for name in operators):
-            continue  # they are stages of Holoscan's own
-        run = process.scheduler.running(stages)
+        run = process.workers
         if asked > max(run, Scheduler.workers):
             greedy = process.scheduler.kind == "greedy"
             there = "is 1 stage" if stages == 1 else f"are {stages} stages"

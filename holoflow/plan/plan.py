@@ -60,6 +60,13 @@ class Process:
     scheduler: Scheduler
     placement: Fragment
     """Where it runs, and what it gets there."""
+    others: bool = False
+    """Whether operators that are no stages take workers, too: Holoscan's own, those of ucx."""
+
+    @property
+    def workers(self) -> int:
+        """Threads of the scheduler that run, however many the app asks for."""
+        return self.scheduler.running(len(self.stages), others=self.others)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from holoflow.app.graph import App, Flow, Fragment
@@ -56,11 +56,20 @@ def plan(
             stages=tuple(s for s in stages if s.operators[0] in fragment.operators),
             scheduler=fragment.scheduler or app.scheduler,
             placement=fragment,
+            others=_has_others(app, flows, fragment),
         )
         for fragment in fragments
     )
     planned = Plan(app, processes, flows, here=started)
     return replace(planned, notices=find_notices(planned))
+
+
+def _has_others(app: App, flows: Iterable[PlannedFlow], fragment: Fragment) -> bool:
+    inside = set(fragment.operators)
+    return any(app.operators[name].native is not None for name in inside) or any(
+        flow.link == "ucx" and inside & {flow.source.operator, flow.target.operator}
+        for flow in flows
+    )
 
 
 def _plan_flow(

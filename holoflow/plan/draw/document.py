@@ -75,7 +75,7 @@ def _process(process: Process) -> dict[str, Any]:
         "restarts": placement.restarts,
         "scheduler": {
             "kind": process.scheduler.kind,
-            "workers": process.scheduler.workers,
+            "workers": process.workers,
             "cores": list(process.scheduler.cores),
         },
         "stages": [list(stage.operators) for stage in process.stages],

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from holoflow.app.graph import Node, Scheduler
+from holoflow.app.graph import Node
 from holoflow.operator import Operator
 from holoflow.plan.plan import Plan, PlannedFlow, Process, Stage
 from holoflow.ports import base, type_name
@@ -113,25 +113,25 @@ def process_facts(process: Process) -> str:
         words.append(f"memory {gigabytes(placement.memory)}")
     if placement.restart != "never":
         words.append(f"restart {placement.restart}")
-    if placement.scheduler is not None:
-        words.append(scheduler_facts(placement.scheduler))
+    words.append(scheduler_facts(process))
     return ", ".join(words)
 
 
 def plan_facts(plan: Plan) -> str:
-    """Return the size of the plan and how it is scheduled, in one line."""
+    """Return the size of the plan and, of a single process, how it is scheduled, in one line."""
     words = [count(len(plan.app.operators), "operator"), count(len(plan.stages), "stage")]
     if plan.app.fragments:
         words.append(count(len(plan.app.fragments), "fragment"))
-    most = max((len(process.stages) for process in plan.processes), default=1)
-    scheduler = plan.app.scheduler
-    return ", ".join([*words, scheduler_facts(replace(scheduler, workers=scheduler.running(most)))])
+    else:
+        words.extend(map(scheduler_facts, plan.processes))
+    return ", ".join(words)
 
 
-def scheduler_facts(scheduler: Scheduler) -> str:
-    """Return `event scheduler with 2 workers`."""
-    workers = "" if scheduler.kind == "greedy" else f" with {count(scheduler.workers, 'worker')}"
-    return f"{scheduler.kind} scheduler{workers}"
+def scheduler_facts(process: Process) -> str:
+    """Return `event scheduler with 2 workers`: those that run."""
+    kind = process.scheduler.kind
+    workers = "" if kind == "greedy" else f" with {count(process.workers, 'worker')}"
+    return f"{kind} scheduler{workers}"
 
 
 def count(number: int, word: str) -> str:

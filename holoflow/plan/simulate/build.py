@@ -85,7 +85,7 @@ def build(
             ProcessModel(
                 name=process.fragment,
                 host=places.get(process.fragment, ""),
-                workers=process.scheduler.running(len(process.stages)),
+                workers=process.workers,
                 pools=pools_of[process.fragment],
             )
             for process in planned.processes

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from holoflow.app import load
 from holoflow.plan import plan
+from holoflow.plan.draw import describe, draw_text
 
 APP = """
 app: three
@@ -36,3 +38,30 @@ def test_workers_that_are_asked_for_and_do_not_run(
     file.write_text(APP % (kind, workers))
     notices = [notice for notice in plan(load(file)).notices if "workers" in notice]
     assert [notice.split(";")[0] for notice in notices] == ([told] if told else [])
+
+
+OF_ITS_OWN = """
+app: two
+operators:
+  scene: {type: capture.synthetic}
+  one: {type: preprocess.colour, inputs: {image: scene.image}, with: {to: gray}}
+  two: {type: visualize.web, inputs: {image: one}}
+scheduler: {workers: 7}
+fragments:
+  a: {operators: [scene, one], scheduler: {kind: multithread, workers: 9}}
+  b: {operators: [two]}
+"""
+
+
+def test_pictures_tell_the_workers_that_run(tmp_path: Path) -> None:
+    """A fragment's own scheduler, or the app's, has no more of them than the fragment stages."""
+    file = tmp_path / "app.yaml"
+    file.write_text(OF_ITS_OWN)
+    planned = plan(load(file), fuse=False)
+    drawn = draw_text(replace(planned, notices=()))
+    assert "multithread scheduler with 2 workers" in drawn
+    assert "event scheduler with 1 worker" in drawn
+    assert "7 workers" not in drawn
+    assert "9 workers" not in drawn
+    processes = describe(planned)["processes"]
+    assert [process["scheduler"]["workers"] for process in processes] == [2, 1]
