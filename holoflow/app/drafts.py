@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from holoflow.app.document import Value
 from holoflow.app.format import OperatorPiece
 from holoflow.app.graph import Native
+from holoflow.app.plugins import Package
 from holoflow.errors import Location
 from holoflow.operator import Operator
 from holoflow.ports import Ports
@@ -66,6 +67,8 @@ class Group:
     """Where it is used."""
     path: Path | None = None
     """Its file."""
+    package: Package | None = None
+    """The plugin that its file belongs to, if one does."""
     members: list[Draft] = field(default_factory=list)
     inputs: dict[str, list[Port]] | None = None
     """Exported inputs; None if it could not be read, which has been reported."""

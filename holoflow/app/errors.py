@@ -13,3 +13,13 @@ class TypeNameError(HoloflowError):
         super().__init__(f"{wrong}; {right}" if right else wrong)
         self.wrong = wrong
         self.right = right
+
+
+class PluginError(HoloflowError):
+    """Something that an installed package adds to holoflow cannot be had."""
+
+    def __init__(self, wrong: str, right: str = "") -> None:
+        """Say what is wrong, with the package's name, and what would be right."""
+        super().__init__(f"{wrong}; {right}" if right else wrong)
+        self.wrong = wrong
+        self.right = right

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from holoflow.app.plugins import Package
 from holoflow.errors import Location
 
 WhenFull: TypeAlias = Literal["block", "drop_oldest", "drop_newest"]
@@ -215,3 +216,5 @@ class App:
     """Of the app itself; empty where it has none."""
     apt: tuple[str, ...] = ()
     """Debian packages that its image needs."""
+    plugins: tuple[Package, ...] = ()
+    """Installed packages whose operators and fragment templates it uses, sorted."""

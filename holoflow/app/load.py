@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from holoflow.app import catalogue
 from holoflow.app.assets import read_assets
 from holoflow.app.circles import check_cycles
 from holoflow.app.claims import check_claims
 from holoflow.app.document import Value
-from holoflow.app.drafts import Draft, Scope
+from holoflow.app.drafts import Draft, Group, Scope
 from holoflow.app.extend import read_app
 from holoflow.app.format import AppFile, Defaults, PackagesPiece
 from holoflow.app.graph import App, Node, Scheduler
@@ -19,6 +20,7 @@ from holoflow.app.links import read_links
 from holoflow.app.operators import OperatorReader
 from holoflow.app.parameters import AssetPaths
 from holoflow.app.placement import read_budgets, read_fragments, read_scheduler
+from holoflow.app.plugins import Package
 from holoflow.app.report import Report
 from holoflow.app.reuse import FragmentReader
 from holoflow.app.shape import Words, check
@@ -126,6 +128,7 @@ class _App:
             description=self.file.description if self.file else "",
             version=self.file.version if self.file else "",
             apt=apt,
+            plugins=_plugins(drafts, groups),
         )
 
     def defaults(self) -> Defaults:
@@ -160,3 +163,10 @@ class _App:
             fuse=False if draft.piece.fuse == "off" else None,
             location=draft.at,
         )
+
+
+def _plugins(drafts: Iterable[Draft], groups: Iterable[Group]) -> tuple[Package, ...]:
+    """Return the packages that add the operators and fragment templates of an app."""
+    kinds = {draft.piece.type for draft in drafts if draft.piece is not None}
+    found = {catalogue.package(kind) for kind in kinds} | {group.package for group in groups}
+    return tuple(sorted(package for package in found if package is not None))

@@ -75,9 +75,10 @@ class OperatorReader:
     def find_class(self, kind: Value) -> type | None:
         """Return the class that a `type:` names; None, and report it, if there is none."""
         name, folder = str(kind.data), Path(kind.at.file).parent
-        if not (":" in name or "/" in name or name.endswith(".py") or name in catalogue.names()):
-            otherwise = "holoflow ops lists all there are"
-            self._report.unknown(kind.at, "operator type", name, catalogue.names(), otherwise)
+        own = ":" in name or "/" in name or name.endswith(".py")
+        if not own and not catalogue.knows(name):
+            known, otherwise = catalogue.names(), catalogue.elsewhere(name)
+            self._report.unknown(kind.at, "operator type", name, known, otherwise)
             return None
         if (name, folder) not in self._classes:
             try:

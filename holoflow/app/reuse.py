@@ -6,8 +6,10 @@ import functools
 from pathlib import Path
 
 import holoflow.fragments
+from holoflow.app import plugins
 from holoflow.app.document import BROKEN, Broken, Value, read_file
 from holoflow.app.drafts import Draft, Group, Port, Scope
+from holoflow.app.errors import PluginError
 from holoflow.app.format import FragmentFile, ParameterPiece, UsePiece
 from holoflow.app.names import find_inputs, find_output
 from holoflow.app.operators import OperatorReader
@@ -24,6 +26,22 @@ def shipped() -> dict[str, Path]:
     """Return the files of the reusable fragments that ship with holoflow, by name."""
     files = (file for folder in holoflow.fragments.__path__ for file in Path(folder).glob("*.yaml"))
     return {file.stem: file for file in sorted(files)}
+
+
+def offered() -> plugins.Offer:
+    """Return the fragment templates that plugins add."""
+    return plugins.offered(plugins.FRAGMENTS, frozenset(shipped()))
+
+
+def templates() -> tuple[dict[str, Path], list[PluginError]]:
+    """Return the files of all fragment templates by name, and what is wrong with plugins."""
+    files, problems = dict(shipped()), list(offered().problems)
+    for name, entry in offered().entries.items():
+        try:
+            files[name] = plugins.file_of(entry)
+        except PluginError as error:
+            problems.append(error)
+    return files, problems
 
 
 class FragmentReader:
@@ -89,9 +107,10 @@ class FragmentReader:
         elif text in shipped():
             path = shipped()[text]
         else:
-            right = "write ./file.yaml for a file of your own"
-            self._report.unknown(name.at, "fragment", text, shipped(), right)
-            return None
+            found = self._find_added(name, text, group)
+            if found is None:
+                return None
+            path = found
         try:
             if not path.is_file():
                 right = f"a path is meant from {Path(name.at.file).parent.absolute()}"
@@ -110,6 +129,25 @@ class FragmentReader:
             self._report.add(name.at, f"fragments use one another: {names}", "break the circle")
             return None
         return path
+
+    def _find_added(self, name: Value, text: str, group: Group) -> Path | None:
+        """Return the file of a template that a plugin adds; None, and report it, if none does."""
+        offer = offered()
+        wrong = offer.refused.get(text)
+        if text in offer.entries:
+            try:
+                path = plugins.file_of(offer.entries[text])
+            except PluginError as error:
+                wrong = error
+            else:
+                group.package = offer.entries[text].package
+                return path
+        if wrong is not None:
+            self._report.add(name.at, wrong.wrong, wrong.right)
+        else:
+            right = "write ./file.yaml for a file of your own"
+            self._report.unknown(name.at, "fragment", text, [*shipped(), *offer.entries], right)
+        return None
 
     def _read(self, path: Path) -> Value | None:
         key = path.resolve()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -25,7 +26,8 @@ from holoflow.app.format import (
     SyncPiece,
     UsePiece,
 )
-from holoflow.app.reuse import shipped
+from holoflow.app.reuse import templates
+from holoflow.operator import Operator
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REF = "#/$defs/"
@@ -37,8 +39,8 @@ _SCALAR = {"type": ["string", "number", "boolean"]}
 def schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of an app file.
 
-    It knows the parameters of every operator of the catalogue, so that an editor with a YAML
-    language server completes and checks `with:` by `type:`.
+    It knows the parameters of every operator of the catalogue that can be imported, so that an
+    editor with a YAML language server completes and checks `with:` by `type:`.
     """
     defs = _common()
     file = _piece(AppFile, defs)
@@ -105,6 +107,7 @@ def _common() -> dict[str, Any]:
             "description": "filled in from --set, vars: and the environment",
         }
     }
+    usable, _problems = catalogue.usable()
     operator = _piece(OperatorPiece, defs)
     producer = {"anyOf": [{"type": "string"}, _ref(InputPiece, defs)]}
     producers = {"type": "array", "items": producer, "minItems": 1}
@@ -113,7 +116,7 @@ def _common() -> dict[str, Any]:
     )
     thing = _ref(ObjectPiece, defs)
     operator["properties"] |= {
-        "type": {**_described(operator["properties"]["type"]), "anyOf": _types()},
+        "type": {**_described(operator["properties"]["type"]), "anyOf": _types(usable)},
         "inputs": inputs,
         "sync": {"anyOf": [{"const": "arrival"}, _ref(SyncPiece, defs), _NULL, _VARIABLE]},
         "conditions": {
@@ -125,10 +128,10 @@ def _common() -> dict[str, Any]:
             ],
         },
     }
-    operator["allOf"] = [_parameters(name, defs) for name in catalogue.names()]
+    operator["allOf"] = [_parameters(name, cls, defs) for name, cls in usable.items()]
     use = _piece(UsePiece, defs)
     use["properties"]["inputs"] = inputs
-    names = [{"const": name} for name in shipped()]
+    names = [{"const": name} for name in templates()[0]]
     use["properties"]["use"] = {
         **_described(use["properties"]["use"]),
         "anyOf": [*names, {"type": "string", "pattern": r"/|\.ya?ml$|\$\{"}],
@@ -154,8 +157,11 @@ def _operators() -> dict[str, Any]:
     }
 
 
-def _types() -> list[dict[str, Any]]:
-    names = [{"const": name, "description": catalogue.summary(name)} for name in catalogue.names()]
+def _types(usable: Mapping[str, type[Operator]]) -> list[dict[str, Any]]:
+    names = [
+        {"const": name, "description": f"{catalogue.summary(name)}{catalogue.origin(name)}"}
+        for name in usable
+    ]
     own = {
         "type": "string",
         "pattern": r":[A-Za-z_]\w*$|\$\{",
@@ -164,9 +170,8 @@ def _types() -> list[dict[str, Any]]:
     return [*names, own]
 
 
-def _parameters(name: str, defs: dict[str, Any]) -> dict[str, Any]:
-    """Return the rule that operator `name` has its parameters under `with:`."""
-    cls = catalogue.find(name)
+def _parameters(name: str, cls: type[Operator], defs: dict[str, Any]) -> dict[str, Any]:
+    """Return the rule that operator `name` has the parameters of `cls` under `with:`."""
     parameters = _ref(cls.parameters(), defs, f"{name}:")
     choices = [parameters, _VARIABLE]
     then: dict[str, Any] = {"properties": {"with": {"anyOf": choices}}}

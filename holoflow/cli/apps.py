@@ -1,4 +1,4 @@
-"""Which file an app is: a path, or the name of one of the apps that ship with holoflow."""
+"""Which file an app is: a path, or the name of one that ships or that a plugin adds."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import difflib
 import os
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from holoflow.errors import HoloflowError
+
+if TYPE_CHECKING:
+    from holoflow.app.plugins import Offer
 
 APP_FILE = "app.yaml"
 
@@ -21,18 +25,30 @@ def shipped() -> Path:
     return Path(str(files("holoflow") / "apps"))
 
 
+def offered() -> Offer:
+    """Return the apps that plugins add."""
+    from holoflow.app import plugins
+
+    return plugins.offered(plugins.APPS, frozenset(_shipped()))
+
+
+def _shipped() -> list[str]:
+    return [path.parent.name for path in shipped().glob(f"*/{APP_FILE}")]
+
+
 def names() -> list[str]:
-    """Return the names of the apps that ship with holoflow, sorted."""
-    return sorted(path.parent.name for path in shipped().glob(f"*/{APP_FILE}"))
+    """Return the names of the apps that ship with holoflow and that plugins add, sorted."""
+    return sorted((*_shipped(), *offered().entries))
 
 
 def find(name_or_path: str) -> Path:
     """Return the YAML file of an app.
 
     `name_or_path` is the path of a YAML file, a folder that holds an `app.yaml`, or the name of
-    an app that ships, with that of another file beside its own where there is one (`faces/apart`
-    for `faces/apart.yaml`). What lies in the file system goes before a name, so that a copy of a
-    shipped app in a folder of its name can be worked on. Raises `UnknownAppError`.
+    an app that ships or that a plugin adds, with that of another file beside its own where there
+    is one (`faces/apart` for `faces/apart.yaml`). What lies in the file system goes before a
+    name, so that a copy of a shipped app in a folder of its name can be worked on. Raises
+    `UnknownAppError`, and PluginError where a plugin's app is not there.
     """
     # os.path, because it takes a name that cannot be a path (too long, a zero byte) as not there
     inside = Path(name_or_path) / APP_FILE
@@ -43,10 +59,27 @@ def find(name_or_path: str) -> Path:
     for file in shipped().glob("*/*.yaml"):
         if name_or_path == f"{file.parent.name}/{file.stem}":
             return file
-    known = names()
-    if name_or_path in known:
+    if name_or_path in _shipped():
         return shipped() / name_or_path / APP_FILE
-    raise UnknownAppError(_unknown(name_or_path, known))
+    added = _find_added(name_or_path)
+    if added is not None:
+        return added
+    raise UnknownAppError(_unknown(name_or_path, names()))
+
+
+def _find_added(name: str) -> Path | None:
+    """Return the file of an app that a plugin adds, or another one beside it."""
+    from holoflow.app.plugins import file_of
+
+    offer = offered()
+    folder, _, beside = name.partition("/")
+    if folder in offer.refused:
+        raise offer.refused[folder]
+    if folder not in offer.entries:
+        return None
+    file = file_of(offer.entries[folder])
+    others = {path.stem: path for path in file.parent.glob("*.yaml")}
+    return others.get(beside) if beside else file
 
 
 def _unknown(name_or_path: str, known: list[str]) -> str:
@@ -61,5 +94,5 @@ def _unknown(name_or_path: str, known: list[str]) -> str:
     nearest = f" (did you mean {' or '.join(repr(name) for name in near)}?)" if near else ""
     return (
         f"{wrong}{nearest}; give the path of an app's YAML file or of its folder,"
-        f" or one of the apps that ship: {', '.join(known) or 'none'}"
+        f" or one of these apps: {', '.join(known) or 'none'}"
     )

@@ -66,8 +66,9 @@ def _describe(name: str, plan: Plan) -> str:
         plural(len(plan.stages), "stage"),
         plural(len(plan.processes), "process", "es"),
     ]
+    used = [f"uses {package}" for package in plan.app.plugins]
     notices = [f"note: {notice}" for notice in plan.notices]
-    return "\n".join([f"{name} is right: {', '.join(parts)}", *notices])
+    return "\n".join([f"{name} is right: {', '.join(parts)}", *used, *notices])
 
 
 def _verdict(plan: Plan) -> dict[str, Any]:
@@ -78,6 +79,9 @@ def _verdict(plan: Plan) -> dict[str, Any]:
         "flows": len(plan.flows),
         "stages": len(plan.stages),
         "processes": len(plan.processes),
+        "plugins": [
+            {"name": package.name, "version": package.version} for package in plan.app.plugins
+        ],
         "notices": list(plan.notices),
     }
 

@@ -1,4 +1,4 @@
-"""`holoflow new`: make an operator, an app or a fragment to begin with."""
+"""`holoflow new`: make an operator, an app, a fragment or a plugin to begin with."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from holoflow import __version__
 from holoflow.errors import HoloflowError
 from holoflow.printable import printable
 
@@ -44,17 +45,29 @@ def fragment(name: _Name) -> None:
     _make("fragment", name)
 
 
-def _make(kind: str, name: str) -> None:
+@commands.command()
+def plugin(name: _Name) -> None:
+    """Make a package that adds an operator, a payload type, a fragment template and an app."""
+    _make("plugin", name, "pip install -e '.[test]'")
+
+
+def _make(kind: str, name: str, first: str = "") -> None:
     _check(name)
     folder = Path(name)
-    values = {"name": name, "class_name": _class_name(name)}
+    values = {
+        "name": name,
+        "dashed": name.replace("_", "-").rstrip("-"),
+        "class_name": _class_name(name),
+        "version": __version__,
+    }
     made = {
         file.replace("NAME", name): Template(text).substitute(values)
         for file, text in _templates(kind).items()
     }
     _write(folder, made)
     typer.echo(printable(f"made {folder}: {', '.join(sorted(made))}"))
-    typer.echo(printable(f"its test: cd {folder} && python -m pytest"))
+    steps = filter(None, (f"cd {folder}", first, "python -m pytest"))
+    typer.echo(printable(f"its test: {' && '.join(steps)}"))
 
 
 def _check(name: str) -> None:
@@ -78,12 +91,11 @@ def _class_name(name: str) -> str:
 
 
 def _templates(kind: str) -> dict[str, str]:
-    """Return the texts of the files to make, by name; `NAME` in it stands for the new name."""
-    folder = files("holoflow.cli") / "templates" / kind
+    """Return the texts of the files to make, by path; `NAME` in it stands for the new name."""
+    folder = Path(str(files("holoflow.cli"))) / "templates" / kind
     return {
-        entry.name.removesuffix(".tmpl"): entry.read_text(encoding="utf-8")
-        for entry in folder.iterdir()
-        if entry.name.endswith(".tmpl")
+        path.relative_to(folder).as_posix().removesuffix(".tmpl"): path.read_text(encoding="utf-8")
+        for path in folder.rglob("*.tmpl")
     }
 
 
@@ -97,6 +109,7 @@ def _write(folder: Path, made: dict[str, str]) -> None:
         raise HoloflowError(f"cannot make the folder {folder}: {error.strerror}") from None
     try:
         for file, text in made.items():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
             (folder / file).write_text(text, encoding="utf-8")
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)

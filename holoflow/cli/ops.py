@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from holoflow import __version__
 from holoflow.cli.errors import say
 from holoflow.printable import printable
 
@@ -30,6 +31,8 @@ def list_operators(as_json: _Json = False) -> None:
     """List all operators, a line each, by category."""
     from holoflow.app import catalogue
 
+    for problem in catalogue.offered().problems:
+        say(str(problem))
     _print(catalogue.names(), as_json=as_json)
 
 
@@ -42,11 +45,10 @@ def search(
     from holoflow.app import catalogue
     from holoflow.cli.sheet import sheet
 
-    found = [
-        name
-        for name in catalogue.names()
-        if word.casefold() in sheet(name, catalogue.find(name)).words()
-    ]
+    classes, problems = catalogue.usable()
+    found = [name for name, cls in classes.items() if word.casefold() in sheet(name, cls).words()]
+    for problem in problems:
+        say(problem)
     if not found:
         say(f"no operator speaks of {word!r}; holoflow ops lists all there are")
     _print(found, as_json=as_json)
@@ -58,6 +60,7 @@ def show(
     as_json: _Json = False,
 ) -> None:
     """Show one operator: ports, parameters, what it needs, and an example."""
+    from holoflow.app import catalogue
     from holoflow.app.classes import find_class
     from holoflow.cli.native_sheet import native_sheet
     from holoflow.cli.sheet import sheet
@@ -66,21 +69,44 @@ def show(
 
     cls = find_class(name, Path.cwd())
     holoscans = is_operator(cls) or is_object(cls)
-    shown = native_sheet(name, cls) if holoscans else sheet(name, cls)
+    package = catalogue.package(name)
+    shown = native_sheet(name, cls) if holoscans else sheet(name, cls, str(package or ""))
     typer.echo(json.dumps(plain(shown), indent=1) if as_json else printable(str(shown)))
 
 
 def _print(names: Sequence[str], *, as_json: bool) -> None:
     from holoflow.app import catalogue
 
+    summaries = _summaries(names)
     if as_json:
-        found = [{"name": name, "summary": catalogue.summary(name)} for name in names]
+        found = [
+            {
+                "name": name,
+                "summary": summary,
+                "package": package.name if (package := catalogue.package(name)) else "holoflow",
+                "version": package.version if package else __version__,
+            }
+            for name, summary in summaries.items()
+        ]
         typer.echo(json.dumps(found, indent=1))
         return
-    width = max(map(len, names), default=0)
+    width = max(map(len, summaries), default=0)
     blocks = []
-    for _category, members in groupby(names, key=lambda name: name.partition(".")[0]):
-        lines = (f"{name:{width}}  {catalogue.summary(name)}" for name in members)
+    for _category, members in groupby(summaries, key=lambda name: name.partition(".")[0]):
+        lines = (f"{n:{width}}  {summaries[n]}{catalogue.origin(n)}" for n in members)
         blocks.append("\n".join(lines))
     if blocks:
         typer.echo(printable("\n\n".join(blocks)))
+
+
+def _summaries(names: Sequence[str]) -> dict[str, str]:
+    """Return what operators say of themselves; broken ones of plugins are told and left out."""
+    from holoflow.app import TypeNameError, catalogue
+
+    found = {}
+    for name in names:
+        try:
+            found[name] = catalogue.summary(name)
+        except TypeNameError as error:
+            say(str(error))
+    return found

@@ -16,6 +16,7 @@ from holoflow.cli.export import export
 from holoflow.cli.health import health
 from holoflow.cli.package import package
 from holoflow.cli.plan import plan
+from holoflow.cli.plugins import plugins
 from holoflow.cli.report import report
 from holoflow.cli.run import run
 from holoflow.cli.top import top
@@ -70,6 +71,7 @@ program.command()(check)
 program.command()(graph.graph)
 program.command()(plan)
 program.add_typer(ops.commands, name="ops")
+program.command()(plugins)
 program.command()(package)
 program.add_typer(deploy.commands, name="deploy")
 program.command()(schema.schema)

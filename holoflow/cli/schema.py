@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from holoflow.cli.errors import say
 from holoflow.errors import HoloflowError
 
 
@@ -21,7 +22,11 @@ def schema(
 ) -> None:
     """Print the JSON Schema of app files, with the parameters of all operators."""
     from holoflow import app
+    from holoflow.app.reuse import templates
 
+    _, problems = app.catalogue.usable()
+    for problem in dict.fromkeys([*problems, *map(str, templates()[1])]):
+        say(problem)
     text = json.dumps(app.fragment_schema() if fragment else app.schema(), indent=1) + "\n"
     if output is None:
         typer.echo(text, nl=False)

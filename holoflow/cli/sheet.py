@@ -64,6 +64,8 @@ class Sheet:
     """Extras of holoflow that the operator may need."""
     example: str
     """Its entry under `operators:` of an app; empty where the docstring has none."""
+    package: str = ""
+    """Name and version of the plugin that adds it, if one does."""
 
     def words(self) -> str:
         """Return all that a search looks at, case folded."""
@@ -77,6 +79,8 @@ class Sheet:
         yield f"{self.name}: {self.summary}"
         yield self.description
         facts = [f"class: {self.cls}"]
+        if self.package:
+            facts.append(f"from: {self.package}")
         if self.extras:
             facts.append(f"needs: pip install 'holoflow[{','.join(self.extras)}]'")
         yield "\n".join(facts)
@@ -87,8 +91,8 @@ class Sheet:
             yield "example:\n" + textwrap.indent(self.example, "  ")
 
 
-def sheet(name: str, cls: type) -> Sheet:
-    """Return the sheet of operator class `cls`, which is called `name`.
+def sheet(name: str, cls: type, package: str = "") -> Sheet:
+    """Return the sheet of operator class `cls`, which is called `name` and added by `package`.
 
     Raises `HoloflowError` for a class that is no operator of holoflow's, or is written wrongly.
     """
@@ -116,6 +120,7 @@ def sheet(name: str, cls: type) -> Sheet:
         parameters,
         extras(cls),
         textwrap.dedent(example.strip("\n")).rstrip(),
+        package,
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import get_args
 
+from holoflow.app.plugins import payload_types
 from holoflow.flow.ledger import ARRIVED, CLOSED, GONE, SENT, Ledger, Row, waiting
 from holoflow.link.doorbell import Doorbell
 from holoflow.link.ends import Consumer, Inlet, LinkedFlow, Outlet, Producer, Transport
@@ -14,6 +16,8 @@ from holoflow.link.ucx import UcxTransport
 from holoflow.link.wire import Types
 from holoflow.operator import Operator
 from holoflow.plan.plan import LinkKind, Plan, PlannedFlow
+
+_log = logging.getLogger("holoflow.link")
 
 LOOK = 0.02
 """Seconds between two looks at whether what was sent has arrived."""
@@ -34,7 +38,11 @@ class Links:
         self._transports = dict(transports)
         self._ledger = ledger
         self._counters = dict(zip(plan.app.operators, range(len(plan.app.operators)), strict=True))
-        self.types = Types.of(_port_types(plan))
+        # All that may come is settled before a link opens: no message makes anything be imported.
+        added, problems = payload_types()
+        for problem in problems:
+            _log.warning("%s", problem)
+        self.types = Types.of([*_port_types(plan), *added])
         """What may come over a link."""
         fragments = {
             name: process.fragment

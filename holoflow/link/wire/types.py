@@ -47,7 +47,7 @@ class Known:
 
 
 class Types:
-    """The payload types, and those of the user's that the ports of the app name."""
+    """The payload types, those that plugins add, and those that the ports of the app name."""
 
     def __init__(self, known: Iterable[Known]) -> None:
         """Know `known`; use `Types.of`."""
@@ -84,7 +84,8 @@ class Types:
             raise WireError("the name of a class is a string")
         known = self._by_name.get(name)
         if known is None:
-            raise WireError(f"the class {name[:200]!r} is none that the ports of the app name")
+            wrong = f"the class {name[:200]!r} is none that the ports of the app name"
+            raise WireError(f"{wrong} or that a plugin adds")
         return known
 
 

@@ -1,9 +1,11 @@
+import re
+
 import pytest
 from typer.testing import CliRunner
 
 from holoflow.cli.program import program
 
-KINDS = ("operator", "app", "fragment")
+KINDS = ("operator", "app", "fragment", "plugin")
 
 
 def invoke(*arguments):
@@ -35,6 +37,24 @@ def test_a_folder_with_code_readme_and_test_is_made(kind, files, folder):
         assert "$name" not in text
         assert "${name}" not in text
         assert "$$" not in text
+
+
+def test_a_plugin_is_a_package_with_one_of_everything(folder):
+    made = invoke("plugin", "find_edges")
+    assert (made.exit_code, made.stderr) == (0, "")
+    there = {p.relative_to(folder / "find_edges").as_posix(): p for p in folder.rglob("*.*")}
+    package = "holoflow_find_edges"
+    assert set(there) == {
+        "pyproject.toml", "README.md", "tests/test_find_edges.py",
+        f"{package}/__init__.py", f"{package}/operators.py", f"{package}/payloads.py",
+        f"{package}/fragments/find_edges_meter.yaml", f"{package}/apps/find_edges_demo/app.yaml",
+    }  # fmt: skip
+    assert "cd find_edges && pip install -e '.[test]' && python -m pytest" in made.stdout
+    for path in there.values():
+        assert not re.search(r"\$name|\$\{name\}|\$\{class_name\}|\$\$", path.read_text())
+    points = there["pyproject.toml"].read_text()
+    assert 'name = "holoflow-find-edges"' in points
+    assert '"find_edges.measure" = "holoflow_find_edges.operators:MeasureOp"' in points
 
 
 def test_the_class_is_named_after_the_operator(folder):
