@@ -99,8 +99,10 @@ def _described(root: Node, node: Node) -> str:
 
 
 def _kind(root: Node, node: Node) -> str:
-    kinds = [_kind_of_one(root, option) for option in _options(root, node)]
-    return ", ".join(dict.fromkeys(kinds))
+    kinds = list(dict.fromkeys(_kind_of_one(root, option) for option in _options(root, node)))
+    if "text" in kinds:  # what else a text may be, the catalogue says
+        kinds = [kind for kind in kinds if not kind.startswith("`")]
+    return ", ".join(kinds)
 
 
 def _kind_of_one(root: Node, node: Node) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from tables import code
 from tables import table as in_markdown
@@ -17,11 +18,25 @@ def table(command: str) -> str:
     found = _program()
     for word in command.split():
         found = found.commands[word]
+    does = found.help or ""
+    if " " in command:
+        does = f"### `holoflow {command}`\n\n{does}"
     rows = [[_name(one), _default(one), one.help or ""] for one in found.params if not one.hidden]
-    parts = [found.help or ""]
-    if rows:
-        parts.append(in_markdown(["argument or option", "default", "meaning"], rows))
-    return "\n\n".join(" ".join(part.split()) if part is parts[0] else part for part in parts)
+    if not rows:
+        return does + "\n"
+    return does + "\n\n" + in_markdown(["argument or option", "default", "meaning"], rows)
+
+
+def overview() -> str:
+    """Return a table of all commands with what each does."""
+    rows = []
+    for name in names():
+        found = _program()
+        for word in name.split():
+            found = found.commands[word]
+        summary = (found.help or "").partition("\n\n")[0]
+        rows.append([code(name), summary])
+    return in_markdown(["command", "does"], rows)
 
 
 def names() -> list[str]:
@@ -43,15 +58,25 @@ def _name(parameter: Any) -> str:
         name = parameter.metavar or parameter.name.upper()
         return code(name if parameter.required else f"[{name}]")
     names = [*parameter.opts, *parameter.secondary_opts]
-    if getattr(parameter, "is_flag", False):
-        return ", ".join(map(code, names))
-    names[0] += f" {parameter.metavar or parameter.name.upper()}"
+    if not getattr(parameter, "is_flag", False):
+        names[0] += f" {parameter.metavar or '|'.join(_choices(parameter)) or 'N'}"
     return ", ".join(map(code, names))
+
+
+def _choices(parameter: Any) -> list[str]:
+    """Return the values that an option takes, where these are few words."""
+    annotation = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return [str(one.value) for one in annotation]
+    given = getattr(getattr(parameter, "type", None), "choices", None) or get_args(annotation)
+    choices = [str(getattr(one, "value", one)) for one in given if not isinstance(one, type)]
+    return choices or ([parameter.name.upper()] if annotation is str else [])
 
 
 def _default(parameter: Any) -> str:
     if parameter.required:
         return "required"
-    if getattr(parameter, "is_flag", False) or parameter.default in (None, (), []):
+    value = getattr(parameter.default, "value", parameter.default)
+    if getattr(parameter, "is_flag", False) or not isinstance(value, str | int):
         return ""
-    return code(str(parameter.default)) if isinstance(parameter.default, (str, int)) else ""
+    return code(str(value))

@@ -1,8 +1,8 @@
 """What MkDocs calls: pages and tables that are made from the code when the site is built.
 
 A page of docs/ has a table where it says `<!-- keys: PATH -->` (keys of the app file, from its
-schema) or `<!-- options: COMMAND -->` (of the command line). Operators and the Python API have
-pages of their own. None of it is kept in the repository.
+schema), `<!-- options: COMMAND -->` (of the command line) or `<!-- commands -->` (all of them).
+Operators and the Python API have pages of their own. None of it is kept in the repository.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import catalogue
 import commands
 import python_api
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
@@ -33,16 +34,21 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, /, *, page: Page, **_: Any) -> str:
-    """Put tables in the place of their marks."""
+    """Put tables in the place of their marks; a page with all commands has all their options."""
 
     def table(mark: re.Match[str]) -> str:
         kind, what = mark[1], mark[2]
         try:
             return app_keys.table(what) if kind == "keys" else commands.table(what)
         except KeyError as error:
-            raise SystemExit(f"{page.file.src_uri}: no {kind} of {what!r}: {error}") from None
+            raise PluginError(f"{page.file.src_uri}: no {kind} of {what!r}: {error}") from None
 
-    return re.sub(r"^<!-- (keys|options): (.*?) -->$", table, markdown, flags=re.MULTILINE)
+    if "<!-- commands -->" in markdown:
+        markdown = markdown.replace("<!-- commands -->", commands.overview())
+        missing = [one for one in commands.names() if f"<!-- options: {one} -->" not in markdown]
+        if missing:
+            raise PluginError(f"{page.file.src_uri} has no options of {', '.join(missing)}")
+    return re.sub(r"^<!-- (keys|options): (.*?) ?-->$", table, markdown, flags=re.MULTILINE)
 
 
 def _filled(nav: Any, pages: list[str]) -> Any:

@@ -50,7 +50,20 @@ def test_what_is_generated_is_there(site: Path) -> None:
     python = (site / "reference/python.html").read_text()
     assert [name for name in public if f'id="holoflow.{name}"' not in python] == []
     for page in site.rglob("*.html"):
-        assert not re.search(r"<!-- (keys|options): ", page.read_text()), page
+        assert not re.search(r"<!-- (keys|options|commands)", page.read_text()), page
+
+
+@pytest.mark.parametrize("options", [[], ["--fragment"]], ids=["app", "template"])
+def test_every_key_of_an_app_is_in_its_reference(site: Path, options: list[str]) -> None:
+    printed = subprocess.run(
+        [BIN / "holoflow", "schema", *options], check=True, capture_output=True
+    )
+    schema = json.loads(printed.stdout)
+    own = [node for name, node in schema["$defs"].items() if ":" not in name]
+    keys = {key for node in [schema, *own] for key in node.get("properties", {})}
+    page = (site / "reference/app-format.html").read_text()
+    assert len(keys) > 10
+    assert sorted(key for key in keys if f"<td><code>{key}</code></td>" not in page) == []
 
 
 def test_the_tutorial_can_be_followed(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from holoflow.app import format as pieces
 from holoflow.app import fragment_schema, schema
 from holoflow.app.document import parse, plain
 from holoflow.app.report import Report
@@ -28,16 +27,3 @@ def test_every_example_fits_the_schema(block):
     value = parse(block, "example", report)
     report.check()
     jsonschema.Draft202012Validator(made).validate(plain(value))
-
-
-@pytest.mark.parametrize(
-    "piece",
-    [
-        pieces.AppFile, pieces.OperatorPiece, pieces.InputPiece, pieces.SyncPiece, pieces.Defaults,
-        pieces.AssetPiece, pieces.FragmentPiece, pieces.SchedulerPiece, pieces.BudgetPiece,
-        pieces.FragmentFile, pieces.PackagesPiece, pieces.ParameterPiece, pieces.UsePiece,
-    ],
-)  # fmt: skip
-def test_every_key_is_documented(piece):
-    for name, field in piece.model_fields.items():
-        assert f"`{field.alias or name}`" in TEXT
