@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from typing import TextIO, cast
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from holoflow.cli import log, text
+from holoflow.cli.above import Above, Printed
 from holoflow.cli.meter import Meter, Reading
 from holoflow.cli.output import Output
 from holoflow.cli.printing import print_on
@@ -38,40 +40,54 @@ class LiveDisplay:
         """
         self._name = name
         self._stdout = stdout
-        self._console = Console(markup=False, highlight=False, emoji=False)
+        file = cast(TextIO, stdout)
+        self._console = Console(file=file, markup=False, highlight=False, emoji=False)
         self._live: Live | None = None
         self._meter = Meter()
         self._snapshot: Snapshot | None = None
-        self._entries: list[Text] = []
-        """Of the log, to be printed with the next table."""
+        self._above = Above()
+        """Of the log and of operators' prints, to be printed with the next table."""
+        self._streams = sys.stdout, sys.stderr
         self._lock = threading.RLock()
 
     def note(self, sentence: str) -> None:
         """Print a sentence above the table."""
         with self._lock:
-            self._print_entries()
+            self._print_above()
             self._console.print(Text(printable(sentence)), soft_wrap=True)
 
     def log(self, record: logging.LogRecord) -> None:
         """Print what was logged above the table."""
         style = "red" if record.levelno >= logging.ERROR else ""
         style = "yellow" if record.levelno == logging.WARNING else style
-        with self._lock:
-            self._entries.append(Text(log.line(record), style=style))
-            if self._live is None:
-                self._print_entries()
+        self._above.add(Text(log.line(record), style=style))
+        if self._live is None:
+            with self._lock:
+                self._print_above()
 
-    def _print_entries(self) -> None:
+    def _print_above(self) -> None:
         # All at once: with each print the whole table is drawn below it.
-        if self._entries:
-            entries, self._entries = self._entries, []
-            self._console.print(Text("\n").join(entries), soft_wrap=True)
+        if (lines := self._above.take()) is not None:
+            self._console.print(lines, soft_wrap=True)
+
+    def _take_prints(self) -> None:
+        self._streams = sys.stdout, sys.stderr
+        sys.stdout, sys.stderr = (
+            cast(TextIO, Printed(stream, self._above)) if stream.isatty() else stream
+            for stream in self._streams
+        )
+
+    def _give_prints_back(self) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, Printed):
+                stream.end()
+        sys.stdout, sys.stderr = self._streams
 
     def snapshot(self, snapshot: Snapshot) -> None:
         """Draw the table anew, unless the terminal stands still."""
         with self._lock:
             self._snapshot = snapshot
-            self._print_entries()
+            self._print_above()
             if self._stdout.behind:
                 return
             drawn = self._draw(snapshot)
@@ -81,19 +97,23 @@ class LiveDisplay:
                     console=self._console,
                     auto_refresh=False,
                     transient=True,
-                    redirect_stderr=sys.stderr.isatty(),
+                    redirect_stdout=False,
+                    redirect_stderr=False,
                 )
                 self._live.start(refresh=True)
+                self._take_prints()
             else:
                 self._live.update(drawn, refresh=True)
 
     def stop(self) -> None:
         """Take the table away; the announcements stay."""
         with self._lock:
-            self._print_entries()
             if self._live is not None:
+                self._give_prints_back()
+                self._print_above()
                 self._live.stop()
                 self._live = None
+            self._print_above()
         if self._snapshot is not None:
             for line in _announcements(self._snapshot):
                 self._console.print(line, soft_wrap=True)

@@ -1,10 +1,10 @@
 import io
 import json
 import logging
+import re
 import sys
 import threading
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -127,24 +127,55 @@ def test_a_line_is_never_torn_by_another_thread(kind, made, capsys):
     assert all(("a" * 40 in line) != ("b" * 40 in line) for line in lines)
 
 
-def test_many_entries_of_the_log_draw_the_table_once(made, monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
+class Terminal(io.StringIO):
+    behind = False
 
+    def isatty(self):
+        return True
+
+
+def on_terminal(monkeypatch):
+    """Not a fixture: pytest replaces the streams between setup and call."""
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr("sys.stdout", Terminal())
-    monkeypatch.setattr("sys.stderr", io.StringIO())
-    terminal = sys.stdout
-    display = LiveDisplay("faces", SimpleNamespace(behind=False))
+    monkeypatch.setattr("sys.stderr", Terminal())
+    return sys.stdout
+
+
+def test_many_entries_of_the_log_and_prints_draw_the_table_once(made, monkeypatch):
+    terminal = on_terminal(monkeypatch)
+    display = LiveDisplay("faces", terminal)
     display.snapshot(made.snapshot(1.0, 30))
     drawn = terminal.getvalue().count("times in ms")
     for number in range(100):
         display.log(record(f"lost {number}."))
+        print("printed", f"{number}.")
+        print(f"to stderr {number}.", file=sys.stderr)
+    assert "printed" not in terminal.getvalue()
     display.snapshot(made.snapshot(2.0, 60))
     assert terminal.getvalue().count("times in ms") <= drawn + 2
     display.log(record("the last"))
+    print("a line without an end", end="")
     display.stop()
-    said = terminal.getvalue()
-    assert all(f"warning camera: lost {number}." in said for number in range(100))
+    assert sys.stdout is terminal
+    said = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
+    lines = [line.strip() for line in said.splitlines()]
+    for begin in ("warning camera: lost", "printed", "to stderr"):
+        assert [line for line in lines if line.startswith(begin)] == [
+            f"{begin} {number}." for number in range(100)
+        ]
     assert "warning camera: the last" in said
+    assert "a line without an end\n" in said
+    assert not sys.stderr.getvalue()
+
+
+def test_prints_that_are_too_many_between_two_tables_are_told(made, monkeypatch):
+    terminal = on_terminal(monkeypatch)
+    monkeypatch.setattr("holoflow.cli.above.MOST", 10_000)
+    display = LiveDisplay("faces", terminal)
+    display.snapshot(made.snapshot(1.0, 30))
+    for number in range(1000):
+        print(f"{number:<100}")
+    display.stop()
+    assert "lines of output left out" in terminal.getvalue()
+    assert len(terminal.getvalue()) < 30_000
