@@ -19,7 +19,7 @@ from holoflow.deploy.manifest import Origin, manifest
 from holoflow.deploy.needs import WHEELS, needs_of
 from holoflow.deploy.recipe import RECIPE, recipe
 from holoflow.deploy.target import Target
-from holoflow.deploy.wheel import write_wheel
+from holoflow.deploy.wheel import write_plugin, write_wheel
 from holoflow.plan.plan import Plan
 
 LOCK = "requirements.lock"
@@ -81,12 +81,14 @@ def write_context(wanted: Wanted, folder: Path) -> Context:
     origin = replace(_origin(wanted), sizes=sizes)
 
     own = write_wheel(folder / "wheels")
+    plugins = [write_plugin(name, own.parent) for name in origin.needs.plugins]
     brought = wanted.folder / WHEELS
     sources = [own.parent, wheel_cache(), *([brought] if brought.is_dir() else [])]
     locked = lock(origin.needs, wanted.target, sources, offline=wanted.offline)
     (folder / LOCK).write_text(locked, encoding="utf-8")
     wheels = gather(locked, wanted.target, sources, folder / "wheels", offline=wanted.offline)
-    _keep([wheel for wheel in wheels if wheel != own])
+    # What is installed may change without its version.
+    _keep([wheel for wheel in wheels if wheel not in (own, *plugins)])
 
     written = manifest(wanted.plan, replace(origin, versions=versions(locked)))
     (folder / "app.json").write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")

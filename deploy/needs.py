@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from holoflow.app.errors import PluginError
 from holoflow.app.graph import App
 from holoflow.app.needs import extras
+from holoflow.app.plugins import APPS, Package, file_of, offered
 from holoflow.errors import HoloflowError
 from holoflow.operator import Operator
 from holoflow.plan.plan import Plan
@@ -30,11 +33,13 @@ class Needs:
     extras: tuple[str, ...]
     """Of holoflow, sorted."""
     requirements: tuple[str, ...]
-    """Lines of the app's own requirements.txt, without comments."""
+    """Lines of the app's own requirements.txt, without comments; then the plugins."""
     apt: tuple[str, ...]
     """Debian packages, sorted."""
     gpu: bool
     """Whether what only works with a GPU is needed, too."""
+    plugins: tuple[str, ...] = ()
+    """Installed packages whose operators, fragment templates or app it uses, by name."""
 
 
 def needs_of(plan: Plan, folder: Path, *, gpu: bool) -> Needs:
@@ -42,12 +47,23 @@ def needs_of(plan: Plan, folder: Path, *, gpu: bool) -> Needs:
 
     Raises HoloflowError where its requirements.txt has more than requirements.
     """
+    plugins = sorted({*plan.app.plugins, *_owners(folder)})
+    pinned = [f"{package.name}=={package.version}" for package in plugins]
     return Needs(
         extras=tuple(sorted(_extras(plan))),
-        requirements=tuple(_lines(folder / REQUIREMENTS)),
+        requirements=(*_lines(folder / REQUIREMENTS), *pinned),
         apt=tuple(sorted(set(plan.app.apt))),
         gpu=gpu,
+        plugins=tuple(package.name for package in plugins),
     )
+
+
+def _owners(folder: Path) -> Iterator[Package]:
+    """Yield the packages that add the app which lies in `folder`."""
+    for entry in offered(APPS, frozenset()).entries.values():
+        with suppress(PluginError):
+            if file_of(entry).parent.resolve() == folder.resolve():
+                yield entry.package
 
 
 def _extras(plan: Plan) -> set[str]:

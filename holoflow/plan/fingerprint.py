@@ -68,6 +68,7 @@ def pieces(plan: Plan) -> Mapping[str, str]:
         package = node.cls.__module__.partition(".")[0]
         if package != "holoflow" and (version := _version(package)) is not None:
             found[f"the version of {package}"] = version
+    found |= {f"the version of {package.name}": package.version for package in app.plugins}
     for asset in app.assets.values():
         found[f"the asset {asset.name}"] = asset.sha256
     return found
