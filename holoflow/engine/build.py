@@ -51,6 +51,8 @@ class Program:
     """Flows that leave the process."""
     natives: dict[str, Account] = field(default_factory=dict)
     """Accounts of Holoscan's own operators."""
+    links: Links | None = None
+    """What joins the process to the others of its app."""
     ucx: UcxTransport | None = None
     """Link whose ends are operators of Holoscan's, too."""
 
@@ -120,7 +122,7 @@ def build(
     program = Program(plan, control, hosts, [], queues, budgets)
     if links is not None:
         program.outgoing = _make_outgoing(plan, links, control)
-        program.ucx = links.ucx
+        program.links, program.ucx = links, links.ucx
     for stage in plan.stages:
         if app.operators[stage.operators[0]].native is None:
             name = stage.operators[0]

@@ -138,10 +138,12 @@ class Observer:
         return snapshot, [verdict for verdict in judged if verdict is not None]
 
     def _under_way(self, way: frozenset[str]) -> bool:
-        """Whether a frame is in hand of one of these operators, or waits for it."""
+        """Whether a frame is in hand of one of these operators, or waits for it, in any process."""
         queues = self.program.queues
-        return any(call.operator in way for call in self.calls.ongoing) or any(
-            queue.items for flow, queue in queues.items() if flow.target.operator in way
+        return (
+            any(call.operator in way for call in self.calls.ongoing)
+            or any(queue.items for flow, queue in queues.items() if flow.target.operator in way)
+            or (self.program.links is not None and self.program.links.under_way(way))
         )
 
     def _fragment(self, now: float) -> FragmentBooks:

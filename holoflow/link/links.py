@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import get_args
 
 from holoflow.app.plugins import payload_types
-from holoflow.flow.ledger import ARRIVED, CLOSED, GONE, SENT, Ledger, Row, waiting
+from holoflow.flow.ledger import ARRIVED, CLOSED, GONE, SENT, SETTLED, TAKEN, Ledger, Row, waiting
 from holoflow.link.doorbell import Doorbell
 from holoflow.link.ends import Consumer, Inlet, LinkedFlow, Outlet, Producer, Transport
 from holoflow.link.ucx import UcxTransport
@@ -73,6 +73,17 @@ class Links:
     def row(self, flow: PlannedFlow) -> Row:
         """Return where `flow` is counted."""
         return self._rows[flow]
+
+    def under_way(self, operators: Collection[str]) -> bool:
+        """Whether a message waits for one of `operators` or is in its hand, in any process here.
+
+        What is in processes of other hosts, and between them, is not known here.
+        """
+        return any(
+            waiting(row) > 0 or row[TAKEN] > row[SETTLED]
+            for flow, row in self._rows.items()
+            if flow.target.operator in operators and not flow.fused
+        )
 
     def number(self, operator: str) -> Row:
         """Return where the number of the next frame of `operator` is kept."""

@@ -9,7 +9,7 @@ import pytest
 from support.graphs import App, Sink, Source, chain, fragment, node
 from support.loopback import Loopback
 
-from holoflow.flow.ledger import CLOSED, GONE, SENT, TAKEN, Ledger, gone
+from holoflow.flow.ledger import CLOSED, GONE, SENT, SETTLED, TAKEN, Ledger, gone
 from holoflow.link.links import Links
 from holoflow.plan import plan
 
@@ -62,3 +62,13 @@ def test_a_receiver_that_is_gone_is_not_waited_for(sender):
 def test_what_stays_in_memory_is_not_waited_for_by_a_sender_that_comes_back(sender):
     links, _, kind = sender
     assert looks(links) == (0 if kind == "shared_memory" else 4)
+
+
+def test_what_is_under_way_to_an_operator_is_known_in_any_process(sender):
+    links, row, _ = sender
+    assert links.under_way({"sink"})
+    assert not links.under_way({"source"})
+    row[TAKEN] = 1  # a call has it in hand
+    assert links.under_way({"sink"})
+    row[SETTLED] = 1
+    assert not links.under_way({"sink"})
