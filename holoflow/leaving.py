@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Collection
 from typing import NoReturn
 
 PATIENCE = 5.0
@@ -17,8 +18,8 @@ PATIENCE = 5.0
 _log = logging.getLogger(__name__)
 
 
-def leave(status: int) -> NoReturn:
-    """End the process with `status`.
+def leave(status: int, *, besides: Collection[threading.Thread] = ()) -> NoReturn:
+    """End the process with `status`, whatever its threads do; `besides` may go on to its end.
 
     Python waits for threads for ever; and where an operator is left behind in a call, it takes
     the interpreter away from under it, and the process dies of a signal. So where threads are
@@ -28,9 +29,9 @@ def leave(status: int) -> NoReturn:
         signal.signal(number, signal.SIG_IGN)  # how it ends is decided, and soon
     deadline = time.monotonic() + PATIENCE
     for thread in _others():
-        if not thread.daemon:
+        if not thread.daemon and thread not in besides:
             thread.join(max(deadline - time.monotonic(), 0.0))
-    left = _others()
+    left = [thread for thread in _others() if thread not in besides]
     if not left:
         sys.exit(status)
     held = [thread.name for thread in left if not thread.daemon]

@@ -18,6 +18,7 @@ from holoflow.cli.output import Output
 from holoflow.cli.printing import print_on
 from holoflow.cli.summary import Summary, renderables
 from holoflow.cli.tables import table
+from holoflow.flow import verdict
 from holoflow.flow.books import Snapshot
 from holoflow.flow.report.measures import source_frames
 from holoflow.printable import printable
@@ -126,8 +127,10 @@ class LiveDisplay:
         readings = self._meter.read(snapshot)
         announcements = _announcements(snapshot)
         # One line is kept free, so that the terminal never scrolls the table's top away.
-        room = max(self._console.height - len(announcements) - 4, 1)
-        parts: list[RenderableType] = [*announcements, self._state(snapshot)]
+        said = (Text(printable(found.evidence), style="red") for found in verdict.amiss(snapshot))
+        amiss = [line for words in said for line in words.wrap(self._console, self._console.width)]
+        room = max(self._console.height - len(announcements) - len(amiss) - 4, 1)
+        parts: list[RenderableType] = [*announcements, self._state(snapshot), *amiss]
         parts.append(table(_COLUMNS, map(_cells, readings[:room]), self._console.width))
         if len(readings) > room:
             parts.append(Text(f"and {text.plural(len(readings) - room, 'operator')} more"))

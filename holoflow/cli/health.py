@@ -31,7 +31,8 @@ def health(
     if as_json:
         typer.echo(json.dumps(asdict(found)))
     elif well:
-        typer.echo(printable(f"{found.app} is {wanted}"))
+        waits = f"; {found.waits}" if found.waits else ""
+        typer.echo(printable(f"{found.app} is {wanted}{waits}"))
     else:
         typer.echo(printable(f"{found.app or 'no app'} is not {wanted}: {found.why}"))
     raise typer.Exit(0 if well else 1)

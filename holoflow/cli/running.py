@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from holoflow.cli.errors import ExitStatus, say
 from holoflow.cli.summary import Summary
 from holoflow.cli.written import state, written
 from holoflow.engine.result import Failure, RunOptions, RunResult, Stopper
+from holoflow.flow import standing
 from holoflow.flow.books import Sample, Snapshot
 from holoflow.flow.export.metrics_server import MetricsServer
 from holoflow.flow.export.trace import write_trace
@@ -94,6 +96,8 @@ class _Run:
         """What runs the fragments, where they have processes of their own."""
         self._stopper = Stopper()
         self._signals = 0
+        self._stands = False
+        """Whether nothing moved at the last look."""
         self._over = False
         self._gone: Exception | None = None
 
@@ -121,6 +125,7 @@ class _Run:
 
                 def observe(snapshot: Snapshot, history: tuple[Sample, ...]) -> None:
                     self.display.snapshot(snapshot)
+                    self._warn(snapshot)
                     if publisher is not None:
                         publisher.put(snapshot, history)
                     if server is not None:
@@ -135,6 +140,13 @@ class _Run:
         finally:
             self._over = True
             self.display.stop()
+
+    def _warn(self, snapshot: Snapshot) -> None:
+        """Say once, for the log, that nothing moves any more although frames are under way."""
+        said = standing.standing(snapshot)
+        if said and not self._stands and standing.frames_wait(snapshot):
+            logging.getLogger("holoflow").warning("%s", said)
+        self._stands = bool(said)
 
     def status(self, result: RunResult) -> ExitStatus:
         """Return the exit status that says how the run ended."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from holoflow.flow.books import BudgetBooks, OperatorBooks, PathBooks, Snapshot
 from holoflow.flow.live.state import FragmentState, RunningApp, State, StateKind
 from holoflow.flow.report.measures import rate_in, seconds_of, source_rate, utilisation
-from holoflow.flow.verdict import Finding, explain
+from holoflow.flow.verdict import Finding, amiss, explain
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def view(state: State, recent: Snapshot | None) -> View:
 
 def _bottleneck(recent: Snapshot) -> Finding | None:
     worked = recent.seconds > 0 and any(books.frames for books in recent.operators)
-    return explain(recent).bottleneck if worked else None
+    return explain(recent).bottleneck if worked or amiss(recent) else None
 
 
 def _operators(now: Snapshot, recent: Snapshot) -> tuple[OperatorView, ...]:

@@ -113,9 +113,7 @@ class InTurn:
     def waits_for(self) -> str:
         """Name the inputs that may still bring something."""
         return ", ".join(
-            f"{q.flow.target.port!r} from {q.flow.source} ({q.row[SENT]} sent)"
-            for _, q in self._turns
-            if not q.closed
+            f"{q.awaited} ({q.row[SENT]} sent)" for _, q in self._turns if not q.closed
         )
 
 

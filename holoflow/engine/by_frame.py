@@ -220,5 +220,4 @@ class ByFrame(SameSource):
 
 
 def _name(queue: Queue) -> str:
-    flow = queue.flow
-    return f"{flow.target.port!r} from {flow.source} ({queue.row[WATERMARK]} worked off)"
+    return f"{queue.awaited} ({queue.row[WATERMARK]} worked off)"

@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -36,7 +36,8 @@ from holoflow.engine.result import (
 from holoflow.engine.standstill import Standstill
 from holoflow.engine.timers import SimulatedTimers, Timers
 from holoflow.errors import HoloflowError
-from holoflow.flow.books import Sample, Snapshot
+from holoflow.flow import standing
+from holoflow.flow.books import FragmentBooks, Sample, Snapshot
 from holoflow.link.links import Links
 from holoflow.link.ucx import UcxTransport
 from holoflow.plan.plan import Plan
@@ -149,6 +150,10 @@ class _Run:
         self.hangs = Hangs(self.program.stages, self.control)
         self._engine_ended = True
         self._hastened = False
+        self._patience = max(process.placement.hang for process in plan.processes)
+        """Seconds that what nobody can look into may be at work."""
+        self._stood = ""
+        """What was to be said when the end was asked for, where nothing had moved for long."""
         self.began = self._looked = time.monotonic()
 
     def _context(self, name: str) -> OperatorContext:
@@ -290,7 +295,11 @@ class _Run:
             stopping = threading.Thread(
                 target=self._try, args=(name, "stop", stop), name=f"stop {name}", daemon=True
             )
-            stopping.start()
+            try:
+                stopping.start()
+            except RuntimeError:  # no thread is left
+                self._try(name, "stop", stop)
+                continue
             self._wait_for_stop(name, stopping, observe)
 
     def _wait_for_stop(
@@ -381,6 +390,8 @@ class _Run:
             now = time.monotonic()
             self._hasten_links()
             ending = self.stopper.drain.is_set() or (deadline is not None and now >= deadline)
+            if ending and not self.control.draining and self.observer.latest is not None:
+                self._stood = standing.standing(self.observer.latest)
             if self.stopper.now.is_set() and not self.control.aborted:
                 self.control.abort()
             elif ending and not self.control.draining:
@@ -409,11 +420,9 @@ class _Run:
         """Return the state of the run, show it, and do what its budgets ask for."""
         self._looked = time.monotonic()
         snapshot, verdicts = self.observer.look(last=last)
-        if self.links is not None and not self.native:
-            (books,) = snapshot.fragments
-            over = all(stage.finished for stage in self.program.stages)
-            waits = self.links.unsent() if over else self.standstill.waits()
-            snapshot = replace(snapshot, fragments=(replace(books, waits=waits),))
+        (books,) = snapshot.fragments
+        snapshot = replace(snapshot, fragments=(self._waiting(books),), stood=self._stood)
+        self.observer.latest = snapshot
         for verdict in verdicts:
             log = logging.getLogger("holoflow.budget")
             log.log(logging.WARNING if verdict.kind == "missed" else logging.INFO, verdict.text)
@@ -423,6 +432,29 @@ class _Run:
         if observe is not None:
             observe(snapshot, self.observer.history.samples)
         return snapshot
+
+    def _waiting(self, books: FragmentBooks) -> FragmentBooks:
+        """Return `books` with what is waited for."""
+        # Whether Holoscan's own operators have done all that they had to nobody can ask them.
+        over = not self.native and all(stage.finished for stage in self.program.stages)
+        waits: Mapping[str, str] = {}
+        if self.links is not None and not self.native:
+            waits = self.links.unsent() if over else self.standstill.waits()
+        still = books.still >= standing.LONG
+        return replace(
+            books,
+            waits=waits,
+            awaits=(waits if over else self.standstill.awaits()) if still else {},
+            held=still and books.still > self._patience and self._held(),
+            over=over and not waits,
+        )
+
+    def _held(self) -> bool:
+        """Whether neither a source, nor a timer, nor a call is the cause where nothing moves."""
+        # Whether a source of Holoscan's own has something to give nobody can tell.
+        fed = {flow.target.operator for flow in self.plan.app.flows}
+        unknown = any(name not in fed for name in self.program.natives)
+        return not (unknown or self.observer.calls.ongoing) and self.standstill.held()
 
 
 @contextlib.contextmanager

@@ -161,9 +161,7 @@ class Arrival:
         missing = [q for _, q in self._triggers if not q.items]
         if not self._first:
             missing += [q for _, q in self._back_edges if not q.items]
-        return ", ".join(
-            f"{q.flow.target.port!r} from {q.flow.source} ({q.row[SENT]} sent)" for q in missing
-        )
+        return ", ".join(f"{q.awaited} ({q.row[SENT]} sent)" for q in missing)
 
 
 class Synced:
@@ -408,6 +406,6 @@ class Synced:
     def waits_for(self) -> str:
         """Name what the leader waits for."""
         return ", ".join(
-            f"{q.flow.target.port!r} from {q.flow.source} ({q.row[SENT]} sent)"
+            f"{q.awaited} ({q.row[SENT]} sent)"
             for q in ([self._leader] if self._next() is None else self._partners.values())
         )

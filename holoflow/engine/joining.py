@@ -20,7 +20,9 @@ def join(program: Program, links: Links) -> None:
             wanted = None if host is None else host.ports.type_of(flow.target.port)
             incoming = Incoming(queue, links.types, wanted, program.control.paths, shift)
             queue.inlet = links.inlet(flow, incoming)
+            queue.place = links.source(flow)
     for outgoing in program.outgoing:
+        outgoing.place = links.target(outgoing.flow)
         outgoing.outlet = outlet = links.outlet(outgoing.flows, outgoing)
         for stage in program.stages:
             if stage is outgoing.producer:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Sequence
 
 from holoflow.engine.build import Program
-from holoflow.engine.calls import Calls
+from holoflow.engine.calls import LEAP, Calls
 from holoflow.engine.host import Host
 from holoflow.engine.result import EngineName, RunOptions
 from holoflow.engine.source_stage import SourceStage
@@ -45,6 +46,10 @@ class Observer:
         self.probe = MachineProbe()
         self.calls = Calls(program.plan, program.stages, program.natives)
         self.announcements: list[tuple[str, str]] = []
+        self.still = 0.0
+        """Seconds since something has moved; time in which the machine stood still is none."""
+        self._moved: object = None
+        self._looked = time.monotonic()
         self.latest: Snapshot | None = None
         """The newest snapshot; may be read from any thread."""
         self._options = options
@@ -63,7 +68,7 @@ class Observer:
 
     def begin(self) -> None:
         """Say that the sources begin now."""
-        self._began = time.monotonic()
+        self._began = self._looked = time.monotonic()
         self.probe.begin()
 
     def end(self) -> None:
@@ -116,13 +121,15 @@ class Observer:
                 paths.append(books)
                 recent[books.name] = fresh
         operators = self._operators()
+        flows = self._flows(operators)
+        self._look_for_moves(now, operators, flows)
         snapshot = Snapshot(
             app=self.program.plan.app.name,
             run=self._options.run,
             time=time.time(),
             seconds=(self._ended or now) - self._began,
             operators=operators,
-            flows=self._flows(operators),
+            flows=flows,
             paths=tuple(sorted(paths, key=lambda books: -books.end_to_end.mean)),
             workers=tuple(
                 WorkerBooks(self._name, worker.name, worker.busy / 1e9)
@@ -136,6 +143,18 @@ class Observer:
         self.history.add(snapshot, recent)
         self.latest = snapshot
         return snapshot, [verdict for verdict in judged if verdict is not None]
+
+    def _look_for_moves(
+        self, now: float, operators: Sequence[OperatorBooks], flows: Sequence[FlowBooks]
+    ) -> None:
+        """Note for how long nothing has moved."""
+        moved = (
+            [(b.frames, b.sent, b.skipped, sum(b.dropped.values())) for b in operators],
+            [(b.sent, b.delivered, b.lost, b.waiting) for b in flows],
+        )
+        passed, self._looked = min(now - self._looked, LEAP), now
+        self.still = self.still + passed if moved == self._moved else 0.0
+        self._moved = moved
 
     def _under_way(self, way: frozenset[str]) -> bool:
         """Whether a frame is in hand of one of these operators, or waits for it, in any process."""
@@ -161,6 +180,7 @@ class Observer:
             workers=1 if inline else self.program.workers,
             seconds=(self._ended or now) - self._began,
             machine=self.probe.machine(),
+            still=self.still,
             call=call.operator if call is not None else "",
             call_frame=call.frame if call is not None else "",
             call_for=call.seconds if call is not None else 0.0,

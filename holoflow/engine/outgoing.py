@@ -29,6 +29,8 @@ class Outgoing:
         self.name = f"{self.flow.source} -> {', '.join(str(f.flow.target) for f in flows)}"
         self.outlet: Outlet | None = None
         """The link's end; set before the first message."""
+        self.place = ""
+        """Where the other ends are: ` of fragment edge on host box`."""
         self._closed = False
         self.producer: Waker | None = None
         self._encoder = Encoder(Encoding(self.flow.compress, self.flow.quality), types)

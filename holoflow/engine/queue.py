@@ -86,6 +86,8 @@ class Queue:
         self.consumer: Waker | None = None
         self.abandoned: str | None = None
         """Why nothing more will be taken; None while it is."""
+        self.place = ""
+        """Where the other end is, if in another process: ` of fragment edge on host box`."""
         self.inlet: Inlet | None = None
         """Where its messages come from, if from another process."""
         self._lock = threading.Lock()
@@ -159,6 +161,11 @@ class Queue:
         if self.inlet is not None:
             self.inlet.took()
         return message
+
+    @property
+    def awaited(self) -> str:
+        """What is waited for where it is empty."""
+        return f"{self.flow.target.port!r} from {self.flow.source}{self.place}"
 
     def settle(self, held: int = 0) -> None:
         """Note that all that has been taken is worked off, but for the last `held`."""

@@ -121,9 +121,14 @@ class Stage:
         # Even where there is room by now: whoever made it may not have said so yet.
         return bool(self._outgoing) and self._held_since is not None
 
+    @property
+    def resting(self) -> bool:
+        """Whether it does nothing until it is woken."""
+        return not (self.signalled or self.since) and (self.sleeping or self._waiting)
+
     def asleep(self) -> bool:
         """Whether nothing but another stage, here or in another process, makes it go on."""
-        if self.signalled or self.since or not (self.sleeping or self._waiting):
+        if not self.resting:
             return False
         return self._held_since is None or not self.has_room()
 
@@ -473,4 +478,5 @@ class Stage:
     def stalled_by(self) -> str:
         """Say what the stage waits for."""
         full = [q for q in self._queues if not q.has_room()]
-        return "room in the queue of " + ", ".join(f"{q.flow.target}" for q in full) if full else ""
+        names = ", ".join(f"{q.flow.target}{q.place}" for q in full)
+        return f"room in the queue of {names}" if full else ""

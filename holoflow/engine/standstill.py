@@ -37,6 +37,15 @@ class Standstill:
             return {}
         return waits(stages)
 
+    def held(self) -> bool:
+        """Whether nothing but a message that does not come makes a stage go on."""
+        stages = self._unfinished()
+        return not self._timers.armed and all(stage.asleep() for stage in stages)
+
+    def awaits(self) -> dict[str, str]:
+        """Return what each stage waits for that is asleep."""
+        return waits([s for s in self._unfinished() if s.resting])
+
     def _unfinished(self) -> list[Stage]:
         return [stage for stage in self._stages if not stage.finished]
 

@@ -297,6 +297,15 @@ class FragmentBooks:
     """Seconds for which it may go on before its operator is taken to hang; 0 where not known."""
     waits: Mapping[str, str] = field(default_factory=dict)
     """What each stage waits for, where none can go on before another process gives or takes."""
+    still: float = 0.0
+    """Seconds since a message last moved, or a call ended, in its process."""
+    awaits: Mapping[str, str] = field(default_factory=dict)
+    """What each stage waits for, where nothing has moved for long."""
+    held: bool = False
+    """Whether nothing has moved for longer than a call may take, and neither a source, nor a
+    timer, nor a call is the cause, as far as can be known."""
+    over: bool = False
+    """Whether it has done all that it had to, or its process has ended."""
     restarts: int = 0
     """How often its process was started again."""
     refused: Mapping[str, int] = field(default_factory=dict)
@@ -326,6 +335,8 @@ class Snapshot:
     """What operators announced: ("live page", "http://127.0.0.1:8080")."""
     unfollowed: int = 0
     """Ways through the graph that were too many to be followed one by one."""
+    stood: str = ""
+    """What was to be said of it when it was asked to end, where nothing had moved for long."""
 
     def operator(self, name: str) -> OperatorBooks:
         """Return the books of operator `name`; raises KeyError if there is none."""

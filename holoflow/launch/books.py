@@ -79,6 +79,7 @@ class RunBooks:
             self._past[fragment] = last if before is None else merge([before, last])
             if (books := self._fragments.get(fragment)) is not None:
                 self._ended[fragment] = books
+                self._fragments[fragment] = replace(books, over=True)
 
     def look(self, restarts: Mapping[str, int]) -> Snapshot:
         """Return the state of the run; `restarts` says how often fragments were started again."""

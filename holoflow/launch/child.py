@@ -11,7 +11,6 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
 from dataclasses import replace
 
 from holoflow.cli.log import logged_to
@@ -40,6 +39,7 @@ from holoflow.launch.group import die_with
 from holoflow.launch.joining import LEDGER, open_links
 from holoflow.launch.reporter import Reporter, lines, obey
 from holoflow.launch.spec import Spec
+from holoflow.leaving import leave
 from holoflow.link.links import Links
 from holoflow.plan import Plan
 from holoflow.plan.fingerprint import difference, digest
@@ -65,18 +65,25 @@ def main() -> None:
         except RuntimeError as error:  # no thread left
             line.sendall(message_line(Refused(words(error), lasting=False)))
             return
+        status, orders = 0, None
         try:
             told = lines(line)
             spec = from_plain(Spec, json.loads(next(told)))
             sys.path[:] = spec.path
             with logged_to(reporter.log, spec.log_level):
-                _Child(spec, reporter).go(told)
+                child = _Child(spec, reporter)
+                orders = obey(told, child.do)
+                child.go()
         except Exception as error:
             short = is_shortage(error)
             if not (short or isinstance(error, HoloflowError)):
-                raise
-            reporter.say(Refused(words(error) if short else str(error), lasting=not short))
+                status = 1
+                traceback.print_exc()
+            else:
+                reporter.say(Refused(words(error) if short else str(error), lasting=not short))
         reporter.close()
+        # At the end of the line it ends the process at once, whatever is left to wait for.
+        leave(status, besides=[] if orders is None else [orders])
 
 
 def _leave_to_launcher(_number: int, _frame: object) -> None:
@@ -92,14 +99,13 @@ class _Child:
         self.told_to_begin = False
         self.links: Links | None = None
 
-    def go(self, told: Iterator[bytes]) -> None:
+    def go(self) -> None:
         """Run the fragment to its end."""
-        obey(told, self.do)
         spec = self.spec
         plan = self._plan()
         ledger = Ledger.of(plan, spec.folder / LEDGER)
         self.links = open_links(plan, ledger, spec)
-        with Publisher(plan.app.name, spec.options.run, spec.fragment) as publisher:
+        with Publisher(plan.app.name, spec.options.run, spec.fragment, whole=False) as publisher:
 
             def observe(snapshot: Snapshot, history: tuple[Sample, ...]) -> None:
                 snapshot = self._counted(snapshot)

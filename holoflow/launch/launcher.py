@@ -7,11 +7,15 @@ import logging
 import select
 import threading
 import time
+from dataclasses import replace
 
+from holoflow import leaving
 from holoflow.engine.execute import Observe
 from holoflow.engine.result import EngineName, Failure, Outcome, RunOptions, RunResult, Stopper
 from holoflow.engine.standstill import stall
 from holoflow.errors import HoloflowError
+from holoflow.flow import standing
+from holoflow.flow.books import Snapshot
 from holoflow.flow.ledger import Ledger
 from holoflow.flow.live.publish import Publisher
 from holoflow.flow.records import Records
@@ -106,6 +110,10 @@ class Launcher:
         """When all were told to stop now."""
         self._stall: Failure | None = None
         """Why all were told to stop, where nobody asked for it."""
+        self._standing = "", ""
+        """Why nothing moves: the trouble, if it is one, and what is waited for."""
+        self._stood = ""
+        """The latter when the run was asked to end."""
         self._standstill = Standstill()
         self._alone = len(self._charges) == len(self._plan.processes)
         """Whether all of the app is here."""
@@ -120,12 +128,12 @@ class Launcher:
             self._turn(stopper)
             if self._begun is not None and time.monotonic() - self._shown >= every:
                 self._shown = time.monotonic()
-                observe(self._books.look(self._restarts()), self._books.samples)
+                observe(self._look(), self._books.samples)
         for farewell in self._farewells:
             farewell.join()
         cause = "crash" if self._stopping is None else "stopped"
         aftermath.settle(self._plan, self._ledger, cause)
-        last = self._books.look(self._restarts())
+        last = self._look()
         observe(last, self._books.samples)
         failed = (c.failure for c in self._charges if c.failure is not None)
         failure = next(failed, self._stall)
@@ -133,9 +141,19 @@ class Launcher:
         samples = self._books.samples
         return RunResult(outcome, self._engine, last, failure, samples, joined(self._records))
 
+    def _look(self) -> Snapshot:
+        """Return the state of the run, and note what is to be said of it."""
+        snapshot = replace(self._books.look(self._restarts()), stood=self._stood)
+        # What comes from elsewhere may be late, and is no fault of what is here.
+        running = all(charge.phase in ("running", "ended") for charge in self._charges)
+        trouble = standing.trouble(snapshot) if self._alone and running else ""
+        self._standing = trouble, standing.standing(snapshot)
+        return snapshot
+
     def _turn(self, stopper: Stopper) -> None:
         """Look at all processes once, and do what is due."""
-        self._publisher.tell({charge.name: charge.phase for charge in self._charges})
+        phases = {charge.name: charge.phase for charge in self._charges}
+        self._publisher.tell(phases, *self._standing)
         self._wait(self._live(), TURN)
         now = time.monotonic()
         self._now += min(now - self._turned, LEAP)
@@ -241,10 +259,12 @@ class Launcher:
                 continue
             memory = process.memory() if look and charge.fragment.memory is not None else None
             sample = process.sample(self._now, memory, ending=self._ending())
-            why = judge(sample, charge.fragment)
+            # Once its run has ended it has nothing more to say.
+            why = judge(sample, charge.fragment) if process.ended is None else None
             if self._stopping is not None and self._now - self._stopping > GRACE:
                 why = why or "it did not stop"
-            if process.ended_at is not None and self._now - process.ended_at > GRACE:
+            over = GRACE + leaving.PATIENCE
+            if process.ended_at is not None and self._now - process.ended_at > over:
                 why = why or "it goes on after the end of its run"
             if why is not None:
                 _log.error("killed: %s", why, extra={"fragment": charge.name})
@@ -276,6 +296,7 @@ class Launcher:
         if self._draining:
             return
         self._draining = True
+        self._stood = self._standing[1]
         self._tell_all(Drain())
         for charge in self._charges:
             if charge.due is not None:

@@ -108,8 +108,11 @@ def lines(line: socket.socket) -> Iterator[bytes]:
         yield from stream
 
 
-def obey(told: Iterator[bytes], do: Callable[[bytes], None]) -> None:
-    """Call `do` for each order, from a thread; at the line's end all of this group ends at once."""
+def obey(told: Iterator[bytes], do: Callable[[bytes], None]) -> threading.Thread:
+    """Call `do` for each order, from a thread; at the line's end all of this group ends at once.
+
+    Returns the thread, which goes on to the end of the process.
+    """
 
     def listen() -> None:
         for order in told:
@@ -119,4 +122,6 @@ def obey(told: Iterator[bytes], do: Callable[[bytes], None]) -> None:
                 _log.exception("an order of the launcher's is not obeyed")
         os.killpg(0, signal.SIGKILL)
 
-    threading.Thread(target=listen, name="holoflow-orders", daemon=True).start()
+    thread = threading.Thread(target=listen, name="holoflow-orders", daemon=True)
+    thread.start()
+    return thread

@@ -49,6 +49,7 @@ class Links:
             for process in plan.processes
             for name in process.placement.operators
         }
+        self._hosts = {process.fragment: process.placement.host for process in plan.processes}
         self._rows = dict(zip(plan.flows, ledger.rows, strict=True))
         self._linked = {
             flow: LinkedFlow(
@@ -117,6 +118,18 @@ class Links:
     def shift(self, flow: PlannedFlow) -> tuple[int, int]:
         """Return what to add to the times of the sender of `flow`, and how far that may be off."""
         return self._transports[flow.link].shift(self._linked[flow])
+
+    def source(self, flow: PlannedFlow) -> str:
+        """Say where the messages of `flow` come from, behind the name of an operator."""
+        return self._place(self._linked[flow].source)
+
+    def target(self, flow: PlannedFlow) -> str:
+        """Say where the messages of `flow` go to."""
+        return self._place(self._linked[flow].target)
+
+    def _place(self, fragment: str) -> str:
+        host = self._hosts[fragment]
+        return f" of fragment {fragment}" + (f" on host {host}" if host is not None else "")
 
     def waits_for(self) -> str:
         """Say which peers have not joined yet; empty where all have."""

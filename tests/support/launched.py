@@ -103,6 +103,9 @@ class FaultOp(Operator):
         print("hanging")
         threading.Event().wait()
 
+    def linger(self) -> None:
+        threading.Thread(target=threading.Event().wait, name="left", daemon=False).start()
+
     def hold(self) -> None:
         ctypes.PyDLL(None).sleep(1000)  # with the interpreter lock
 

@@ -118,7 +118,9 @@ class _Maker:
         machine = Machine(self.few(), self.seconds(), self.count(), self.share(), self.share())
         return FragmentBooks(
             self.choose(("main", "edge", "<u>")), self.few(), self.name(), self.name(),
-            self.name(), self.few(), self.seconds(), machine,
+            self.name(), self.few(), self.seconds(), machine, call=self.name(),
+            call_for=self.seconds(), still=self.seconds(), awaits={self.name(): self.name()},
+            held=self.yes(), over=self.yes(),
         )  # fmt: skip
 
     def worker(self) -> WorkerBooks:
@@ -136,6 +138,7 @@ class _Maker:
             self.name(), "a1b2", 1.79e9, self.seconds(), self.some(self.operator),
             self.some(self.flow), self.some(self.path), self.some(self.worker),
             self.some(self.fragment, 2), self.some(self.budget, 2), (), self.few(),
+            self.choose(("", self.name())),
         )  # fmt: skip
 
 

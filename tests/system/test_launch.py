@@ -157,6 +157,15 @@ def test_an_app_that_cannot_run_there_is_said_with_the_fragment(launched):
     assert not run.output.joinpath("report.json").exists()
 
 
+def test_a_fragment_whose_operator_leaves_a_thread_behind_ends_well(launched):
+    run = launched(APART, fault="linger")
+    assert run.end() == 0, run
+    run.until("[ill] not waited for any longer: thread left")
+    assert not any("killed" in line for line in run.said)
+    run.flows()
+    assert run.left() == []
+
+
 @pytest.mark.parametrize("link", ["shared_memory", "zeromq"])
 def test_a_run_in_which_no_process_can_go_on_ends_and_says_who_waits_for_what(launched, link):
     run = launched(CIRCLE, link=link)

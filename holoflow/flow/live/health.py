@@ -32,6 +32,9 @@ class Health:
     """Whether, in addition, all sources have begun."""
     why: str
     """Why it is not live, or else not ready; empty where it is."""
+    waits: str = ""
+    """What is waited for where nothing has moved for long, although it is live: frames of another
+    host, or of a device that gives none."""
     phases: Mapping[str, Phase] = field(default_factory=dict)
     """By fragment."""
     age: float | None = None
@@ -69,7 +72,9 @@ def judge(app: str | None, hellos: Sequence[Hello], silent: Mapping[Address, str
     waits = (f"{name} {_WAITS[phase]}" for name, phase in phases.items() if phase in _WAITS)
     why = dead or next(waits, "")
     ages = [hello.age for hello in ours if hello.age is not None]
-    return Health(apps[0], newest, not dead, not why, why, phases, max(ages, default=None))
+    waiting = next((hello.waits for hello in ours if hello.waits), "")
+    age = max(ages, default=None)
+    return Health(apps[0], newest, not dead, not why, why, waiting, phases, age)
 
 
 def _phases(hellos: Sequence[Hello]) -> dict[str, Phase]:

@@ -39,6 +39,8 @@ class Hello:
     """Seconds since the process last showed what it does; None where its sources have not begun."""
     phases: Mapping[str, Phase] | None = None
     """Of a launcher: what its fragments do. It has no books of its own, and sends none."""
+    waits: str = ""
+    """What is waited for, where nothing has moved for long; that need not be amiss."""
     trouble: str = ""
     """Why it does not do well, although it shows what it does: a call that goes on and on, or
     nobody can go on."""

@@ -14,6 +14,7 @@ from dataclasses import replace
 from types import TracebackType
 
 from holoflow.errors import HoloflowError
+from holoflow.flow import standing
 from holoflow.flow.books import Sample, Snapshot
 from holoflow.flow.hangs import stuck
 from holoflow.flow.live import sockets
@@ -38,8 +39,9 @@ class Publisher:
     without it: a note in the log says why.
     """
 
-    def __init__(self, app: str, run: str, fragment: str) -> None:
-        """Name what is shown."""
+    def __init__(self, app: str, run: str, fragment: str, *, whole: bool = True) -> None:
+        """Name what is shown; `whole` where that is all of the app."""
+        self._whole = whole
         self._hello = Hello(VERSION, app, run, fragment, os.getpid(), time.time())
         self._name = sockets.name(app, run, fragment, os.getpid())
         self._address: sockets.Address | None = None
@@ -47,7 +49,7 @@ class Publisher:
         self._shown: float | None = None
         """When something was last shown."""
         self._phases: Mapping[str, Phase] | None = None
-        self._trouble = ""
+        self._trouble = self._waits = ""
         self._line: tuple[int, bytes] = (0, b"")
         self._watchers: list[_Watcher] = []
         self._ending = False
@@ -103,12 +105,14 @@ class Publisher:
         if self._watchers:
             self._ring()
 
-    def tell(self, phases: Mapping[str, Phase], trouble: str = "") -> None:
+    def tell(self, phases: Mapping[str, Phase], trouble: str = "", waits: str = "") -> None:
         """Show, as a launcher, what its fragments do, and what is wrong with all of them.
+
+        `waits`: what they wait for, where nothing has moved for long.
 
         It sends no snapshots.
         """
-        self._phases, self._trouble = phases, trouble
+        self._phases, self._trouble, self._waits = phases, trouble, waits
         self._shown = time.monotonic()
 
     def _ring(self) -> None:
@@ -156,13 +160,23 @@ class Publisher:
         history = () if self._newest is None else tuple(self._newest[2])
         age = None if self._shown is None else time.monotonic() - self._shown
         hello = replace(self._hello, age=age, phases=self._phases, trouble=self._wrong())
+        hello = replace(hello, waits=self._waiting())
         line = to_json(replace(hello, history=history)) + b"\n"
         return line if len(line) <= LIMIT else to_json(hello) + b"\n"
 
     def _wrong(self) -> str:
         """Return why the process does not do well."""
-        fragments = () if self._newest is None else self._newest[1].fragments
-        return self._trouble or next(filter(None, map(stuck, fragments)), "")
+        if self._newest is None:
+            return self._trouble
+        snapshot = self._newest[1]
+        said = next(filter(None, map(stuck, snapshot.fragments)), "")
+        return self._trouble or said or (standing.trouble(snapshot) if self._whole else "")
+
+    def _waiting(self) -> str:
+        """Return what is waited for, as far as that is seen here."""
+        if self._newest is None or not self._whole:
+            return self._waits
+        return standing.standing(self._newest[1])
 
     def _offer(self) -> bool:
         """Send each watcher what it can take; whether one is still behind."""

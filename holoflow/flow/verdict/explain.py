@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from holoflow.flow.books import BudgetBooks, PathBooks, Snapshot
 from holoflow.flow.hangs import stuck
 from holoflow.flow.report import measures
+from holoflow.flow.standing import standing
 from holoflow.flow.verdict import advice, parts, rate
 from holoflow.flow.verdict.demand import demands
 from holoflow.flow.verdict.facts import Facts
@@ -31,12 +32,13 @@ def explain(snapshot: Snapshot) -> Explanation:
     Equal snapshots give equal explanations; no snapshot makes it raise.
     """
     facts = Facts(snapshot)
-    limits = [*_stuck(snapshot), *rate.limits(facts, demands(facts))]
+    grave = amiss(snapshot)
+    limits = [*grave, *rate.limits(facts, demands(facts))]
     missed = [budget for budget in snapshot.budgets if _missed(budget)]
     path = next(filter(None, (_path_of(facts, budget) for budget in missed)), facts.critical)
     delays = _delays(facts, path, missed=bool(missed))
     lost = _losses(facts)
-    first = _first(facts, limits, lost, delays, missed)
+    first = grave[0] if grave else _first(facts, limits, lost, delays, missed)
     if first is None:
         first = _nothing(facts, path)
         # Work is not amiss where all keep up.
@@ -51,13 +53,16 @@ def explain(snapshot: Snapshot) -> Explanation:
     )
 
 
-def _stuck(snapshot: Snapshot) -> list[Finding]:
-    """Return the calls that go on for so long that nothing else matters."""
-    return [
+def amiss(snapshot: Snapshot) -> list[Finding]:
+    """Return what has gone on for so long that nothing else matters: calls, and a standstill."""
+    found = [
         Finding("slow operator", books.call, said, advice.stuck_call(), 1.0)
         for books in snapshot.fragments
         if (said := stuck(books))
     ]
+    if said := snapshot.stood or standing(snapshot):
+        found.append(Finding("standstill", snapshot.app, said, (), 1.0))
+    return found
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,10 @@ Limit: TypeAlias = Literal[
     "too few workers",
     "crowded machine",
     "scheduling",
+    "standstill",
 ]
 """What holds a run back. `unknown`: no frame has come yet. `nothing`: it keeps up with its
-sources."""
+sources. `standstill`: nothing has moved for long."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 from holoflow.flow.books import BudgetBooks, FlowBooks, PathBooks, Sample, Snapshot
 from holoflow.flow.graph import describe_graph, drawn_flows
 from holoflow.flow.live.difference import difference
-from holoflow.flow.verdict import explain
+from holoflow.flow.verdict import amiss, explain
 from holoflow.operators.visualize._page.look import Change, Look
 from holoflow.operators.visualize._page.numbers import (
     Plain,
@@ -163,8 +163,9 @@ class Board:
             self._explained = now.seconds
             before = far.before
             recent = difference(now.snapshot, before.snapshot) if before else now.snapshot
-            # Of a pause there is nothing to tell; what was found before it stays.
-            if not self._verdict or any(books.frames for books in recent.operators):
+            # Of a short pause there is nothing to tell; what was found before it stays.
+            moves = any(books.frames for books in recent.operators)
+            if not self._verdict or moves or amiss(recent):
                 finding = explain(recent).bottleneck
                 self._verdict = {
                     "cause": finding.cause, "where": finding.where, "evidence": finding.evidence,

@@ -153,7 +153,7 @@ def test_the_run_fails_and_names_operator_and_frame(engine: Engine, fuse: bool) 
     assert (failure.operator, failure.frame) == ("hang", "frame 60 of source")
     assert "it hangs" in failure.cause
     # Of a single thread that hangs nobody works off what waits behind it.
-    alone = engine is GREEDY and not fuse
+    alone = engine in (INLINE, GREEDY) and not fuse
     assert payloads() == list(range(len(payloads()) if alone else 60))
     (into,) = (books for books in result.last.flows if books.consumer == "hang")
     assert (into.delivered, into.dropped["error"]) == (60, 1)

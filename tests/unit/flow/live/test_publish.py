@@ -68,7 +68,7 @@ def test_a_hello_then_snapshots_one_a_line(publisher, watch):
     assert hello.pop("age") >= 0
     assert hello == {
         "holoflow": VERSION, "app": "faces", "run": "a1b2c3", "fragment": "main",
-        "pid": os.getpid(), "phases": None, "trouble": "",
+        "pid": os.getpid(), "phases": None, "waits": "", "trouble": "",
     }  # fmt: skip
     assert watcher.snapshot() == at(1)
     publisher.put(at(2))
