@@ -47,6 +47,19 @@ def test_a_closed_terminal_is_nothing_under_nohup(start, folder, engine):
     assert (process.returncode, err) == (130, "draining; Ctrl-C again stops now\n")
 
 
+def test_ctrl_c_is_heeded_by_what_a_script_has_started_in_the_background(start):
+    """Shells have such commands ignore SIGINT; whoever sends it to this one means it."""
+
+    def in_the_background():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    process = start("run", ".", "--engine", "inline", preexec_fn=in_the_background)
+    read_until(process.stdout, "counting")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=300)
+    assert (process.returncode, err) == (130, "draining; Ctrl-C again stops now\n")
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_second_signal_ends_what_hangs_and_reports(start, folder, engine):
     process = start("run", ".", "--set", "hang_at=3", "--engine", engine, "--output", "out")
