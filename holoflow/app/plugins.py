@@ -105,8 +105,8 @@ def offered(kind: Kind, shipped: frozenset[str]) -> Offer:
             right = f"its author has to choose another, such as {kind.example}"
             problems.append(PluginError(f"{entry} has a name that cannot be", right))
         elif entry.name in shipped:
-            wrong = f"{entry} is left out: holoflow itself has one of that name"
-            error = PluginError(wrong, "holoflow's is used; the package has to choose another name")
+            wrong = f"{entry} is left out: holoflow itself has one of that name, which is used"
+            error = PluginError(wrong, "its author has to choose another name")
             refused.setdefault(entry.name, error)
             problems.append(error)
         elif other is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from holoflow.app import catalogue
 from holoflow.app.graph import Scheduler
 from holoflow.plan.addresses import listeners
 from holoflow.plan.plan import Plan, PlannedFlow
@@ -14,7 +15,7 @@ def find_notices(plan: Plan) -> tuple[str, ...]:
     """Return a sentence for each surprise that the plan may hold."""
     return (
         *_unsteady_joins(plan), *_gathered(plan), *_unnamed_hosts(plan), *_unpacked(plan),
-        *_idle_workers(plan),
+        *_idle_workers(plan), *_wanted_names(plan),
     )  # fmt: skip
 
 
@@ -28,6 +29,13 @@ def _idle_workers(plan: Plan) -> Iterable[str]:
             there = "is 1 stage" if stages == 1 else f"are {stages} stages"
             why = "the scheduler greedy has no more" if greedy else f"there {there}"
             yield f"{process.fragment}: {run} of {asked} workers run, as {why}"
+
+
+def _wanted_names(plan: Plan) -> Iterable[str]:
+    """Tell of operators that ship where a plugin wanted to add others of their names."""
+    refused = catalogue.offered().refused
+    names = dict.fromkeys(node.type_name for node in plan.app.operators.values())
+    return (str(refused[name]) for name in names if name in refused)
 
 
 def _gathered(plan: Plan) -> Iterable[str]:

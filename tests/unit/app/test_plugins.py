@@ -259,6 +259,25 @@ def test_a_name_that_holoflow_has_is_refused_and_both_owners_are_named(site: Pat
     assert "of holoflow-taker 0.1 is left out" in invoke("ops")[2]
 
 
+def test_check_tells_an_app_that_a_plugin_wanted_the_name_of_its_operator(site: Path) -> None:
+    entries = {"operators": {"io.json_lines": "good_audio.ops:MeasureOp"}}
+    install(site, "holoflow-taker", entries, {})
+    code, said, _ = invoke("check", "listen")
+    assert code == 0
+    assert "note: operator 'io.json_lines' of holoflow-taker 0.1 is left out" in said
+    install(site, "holoflow-other", {"operators": {"io.npz": "good_audio.ops:MeasureOp"}}, {})
+    assert "holoflow-other" not in invoke("check", "listen")[1]
+
+
+def test_a_plugin_that_was_repaired_works_at_once(site: Path, tmp_path: Path) -> None:
+    name = "bad.fails"
+    install(site, "holoflow-bad", {"operators": {name: "bad:FailsOp"}}, {"bad.py": "1 / 0\n"})
+    said = mistakes(tmp_path, USES.format(name))
+    assert f"ZeroDivisionError: division by zero in {site}/bad.py:1" in said
+    (site / "bad.py").write_text(OPERATOR.replace("MeasureOp", "FailsOp") + "# repaired\n")
+    assert load(tmp_path / "wrong.yaml").operators["m"].cls.__name__ == "FailsOp"
+
+
 def test_a_name_of_two_packages_is_refused_whichever_was_installed_first(
     site: Path, tmp_path: Path
 ) -> None:
