@@ -48,7 +48,9 @@ def on_page_markdown(markdown: str, /, *, page: Page, **_: Any) -> str:
         missing = [one for one in commands.names() if f"<!-- options: {one} -->" not in markdown]
         if missing:
             raise PluginError(f"{page.file.src_uri} has no options of {', '.join(missing)}")
-    return re.sub(r"^<!-- (keys|options): (.*?) ?-->$", table, markdown, flags=re.MULTILINE)
+    markdown = re.sub(r"^<!-- (keys|options): (.*?) ?-->$", table, markdown, flags=re.MULTILINE)
+    # Bars in code are escaped in tables for readers of the files; here they need not be.
+    return re.sub(r"`[^`\n]*\\\|[^`\n]*`", lambda code: code[0].replace("\\|", "|"), markdown)
 
 
 def _filled(nav: Any, pages: list[str]) -> Any:
