@@ -23,6 +23,7 @@ from holoflow.launch import aftermath
 from holoflow.launch.books import RunBooks, joined
 from holoflow.launch.charge import Charge, charges_of, ended_well, failure_of, told
 from holoflow.launch.control import Begin, Drain, FlowsOver, Order, Stop
+from holoflow.launch.descriptors import provide
 from holoflow.launch.farewell import take_leave
 from holoflow.launch.folder import RunFolder
 from holoflow.launch.joining import LEDGER
@@ -67,6 +68,7 @@ class Launcher:
         `every` seconds and at the end. Raises HoloflowError where a fragment cannot run as it is
         asked to.
         """
+        provide(self._plan, self._charges)
         with contextlib.ExitStack() as stack:
             self._folder = stack.enter_context(surroundings(self._options.run))
             shown = Publisher(self._plan.app.name, self._options.run, "launcher")
