@@ -39,6 +39,7 @@ from holoflow.launch.group import die_with
 from holoflow.launch.joining import LEDGER, open_links
 from holoflow.launch.reporter import Reporter, lines, obey
 from holoflow.launch.spec import Spec
+from holoflow.launch.warden import mark_by_limit
 from holoflow.leaving import leave
 from holoflow.link.links import Links
 from holoflow.plan import Plan
@@ -69,6 +70,7 @@ def main() -> None:
         try:
             told = lines(line)
             spec = from_plain(Spec, json.loads(next(told)))
+            mark_by_limit(spec.options.run)
             sys.path[:] = spec.path
             with logged_to(reporter.log, spec.log_level):
                 child = _Child(spec, reporter)

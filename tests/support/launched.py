@@ -126,6 +126,14 @@ class FaultOp(Operator):
             started.stdout.readline()
         self.kill()
 
+    def hide(self) -> None:
+        sleep = "import os, time; os.fork() and os._exit(0); print(os.getpid(), flush=True); "
+        command = [sys.executable, "-S", "-c", sleep + "time.sleep(1000)"]
+        started = subprocess.Popen(
+            command, stdout=subprocess.PIPE, env={}, start_new_session=True, text=True
+        )
+        print("hidden", started.stdout.readline())
+
     def crash(self) -> None:
         ctypes.string_at(0)
 

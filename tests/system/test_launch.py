@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from support.launched import (
@@ -283,6 +284,16 @@ def test_nothing_outlives_a_launcher_that_is_killed(launched, fault):
     run.signal(signal.SIGKILL)
     assert run.end() == -signal.SIGKILL
     wait_for(lambda: run.left() == [])
+
+
+def test_no_process_that_hides_outlives_a_launcher_that_is_killed(launched):
+    run = launched(APART, fault="hide", until=0)
+    run.until("[ill] hidden")
+    (hidden,) = (int(line.split()[-1]) for line in run.said if "hidden" in line)
+    run.processes()
+    run.signal(signal.SIGKILL)
+    run.end()
+    wait_for(lambda: run.left() == [] and not Path(f"/proc/{hidden}").exists())
 
 
 def test_a_run_ends_well_although_its_reaper_was_killed(launched):
