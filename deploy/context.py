@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from holoflow.app.graph import Asset
+from holoflow.app.assets import fetch_all, used_assets
+from holoflow.assets.asset import Asset
 from holoflow.assets.cache import cache_folder, cached_path
-from holoflow.assets.fetching import fetch_all
-from holoflow.assets.used import used_assets
 from holoflow.deploy.folder import copy_app
 from holoflow.deploy.lock import gather, lock, versions
 from holoflow.deploy.manifest import Origin, manifest

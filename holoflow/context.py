@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from holoflow.flow.books import Sample, Snapshot
+if TYPE_CHECKING:
+    from holoflow.flow.books import Sample, Snapshot
 
 
 def _log() -> logging.Logger:

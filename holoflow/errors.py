@@ -69,3 +69,11 @@ class AppError(HoloflowError):
         """Keep `mistakes` sorted by place, one line each in the message."""
         self.mistakes = sorted(set(mistakes))
         super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
+
+
+def describe(error: BaseException) -> str:
+    """Say what an exception says, in one line that names its type unless it is holoflow's."""
+    text = " ".join(str(error).split())
+    if isinstance(error, HoloflowError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

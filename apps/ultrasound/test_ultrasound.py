@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from holoflow import Geometry, Image
 from holoflow.app import load
-from holoflow.assets import fetch_all
+from holoflow.app.assets import fetch_all
 from holoflow.engine import RunOptions, execute
 from holoflow.operators.preprocess.crop import CropOp
 from holoflow.operators.preprocess.resize import ResizeOp

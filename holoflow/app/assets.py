@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from holoflow.app.document import Value
 from holoflow.app.format import AssetPiece
-from holoflow.app.graph import Asset
+from holoflow.app.graph import App
 from holoflow.app.report import Report, short
 from holoflow.app.shape import Words, check
+from holoflow.assets.asset import Asset
+from holoflow.assets.cache import cached_path
+from holoflow.assets.errors import AssetError
+from holoflow.assets.source import Local, read_source
+from holoflow.holoscan.objects import NativeObject
 
 
 def read_assets(value: Value | None, report: Report) -> dict[str, Asset]:
     """Return the checked assets; a `file:` comes out absolute."""
-    from holoflow.assets.errors import AssetError
-    from holoflow.assets.source import Local, read_source
-
     found: dict[str, Asset] = {}
     for name, item in value.mapping.items() if value else ():
         at = value.keys[name] if value else item.at
@@ -35,3 +40,44 @@ def read_assets(value: Value | None, report: Report) -> dict[str, Asset]:
         if piece is not None:
             found[name] = asset
     return found
+
+
+def fetch_all(app: App, *, unused: bool = False, progress: bool = True) -> dict[str, Path]:
+    """Return the cached files of the assets that operators of `app` use, by name of the asset.
+
+    `unused` takes all assets that the app names. Raises `AssetError`, as `fetch` does.
+    """
+    # Takes long to import, and `check` needs none of it.
+    from holoflow.assets.fetching import fetch_each
+
+    assets = list(app.assets.values()) if unused else used_assets(app)
+    return fetch_each(assets, progress=progress)
+
+
+def used_assets(app: App) -> list[Asset]:
+    """Return the assets whose cached path stands in a parameter of an operator, in app order."""
+    texts: set[str] = set()
+    for operator in app.operators.values():
+        texts.update(_texts(operator.parameters))
+        if operator.native:
+            texts.update(_texts(operator.native.arguments))
+            texts.update(_texts(operator.native.conditions))
+    return [
+        asset
+        for asset in app.assets.values()
+        if any(str(cached_path(asset)) in text for text in texts)
+    ]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every string in nested parameters."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, NativeObject):
+        yield from _texts(value.arguments)

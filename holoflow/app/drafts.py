@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 
 from holoflow.app.document import Value
 from holoflow.app.format import OperatorPiece
-from holoflow.app.graph import Native
 from holoflow.app.plugins import Package
 from holoflow.errors import Location
+from holoflow.holoscan.objects import Native
 from holoflow.operator import Operator
 from holoflow.ports import Ports
 

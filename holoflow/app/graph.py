@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from holoflow.app.plugins import Package
+from holoflow.assets.asset import Asset
 from holoflow.errors import Location
+from holoflow.holoscan.objects import Native
 
 WhenFull: TypeAlias = Literal["block", "drop_oldest", "drop_newest"]
 OnError: TypeAlias = Literal["stop", "skip"]
@@ -61,27 +63,6 @@ class Sync:
     """Seconds by which a partner's timestamp may differ."""
     timeout: float | None = None
     """Seconds after which a leader without partners is given up; None waits."""
-
-
-@dataclass(frozen=True)
-class Native:
-    """An operator class of Holoscan's, Python or C++, with all that it is made from."""
-
-    cls: type
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    """Plain values, and `NativeObject` for allocators, stream pools and other resources."""
-    conditions: tuple[NativeObject, ...] = ()
-    inputs: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class NativeObject:
-    """A condition, a resource, an allocator of Holoscan's: `type:` and `with:`."""
-
-    cls: type
-    name: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -176,16 +157,6 @@ class Budget:
     """Seconds of the sliding window in which it is judged."""
     fail: bool = False
     """Whether a run that missed it ends with exit status 3."""
-    location: Location | None = None
-
-
-@dataclass(frozen=True)
-class Asset:
-    """A file that is fetched once into the cache."""
-
-    name: str
-    url: str
-    sha256: str
     location: Location | None = None
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from holoflow.app.document import Broken, Value
 from holoflow.app.format import ObjectPiece
-from holoflow.app.graph import Native, NativeObject
 from holoflow.app.report import Report, short
 from holoflow.app.shape import Words, check
 from holoflow.errors import HoloflowError, Location
+from holoflow.holoscan.objects import Native, NativeObject
 from holoflow.ports import InputPort, OutputPort, Ports
 
 

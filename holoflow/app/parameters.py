@@ -10,9 +10,9 @@ from typing import Any, Literal, get_args, get_origin
 import pydantic
 
 from holoflow.app.document import BROKEN, Value, is_whole, plain
-from holoflow.app.graph import Asset
 from holoflow.app.report import Report, short
 from holoflow.app.shape import Words, check
+from holoflow.assets.asset import Asset
 from holoflow.errors import Location
 from holoflow.operator import Operator
 from holoflow.paths import InputPathMarker

@@ -2,6 +2,6 @@
 
 from holoflow.assets.cache import cache_folder, cached_path
 from holoflow.assets.errors import AssetError
-from holoflow.assets.fetching import fetch, fetch_all
+from holoflow.assets.fetching import fetch, fetch_each
 
-__all__ = ["AssetError", "cache_folder", "cached_path", "fetch", "fetch_all"]
+__all__ = ["AssetError", "cache_folder", "cached_path", "fetch", "fetch_each"]

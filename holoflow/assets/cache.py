@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
-from holoflow.app.graph import Asset
+from holoflow.assets.asset import Asset
 
 
 def cache_folder() -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from holoflow.app.graph import Asset
+from holoflow.assets.asset import Asset
 from holoflow.errors import HoloflowError
 
 

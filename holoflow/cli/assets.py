@@ -12,7 +12,8 @@ from holoflow.cli.text import plural, size
 from holoflow.printable import printable
 
 if TYPE_CHECKING:
-    from holoflow.app.graph import App, Asset
+    from holoflow.app.graph import App
+    from holoflow.assets.asset import Asset
 
 commands = typer.Typer(
     no_args_is_help=True, help="Files that apps need from elsewhere, and their cache."
@@ -29,9 +30,10 @@ _Settings = Annotated[
 def fetch(app: _AppArgument, setting: _Settings = None) -> None:
     """Fetch all assets of an app into the cache, and say where they are."""
     from holoflow import assets
+    from holoflow.app.assets import fetch_all
 
     loaded = _load(app, setting)
-    for name, path in assets.fetch_all(loaded, unused=True).items():
+    for name, path in fetch_all(loaded, unused=True).items():
         typer.echo(printable(f"{name}: {path}"))
     typer.echo(
         printable(f"{plural(len(loaded.assets), 'asset')} of {app} in {assets.cache_folder()}")

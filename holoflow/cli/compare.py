@@ -85,13 +85,14 @@ def parts(compared: Comparison, width: int) -> Iterator[RenderableType]:
 
 def _times(item: Times) -> dict[str, Cell]:
     from holoflow.cli import text
+    from holoflow.flow.report.measures import statistic
 
     return {
         item.kind: item.name,
         "frames a": text.count(item.a.count or None),
         "frames b": text.count(item.b.count or None),
         **{
-            f"{name} {letter}": text.statistic(times, name)
+            f"{name} {letter}": statistic(times, name)
             for letter, times in (("a", item.a), ("b", item.b))
             for name in ("p50", "p99", "max")
         },

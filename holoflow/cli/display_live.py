@@ -20,7 +20,7 @@ from holoflow.cli.summary import Summary, renderables
 from holoflow.cli.tables import table
 from holoflow.flow import verdict
 from holoflow.flow.books import Snapshot
-from holoflow.flow.report.measures import source_frames
+from holoflow.flow.report.measures import source_frames, statistic
 from holoflow.printable import printable
 
 _COLUMNS = (
@@ -159,9 +159,9 @@ def _cells(reading: Reading) -> dict[str, str]:
         "frames": text.count(reading.frames),
         "rate/s": text.rate(reading.rate),
         "busy": text.percent(reading.utilisation),
-        "work p50": text.statistic(reading.working, "p50"),
-        "latency p50": text.statistic(reading.latency, "p50"),
-        "latency p99": text.statistic(reading.latency, "p99"),
+        "work p50": statistic(reading.working, "p50"),
+        "latency p50": statistic(reading.latency, "p50"),
+        "latency p99": statistic(reading.latency, "p99"),
         "queue": f"{reading.waiting}/{reading.queue}" if reading.queue else "-",
         "dropped": text.causes(lost) or "0",
     }

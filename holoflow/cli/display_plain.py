@@ -12,7 +12,7 @@ from holoflow.cli.printing import WIDE, plain_text
 from holoflow.cli.summary import Summary, renderables
 from holoflow.flow.books import Snapshot
 from holoflow.flow.histogram import Histogram
-from holoflow.flow.report.measures import source_frames, sources, total_dropped
+from holoflow.flow.report.measures import source_frames, sources, statistic, total_dropped
 from holoflow.printable import printable
 
 PROGRESS_EVERY = 5.0
@@ -56,8 +56,8 @@ class PlainDisplay:
         dropped = text.causes(total_dropped(snapshot))
         self._print(
             f"{text.seconds(snapshot.seconds)}: {text.plural(source_frames(snapshot), 'frame')}, "
-            f"{text.rate(rate)} frames/s, latency p50 {text.statistic(latency, 'p50')} ms, "
-            f"p99 {text.statistic(latency, 'p99')} ms" + (f", dropped {dropped}" if dropped else "")
+            f"{text.rate(rate)} frames/s, latency p50 {statistic(latency, 'p50')} ms, "
+            f"p99 {statistic(latency, 'p99')} ms" + (f", dropped {dropped}" if dropped else "")
         )
 
     def stop(self) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import TextIO
 
 import typer
 
 from holoflow import startup
+from holoflow.cli.output import mute
 from holoflow.errors import HoloflowError
 from holoflow.printable import printable
 from holoflow.shortage import is_shortage, words
@@ -79,13 +78,6 @@ def reported(*, debug: bool) -> Iterator[None]:
             cause = f"{type(error).__name__}: {error}".strip().replace("\n", " ")
             say(f"holoflow itself failed: {cause}; the traceback is in {_keep_traceback(error)}")
         raise typer.Exit(ExitStatus.BUG) from None
-
-
-def mute(stream: TextIO) -> None:
-    """Send what is still to come on `stream` nowhere, so that no later flush fails."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
 
 
 def _keep_traceback(error: Exception) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from holoflow.cli.sheet import ParameterLine, PortLine, Sheet, whereabouts
 from holoflow.engine import native
-from holoflow.engine.host import describe
+from holoflow.errors import describe
 
 _HEADING = re.compile(r"^(?:\*\*==(.+)==\*\*|(\w[\w ]*)\n-{3,})$", re.MULTILINE)
 _ENTRY = re.compile(r"^(\w+) : (.+)$", re.MULTILINE)

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO, cast
 
-from holoflow.cli.errors import mute
-
 MOST = 16_000_000
 """Bytes that wait for whoever reads; what is printed when there are more is left out."""
 PATIENCE = 5.0
@@ -204,3 +202,10 @@ def unhurried(
         sys.stdout, sys.stderr = streams
         for output in outputs:
             output.end()
+
+
+def mute(stream: TextIO) -> None:
+    """Send what is still to come on `stream` nowhere, so that no later flush fails."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

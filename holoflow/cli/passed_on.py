@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from holoflow.cli.run import run
 from holoflow.cli.settings import parse_duration
 from holoflow.cli.telemetry import parse_trace
 from holoflow.errors import HoloflowError
@@ -20,17 +21,17 @@ def parse_passed_on(arguments: Sequence[str], own: Mapping[str, str]) -> dict[st
     `own` are those parameters that the command gives itself, each with what to do instead.
     Raises HoloflowError, and `typer.BadParameter`.
     """
-    from holoflow.cli.program import program
-
-    run = typer.main.get_command(program).commands["run"]  # type: ignore[attr-defined]
+    command = typer.Typer(add_completion=False)
+    command.command()(run)
+    options = typer.main.get_command(command)
     try:
-        context = run.make_context("run", ["APP", *arguments])
+        context = options.make_context("run", ["APP", *arguments])
     except _OPTION_ERROR as error:
         raise HoloflowError(f"after --: {error.format_message()}") from None  # type: ignore[attr-defined]
     found: dict[str, Any] = context.params
     for name, instead in own.items():
         if found[name]:
-            option = next(p.opts[0] for p in run.params if p.name == name)
+            option = next(p.opts[0] for p in options.params if p.name == name)
             raise HoloflowError(f"after --: {option}: {instead}")
     if found["duration"] is not None:
         parse_duration(found["duration"], "--for")

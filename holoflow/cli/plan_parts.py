@@ -9,7 +9,7 @@ from rich.text import Text
 
 from holoflow.cli import sections, text
 from holoflow.cli.tables import table
-from holoflow.flow.report.measures import rate_in
+from holoflow.flow.report.measures import rate_in, statistic
 from holoflow.plan.simulate.demands import overhead_of
 from holoflow.plan.simulate.profile import pace_of
 
@@ -217,8 +217,8 @@ def _measured_row(profile: Profile) -> dict[str, str]:
         "placement": "(measured)",
         "hosts": str(len(hosts)),
         "rate /s": text.rate(_measured_rate(profile)),
-        "p50 ms": text.statistic(slowest.end_to_end, "p50") if slowest else "-",
-        "p99 ms": text.statistic(slowest.end_to_end, "p99") if slowest else "-",
+        "p50 ms": statistic(slowest.end_to_end, "p50") if slowest else "-",
+        "p99 ms": statistic(slowest.end_to_end, "p99") if slowest else "-",
         "limited by": "",
     }
 

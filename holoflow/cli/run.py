@@ -88,7 +88,7 @@ def run(
     ] = "info",
 ) -> None:
     """Run an app, by path or by the name of one that ships with holoflow."""
-    from holoflow import assets
+    from holoflow.app.assets import fetch_all
     from holoflow.cli.running import run_plan
     from holoflow.deploy import keyfile
     from holoflow.engine.result import RunOptions
@@ -124,7 +124,7 @@ def run(
         stack.enter_context(keyfile.unpacked())
         if apart:
             check_keys(planned)
-        assets.fetch_all(planned.app)
+        fetch_all(planned.app)
         options = RunOptions(
             engine=engine,
             output=stack.enter_context(output_folder(output, planned.app.name)),

@@ -76,8 +76,8 @@ def critical_path(explanation: Explanation) -> Iterator[RenderableType]:
     path = explanation.critical
     if path is not None:
         yield said(
-            f"critical path: {path.name}: p50 {text.statistic(path.end_to_end, 'p50')} ms, "
-            f"p99 {text.statistic(path.end_to_end, 'p99')} ms"
+            f"critical path: {path.name}: p50 {measures.statistic(path.end_to_end, 'p50')} ms, "
+            f"p99 {measures.statistic(path.end_to_end, 'p99')} ms"
         )
 
 
@@ -93,8 +93,8 @@ def _path(books: PathBooks) -> dict[str, Cell]:
     return {
         "path": books.name,
         "frames": text.count(books.frames),
-        **{name: text.statistic(times, name) for name in names},
-        "jitter": text.statistic(books.jitter, "mean"),
+        **{name: measures.statistic(times, name) for name in names},
+        "jitter": measures.statistic(books.jitter, "mean"),
         "tail": text.measured(found.tail if times.count else None),
         "flatness": text.measured(found.flatness if times.count else None),
         "critical": text.percent(books.critical / books.frames if books.frames else None),
@@ -111,7 +111,7 @@ def _limit(books: BudgetBooks, name: str) -> dict[str, Cell]:
     return {
         "budget": books.name,
         "limit ms": f"{name} {text.milliseconds(books.limits[name])}",
-        "run ms": text.statistic(books.times, name),
+        "run ms": measures.statistic(books.times, name),
         "worst ms": text.measured(books.worst.get(name)),
         "judged": text.count(books.judged),
         "missed": text.count(books.missed),
@@ -195,11 +195,11 @@ def _operator(snapshot: Snapshot, books: OperatorBooks) -> dict[str, Cell]:
         "in/s": text.rate(measures.rate_in(snapshot, books)),
         "out/s": text.rate(measures.rate_out(snapshot, books) if books.sent else None),
         "busy": text.percent(measures.utilisation(snapshot, books)),
-        "work p50": text.statistic(books.working, "p50"),
-        "work p99": text.statistic(books.working, "p99"),
-        "work max": text.statistic(books.working, "max"),
-        "latency p50": text.statistic(books.latency, "p50"),
-        "latency p99": text.statistic(books.latency, "p99"),
+        "work p50": measures.statistic(books.working, "p50"),
+        "work p99": measures.statistic(books.working, "p99"),
+        "work max": measures.statistic(books.working, "max"),
+        "latency p50": measures.statistic(books.latency, "p50"),
+        "latency p99": measures.statistic(books.latency, "p99"),
         "skipped": text.count(books.skipped),
         "dropped": text.causes(books.dropped) or "0",
     }
@@ -234,8 +234,8 @@ def _flow(snapshot: Snapshot, books: FlowBooks) -> dict[str, Cell]:
         "sent": text.count(books.sent),
         "delivered": text.count(books.delivered),
         "dropped": text.causes(books.dropped) or "0",
-        "wait p50": text.statistic(books.waits, "p50"),
-        "wait p99": text.statistic(books.waits, "p99"),
+        "wait p50": measures.statistic(books.waits, "p50"),
+        "wait p99": measures.statistic(books.waits, "p99"),
         "depth": "-" if depth is None or not books.queue else f"{depth:.2f}",
         "queue": text.count(books.queue) if books.queue else "-",
         "when full": books.when_full if books.queue else "-",

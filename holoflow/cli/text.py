@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from holoflow.flow.histogram import Histogram
 
 
 def count(number: int | None) -> str:
@@ -34,17 +30,6 @@ def milliseconds(seconds: float) -> str:
         return "-"
     value = seconds * 1e3
     return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.3f}"
-
-
-def statistic(times: Histogram, name: str) -> str:
-    """Return a statistic of `times`, such as `p99`, in milliseconds.
-
-    It is `-` where there are no times, or no such statistic.
-    """
-    try:
-        return measured(times.statistic(name)) if times.count else "-"
-    except (KeyError, ValueError):
-        return "-"
 
 
 def measured(seconds: float | None) -> str:

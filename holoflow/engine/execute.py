@@ -20,7 +20,6 @@ from holoflow.engine import runtime
 from holoflow.engine.build import Program, build
 from holoflow.engine.control import Control
 from holoflow.engine.hangs import Hangs, hangs
-from holoflow.engine.host import describe
 from holoflow.engine.inline import run_inline
 from holoflow.engine.joining import end_incoming, give_doorbells, join
 from holoflow.engine.observer import Observer
@@ -35,7 +34,7 @@ from holoflow.engine.result import (
 )
 from holoflow.engine.standstill import Standstill
 from holoflow.engine.timers import SimulatedTimers, Timers
-from holoflow.errors import HoloflowError
+from holoflow.errors import HoloflowError, describe
 from holoflow.flow import standing
 from holoflow.flow.books import FragmentBooks, Sample, Snapshot
 from holoflow.link.links import Links

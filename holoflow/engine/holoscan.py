@@ -15,19 +15,13 @@ from dataclasses import replace
 from typing import Any
 
 from holoflow.app.graph import Scheduler
-from holoflow.engine import runtime
 from holoflow.engine.build import Program
 from holoflow.engine.control import Control
-from holoflow.engine.host import describe
+from holoflow.engine.holoscan_stage import StageOp, State, core, holoscan
 from holoflow.engine.inline import run_inline
 from holoflow.engine.result import Failure, RunOptions
-from holoflow.engine.stage import Progress, Stage
 from holoflow.engine.timers import Timers
-from holoflow.errors import HoloflowError
-
-holoscan = runtime.load()
-core = holoscan.core
-State = holoscan.conditions.AsynchronousEventState
+from holoflow.errors import HoloflowError, describe
 
 _ended: list[Any] = []
 """Applications that have run, with 20 MB each: Python 3.13's garbage collector crashes on them."""
@@ -35,41 +29,6 @@ NATIVE_STANDSTILL = 500
 """Milliseconds of standstill after which Holoscan's own operators are taken to have ended."""
 STANDSTILL = 10
 """The same where there are none: then all stages have said that they have ended."""
-
-
-class StageOp(core.Operator):  # type: ignore[name-defined, misc]
-    """Holoscan's view of a stage: something to tick while its condition says so."""
-
-    def __init__(self, fragment: Any, stage: Stage, on_tick: Callable[[], None], idle: Any) -> None:
-        """Host `stage`; `idle` is the state of its condition while it sleeps."""
-        self.stage = stage
-        self.on_tick = on_tick
-        # Holoscan keeps the dot for itself.
-        name = stage.name.replace(".", "/")
-        self.condition = holoscan.conditions.AsynchronousCondition(
-            fragment, name=f"{name} has work"
-        )
-        stage.rouse = lambda: self._set(State.EVENT_DONE)
-        stage.lull = lambda: self._set(State.EVENT_WAITING if stage.awaits_event() else idle)
-        super().__init__(fragment, self.condition, name=name)
-        fragment.stage_operators.append(self)
-
-    def let_go(self) -> None:
-        """Drop the stage with all that it holds; Holoscan may keep the operator for ever."""
-        self.stage.rouse = self.stage.lull = None
-        del self.stage
-
-    def _set(self, state: Any) -> None:
-        self.condition.event_state = state
-
-    def setup(self, spec: Any) -> None:
-        """Declare no ports: messages go through queues of holoflow's own."""
-
-    def compute(self, _op_input: Any, _op_output: Any, _context: Any) -> None:
-        """Tick the stage."""
-        self.on_tick()
-        if self.stage.tick() is Progress.DONE:
-            self._set(State.EVENT_NEVER)
 
 
 class _Application(core.Application):  # type: ignore[name-defined, misc]

@@ -9,7 +9,6 @@ from typing import Any
 
 from holoflow.app.graph import Node, OnError
 from holoflow.engine.results import Results
-from holoflow.errors import HoloflowError
 from holoflow.flow.account import Account
 from holoflow.flow.budget import BudgetAccount
 from holoflow.flow.durations import Durations
@@ -82,11 +81,3 @@ class Host:
         if self.ports.header is None:
             return arguments
         return {**arguments, self.ports.header: header}
-
-
-def describe(error: BaseException) -> str:
-    """Say what an exception says, in one line that names its type unless it is holoflow's."""
-    text = " ".join(str(error).split())
-    if isinstance(error, HoloflowError) and text:
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -10,10 +10,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from holoflow.app.graph import NativeObject
 from holoflow.engine import runtime
-from holoflow.engine.host import describe
-from holoflow.errors import HoloflowError
+from holoflow.errors import HoloflowError, describe
+from holoflow.holoscan.objects import NativeObject
 
 _PLAIN = {
     "int": (int,), "float": (int, float), "bool": (bool,), "str": (str,), "list": (list, tuple),

@@ -13,8 +13,7 @@ from typing import Any
 from holoflow.app.graph import Endpoint, Node
 from holoflow.engine.build import Program
 from holoflow.engine.control import Control
-from holoflow.engine.holoscan import StageOp, State, core, holoscan
-from holoflow.engine.host import describe
+from holoflow.engine.holoscan_stage import StageOp, State, core, holoscan
 from holoflow.engine.metadata import KEY, get_geometry, get_header, put_header
 from holoflow.engine.native import make
 from holoflow.engine.outgoing import Outgoing
@@ -22,6 +21,7 @@ from holoflow.engine.queue import Message, Queue
 from holoflow.engine.result import Failure
 from holoflow.engine.stage import Output, Stage, clock
 from holoflow.engine.tensors import from_tensors, to_tensors
+from holoflow.errors import describe
 from holoflow.flow.account import Account
 from holoflow.flow.paths import Stop, Tracks, extend
 from holoflow.message import Header

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from holoflow.engine.control import Control
-from holoflow.engine.host import Host, describe
+from holoflow.engine.host import Host
 from holoflow.engine.inputs import Call, Inputs, Part
 from holoflow.engine.queue import Queue
 from holoflow.engine.results import check_batch
 from holoflow.engine.stage import Output, Progress, Stage, clock
+from holoflow.errors import describe
 from holoflow.flow.ledger import ARRIVED, CLOSED, SENT
 from holoflow.flow.paths import Tracks, close, extend
 from holoflow.link.ends import Inlet

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 from holoflow.engine.chain import Chain
 from holoflow.engine.control import Control
-from holoflow.engine.host import Host, describe
+from holoflow.engine.host import Host
 from holoflow.engine.inputs import Call
 from holoflow.engine.result import Failure
 from holoflow.engine.stage import SLICE, Output, Progress, Stage, clock
+from holoflow.errors import describe
 from holoflow.flow.ledger import Row
 from holoflow.flow.paths import Tracks, close
 from holoflow.message import Header, Stamped

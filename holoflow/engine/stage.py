@@ -10,11 +10,12 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 from holoflow.engine.control import Control, Worker
-from holoflow.engine.host import Host, describe
+from holoflow.engine.host import Host
 from holoflow.engine.inputs import Call
 from holoflow.engine.outgoing import Outgoing
 from holoflow.engine.queue import Message, Queue
 from holoflow.engine.result import Failure
+from holoflow.errors import describe
 from holoflow.flow.account import MOST
 from holoflow.flow.paths import Tracks, close, extend
 from holoflow.flow.recorder import OpenCall

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from holoflow.app import load
-from holoflow.assets import fetch_all
+from holoflow.app.assets import fetch_all
 from holoflow.cli.apps import find, names
 from holoflow.engine import RunOptions, execute
 from holoflow.plan import plan

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from holoflow.app import load
+from holoflow.app.assets import fetch_all
 from holoflow.app.document import parse, plain
 from holoflow.app.graph import App, Sync
 from holoflow.app.report import Report
 from holoflow.app.reuse import shipped
-from holoflow.assets import fetch_all
 from holoflow.engine import RunOptions, execute
 from holoflow.errors import AppError
 from holoflow.message import Stamped

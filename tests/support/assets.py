@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 
-from holoflow.app.graph import Asset
+from holoflow.assets.asset import Asset
 from holoflow.errors import Location
 
 PAYLOAD = bytes(range(256)) * 400

@@ -9,7 +9,7 @@ import pytest
 from support.hosts import REPOSITORY
 
 from holoflow.app import load
-from holoflow.assets import fetch_all
+from holoflow.app.assets import fetch_all
 
 HOLOFLOW = [sys.executable, "-m", "holoflow", "run"]
 OPTIONS = ["--lossless", "--no-web", "--output", "out"]

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from holoflow.app import load
-from holoflow.assets import fetch_all
+from holoflow.app.assets import fetch_all
 from holoflow.cli.apps import find
 
 HOLOFLOW = Path(sys.executable).with_name("holoflow")

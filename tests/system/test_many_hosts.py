@@ -17,7 +17,7 @@ from support.numbered import FRAGMENTS, flows, mistakes
 from support.trials import HOLOFLOW, Trial, introduce, keys
 
 from holoflow.app import load
-from holoflow.assets import fetch_all
+from holoflow.app.assets import fetch_all
 from holoflow.cli.errors import ExitStatus
 
 NAMES = ("edge", "server", "desk")

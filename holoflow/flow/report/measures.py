@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from holoflow.cli import text
 from holoflow.flow.books import FlowBooks, OperatorBooks, Snapshot, WorkerBooks
+from holoflow.flow.histogram import Histogram
 
 FEW = 10
 """Frames of which no rate is told."""
@@ -98,3 +100,14 @@ def total_dropped(snapshot: Snapshot) -> Counter[str]:
     for item in books:
         total.update({cause: count for cause, count in item.dropped.items() if count})
     return total
+
+
+def statistic(times: Histogram, name: str) -> str:
+    """Return a statistic of `times`, such as `p99`, in milliseconds.
+
+    It is `-` where there are no times, or no such statistic.
+    """
+    try:
+        return text.measured(times.statistic(name)) if times.count else "-"
+    except (KeyError, ValueError):
+        return "-"

@@ -15,7 +15,7 @@ from holoflow.flow.report.markup import Child, Html, el
 from holoflow.flow.report.page_parts import PARTS, evidence
 from holoflow.flow.report.run_report import RunReport
 from holoflow.flow.verdict import Explanation, explain
-from holoflow.flow.verdict.explain import NO_FRAME
+from holoflow.flow.verdict.decision import NO_FRAME
 from holoflow.whole import write_whole
 
 PAGE = "report.html"
@@ -109,7 +109,7 @@ def _facts(report: RunReport) -> Iterator[tuple[str, Child]]:
     for name in ("p50", "p99"):
         slowest = max((path.end_to_end for path in last.paths), key=lambda t: t.mean, default=None)
         if slowest is not None and slowest.count:
-            yield f"latency {name}, ms", text.statistic(slowest, name)
+            yield f"latency {name}, ms", measures.statistic(slowest, name)
     lost = measures.total_dropped(last)
     yield "dropped", text.count(sum(lost.values()))
     judged = [budget for budget in last.budgets if budget.judged]

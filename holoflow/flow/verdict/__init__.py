@@ -4,7 +4,7 @@
 `parts` what makes frames late; `explain` decides which of it matters most.
 """
 
-from holoflow.flow.verdict.explain import amiss, explain
+from holoflow.flow.verdict.decision import amiss, explain
 from holoflow.flow.verdict.finding import Explanation, Finding, Limit
 
 __all__ = ["Explanation", "Finding", "Limit", "amiss", "explain"]

@@ -23,9 +23,10 @@ from support.graphs import (
 from typing_extensions import TypedDict
 
 from holoflow import Arrays, Batching, Boxes, Geometry, Image, hosted, param
-from holoflow.app.graph import Native, Node
+from holoflow.app.graph import Node
 from holoflow.engine import runtime
 from holoflow.engine.geometry import pass_geometry, shared
+from holoflow.holoscan.objects import Native
 from holoflow.operators.inference._batches import run_together
 from holoflow.operators.postprocess.yolo import YoloOp
 from holoflow.operators.preprocess.letterbox import LetterboxOp

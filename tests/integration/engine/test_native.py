@@ -31,7 +31,7 @@ from support.graphs import (
 )  # fmt: skip
 
 from holoflow import Array, HoloflowError, Image, hosted, param
-from holoflow.app.graph import Native, NativeObject, Node
+from holoflow.app.graph import Node
 from holoflow.cli import sections, top_view
 from holoflow.cli.meter import Meter
 from holoflow.cli.printing import plain_text
@@ -42,6 +42,7 @@ from holoflow.flow.live.state import State
 from holoflow.flow.report import numbers
 from holoflow.flow.report.measures import source_frames
 from holoflow.flow.verdict import explain
+from holoflow.holoscan.objects import Native, NativeObject
 
 holoscan = runtime.load()
 from holoscan.operators import (  # noqa: E402 - after the CUDA runtime is loaded

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from holoflow.app.graph import Endpoint, NativeObject
+from holoflow.app.graph import Endpoint
 from holoflow.engine import native
 from holoflow.errors import HoloflowError
+from holoflow.holoscan.objects import NativeObject
 
 SOURCE = """
 class SenderOp:

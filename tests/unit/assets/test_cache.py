@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holoflow.app.graph import Asset
 from holoflow.assets import cache_folder, cached_path
+from holoflow.assets.asset import Asset
 from holoflow.assets.cache import file_name
 
 

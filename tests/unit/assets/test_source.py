@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from holoflow.app.graph import Asset
 from holoflow.assets import AssetError
+from holoflow.assets.asset import Asset
 from holoflow.assets.source import Local, Web, Wheel, WheelMember, read_source
 from holoflow.errors import Location
 

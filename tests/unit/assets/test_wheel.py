@@ -3,8 +3,9 @@
 import pytest
 from support.assets import PAYLOAD, asset, send
 
+from holoflow.app.assets import fetch_all
 from holoflow.app.graph import App
-from holoflow.assets import AssetError, fetch, fetch_all
+from holoflow.assets import AssetError, fetch
 
 MEMBER = "pypi:tiny-data==1.0#tiny_data/payload.bin"
 OTHER = "pypi:tiny-data==1.0#tiny_data/other.bin"

@@ -30,7 +30,8 @@ from support.graphs import (
 )  # fmt: skip
 
 from holoflow import Operator
-from holoflow.app.graph import App, Flow, Native, Node
+from holoflow.app.graph import App, Flow, Node
+from holoflow.holoscan.objects import Native
 from holoflow.plan import Plan, plan
 
 

@@ -116,8 +116,8 @@ def _way(snapshot: Snapshot, flow: FlowBooks, way: str, crossed: set[tuple[str, 
         said.append(f"dropped {text.causes(flow.dropped)}")
     if flow.waits.count:
         said.append(
-            f"wait p50 {text.statistic(flow.waits, 'p50')} ms, "
-            f"p99 {text.statistic(flow.waits, 'p99')} ms"
+            f"wait p50 {measures.statistic(flow.waits, 'p50')} ms, "
+            f"p99 {measures.statistic(flow.waits, 'p99')} ms"
         )
     if depth is not None and flow.queue:
         said.append(f"{depth:.2f} waiting on average, room for {flow.queue:,}")
@@ -130,7 +130,7 @@ def _said(flow: FlowBooks, at: Sequence[float], *, end: bool) -> Html | None:
     if flow.lost:
         words.append(f"{flow.lost:,} lost")
     if flow.queue and flow.waits.count:
-        words.append(f"{text.statistic(flow.waits, 'p50')} ms")
+        words.append(f"{measures.statistic(flow.waits, 'p50')} ms")
     if not words:
         return None
     kind = "beside lost" if flow.lost else "beside"
@@ -145,12 +145,12 @@ def _box(
     use = measures.utilisation(snapshot, books)
     words = f"{text.percent(use)} busy" if use is not None else "not measured"
     if books.working.count:
-        words += f", {text.statistic(books.working, 'p50')} ms"
+        words += f", {measures.statistic(books.working, 'p50')} ms"
     length = (width - 16) * min(max(use or 0.0, 0.0), 1.0)
     said = (
         f"{books.name} ({books.type}): {text.plural(books.frames, 'frame')}, "
-        f"{text.percent(use)} busy, working p50 {text.statistic(books.working, 'p50')} ms, "
-        f"p99 {text.statistic(books.working, 'p99')} ms"
+        f"{text.percent(use)} busy, working p50 {measures.statistic(books.working, 'p50')} ms, "
+        f"p99 {measures.statistic(books.working, 'p99')} ms"
     )
     return el(
         "g",

@@ -206,7 +206,7 @@ def test_another_run_begins_anew():
 
 
 def test_the_document_lists_every_metric(text):
-    document = (Path(__file__).parents[4] / "docs" / "tracking.md").read_text()
+    document = (Path(__file__).parents[4] / "docs" / "reference" / "report.md").read_text()
     listed = re.findall(r"^\| `(holoflow_\w+)` \| (\w+) \| ([^|]*) \|", document, re.MULTILINE)
     suffixes = {"counter": "_total", "info": "_info"}
     assert sorted(listed) == sorted(

@@ -1,0 +1,1 @@
+"""Holoscan's package, operators and data."""
