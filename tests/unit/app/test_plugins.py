@@ -299,6 +299,17 @@ def test_a_name_that_cannot_be_is_told(site: Path, name: str) -> None:
     assert name not in catalogue.names()
 
 
+def test_payload_types_that_cannot_be_had_leave_the_others(site: Path) -> None:
+    entries = {"Gone": "bad:Gone", "Plain": "bad:Plain", "Image": "bad:Plain"}
+    install(site, "holoflow-bad", {"payloads": entries}, {"bad.py": "class Plain: ...\n"})
+    types, problems = plugins.payload_types()
+    assert [cls.__name__ for cls in types] == ["Reading"]
+    image, gone, plain = map(str, problems)
+    assert "payload type 'Image' of holoflow-bad 0.1 is left out" in image
+    assert "payload type 'Gone' of holoflow-bad 0.1 cannot be imported: AttributeError" in gone
+    assert "'Plain' of holoflow-bad 0.1 is no payload type: bad:Plain; holoflow-bad has to" in plain
+
+
 def test_templates_and_apps_that_are_not_there(site: Path, tmp_path: Path) -> None:
     entries = {"fragments": {"gone": "good_audio.fragments"}, "apps": {"away": "no_such.place"}}
     install(site, "holoflow-bad", entries, {})
