@@ -1,5 +1,6 @@
 # make demo   sets everything up and runs apps/faces on a real clip
 # make test   sets everything up and runs every check and every test
+# make unit   sets everything up and runs the unit tests: no root, no network, no browser
 # make docs   sets everything up and builds the documentation site into build/site
 #
 # Nothing is needed beforehand but Python 3.10 to 3.13 and a package index. Give another Python
@@ -11,7 +12,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint docs venv bench clean
+.PHONY: demo test unit lint docs venv bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/holoflow run faces --output runs/demo
@@ -21,6 +22,9 @@ test: $(VENV)/.installed-dev
 	$(MAKE) lint
 	$(BIN)/python -m pytest -n auto --dist loadfile tests/unit tests/integration apps; one=$$?; \
 	$(BIN)/python -m pytest tests/system && exit $$one
+
+unit: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -q -n auto --dist loadfile tests/unit
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
