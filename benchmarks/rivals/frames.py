@@ -58,7 +58,8 @@ class Source:
         self._control = Control(job)
         self._size = job.size
         self._number = 0
-        self._due = 0
+        self._due: int | None = None
+        """When the last paced message was due; ns, monotonic."""
 
     @property
     def over(self) -> bool:
@@ -73,7 +74,7 @@ class Source:
         if state == FAST:
             return 0.0
         now, interval = time.monotonic_ns(), self._control.interval
-        self._due = max(self._due + interval, now)
+        self._due = now if self._due is None else max(self._due + interval, now)
         return (self._due - now) / 1e9
 
     def ticks(self) -> Iterator[None]:

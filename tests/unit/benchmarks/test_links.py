@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -68,15 +69,22 @@ class TestSource:
                 control.end()
         assert numbers == list(range(1, 21))
 
-    def test_keeps_the_pace_that_the_receiver_asks_for(self, job):
+    @pytest.mark.parametrize("uptime", [0, 10**6], ids=["just started", "up for days"])
+    def test_keeps_the_pace_that_the_receiver_asks_for(self, job, monkeypatch, uptime):
+        from rivals import frames
         from rivals.frames import Source
         from rivals.job import Control
 
+        now = uptime * 1000 * MILLISECOND
+        monkeypatch.setattr(frames, "time", SimpleNamespace(monotonic_ns=lambda: now))
         source, control = Source(job), Control(job)
         assert source.wait() == 0
-        control.keep_pace(2_000_000 * MILLISECOND)
+        control.keep_pace(2000 * MILLISECOND)
         assert source.wait() == 0  # the first is due at once
-        assert 1000 < source.wait() <= 2000
+        now += 500 * MILLISECOND
+        assert source.wait() == 1.5
+        now += 9000 * MILLISECOND
+        assert source.wait() == 0  # what is late is not made up for
         control.end()
         assert source.wait() is None
         assert source.over
