@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("--link", choices=[*LINKS, APART], action="append")
     parser.add_argument("--only", default="", help="part of the names of faults")
     given = parser.parse_args()
-    heads = ["fault", "link", "the app", "times", "frames", "lost", "booked as"]
+    heads = ["fault", "link", "the app", "times", "frames", "lost", "counted as"]
     print(f"| {' | '.join(heads)} |")
     print("|---" * len(heads) + "|", flush=True)
     for fault in (fault for fault in FAULTS if given.only in fault.name):
