@@ -2,24 +2,32 @@
 
 Every payload is the `Piece` of work that made it, and knows the pieces it was made of. So the
 times of every path, operator and flow can be had without asking the tracker.
+
+A piece begins with what the engine last read from the clock before, and ends with what it reads
+next, in the same thread (`watch_clock`): on a busy machine milliseconds may pass between that
+and a reading of the operator's own, which only tells whether the engine looked at the right time.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from holoflow import Batching, Latest, Operator, Stamped, param
+from holoflow.engine import chain, native_run, operator_stage, queue, source_stage, stage
 
 MS = 1_000_000
 clock = time.monotonic_ns
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Piece:
     """What an operator did to give one message; times in nanoseconds."""
 
@@ -27,14 +35,25 @@ class Piece:
     parents: tuple[Piece, ...]
     """Messages that were used for the first time, that which leads first."""
     start: int
-    end: int
+    end: int = 0
     back: Piece | None = None
     """What came in by a back edge."""
+    called: int = 0
+    """When the call began: before `start` where a generator is asked for its results later."""
+    noted: int = 0
+    """When the operator itself saw it end."""
+    sent: int = 0
+    """When it was on its way: after `end` for a source's."""
+    displaced: int = 0
+    """When another message was dropped for it."""
+
+    def __post_init__(self) -> None:
+        self.called = self.called or self.start
 
     @property
     def captured(self) -> int:
         """When the source of what leads it had the frame."""
-        return self.parents[0].captured if self.parents else self.end
+        return self.parents[0].captured if self.parents else self.sent
 
     def ways(self) -> list[tuple[Piece, ...]]:
         """Return the pieces on each way from a source to this one."""
@@ -46,9 +65,9 @@ class Piece:
         """Return the way that came last at every join, and whether that is beyond `doubt` (ns)."""
         if not self.parents:
             return (self,), True
-        first, *others = sorted(self.parents, key=lambda piece: -piece.end)
+        first, *others = sorted(self.parents, key=lambda piece: -piece.sent)
         way, sure = first.last_way(doubt)
-        return (*way, self), sure and not (others and first.end - others[0].end < doubt)
+        return (*way, self), sure and not (others and first.sent - others[0].sent < doubt)
 
 
 @dataclass
@@ -61,16 +80,71 @@ class Notes:
     """Calls that raised."""
     kept: set[Piece] = field(default_factory=set)
     """Pieces that were not sent."""
+    gaps: dict[str, list[int]] = field(default_factory=dict)
+    """Nanoseconds between the readings of operators and those of the engine beside them."""
 
     def clear(self) -> None:
         """Forget all."""
         self.done.clear()
         self.failed.clear()
         self.kept.clear()
+        self.gaps.clear()
 
 
 notes = Notes()
 """Those of the last run; to be cleared before it."""
+
+
+class _Thread(threading.local):
+    """What a thread of the engine's does."""
+
+    def __init__(self) -> None:
+        self.last = 0
+        """What was last read from the clock."""
+        self.newest: Piece | None = None
+        self.ended: list[Piece] = []
+        """Pieces that have ended since."""
+        self.drawn: list[Piece] = []
+        """Those that a source has given, and that have not been sent."""
+
+
+_thread = _Thread()
+
+
+def _read() -> int:
+    now = _thread.last = clock()
+    for piece in _thread.ended:
+        piece.end = piece.sent = piece.displaced = now
+        notes.gaps[piece.operator].append(now - piece.noted)
+    _thread.ended = []
+    return now
+
+
+def _read_by_source() -> int:
+    """A source's frame is drawn with one reading and sent with the next."""
+    drawn, _thread.drawn = _thread.drawn, _thread.ended
+    now = _read()
+    for piece in drawn:
+        piece.sent = piece.displaced = now
+    return now
+
+
+def _read_by_queue() -> int:
+    """Queues look when they drop something, for the message that is put."""
+    now = _read()
+    if _thread.newest is not None:
+        _thread.newest.displaced = now
+    return now
+
+
+def watch_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Note what the engine reads from its clock."""
+    for module in (stage, operator_stage, native_run):
+        monkeypatch.setattr(module, "clock", _read)
+    monkeypatch.setattr(source_stage, "clock", _read_by_source)
+    for module, read in ((chain, _read), (queue, _read_by_queue)):
+        changed = SimpleNamespace(**{**vars(time), "monotonic_ns": read})
+        monkeypatch.setattr(module, "time", changed)
 
 
 class Noting(Operator):
@@ -87,6 +161,7 @@ class Noting(Operator):
         self._seen: set[Piece] = set()
         notes.done[self.context.name] = []
         notes.failed[self.context.name] = []
+        notes.gaps[self.context.name] = []
 
     def wait(self) -> None:
         """Wait for the next drawn time."""
@@ -104,15 +179,28 @@ class Noting(Operator):
         self._seen.update(found)
         return found
 
-    def note(self, parents: tuple[Piece, ...], start: int, back: Piece | None = None) -> Piece:
+    def begin(self) -> int:
+        """Return when the piece of work began that begins now."""
+        notes.gaps[self.context.name].append(clock() - _thread.last)
+        return _thread.last
+
+    def end(self, *pieces: Piece) -> None:
+        """Note that pieces of work end now."""
+        for piece in pieces:
+            piece.noted = clock()
+        _thread.ended += pieces
+        _thread.newest = pieces[-1]
+
+    def note(self, parents: tuple[Piece, ...], start: int, **others: Any) -> Piece:
         """Note that a piece of work is done."""
-        piece = Piece(self.context.name, parents, start, clock(), back)
+        piece = Piece(self.context.name, parents, start, **others)
         notes.done[self.context.name].append(piece)
+        self.end(piece)
         return piece
 
     def work(self, *pieces: Piece | None) -> Piece:
         """Wait and note it."""
-        start = clock()
+        start = self.begin()
         self.wait()
         return self.note(self.new(*pieces), start)
 
@@ -125,7 +213,7 @@ class Scene(Noting):
 
     def frames(self) -> Iterator[Piece]:
         for index in range(self.n):
-            start = clock()
+            start = self.begin()
             if index % self.burst == 0:
                 self.wait()
             yield self.note((), start)
@@ -140,7 +228,7 @@ class Recording(Noting):
 
     def frames(self) -> Iterator[Stamped[Piece]]:
         for index in range(self.n):
-            start = clock()
+            start = self.begin()
             self.wait()
             elapsed = (self.offset + index * self.period) * MS
             yield Stamped(self.note((), start), elapsed=elapsed)
@@ -159,10 +247,10 @@ class Work(Noting):
     def process(self, x: Any) -> Any:
         self._count += 1
         if self.fail and self._count % self.fail == 0:
-            begin = clock()
+            piece = Piece(self.context.name, (x,), self.begin())
+            notes.failed[self.context.name].append(piece)
             self.wait()
-            name = self.context.name
-            notes.failed[name].append(Piece(name, (x,), begin, clock()))
+            self.end(piece)
             raise ValueError("as it is to be")
         piece = self.work(x)
         if self.drop and self._count % self.drop == 0:
@@ -178,11 +266,15 @@ class Several(Noting):
     slow: int = param(3, doc="how many of them take time")
 
     def process(self, x: Any) -> Iterator[Any]:
+        return self.results(x, self.begin())
+
+    def results(self, x: Any, called: int) -> Iterator[Any]:
+        """Give them; the call began at `called`."""
         for index in range(self.times):
-            start = clock()
+            start = self.begin()
             if index < self.slow:
                 self.wait()
-            yield self.note((x,), start)
+            yield self.note((x,), start, called=called)
 
 
 class Meet(Noting):
@@ -211,12 +303,12 @@ class Gathered(Noting):
         raise AssertionError("is called in batches")
 
     def process_batch(self, batch: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
-        start = clock()
+        start = self.begin()
         self.wait()
-        end = clock()
         name = self.context.name
-        made = [Piece(name, (item["x"],), start, end) for item in batch]
+        made = [Piece(name, (item["x"],), start) for item in batch]
         notes.done[name] += made
+        self.end(*made)
         return made
 
 
@@ -224,6 +316,6 @@ class Turn(Noting):
     """Works on its input and what came back of the one before."""
 
     def process(self, x: Any, back: Any = None) -> Any:
-        start = clock()
+        start = self.begin()
         self.wait()
-        return self.note((x,), start, back)
+        return self.note((x,), start, back=back)
