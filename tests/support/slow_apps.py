@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from holoflow import Operator, Stamped, param
-from holoflow.app.graph import App, Budget, Sync
+from holoflow.app.graph import App, Budget, Node, Sync
 from holoflow.flow.books import PathBooks, Snapshot, Step, StepKind
 from holoflow.flow.verdict import explain
 from support.graphs import (
@@ -147,13 +147,32 @@ class SlowApp:
     crossing: StepKind = "work"
     """What the operator `relay` stands for."""
 
-    def run(self) -> Snapshot:
-        """Run it and return what it leaves."""
+    def run(self, times: int = 1) -> Snapshot:
+        """Run it, all of it `times` as slow, and return what it leaves."""
         with ExitStack() as stack:
             for _ in range(self.hogs):
                 stack.enter_context(hog())
-            last = run(self.make(), self.engine, fuse=self.fuse).result.last
+            last = run(slowed(self.make(), times), self.engine, fuse=self.fuse).result.last
         return last if self.crossing == "work" else crossed(last, self.crossing)
+
+
+def slowed(graph: App, times: int) -> App:
+    """Return `graph` with all that lasts, and is to last, `times` as long."""
+
+    def operator(node: Node) -> Node:
+        lasting = {"seconds", "period", "delay"} & node.parameters.keys()
+        longer = {name: node.parameters[name] * times for name in lasting}
+        sync = node.sync
+        if isinstance(sync, Sync):
+            sync = replace(sync, tolerance=sync.tolerance * times)
+        return replace(node, parameters={**node.parameters, **longer}, sync=sync)
+
+    def budget(budget: Budget) -> Budget:
+        limits = {name: limit * times for name, limit in budget.limits.items()}
+        return replace(budget, limits=limits, window=budget.window * times)
+
+    operators = {name: operator(node) for name, node in graph.operators.items()}
+    return replace(graph, operators=operators, budgets=tuple(map(budget, graph.budgets)))
 
 
 @contextmanager
@@ -292,9 +311,9 @@ SLOW_APPS = (
     ),
     SlowApp(
         "operators that share a stage",
-        "three cheap operators in a row turn out to sleep 6 ms each",
+        "three cheap operators in a row turn out to sleep 4, 12 and 4 ms",
         lambda: chain(
-            _unpaced(60), _slow("one", Sleep, 6), _slow("two", Sleep, 7), _slow("three", Sleep, 6),
+            _unpaced(60), _slow("one", Sleep, 4), _slow("two", Sleep, 12), _slow("three", Sleep, 4),
             _sink,
         ),
         EVENT2, "slow operator", "two",

@@ -11,6 +11,12 @@ from support.slow_apps import SLOW_APPS, SlowApp
 
 from holoflow.flow.verdict import Explanation, explain
 
+SLOWER = (1, 4, 16)
+"""Where other programs take the cores, every call lasts some milliseconds longer, which is another
+app. The slower all of it is, the less they matter."""
+CROWDED = 0.4
+"""Share of the cores that other programs take, from which they do."""
+
 
 class Others:
     """How many cores other programs use meanwhile."""
@@ -46,12 +52,15 @@ CASES = [
 
 @pytest.mark.parametrize("slow", CASES)
 def test_the_cause_is_named(slow: SlowApp) -> None:
-    others = Others()
-    explanation = explain(slow.run())
-    found = explanation.bottleneck
-    if found.cause == "crowded machine" != slow.cause:
+    for times in SLOWER:
+        others = Others()
+        explanation = explain(slow.run(times))
+        found = explanation.bottleneck
+        right = (found.cause, found.where) == (slow.cause, slow.where)
+        if right and {*slow.others} <= named(explanation):
+            return
         # Rightly so where other programs take the cores of the machine that runs the tests.
-        assert others.cores() > 0.4 * len(os.sched_getaffinity(0)), found
-        return
-    assert (found.cause, found.where) == (slow.cause, slow.where), found
-    assert {*slow.others} <= named(explanation), explanation
+        assert others.cores() > CROWDED * len(os.sched_getaffinity(0)), explanation
+        if found.cause == "crowded machine":
+            return
+    pytest.fail(f"even {times} times as slow: {explanation}")
