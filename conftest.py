@@ -1,8 +1,12 @@
-"""Tests hold on a busy machine, and know nothing of what else their user runs."""
+"""Tests hold on a busy machine, and know nothing of what else their user runs.
+
+What they draw follows from one number, which is printed; `TEST_SEED=` gives it again.
+"""
 
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import tempfile
@@ -14,6 +18,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "holoflow",
     deadline=None,
+    print_blob=True,  # how to give a drawn example again
     suppress_health_check=[
         HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture,
     ],
@@ -22,6 +27,8 @@ settings.load_profile("holoflow")
 
 KEPT = ("HOLOFLOW_CACHE",)
 """Variables of holoflow's that tests take from their user: models are fetched once."""
+
+SEED = "TEST_SEED"
 
 _OWN = pytest.StashKey[str]()
 
@@ -34,12 +41,30 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    os.environ.setdefault(SEED, str(random.SystemRandom().randrange(1 << 31)))  # workers take it
     usual = os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
     config.stash[_OWN] = tempfile.mkdtemp(prefix="hf-", dir=usual)
     os.environ["TMPDIR"] = tempfile.tempdir = config.stash[_OWN]
     for name in list(os.environ):
         if name == "XDG_RUNTIME_DIR" or (name.startswith("HOLOFLOW_") and name not in KEPT):
             del os.environ[name]
+
+
+def pytest_report_header() -> str:
+    """Print the seed, also where the tests are killed before their end."""
+    return f"{SEED}={os.environ[SEED]}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print it beside what has failed."""
+    if terminalreporter.stats.get("failed"):
+        terminalreporter.write_line(f"{SEED}={os.environ[SEED]} draws the same again")
+
+
+@pytest.fixture(autouse=True)
+def _drawn_again(request: pytest.FixtureRequest) -> None:
+    """Have a test draw the same with the same seed, whatever ran before it."""
+    random.seed(f"{os.environ[SEED]} {request.node.nodeid}")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

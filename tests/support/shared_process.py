@@ -102,6 +102,7 @@ def receive(run: Run, linked: LinkedFlow) -> None:
 def main(what: str, folder: str, run: str, arguments: list[str]) -> None:
     """Be an end of the flows that `arguments` say."""
     warnings.simplefilter("error")
+    random.seed(os.environ["TEST_SEED"])
     made = Run(Path(folder), run, 3)
     flows = flows_of(made, arguments)
     if what == "send":

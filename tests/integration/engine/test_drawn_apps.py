@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import random
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,9 +23,7 @@ from holoflow.app.steps import check_steps
 from holoflow.engine.result import RunResult
 
 COUNT = int(os.environ.get("DRAWN_APPS", "40"))
-# Workers of one run of the tests draw the same.
-_RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID") or str(random.SystemRandom().random())
-FIRST = int(os.environ.get("DRAWN_SEED", "0")) or random.Random(_RUN).randrange(1 << 31)
+FIRST = int(os.environ.get("DRAWN_SEED") or os.environ["TEST_SEED"])
 PATIENCE = 120.0
 
 

@@ -103,7 +103,7 @@ def test_a_peer_that_has_gone(tmp_path, near, who):
 def test_a_stranger_on_the_line(tmp_path, caplog):
     with pair(tmp_path, near=True, work=lambda *_: None, when_full="block", queue=2) as joined:
         with socket.socket(socket.AF_UNIX) as stranger:
-            stranger.settimeout(30)
+            stranger.settimeout(300)
             stranger.connect(str(tmp_path / "ucx-0"))
             assert stranger.recv(1) == b""  # the line is taken
         joined.sender.send(b"")
@@ -116,7 +116,7 @@ def test_a_stranger_who_comes_first(tmp_path, caplog, said):
     try:
         made.transports[1].accept()
         with socket.socket(socket.AF_UNIX) as stranger:
-            stranger.settimeout(30)
+            stranger.settimeout(300)
             stranger.connect(str(tmp_path / "ucx-0"))
             stranger.sendall(said)
             while stranger.recv(1000):

@@ -26,7 +26,7 @@ class Launcher:
 
     def __init__(self) -> None:
         self.line, self.other = socket.socketpair()
-        self.line.settimeout(60)
+        self.line.settimeout(300)
         self.stream = self.line.makefile("rb")
         self.reporter = Reporter(self.other)
 

@@ -27,7 +27,7 @@ class Watcher:
         while (line := sockets.connect(self.address)) is None:  # others wait there
             pass
         self.line = line
-        self.line.settimeout(30)
+        self.line.settimeout(300)
         self.file = self.line.makefile("rb")
 
     def read(self):
