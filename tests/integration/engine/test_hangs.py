@@ -229,7 +229,7 @@ def test_an_operator_that_does_not_stop(engine: Engine) -> None:
         seen.append(stuck(snapshot.fragments[0]))
 
     graph = chain(node("source", Source, {"n": 3}), node("sink", HangsAtTheEnd))
-    graph = replace(graph, scheduler=engine.scheduler, hang=0.1)
+    graph = replace(graph, scheduler=engine.scheduler, hang=1.0)
     result = execute(plan(graph), RunOptions(engine=engine.name), observe=observe)
     assert result.failure is not None
     assert (result.failure.operator, result.failure.frame) == ("sink", "its stop()")

@@ -6,6 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from holoflow.flow.live import attach
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """Whoever answers is waited for, however busy the machine is."""
+    monkeypatch.setattr(attach, "ANSWER", 300.0)
+
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):

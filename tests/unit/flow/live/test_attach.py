@@ -278,7 +278,7 @@ def test_who_does_not_answer_holds_nobody_up(place, follow, monkeypatch):
     with served(place):
         attachment = follow()
         with Publisher("faces", "3", "main"):
-            state = until(attachment, is_("live"))
+            state = until(attachment, lambda state: state.kind == "live" and state.problems)
         assert "it does not answer; perhaps it was stopped" in state.problems[0]
 
 
