@@ -24,7 +24,7 @@ test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest tests/system && exit $$one
 
 unit: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -q -n auto --dist loadfile tests/unit
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow" --hypothesis-profile quick tests/unit
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -23,6 +23,7 @@ settings.register_profile(
         HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture,
     ],
 )  # fmt: skip
+settings.register_profile("quick", settings.get_profile("holoflow"), max_examples=25)
 settings.load_profile("holoflow")
 
 KEPT = ("HOLOFLOW_CACHE",)

@@ -17,6 +17,8 @@ from holoflow.app.document import parse, plain
 from holoflow.app.report import Report
 from holoflow.errors import AppError, Mistake
 
+pytestmark = pytest.mark.slow
+
 VALID = """\
 app: whole
 vars: {level: "${LEVEL:-0.5}", name: "a"}

@@ -5,6 +5,8 @@ import pytest
 from holoflow.app import operators
 from holoflow.errors import AppError
 
+pytestmark = pytest.mark.slow
+
 COUNT = 10_000
 
 

@@ -85,6 +85,7 @@ def test_a_budget_that_was_never_judged_is_neither_kept_nor_missed():
     assert lines == "budget camera → screen: p99 50.0 ms: never judged\n"
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(
     random_snapshots.snapshots,

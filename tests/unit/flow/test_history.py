@@ -25,6 +25,7 @@ def test_a_sample_is_what_changed() -> None:
     assert b.dropped["camera.out -> overlay.image"] == 0
 
 
+@pytest.mark.slow
 def test_it_never_grows_beyond_its_limit_and_loses_nothing() -> None:
     history = History()
     count = 5 * MOST + 3

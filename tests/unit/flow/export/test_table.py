@@ -32,6 +32,7 @@ RECORDS = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(RECORDS)
 def test_what_was_written_is_read_back(tmp_path_factory, records):
     file = tmp_path_factory.getbasetemp() / "records.csv"

@@ -11,6 +11,8 @@ import pytest
 from holoflow import Arrays, HoloflowError, MissingExtraError, ParameterError
 from holoflow.operators.inference.torch import TorchOp
 
+pytestmark = pytest.mark.slow
+
 
 def started(model, **parameters):
     op = TorchOp(model=str(model), device="cpu", **parameters)

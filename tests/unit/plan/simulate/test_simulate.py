@@ -12,6 +12,8 @@ from support.simulated import always, exponential, flow, line, source, stage
 from holoflow.app.graph import Sync
 from holoflow.plan.simulate import Carriage, Model, Outcome, Work, simulate
 
+pytestmark = pytest.mark.slow
+
 
 def used(outcome: Outcome, kind: str, name: str) -> float:
     return next(r.used for r in outcome.resources if (r.kind, r.name) == (kind, name))
