@@ -5,6 +5,7 @@ What they draw follows from one number, which is printed; `TEST_SEED=` gives it 
 
 from __future__ import annotations
 
+import atexit
 import os
 import random
 import shutil
@@ -31,10 +32,8 @@ KEPT = ("HOLOFLOW_CACHE",)
 
 SEED = "TEST_SEED"
 
-_OWN = pytest.StashKey[str]()
 
-
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure() -> None:
     """Have running apps be found in a folder of these tests alone, workers in theirs.
 
     What the tests start hears all signals, however they were started themselves: a shell that
@@ -44,8 +43,10 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     os.environ.setdefault(SEED, str(random.SystemRandom().randrange(1 << 31)))  # workers take it
     usual = os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
-    config.stash[_OWN] = tempfile.mkdtemp(prefix="hf-", dir=usual)
-    os.environ["TMPDIR"] = tempfile.tempdir = config.stash[_OWN]
+    own = tempfile.mkdtemp(prefix="hf-", dir=usual)
+    # At the very end: what multiprocessing keeps there it removes as the process ends.
+    atexit.register(shutil.rmtree, own, ignore_errors=True)
+    os.environ["TMPDIR"] = tempfile.tempdir = own
     for name in list(os.environ):
         if name == "XDG_RUNTIME_DIR" or (name.startswith("HOLOFLOW_") and name not in KEPT):
             del os.environ[name]
@@ -66,8 +67,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _drawn_again(request: pytest.FixtureRequest) -> None:
     """Have a test draw the same with the same seed, whatever ran before it."""
     random.seed(f"{os.environ[SEED]} {request.node.nodeid}")
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove that folder."""
-    shutil.rmtree(config.stash[_OWN], ignore_errors=True)
