@@ -10,8 +10,9 @@ from typing import Any
 
 from holoflow import Operator, param
 from holoflow.app.graph import App, Endpoint, Flow, Node, Scheduler
-from holoflow.engine import RunOptions, execute, runtime
+from holoflow.engine import RunOptions, execute
 from holoflow.engine.holoscan import make_scheduler
+from holoflow.holoscan import runtime
 from holoflow.plan import plan
 
 holoscan = runtime.load()

@@ -33,12 +33,12 @@ from support.hosts import Host, hosts, why_not
 from support.trials import HOLOFLOW, introduce
 
 from holoflow.app import load
-from holoflow.calibration.measure import known_costs
-from holoflow.flow.books import Snapshot
-from holoflow.flow.report.run_report import read_report
-from holoflow.plan.simulate.build import Setting
-from holoflow.plan.simulate.prediction import predict
-from holoflow.plan.simulate.profile import joined, read_profile
+from holoflow.predict.build import Setting
+from holoflow.predict.calibration import known_costs
+from holoflow.predict.prediction import predict
+from holoflow.predict.profile import joined, read_profile
+from holoflow.report.run_report import read_report
+from holoflow.stats.snapshot import Snapshot
 
 OPERATORS = Path(__file__).with_name("predicted") / "operators.py"
 DELAY = 0.00005

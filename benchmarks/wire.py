@@ -18,10 +18,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from holoflow.flow.paths import PathTree, Tracks, extend
+from holoflow.core.message import Header
+from holoflow.core.objects import Boxes, PointCloud, Pose, Quaternion
+from holoflow.core.pictures import Image
+from holoflow.core.samples import Signal
 from holoflow.link.wire import Decoded, Decoder, Encoder, Encoding
-from holoflow.message import Header
-from holoflow.payload import Boxes, Image, PointCloud, Pose, Quaternion, Signal
+from holoflow.stats.spans import PathTree, TraceContext, extend
 
 HEADER = Header(5, 123_456_789_012_345, "camera")
 
@@ -52,14 +54,14 @@ def cloud() -> PointCloud:
     return PointCloud(NOISE.normal(0, 20, (120_000, 3)).astype(np.float32))
 
 
-def way() -> Tracks:
+def way() -> TraceContext:
     """Return tracks of one way of three hops."""
     now = 123_456_789_012_345
     tree = PathTree()
-    tracks = tree.begin("camera", now, now)
+    trace = tree.begin("camera", now, now)
     for name in ("detect", "screen"):
-        tracks = extend(tracks, tree.stop("work", name, "image"), now, now + 900_000)
-    return tracks
+        trace = extend(trace, tree.stop("work", name, "image"), now, now + 900_000)
+    return trace
 
 
 def decode_first(head: bytes, buffers: Sequence[Any]) -> Decoded:
@@ -82,18 +84,18 @@ def heads(repeats: int) -> Table:
     names = tuple(f"class {number}" for number in range(80))
     boxes = Boxes(np.zeros((5, 4), "f4"), np.zeros(5, "f4"), np.zeros(5, "i8"), names)
     image = colours()
-    for name, payload, tracks in (
+    for name, payload, trace in (
         ("image, no tracks", image, ()),
         ("image, one way of 3 hops", image, way()),
         ("5 boxes, 80 names", boxes, ()),
         ("pose", Pose(np.zeros(3), Quaternion(np.eye(4)[0])), ()),
     ):
         encode, decode = Encoder().encode, Decoder().decode
-        head, buffers = encode(payload, HEADER, tracks)
+        head, buffers = encode(payload, HEADER, trace)
         table.add_row(
             name,
             str(len(head)),
-            f"{best(partial(encode, payload, HEADER, tracks), repeats) * 1e6:.1f}",
+            f"{best(partial(encode, payload, HEADER, trace), repeats) * 1e6:.1f}",
             f"{best(partial(decode, head, buffers), repeats) * 1e6:.1f}",
             f"{best(partial(decode_first, head, buffers), repeats) * 1e6:.1f}",
         )

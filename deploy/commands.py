@@ -6,7 +6,7 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 
-from holoflow.errors import HoloflowError
+from holoflow.core.errors import HoloflowError
 
 SHOWN = 15
 """Last lines of a program's output that an error shows."""

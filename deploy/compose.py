@@ -8,7 +8,7 @@ from itertools import count
 from holoflow.deploy.document import Data, commented, to_yaml
 from holoflow.deploy.services import GRACE, OUTPUT, TMP, Deployment, Mount, Service
 
-HEALTH = ("python3", "-m", "holoflow.deploy.image", "health")
+HEALTH = ("python3", "-m", "holoflow.cli.container", "health")
 """What says whether a container lives; with `--ready` whether it is at work."""
 KEYS = "holoflow-keys"
 """Name of the file with the keys in a container, below /run/secrets."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from holoflow.errors import HoloflowError
+from holoflow.core.errors import HoloflowError
 
 FORMAT = "holoflow image"
 VERSION = 1

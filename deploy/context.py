@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from holoflow.app.assets import fetch_all, used_assets
-from holoflow.assets.asset import Asset
-from holoflow.assets.cache import cache_folder, cached_path
+from holoflow.assets.fetching import cache_folder, cached_path
+from holoflow.assets.source import Asset
 from holoflow.deploy.folder import copy_app
 from holoflow.deploy.lock import gather, lock, versions
 from holoflow.deploy.manifest import Origin, manifest

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from holoflow.printable import printable
+from holoflow.core.text import printable
 
 Data: TypeAlias = Any
 """Mappings, lists, text, numbers and booleans; see `commented`."""

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from holoflow.cli.text import size as shown_size
+from holoflow.core.errors import HoloflowError, optional
+from holoflow.core.text import size as shown_size
 from holoflow.deploy.needs import WHEELS
-from holoflow.errors import HoloflowError
-from holoflow.extras import optional
 
 IGNORE: Final = (".containerignore", ".dockerignore")
 """Files that say, as git's do, what of a folder stays out."""

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from holoflow.errors import HoloflowError
-from holoflow.extras import optional
+from holoflow.core.errors import HoloflowError, optional
 from holoflow.link.keys import KeyStore, OwnKeys, checked_name, is_key, new_keys
 
 LARGEST = 1_000_000

@@ -9,10 +9,10 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from holoflow.core.errors import HoloflowError
 from holoflow.deploy.compose import HEALTH, KEYS
 from holoflow.deploy.document import Data, commented, to_yaml
 from holoflow.deploy.services import GRACE, OUTPUT, TMP, Deployment, Mount, Service
-from holoflow.errors import HoloflowError
 
 USER = 10001
 """Of the image, and its group."""

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from holoflow.core.errors import HoloflowError, MissingExtraError
 from holoflow.deploy.commands import CommandError, run
 from holoflow.deploy.needs import Needs
 from holoflow.deploy.target import GLIBC, Target
-from holoflow.errors import HoloflowError, MissingExtraError
 
 ONLY_WITH_GPU = ("cupy-cuda12x", "cupy-cuda13x", "fastrlock")
 """Holoscan asks for these and does without them where there is no GPU: 200 MB."""

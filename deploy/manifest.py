@@ -11,8 +11,8 @@ from holoflow.deploy.contents import FORMAT, VERSION
 from holoflow.deploy.needs import Needs
 from holoflow.deploy.target import Target
 from holoflow.operators.visualize.web import USUAL_PORT, WebOp
-from holoflow.plan.addresses import FIRST_PORT
-from holoflow.plan.draw.document import describe
+from holoflow.plan.draw.formats import describe
+from holoflow.plan.hosts import FIRST_PORT
 from holoflow.plan.plan import Plan
 
 METRICS_PORT = 9464

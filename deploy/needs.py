@@ -7,12 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from holoflow.app.errors import PluginError
+from holoflow.app.catalogue import extras
 from holoflow.app.graph import App
-from holoflow.app.needs import extras
+from holoflow.app.mistakes import PluginError
 from holoflow.app.plugins import APPS, Package, file_of, offered
-from holoflow.errors import HoloflowError
-from holoflow.operator import Operator
+from holoflow.core.errors import HoloflowError
+from holoflow.core.operator import Operator
 from holoflow.plan.plan import Plan
 
 REQUIREMENTS = "requirements.txt"

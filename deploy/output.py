@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from holoflow.errors import HoloflowError
+from holoflow.core.errors import HoloflowError
 
 IGNORED = ".gitignore"
 

@@ -6,8 +6,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from holoflow.core.errors import MissingExtraError
 from holoflow.deploy.commands import run
-from holoflow.errors import MissingExtraError
 
 
 def write_sbom(lock: Path, file: Path) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from holoflow.core.errors import HoloflowError
 from holoflow.deploy import keyfile
 from holoflow.deploy.output import File
 from holoflow.deploy.services import Service
-from holoflow.errors import HoloflowError
 from holoflow.link.keys import OwnKeys
 
 

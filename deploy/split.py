@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from holoflow.app.claims import claims
 from holoflow.app.graph import App, Fragment, Node, RestartPolicy
-from holoflow.app.report import short
+from holoflow.app.mistakes import short
+from holoflow.app.unresolved import claims
+from holoflow.core.errors import AppError, Location, Mistake, optional
 from holoflow.deploy.manifest import METRICS_PORT
 from holoflow.deploy.names import LONGEST, dns_name
 from holoflow.deploy.services import TMP, Deployment, Port, Run, Service
-from holoflow.errors import AppError, Location, Mistake
-from holoflow.extras import optional
 from holoflow.operators.visualize.web import USUAL_PORT, WebOp
 from holoflow.plan import Plan, PlannedFlow, plan
-from holoflow.plan.addresses import addresses, crosses_hosts
-from holoflow.plan.places import put
-from holoflow.plan.stages import fragment_of
-from holoflow.plan.ucx import find_faults
+from holoflow.plan.hosts import addresses, crosses_hosts, find_faults, put
+from holoflow.plan.plan import fragment_of
 
 MARGIN = TMP + (256 << 20)
 """Bytes beside the fragments' own: the launcher, the process that watches it, `/tmp`."""

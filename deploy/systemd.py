@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from holoflow.core.text import printable
 from holoflow.deploy.services import GRACE, Deployment, Service
-from holoflow.printable import printable
 
 KEYS = "holoflow-keys"
 """Name of the credential with the keys."""

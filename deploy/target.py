@@ -6,7 +6,7 @@ import platform
 import re
 from dataclasses import dataclass
 
-from holoflow.errors import HoloflowError
+from holoflow.core.errors import HoloflowError
 
 BASE = "python:3.12-slim"
 """What an image is based on that needs no GPU."""

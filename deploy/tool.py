@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from holoflow.core.errors import HoloflowError
 from holoflow.deploy.commands import CommandError, run
 from holoflow.deploy.recipe import RECIPE
-from holoflow.errors import HoloflowError
 
 TOOLS = ("docker", "podman", "buildah")
 
 _LOOPBACK = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?/")
 _ANSWERS = {"docker": "version", "podman": "info", "buildah": "info"}
 _PATIENCE = 30.0
-_CHECK = "holoflow.deploy.image check"
+_CHECK = "holoflow.cli.container check"
 _NOISE = re.compile(r"^(subprocess exited with status|Error: building at STEP|time=)|^\s*$")
 """Lines of a build that say nothing of what went wrong."""
 

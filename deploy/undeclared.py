@@ -10,11 +10,11 @@ from importlib import metadata
 from pathlib import Path
 
 from holoflow.app import load
+from holoflow.app.catalogue import extras
 from holoflow.app.graph import App, Node
-from holoflow.app.needs import extras
+from holoflow.core.errors import AppError, Location, Mistake
+from holoflow.core.operator import Operator
 from holoflow.deploy.imports import missing
-from holoflow.errors import AppError, Location, Mistake
-from holoflow.operator import Operator
 
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+).*;.*\bextra == ['\"]([A-Za-z0-9_-]+)['\"]")
 

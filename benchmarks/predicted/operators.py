@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from holoflow import Operator, Stamped, param
-from holoflow.payload import Array
+from holoflow.core.array import Array
 
 
 class SceneOp(Operator):

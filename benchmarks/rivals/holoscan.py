@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from holoflow.engine import runtime
+from holoflow.holoscan import runtime
 from rivals.frames import Source
 from rivals.job import Job
 from rivals.meter import Meter

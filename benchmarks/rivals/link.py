@@ -9,15 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from holoflow.flow.ledger import CLOSED, SENT, TAKEN, Ledger, waiting
-from holoflow.launch.recipe import Recipe, digest
-from holoflow.link.doorbell import Doorbell
-from holoflow.link.ends import Buffer
+from holoflow.core.message import Header
+from holoflow.launch.configuration import LaunchConfiguration, digest
+from holoflow.link.ends import Buffer, Notifier
 from holoflow.link.links import Links
 from holoflow.link.opening import open_transports
 from holoflow.link.wire import Decoder, Encoder
-from holoflow.message import Header
 from holoflow.plan import Plan
+from holoflow.stats.counters import CLOSED, SENT, TAKEN, Counters, waiting
 from rivals.fragments import HOSTS, await_prepared, over_network, prepare, queue
 from rivals.frames import Source
 from rivals.job import Job
@@ -29,13 +28,13 @@ class Waiting:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self.doorbell = Doorbell()
+        self.notifier = Notifier()
         self.come: deque[tuple[Buffer, Sequence[Buffer]]] = deque()
         self.ended = False
 
     def wake(self) -> None:
         """Look again."""
-        self.doorbell.ring()
+        self.notifier.ring()
 
     def deliver(self, _number: int, head: Buffer, buffers: Sequence[Buffer]) -> None:
         """Take a message."""
@@ -52,13 +51,13 @@ def receive(job: Job) -> None:
     with _joined(job, prepare(job), "receiving") as (plan, links):
         (flow,) = plan.flows
         inlet, row, meter = links.inlet(flow, consumer), links.row(flow), Meter(job)
-        consumer.doorbell = links.doorbell(flow.target.operator) or consumer.doorbell
+        consumer.notifier = links.notifier(flow.target.operator) or consumer.notifier
         _accept(links)
         while not (consumer.ended or meter.over):
             inlet.poll()
             if not consumer.come:
-                if inlet.about_to_sleep(consumer.doorbell):
-                    consumer.doorbell.wait()
+                if inlet.about_to_sleep(consumer.notifier):
+                    consumer.notifier.wait()
                 continue
             while consumer.come:
                 head, buffers = consumer.come.popleft()
@@ -81,9 +80,9 @@ def send(job: Job) -> None:
         arrays = None if job.variant.endswith("loan") else source.arrays()
         for _ in source.ticks():
             while waiting(row) >= most and not source.over:
-                outlet.wants_room(producer.doorbell)
+                outlet.wants_room(producer.notifier)
                 if waiting(row) >= most:
-                    producer.doorbell.wait()
+                    producer.notifier.wait()
             array: Any = next(arrays) if arrays else outlet.allocate((job.size,), "u1")
             source.stamp(array)
             header = Header(row[SENT], time.monotonic_ns(), "send")
@@ -97,13 +96,13 @@ def send(job: Job) -> None:
 @contextmanager
 def _joined(job: Job, app: Path, fragment: str) -> Iterator[tuple[Plan, Links]]:
     apart = over_network(job)
-    plan = Recipe(app, only=(fragment,) if apart else ()).plan()
-    ledger = Ledger.of(plan, job.path / (f"{fragment}-ledger" if apart else "ledger"))
+    plan = LaunchConfiguration(app, only=(fragment,) if apart else ()).plan()
+    counters = Counters.of(plan, job.path / (f"{fragment}-ledger" if apart else "ledger"))
     name = job.path.name.replace("_", "-")
     run = f"{fragment}-{name}" if apart else name
     hosts = dict.fromkeys(HOSTS.values(), "127.0.0.1")
     transports = open_transports(plan, fragment, job.path, run, digest(plan), hosts)
-    links = Links(plan, ledger, transports)
+    links = Links(plan, counters, transports)
     try:
         yield plan, links
     finally:

@@ -1,8 +1,8 @@
 """Reading: a YAML file becomes a checked app."""
 
 from holoflow.app import catalogue
-from holoflow.app.errors import TypeNameError
+from holoflow.app.json_schema import fragment_schema, schema
 from holoflow.app.load import load
-from holoflow.app.schema import fragment_schema, schema
+from holoflow.app.mistakes import TypeNameError
 
 __all__ = ["TypeNameError", "catalogue", "fragment_schema", "load", "schema"]

@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from holoflow.app.document import Value
-from holoflow.app.format import AssetPiece
+from holoflow.app.format import AssetSchema
 from holoflow.app.graph import App
-from holoflow.app.report import Report, short
-from holoflow.app.shape import Words, check
-from holoflow.assets.asset import Asset
-from holoflow.assets.cache import cached_path
-from holoflow.assets.errors import AssetError
-from holoflow.assets.source import Local, read_source
-from holoflow.holoscan.objects import NativeObject
+from holoflow.app.mistakes import Report, short
+from holoflow.app.validation import Words, check
+from holoflow.assets.fetching import cached_path
+from holoflow.assets.source import Asset, AssetError, Local, read_source
+from holoflow.holoscan.classes import HoloscanObject
 
 
 def read_assets(value: Value | None, report: Report) -> dict[str, Asset]:
@@ -24,11 +22,11 @@ def read_assets(value: Value | None, report: Report) -> dict[str, Asset]:
     found: dict[str, Asset] = {}
     for name, item in value.mapping.items() if value else ():
         at = value.keys[name] if value else item.at
-        piece = check(AssetPiece, item, report, Words("key", f" of asset {short(name)}", at))
+        entry = check(AssetSchema, item, report, Words("key", f" of asset {short(name)}", at))
         url = item.get("from")
         if url is None or not isinstance(url.data, str):
             continue
-        asset = Asset(name, url.data, piece.sha256 if piece else "", at)
+        asset = Asset(name, url.data, entry.sha256 if entry else "", at)
         try:
             source = read_source(asset)
         except AssetError as error:
@@ -37,7 +35,7 @@ def read_assets(value: Value | None, report: Report) -> dict[str, Asset]:
             continue
         if isinstance(source, Local):
             asset = replace(asset, url=source.path.absolute().as_uri())
-        if piece is not None:
+        if entry is not None:
             found[name] = asset
     return found
 
@@ -59,9 +57,9 @@ def used_assets(app: App) -> list[Asset]:
     texts: set[str] = set()
     for operator in app.operators.values():
         texts.update(_texts(operator.parameters))
-        if operator.native:
-            texts.update(_texts(operator.native.arguments))
-            texts.update(_texts(operator.native.conditions))
+        if operator.holoscan_operator:
+            texts.update(_texts(operator.holoscan_operator.arguments))
+            texts.update(_texts(operator.holoscan_operator.conditions))
     return [
         asset
         for asset in app.assets.values()
@@ -79,5 +77,5 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from _texts(item)
-    elif isinstance(value, NativeObject):
+    elif isinstance(value, HoloscanObject):
         yield from _texts(value.arguments)

@@ -19,7 +19,7 @@ from holoflow.app.graph import (
     WhenFull,
     WhenMissed,
 )
-from holoflow.quantity import Duration, Size
+from holoflow.core.quantity import Duration, Size
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
 HOST_PATTERN = r"^[A-Za-z0-9:][A-Za-z0-9._:%-]*$"
@@ -34,13 +34,13 @@ Cores = list[Annotated[int, Field(ge=0)]]
 LinkName = Literal["auto", "shared_memory", "zeromq", "ucx"]
 
 
-class Piece(BaseModel):
+class EntrySchema(BaseModel):
     """A mapping of an app file: unknown keys are mistakes."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class AppFile(Piece):
+class AppFile(EntrySchema):
     """An app: operators, wired port to port, and, if wanted, fragments."""
 
     app: Name = Field(description="name of the app")
@@ -71,7 +71,7 @@ class AppFile(Piece):
     )
 
 
-class Defaults(Piece):
+class Defaults(EntrySchema):
     """What flows and operators have where they say nothing."""
 
     queue: Queue | None = Field(None, description="messages that may wait at an input")
@@ -83,7 +83,7 @@ class Defaults(Piece):
     )
 
 
-class PackagesPiece(Piece):
+class PackagesSchema(EntrySchema):
     """What the image of the app needs from the system."""
 
     apt: list[Annotated[str, Field(pattern=PACKAGE_PATTERN, max_length=100)]] = Field(
@@ -91,7 +91,7 @@ class PackagesPiece(Piece):
     )
 
 
-class AssetPiece(Piece):
+class AssetSchema(EntrySchema):
     """A file that is fetched once into the cache."""
 
     from_: str = Field(
@@ -104,7 +104,7 @@ class AssetPiece(Piece):
     )
 
 
-class InputPiece(Piece):
+class InputSchema(EntrySchema):
     """Where an input gets its messages from, and how they wait."""
 
     from_: str = Field(
@@ -131,7 +131,7 @@ class InputPiece(Piece):
     )
 
 
-class SyncPiece(Piece):
+class SyncSchema(EntrySchema):
     """Join messages by timestamp instead of by frame or by order of arrival."""
 
     leader: str = Field(description="input whose messages set the pace")
@@ -141,14 +141,14 @@ class SyncPiece(Piece):
     )
 
 
-class ObjectPiece(Piece):
+class ObjectSchema(EntrySchema):
     """A condition or a resource of Holoscan's."""
 
     type: str = Field(description="package.module:Class")
     with_: dict[str, Any] | None = Field(None, alias="with", description="its arguments")
 
 
-class OperatorPiece(Piece):
+class OperatorSchema(EntrySchema):
     """An operator of the app."""
 
     type: str = Field(
@@ -168,7 +168,7 @@ class OperatorPiece(Piece):
     conditions: Any = Field(None, description="of operators of Holoscan's: when they run")
 
 
-class UsePiece(Piece):
+class UseSchema(EntrySchema):
     """A reusable fragment, put into the app."""
 
     use: str = Field(description="./file.yaml, or the name of a fragment that ships with holoflow")
@@ -178,7 +178,7 @@ class UsePiece(Piece):
     )
 
 
-class FragmentPiece(Piece):
+class FragmentSchema(EntrySchema):
     """Operators that run in one process."""
 
     operators: list[str] = Field(
@@ -215,7 +215,7 @@ class FragmentPiece(Piece):
     )
 
 
-class SchedulerPiece(Piece):
+class SchedulerSchema(EntrySchema):
     """Which scheduler runs the operators."""
 
     kind: SchedulerKind = Field("event", description="greedy uses one thread")
@@ -228,7 +228,7 @@ class SchedulerPiece(Piece):
     )
 
 
-class BudgetPiece(Piece):
+class BudgetSchema(EntrySchema):
     """How long a frame may take from one operator to another."""
 
     from_: str = Field(alias="from", description="operator where the time begins")
@@ -253,7 +253,7 @@ class BudgetPiece(Piece):
     fail: bool = Field(False, description="whether a run that missed it ends with exit status 3")
 
 
-class FragmentFile(Piece):
+class FragmentFile(EntrySchema):
     """A reusable fragment: operators with parameters, exported inputs and outputs."""
 
     fragment: Name = Field(description="name of the fragment")
@@ -269,7 +269,7 @@ class FragmentFile(Piece):
     operators: dict[Name, Any] = Field(description="operators by name", min_length=1)
 
 
-class ParameterPiece(Piece):
+class ParameterSchema(EntrySchema):
     """A parameter of a reusable fragment; without a default it is required."""
 
     default: Any = Field(None, description="value where the app gives none")

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from holoflow.app.plugins import Package
-from holoflow.assets.asset import Asset
-from holoflow.errors import Location
-from holoflow.holoscan.objects import Native
+from holoflow.assets.source import Asset
+from holoflow.core.errors import Location
+from holoflow.holoscan.classes import HoloscanOperator
 
 WhenFull: TypeAlias = Literal["block", "drop_oldest", "drop_newest"]
 OnError: TypeAlias = Literal["stop", "skip"]
@@ -73,10 +73,10 @@ class Node:
     type_name: str
     """As written: `capture.video`, `./file.py:ClassOp`, `package.module:ClassOp`."""
     cls: type
-    """The class; a subclass of `holoflow.Operator` unless `native` is given."""
+    """The class; a subclass of `holoflow.Operator` unless `holoscan_operator` is given."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """As the app gives them (quantities with units), variables and assets filled in."""
-    native: Native | None = None
+    holoscan_operator: HoloscanOperator | None = None
     sync: Sync | Literal["arrival"] | None = None
     """How its inputs are paired; None: by frame where they come from one source, else in order of
     arrival."""

@@ -8,26 +8,21 @@ from pathlib import Path
 
 from holoflow.app import catalogue
 from holoflow.app.assets import read_assets
-from holoflow.app.circles import check_cycles
-from holoflow.app.claims import check_claims
+from holoflow.app.cycles import check_cycles
 from holoflow.app.document import Value
-from holoflow.app.drafts import Draft, Group, Scope
-from holoflow.app.extend import read_app
-from holoflow.app.format import AppFile, Defaults, PackagesPiece
+from holoflow.app.format import AppFile, Defaults, PackagesSchema
 from holoflow.app.graph import App, Node, Scheduler
-from holoflow.app.joins import check_inputs, exports, read_sync
-from holoflow.app.links import read_links
-from holoflow.app.operators import OperatorReader
-from holoflow.app.parameters import AssetPaths
-from holoflow.app.placement import read_budgets, read_fragments, read_scheduler
+from holoflow.app.joins import check_inputs, check_steps, exports, read_sync
+from holoflow.app.mistakes import Report
+from holoflow.app.operators import AssetPaths, OperatorReader
+from holoflow.app.placement import read_budgets, read_fragments, read_links, read_scheduler
 from holoflow.app.plugins import Package
-from holoflow.app.report import Report
-from holoflow.app.reuse import FragmentReader
-from holoflow.app.shape import Words, check
-from holoflow.app.steps import check_steps
+from holoflow.app.templates import FragmentReader, read_app
+from holoflow.app.unresolved import Group, Scope, UnresolvedOperator, check_claims
+from holoflow.app.validation import Words, check
 from holoflow.app.variables import Allowance, Variables, substitute
 from holoflow.app.wiring import Wiring
-from holoflow.errors import Location
+from holoflow.core.errors import Location
 
 
 def load(
@@ -88,27 +83,33 @@ class _App:
         operators = self.root.get("operators")
         if operators is not None:
             reader.read_all(operators, Scope(), fragments.use)
-        drafts, groups = reader.drafts, reader.groups
+        unresolved_operators, groups = reader.unresolved_operators, reader.groups
 
         wiring = Wiring(self.report)
         for group in groups:
             wiring.connect_group(group)
-        for draft in drafts:
-            wiring.connect(draft)
+        for unresolved in unresolved_operators:
+            wiring.connect(unresolved)
         exported = exports(groups)
-        for draft in drafts:
-            check_inputs(draft, exported, self.report)
-        nodes = {draft.name: self.node(draft, defaults) for draft in drafts}
-        check_cycles(drafts, wiring.edges, self.report)
+        for unresolved in unresolved_operators:
+            check_inputs(unresolved, exported, self.report)
+        nodes = {
+            unresolved.name: self.node(unresolved, defaults) for unresolved in unresolved_operators
+        }
+        check_cycles(unresolved_operators, wiring.edges, self.report)
         listed = self.root.get("fragments")
-        placed = read_fragments(listed, drafts, groups, scheduler, defaults.hang, self.report)
+        placed = read_fragments(
+            listed, unresolved_operators, groups, scheduler, defaults.hang, self.report
+        )
         known = placed if listed is not None and listed.data not in (None, {}) else None
-        flows = read_links(wiring.wired, drafts, known, defaults.link, self.report)
-        check_claims(drafts, nodes, placed, self.report)
+        flows = read_links(wiring.wired, unresolved_operators, known, defaults.link, self.report)
+        check_claims(unresolved_operators, nodes, placed, self.report)
         known_nodes = {name: node for name, node in nodes.items() if node is not None}
         if not self.report:
             check_steps(known_nodes, flows, defaults.when_full, self.report)
-        budgets = read_budgets(self.root.get("budgets"), drafts, wiring.edges, self.report)
+        budgets = read_budgets(
+            self.root.get("budgets"), unresolved_operators, wiring.edges, self.report
+        )
         apt = self.apt()
         self.report.check()
         return App(
@@ -128,7 +129,7 @@ class _App:
             description=self.file.description if self.file else "",
             version=self.file.version if self.file else "",
             apt=apt,
-            plugins=_plugins(drafts, groups),
+            plugins=_plugins(unresolved_operators, groups),
         )
 
     def defaults(self) -> Defaults:
@@ -142,31 +143,35 @@ class _App:
         value = self.root.get("packages")
         if value is None or value.data is None:
             return ()
-        piece = check(PackagesPiece, value, self.report, Words("key", " of packages"))
-        return tuple(piece.apt) if piece else ()
+        entry = check(PackagesSchema, value, self.report, Words("key", " of packages"))
+        return tuple(entry.apt) if entry else ()
 
-    def node(self, draft: Draft, defaults: Defaults) -> Node | None:
-        sync = draft.value.get("sync")
+    def node(self, unresolved: UnresolvedOperator, defaults: Defaults) -> Node | None:
+        sync = unresolved.value.get("sync")
         joined = None
-        if sync is not None and sync.data is not None and not draft.is_native:
-            joined = read_sync(draft, sync, self.report)
-        if draft.cls is None or draft.piece is None:
+        if sync is not None and sync.data is not None and not unresolved.is_holoscan:
+            joined = read_sync(unresolved, sync, self.report)
+        if unresolved.cls is None or unresolved.entry is None:
             return None
         return Node(
-            name=draft.name,
-            type_name=draft.piece.type,
-            cls=draft.cls,
-            parameters=draft.parameters,
-            native=draft.native,
+            name=unresolved.name,
+            type_name=unresolved.entry.type,
+            cls=unresolved.cls,
+            parameters=unresolved.parameters,
+            holoscan_operator=unresolved.holoscan_operator,
             sync=joined,
-            on_error=draft.piece.on_error or defaults.on_error,
-            fuse=False if draft.piece.fuse == "off" else None,
-            location=draft.at,
+            on_error=unresolved.entry.on_error or defaults.on_error,
+            fuse=False if unresolved.entry.fuse == "off" else None,
+            location=unresolved.at,
         )
 
 
-def _plugins(drafts: Iterable[Draft], groups: Iterable[Group]) -> tuple[Package, ...]:
+def _plugins(
+    unresolved_operators: Iterable[UnresolvedOperator], groups: Iterable[Group]
+) -> tuple[Package, ...]:
     """Return the packages that add the operators and fragment templates of an app."""
-    kinds = {draft.piece.type for draft in drafts if draft.piece is not None}
+    kinds = {
+        unresolved.entry.type for unresolved in unresolved_operators if unresolved.entry is not None
+    }
     found = {catalogue.package(kind) for kind in kinds} | {group.package for group in groups}
     return tuple(sorted(package for package in found if package is not None))

@@ -1,22 +1,157 @@
-"""The `operators:` of a file become drafts: classes found, parameters checked, ports known."""
+"""The `operators:` of a file: classes found, parameters checked, ports known."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import pydantic
 
 from holoflow.app import catalogue
-from holoflow.app.classes import find_class, place_of
-from holoflow.app.document import Broken, Value
-from holoflow.app.drafts import Draft, Group, Scope
-from holoflow.app.errors import TypeNameError
-from holoflow.app.format import OperatorPiece
-from holoflow.app.native import NativeReader
-from holoflow.app.parameters import AssetPaths, check_parameters
-from holoflow.app.report import Report, short
-from holoflow.app.shape import Words, check
-from holoflow.errors import Location, OperatorDefinitionError
-from holoflow.operator import Operator
+from holoflow.app.catalogue import find_class, place_of
+from holoflow.app.document import BROKEN, Broken, Value, is_whole, plain
+from holoflow.app.format import OperatorSchema
+from holoflow.app.holoscan_operators import HoloscanReader
+from holoflow.app.mistakes import Report, TypeNameError, short
+from holoflow.app.unresolved import Group, Scope, UnresolvedOperator
+from holoflow.app.validation import Words, check
+from holoflow.assets.source import Asset
+from holoflow.core.errors import Location, OperatorDefinitionError
+from holoflow.core.files import InputPathMarker
+from holoflow.core.operator import Operator
+
+ASSET_PREFIX = "asset:"
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_GLOB = re.compile(r"[*?\[]")
+
+
+class AssetPaths:
+    """Where the assets of an app lie once they are fetched."""
+
+    def __init__(self, assets: Mapping[str, Asset], declared: Mapping[str, Value]) -> None:
+        """Keep the checked `assets` of all that are `declared`."""
+        from holoflow.assets import cached_path
+
+        self._paths = {name: str(cached_path(asset)) for name, asset in assets.items()}
+        self._declared = declared
+        self.all = frozenset(self._paths.values())
+
+    def fill_in(self, value: Value, report: Report) -> Value:
+        """Return `value` with every `asset:NAME` in it replaced by the path of that asset."""
+        data = value.data
+        if isinstance(data, dict):
+            entries = {key: self.fill_in(item, report) for key, item in data.items()}
+            return Value(entries, value.at, keys=value.keys)
+        if isinstance(data, list):
+            return Value([self.fill_in(item, report) for item in data], value.at)
+        if not isinstance(data, str) or not data.startswith(ASSET_PREFIX):
+            return value
+        name = data.removeprefix(ASSET_PREFIX)
+        if name in self._paths:
+            path = self._paths[name]
+            return Value(path, value.at, path)
+        if name not in self._declared:
+            report.unknown(value.at, "asset", name, self._declared, "name it under assets:")
+        return Value(BROKEN, value.at)
+
+
+def check_parameters(
+    cls: type[Operator], given: Value, name: str, at: Location, assets: AssetPaths, report: Report
+) -> dict[str, Any]:
+    """Return the parameters of an operator as `Operator.from_app` takes them.
+
+    `given` is the value of `with:`, `name` the operator's and `at` its place. Paths come out
+    absolute.
+    """
+    model = cls.parameters()
+    filled = assets.fill_in(given, report)
+    words = Words("parameter", f" of operator {short(name)}", at)
+    try:
+        checked = check(model, filled, report, words)
+    except Exception as error:  # a validator is the user's code: anything may come out
+        wrong = f"the parameters of {short(name)} cannot be checked"
+        report.add(at, f"{wrong}: {type(error).__name__}: {error}", "a check raises ValueError")
+        return {}
+    entries = dict(filled.mapping)
+    for parameter in checked.model_fields_set if checked is not None else ():
+        field = model.model_fields[parameter]
+        kinds = list(_kinds(field.annotation, field.metadata))
+        if any(isinstance(kind, InputPathMarker) for kind in kinds):
+            known = assets.all.union(kind for kind in kinds if isinstance(kind, str))
+            entries[parameter] = _with_files(entries[parameter], known, report)
+    settled = Value(entries, given.at)
+    data = plain(settled)
+    parameters: dict[str, Any] = data if isinstance(data, dict) else {}
+    if checked is not None and is_whole(settled) and cls.__init__ is not Operator.__init__:
+        _construct(cls, parameters, name, at, report)
+    return parameters
+
+
+def _construct(
+    cls: type[Operator], parameters: Mapping[str, Any], name: str, at: Location, report: Report
+) -> None:
+    """Make the operator for the sake of what it checks itself: parameters taken together."""
+    try:
+        cls.from_app(parameters)
+    except pydantic.ValidationError:
+        pass  # one parameter, taken alone: that has been reported at its place
+    except Exception as error:  # it is the user's code: anything may come out
+        wrong, _, right = f"{error}".replace("\n", ", ").partition("; ")
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        report.add(at, f"operator {short(name)}: {kind}{wrong}", right)
+
+
+def _with_files(value: Value, known: frozenset[str], report: Report) -> Value:
+    """Return the value of a parameter with absolute paths, `known` texts left as they are.
+
+    Reports what is missing.
+    """
+    data = value.data
+    if isinstance(data, dict):
+        entries = {key: _with_files(item, known, report) for key, item in data.items()}
+        return Value(entries, value.at, keys=value.keys)
+    if isinstance(data, list):
+        return Value([_with_files(item, known, report) for item in data], value.at)
+    if not isinstance(data, str) or data in known or _URL.match(data) or data.startswith("/dev/"):
+        return value
+    folder = Path(value.at.file).parent
+    path = _existing(data, folder)
+    if path is not None:
+        return Value(str(path), value.at, data)
+    what = "no folder for" if _GLOB.search(data) else "no file"
+    right = f"a path is meant from {folder.absolute()}, or from the current folder"
+    report.add(value.at, f"there is {what} {short(data)}", right)
+    return Value(BROKEN, value.at)
+
+
+def _kinds(annotation: Any, metadata: list[Any]) -> Iterator[Any]:
+    """Yield what an annotation is made of: metadata, choices of literals."""
+    yield from metadata
+    if get_origin(annotation) is Literal:
+        yield from get_args(annotation)
+        return
+    yield from getattr(annotation, "__metadata__", ())
+    for part in get_args(annotation):
+        yield from _kinds(part, [])
+
+
+def _existing(text: str, folder: Path) -> Path | None:
+    """Return the absolute path of what `text` means, which may be a pattern such as `*.png`."""
+    parts = Path(text).parts
+    fixed = next((i for i, part in enumerate(parts) if _GLOB.search(part)), None)
+    for start in (folder.absolute(), Path.cwd()):
+        try:
+            if text and (start / text).exists():
+                return start / text
+            if fixed is not None and start.joinpath(*parts[:fixed]).is_dir():
+                return start / text
+        except (OSError, ValueError):  # a name too long, a null character
+            return None
+    return None
+
 
 MAX_OPERATORS = 20_000
 """Operators in an app, reusable fragments filled in."""
@@ -27,20 +162,20 @@ class OperatorReader:
 
     def __init__(self, assets: AssetPaths, report: Report) -> None:
         """Nothing is read yet."""
-        self.drafts: list[Draft] = []
+        self.unresolved_operators: list[UnresolvedOperator] = []
         self.groups: list[Group] = []
         self._assets = assets
         self._report = report
         self._classes: dict[tuple[str, Path], type | TypeNameError] = {}
 
     def read_all(
-        self, operators: Value, scope: Scope, use: Callable[[Group], list[Draft]]
-    ) -> list[Draft]:
+        self, operators: Value, scope: Scope, use: Callable[[Group], list[UnresolvedOperator]]
+    ) -> list[UnresolvedOperator]:
         """Read the entries of `operators:` into `scope`; returns the operators, fragments' too."""
-        found: list[Draft] = []
+        found: list[UnresolvedOperator] = []
         for local, value in operators.mapping.items():
             at = operators.keys[local]
-            if len(self.drafts) + len(self.groups) >= MAX_OPERATORS:
+            if len(self.unresolved_operators) + len(self.groups) >= MAX_OPERATORS:
                 self._report.add(at, f"more than {MAX_OPERATORS:,} operators", "use fewer")
                 break
             if "use" in value.mapping:
@@ -50,27 +185,27 @@ class OperatorReader:
                 group.members = use(group)
                 found += group.members
             else:
-                draft = self._read(local, at, value, scope)
-                scope.names[local] = draft
-                self.drafts.append(draft)
-                found.append(draft)
+                unresolved = self._read(local, at, value, scope)
+                scope.names[local] = unresolved
+                self.unresolved_operators.append(unresolved)
+                found.append(unresolved)
         return found
 
-    def _read(self, local: str, at: Location, value: Value, scope: Scope) -> Draft:
+    def _read(self, local: str, at: Location, value: Value, scope: Scope) -> UnresolvedOperator:
         words = Words("key", f" of operator {short(local)}", at)
-        piece = check(OperatorPiece, value, self._report, words)
-        draft = Draft(scope.prefix + local, local, at, value, piece, scope)
+        entry = check(OperatorSchema, value, self._report, words)
+        unresolved = UnresolvedOperator(scope.prefix + local, local, at, value, entry, scope)
         kind = value.get("type")
         if kind is None or not isinstance(kind.data, str):
-            return draft
+            return unresolved
         cls = self.find_class(kind)
         if cls is None:
-            return draft
+            return unresolved
         if issubclass(cls, Operator):
-            self._own(draft, cls, kind)
+            self._own(unresolved, cls, kind)
         else:
-            self._native(draft, cls, kind)
-        return draft
+            self._holoscan_operator(unresolved, cls, kind)
+        return unresolved
 
     def find_class(self, kind: Value) -> type | None:
         """Return the class that a `type:` names; None, and report it, if there is none."""
@@ -91,7 +226,7 @@ class OperatorReader:
             return None
         return found
 
-    def _own(self, draft: Draft, cls: type[Operator], kind: Value) -> None:
+    def _own(self, unresolved: UnresolvedOperator, cls: type[Operator], kind: Value) -> None:
         try:
             ports = cls.ports()
             cls.parameters()
@@ -101,42 +236,42 @@ class OperatorReader:
             wrong = wrong if known else f"{type(error).__name__}: {wrong}"
             self._report.add(kind.at, f"{place_of(cls)}{wrong}", right)
             return
-        draft.cls, draft.ports = cls, ports
-        conditions = draft.value.keys.get("conditions")
+        unresolved.cls, unresolved.ports = cls, ports
+        conditions = unresolved.value.keys.get("conditions")
         if conditions is not None:
-            right = f"{short(draft.local)} is not one of them"
+            right = f"{short(unresolved.local)} is not one of them"
             self._report.add(conditions, "conditions belong to operators of Holoscan's", right)
-        given = self._given(draft)
+        given = self._given(unresolved)
         if given is not None:
-            draft.parameters = check_parameters(
-                cls, given, draft.local, draft.at, self._assets, self._report
+            unresolved.parameters = check_parameters(
+                cls, given, unresolved.local, unresolved.at, self._assets, self._report
             )
 
-    def _native(self, draft: Draft, cls: type, kind: Value) -> None:
-        from holoflow.engine import native
+    def _holoscan_operator(self, unresolved: UnresolvedOperator, cls: type, kind: Value) -> None:
+        from holoflow.holoscan import classes
 
-        if not native.is_operator(cls):
+        if not classes.is_operator(cls):
             right = "name a class derived from holoflow.Operator or holoscan.core.Operator"
             self._report.add(kind.at, f"{short(kind.text)} is no operator", right)
             return
-        if "sync" in draft.value.keys:
+        if "sync" in unresolved.value.keys:
             right = "operators of Holoscan's have conditions instead"
-            self._report.add(draft.value.keys["sync"], "sync is not for this operator", right)
-        given = self._given(draft)
+            self._report.add(unresolved.value.keys["sync"], "sync is not for this operator", right)
+        given = self._given(unresolved)
         if given is None:
             return
-        reader = NativeReader(self.find_class, self._report)
+        reader = HoloscanReader(self.find_class, self._report)
         filled = self._assets.fill_in(given, self._report)
-        conditions = draft.value.get("conditions")
-        read = reader.read(cls, filled, conditions, draft.local, draft.at)
-        draft.native, draft.ports = read
-        draft.cls = cls
+        conditions = unresolved.value.get("conditions")
+        read = reader.read(cls, filled, conditions, unresolved.local, unresolved.at)
+        unresolved.holoscan_operator, unresolved.ports = read
+        unresolved.cls = cls
 
-    def _given(self, draft: Draft) -> Value | None:
+    def _given(self, unresolved: UnresolvedOperator) -> Value | None:
         """Return the value of `with:`, an empty mapping without it; None if it is wrong."""
-        given = draft.value.get("with")
+        given = unresolved.value.get("with")
         if given is None or given.data is None:
-            return Value({}, draft.at)
+            return Value({}, unresolved.at)
         if isinstance(given.data, (Broken, str, int, float, list)):
             return None
         return given

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from holoflow.app.graph import Flow, Node
-from holoflow.ports import Ports, base, position
+from holoflow.core.ports import Ports, base, position
 
 Pairing: TypeAlias = Literal["frame", "time", "arrival"]
 """By what the messages at the inputs of a join become one call."""
@@ -47,7 +47,7 @@ class Origins:
     def ports(self, name: str) -> Ports | None:
         """Return the ports of an operator; None where it is Holoscan's."""
         node = self._nodes[name]
-        return node.cls.ports() if node.native is None else None  # type: ignore[attr-defined]
+        return node.cls.ports() if node.holoscan_operator is None else None  # type: ignore[attr-defined]
 
     def node(self, name: str) -> Node:
         """Return an operator."""
@@ -109,7 +109,11 @@ class Origins:
     def pairing(self, name: str) -> Pairing | None:
         """Return by what an operator joins its inputs; None where it does not."""
         triggers, sync = self.triggers(name), self._nodes[name].sync
-        if len(triggers) < 2 or self._nodes[name].native is not None or self.merges(name):
+        if (
+            len(triggers) < 2
+            or self._nodes[name].holoscan_operator is not None
+            or self.merges(name)
+        ):
             return None
         if sync is not None:
             return "arrival" if sync == "arrival" else "time"

@@ -1,19 +1,146 @@
-"""`fragments:` and `budgets:` of an app: what runs where, and how long frames may take."""
+"""`fragments:`, `links:` and `budgets:` of an app: what runs where, and what carries flows."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import get_args
 
-from holoflow.app.circles import Reach
-from holoflow.app.describe import shown
+from holoflow.app.cycles import Reach
 from holoflow.app.document import Broken, Value, plain
-from holoflow.app.drafts import Draft, Group
-from holoflow.app.format import ENVIRONMENT_PATTERN, BudgetPiece, FragmentPiece, SchedulerPiece
-from holoflow.app.graph import Budget, Fragment, Scheduler
-from holoflow.app.report import Report, short
-from holoflow.app.shape import Words, check
-from holoflow.app.wiring import Edge
-from holoflow.errors import Location
+from holoflow.app.format import ENVIRONMENT_PATTERN, BudgetSchema, FragmentSchema, SchedulerSchema
+from holoflow.app.graph import Budget, Flow, Fragment, Scheduler
+from holoflow.app.mistakes import Report, short, shown
+from holoflow.app.unresolved import Group, UnresolvedOperator
+from holoflow.app.validation import Words, check
+from holoflow.app.wiring import Edge, Wired
+from holoflow.core.errors import Location
+from holoflow.core.pictures import Image
+from holoflow.core.ports import fits, type_name
+
+_OF_ZEROMQ = ("compress", "quality", "encrypt")
+
+
+def read_links(
+    wired: Sequence[Wired],
+    unresolved_operators: Sequence[UnresolvedOperator],
+    fragments: Mapping[str, Fragment] | None,
+    default: str,
+    report: Report,
+) -> tuple[Flow, ...]:
+    """Return the flows with their links, reporting what an input says of them that cannot be.
+
+    `fragments` is None where the app has none; `default` carries a flow that does not say.
+    """
+    reader = _Links(unresolved_operators, fragments, report)
+    flows: list[Flow] = []
+    crossing: list[tuple[Wired, Flow]] = []
+    # An input of a reusable fragment may make several flows of one thing written.
+    for _, group in groupby(wired, key=lambda one: id(one.item)):
+        together = list(group)
+        across = [reader.crosses(one.flow) for one in together]
+        if not any(crosses is not False for crosses in across):
+            reader.tell_inside(together[0])
+        for one, crosses in zip(together, across, strict=True):
+            link = (one.entry and one.entry.link) or default
+            flow = replace(one.flow, link=link if crosses else "auto")
+            flows.append(flow)
+            if crosses:
+                crossing.append((one, flow))
+                reader.tell_packing(one, flow)
+                reader.tell_hosts(one, flow)
+    reader.tell_mixture(crossing)
+    return tuple(flows)
+
+
+class _Links:
+    def __init__(
+        self,
+        unresolved_operators: Sequence[UnresolvedOperator],
+        fragments: Mapping[str, Fragment] | None,
+        report: Report,
+    ) -> None:
+        self.unresolved_operators = {
+            unresolved.name: unresolved for unresolved in unresolved_operators
+        }
+        self.fragments = fragments
+        self.place = {
+            operator: name
+            for name, fragment in (fragments or {}).items()
+            for operator in fragment.operators
+        }
+        self.report = report
+
+    def crosses(self, flow: Flow) -> bool | None:
+        """Whether `flow` leads from one fragment to another; None where a mistake hides it."""
+        if self.fragments is None:
+            return False
+        names = self.place.get(flow.source.operator), self.place.get(flow.target.operator)
+        return None if None in names else names[0] != names[1]
+
+    def tell_inside(self, one: Wired) -> None:
+        """Report whatever is said of a link where there is none."""
+        for key in _said(one, "link"):
+            where = "in an app without fragments"
+            if self.fragments is not None:
+                where = f"inside fragment {short(self.place[one.flow.target.operator])}"
+            wrong = f"{short(key)} of a flow {where}, which no link carries"
+            right = "remove it, or place its two ends in different fragments"
+            self.report.add(one.item.keys[key], wrong, right)
+
+    def tell_packing(self, one: Wired, flow: Flow) -> None:
+        """Report what does not go with the flow's link, or with its messages."""
+        if flow.link in ("shared_memory", "ucx"):
+            for key in _said(one):
+                if flow.link == "ucx" and key == "encrypt" and not flow.encrypt:
+                    continue  # ucx never does; whoever says so knows
+                wrong = f"{short(key)} of a flow that {flow.link} carries"
+                self.report.add(one.item.keys[key], wrong, f"write link: zeromq, or remove {key}")
+            return
+        if "quality" in _said(one) and flow.compress != "jpeg":
+            right = "write compress: jpeg, or remove quality"
+            self.report.add(one.item.keys["quality"], "'quality' is that of JPEG", right)
+        ports = self.unresolved_operators[flow.source.operator].ports
+        kind = ports.outputs[flow.source.port].type if ports else Image
+        if flow.compress == "jpeg" and not any(fits(k, Image) for k in (kind, *get_args(kind))):
+            wrong = f"JPEG is for images; {short(str(flow.source))} sends {type_name(kind)}"
+            self.report.add(one.item.keys["compress"], wrong, "write compress: zstd")
+
+    def tell_hosts(self, one: Wired, flow: Flow) -> None:
+        """Report shared memory between two hosts."""
+        ends = (self.place[end.operator] for end in (flow.source, flow.target))
+        hosts = [(self.fragments or {})[name].host or "this one" for name in ends]
+        if flow.link == "shared_memory" and hosts[0] != hosts[1]:
+            wrong = f"shared memory carries nothing from host {short(hosts[0])} to "
+            at = one.item.get("link") or one.item
+            self.report.add(at.at, wrong + short(hosts[1]), "write link: auto, or zeromq")
+
+    def tell_mixture(self, crossing: Sequence[tuple[Wired, Flow]]) -> None:
+        """Report where ucx is to carry a part of the app."""
+        by_ucx = [(one, flow) for one, flow in crossing if flow.link == "ucx"]
+        others = [(one, flow) for one, flow in crossing if flow.link != "ucx"]
+        if not (by_ucx and others):
+            return
+        one, flow = min(by_ucx, others, key=len)[0]
+        link = one.item.get("link")
+        wrong = (
+            f"ucx carries all flows between fragments or none, but {len(by_ucx)} of "
+            f"{len(crossing)} say so"
+        )
+        right = "write link: ucx on all of them, or under defaults: alone"
+        if flow.link == "ucx":
+            right += "; or on none, this one neither"
+        self.report.add(link.at if link else one.item.at, wrong, right)
+
+
+def _said(one: Wired, *more: str) -> list[str]:
+    """Return which keys of a zeromq link, and of `more`, say something other than the default."""
+    given = one.entry.model_fields_set if one.entry is not None else set()
+    keys = [key for key in (*more, *_OF_ZEROMQ) if key in given]
+    return [key for key in keys if getattr(one.entry, key) not in ("auto", "none", None)]
+
 
 _STATISTICS = ("mean", "p50", "p90", "p95", "p99", "p99.9", "max")
 _NO_LIMITS = {"from", "to", "when_missed", "window", "fail"}
@@ -23,15 +150,15 @@ def read_scheduler(value: Value | None, owner: str, report: Report) -> Scheduler
     """Return the checked `scheduler:` of `owner`; None where there is none."""
     if value is None or value.data is None:
         return None
-    piece = check(SchedulerPiece, value, report, Words("key", f" of {owner}"))
-    if piece is None:
+    entry = check(SchedulerSchema, value, report, Words("key", f" of {owner}"))
+    if entry is None:
         return None
-    return Scheduler(piece.kind, piece.workers, tuple(piece.cores), piece.linger)
+    return Scheduler(entry.kind, entry.workers, tuple(entry.cores), entry.linger)
 
 
 def read_fragments(
     value: Value | None,
-    drafts: list[Draft],
+    unresolved_operators: list[UnresolvedOperator],
     groups: list[Group],
     scheduler: Scheduler | None,
     hang: float,
@@ -41,15 +168,17 @@ def read_fragments(
 
     `scheduler` is the app's, and `hang` what fragments have that say nothing.
     """
-    members: dict[str, list[Draft]] = {draft.name: [draft] for draft in drafts}
+    members: dict[str, list[UnresolvedOperator]] = {
+        unresolved.name: [unresolved] for unresolved in unresolved_operators
+    }
     members.update({group.name: group.members for group in groups})
     entries = value.mapping if value else {}
     found: dict[str, Fragment] = {}
-    placed: dict[Draft, str] = {}
+    placed: dict[UnresolvedOperator, str] = {}
     unclear = False
     for name, item in entries.items():
         at = value.keys[name] if value else item.at
-        piece = check(FragmentPiece, item, report, Words("key", f" of fragment {short(name)}", at))
+        entry = check(FragmentSchema, item, report, Words("key", f" of fragment {short(name)}", at))
         listed = item.get("operators")
         if listed is None or not isinstance(listed.data, list):
             unclear = True
@@ -63,32 +192,34 @@ def read_fragments(
                 report.unknown(operator.at, "operator", operator.data, members)
                 unclear = True
                 continue
-            for draft in members[operator.data]:
-                if draft in placed:
-                    wrong = f"operator {short(draft.name)} is in two fragments"
-                    right = f"it already is in {short(placed[draft])}"
-                    if placed[draft] == name:
-                        wrong, right = f"{short(draft.name)} is named twice", "name it once"
+            for unresolved in members[operator.data]:
+                if unresolved in placed:
+                    wrong = f"operator {short(unresolved.name)} is in two fragments"
+                    right = f"it already is in {short(placed[unresolved])}"
+                    if placed[unresolved] == name:
+                        wrong, right = f"{short(unresolved.name)} is named twice", "name it once"
                     report.add(operator.at, wrong, right)
                     continue
-                placed[draft] = name
-                here.append(draft.name)
-        if piece is not None:
-            found[name] = _fragment(name, tuple(here), piece, hang, item, at, report)
-            _check_fragment(found[name], piece, item, scheduler, report)
+                placed[unresolved] = name
+                here.append(unresolved.name)
+        if entry is not None:
+            found[name] = _fragment(name, tuple(here), entry, hang, item, at, report)
+            _check_fragment(found[name], entry, item, scheduler, report)
     if entries and not unclear:
         names = " or ".join(list(entries)[:8])
-        for draft in drafts:
-            if draft not in placed:
+        for unresolved in unresolved_operators:
+            if unresolved not in placed:
                 right = f"add it to the operators of {names}"
-                report.add(draft.top[1], f"operator {short(draft.name)} is in no fragment", right)
+                report.add(
+                    unresolved.top[1], f"operator {short(unresolved.name)} is in no fragment", right
+                )
     return found
 
 
 def _fragment(
     name: str,
     operators: tuple[str, ...],
-    piece: FragmentPiece,
+    entry: FragmentSchema,
     hang: float,
     item: Value,
     at: Location,
@@ -97,17 +228,17 @@ def _fragment(
     return Fragment(
         name,
         operators,
-        host=piece.host,
-        port=piece.port,
-        gpu=piece.gpu,
-        cores=tuple(piece.cores),
-        exclusive=piece.exclusive,
+        host=entry.host,
+        port=entry.port,
+        gpu=entry.gpu,
+        cores=tuple(entry.cores),
+        exclusive=entry.exclusive,
         scheduler=read_scheduler(item.get("scheduler"), f"the scheduler of {short(name)}", report),
         environment=_environment(item.get("environment"), report),
-        memory=int(piece.memory) if piece.memory is not None else None,
-        hang=hang if piece.hang is None else piece.hang,
-        restart=piece.restart,
-        restarts=piece.restarts,
+        memory=int(entry.memory) if entry.memory is not None else None,
+        hang=hang if entry.hang is None else entry.hang,
+        restart=entry.restart,
+        restarts=entry.restarts,
         location=at,
     )
 
@@ -134,7 +265,7 @@ def _environment(value: Value | None, report: Report) -> dict[str, str]:
 
 def _check_fragment(
     fragment: Fragment,
-    piece: FragmentPiece,
+    entry: FragmentSchema,
     item: Value,
     scheduler: Scheduler | None,
     report: Report,
@@ -155,7 +286,7 @@ def _check_fragment(
     if fragment.gpu is not None and "CUDA_VISIBLE_DEVICES" in fragment.environment:
         at = item.mapping["environment"].keys["CUDA_VISIBLE_DEVICES"]
         report.add(at, "'gpu' sets CUDA_VISIBLE_DEVICES", "remove one of them")
-    if "restarts" in piece.model_fields_set and fragment.restart == "never":
+    if "restarts" in entry.model_fields_set and fragment.restart == "never":
         wrong = f"fragment {short(fragment.name)} is never started again"
         report.add(item.keys["restarts"], wrong, "write restart: on-failure or restart: always")
 
@@ -166,17 +297,22 @@ def _cores(numbers: list[int]) -> str:
 
 
 def read_budgets(
-    value: Value | None, drafts: list[Draft], edges: list[Edge], report: Report
+    value: Value | None,
+    unresolved_operators: list[UnresolvedOperator],
+    edges: list[Edge],
+    report: Report,
 ) -> tuple[Budget, ...]:
     """Return the checked budgets: frames of one operator can come to the other."""
-    by_name = {draft.name: draft for draft in drafts}
+    by_name = {unresolved.name: unresolved for unresolved in unresolved_operators}
     items = value.data if value is not None and isinstance(value.data, list) else []
     targets = [item.get("to") for item in items]
     known = [by_name.get(str(target.data)) for target in targets if target is not None]
-    reach = Reach(drafts, edges, [draft for draft in known if draft is not None])
+    reach = Reach(
+        unresolved_operators, edges, [unresolved for unresolved in known if unresolved is not None]
+    )
     found = []
     for item in items:
-        piece = check(BudgetPiece, item, report, Words("key", " of this budget"))
+        entry = check(BudgetSchema, item, report, Words("key", " of this budget"))
         ends = [item.get("from"), item.get("to")]
         for end in ends:
             if end is not None and isinstance(end.data, str) and end.data not in by_name:
@@ -185,15 +321,15 @@ def read_budgets(
         if source and target and ends[1] and (source is target or not reach.may(source, target)):
             wrong = f"no frame of {short(source.name)} comes to {short(target.name)}"
             report.add(ends[1].at, wrong, "name an operator that it leads to")
-        if piece is None:
+        if entry is None:
             continue
-        limits = {name: getattr(piece, name.replace(".", "_")) for name in _STATISTICS}
+        limits = {name: getattr(entry, name.replace(".", "_")) for name in _STATISTICS}
         limits = {name: limit for name, limit in limits.items() if limit is not None}
         if not limits and not set(item.keys) - _NO_LIMITS:
             report.add(item.at, "this budget has no limit", "write one such as p99: 50ms")
         found.append(
             Budget(
-                piece.from_, piece.to, limits, piece.when_missed, piece.window, piece.fail, item.at
+                entry.from_, entry.to, limits, entry.when_missed, entry.window, entry.fail, item.at
             )
         )
     return tuple(found)

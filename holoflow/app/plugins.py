@@ -22,10 +22,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import holoflow
-from holoflow import payload
-from holoflow.app.errors import PluginError
-from holoflow.operator import Operator
+from holoflow.app.mistakes import PluginError
+from holoflow.core import payload
+from holoflow.core.operator import Operator
+from holoflow.core.version import __version__
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def load_class(entry: Entry) -> Any:
     Raises PluginError where that fails, whatever the package does meanwhile, and where it is
     not the class of an operator or, for a payload type, a dataclass.
     """
-    from holoflow.engine.runtime import preload
+    from holoflow.holoscan.runtime import preload
 
     where, _, attribute = entry.target.replace(" ", "").partition(":")
     preload()
@@ -209,7 +209,7 @@ def _failed(entry: Entry, error: BaseException) -> PluginError:
     right = f"correct or update {entry.package.name}, or uninstall it"
     asks = entry.package.asks
     if asks not in ("", "holoflow"):
-        right += f"; it asks for {asks}, and this is holoflow {holoflow.__version__}"
+        right += f"; it asks for {asks}, and this is holoflow {__version__}"
     return PluginError(f"{entry} cannot be imported: {_said(error)}{place}", right)
 
 

@@ -6,10 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from holoflow.app.document import BROKEN, MAX_DEPTH, SURROGATE, Broken, Value
-from holoflow.app.report import Report, short
-from holoflow.app.scalar import read_scalar
-from holoflow.errors import Location
+from holoflow.app.document import BROKEN, MAX_DEPTH, SURROGATE, Broken, Value, read_scalar
+from holoflow.app.mistakes import Report, short
+from holoflow.core.errors import Location
 
 MAX_CHARACTERS = 16_000_000
 """All text that variables stand for in an app."""

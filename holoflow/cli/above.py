@@ -9,7 +9,7 @@ from typing import TextIO
 
 from rich.text import Text
 
-from holoflow.cli.output import MOST, left_out
+from holoflow.core.output import MOST, left_out
 
 LONGEST = 1 << 16
 """Characters of a line that has no end yet, from which on it is shown as if it had."""

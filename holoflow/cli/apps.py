@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from holoflow.errors import HoloflowError
+from holoflow.core.errors import HoloflowError
 
 if TYPE_CHECKING:
     from holoflow.app.plugins import Offer

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from holoflow.cli import apps
-from holoflow.cli.settings import parse_settings
-from holoflow.cli.text import plural, size
-from holoflow.printable import printable
+from holoflow.cli.arguments import parse_settings
+from holoflow.core.text import plural, printable, size
 
 if TYPE_CHECKING:
     from holoflow.app.graph import App
-    from holoflow.assets.asset import Asset
+    from holoflow.assets.source import Asset
 
 commands = typer.Typer(
     no_args_is_help=True, help="Files that apps need from elsewhere, and their cache."
@@ -57,7 +56,7 @@ def list_assets(app: _AppArgument, setting: _Settings = None) -> None:
 @commands.command()
 def path() -> None:
     """Print the folder of the cache: $HOLOFLOW_CACHE, by default ~/.cache/holoflow."""
-    from holoflow.assets.cache import cache_folder
+    from holoflow.assets.fetching import cache_folder
 
     typer.echo(str(cache_folder()))
 
@@ -69,8 +68,8 @@ def _load(app: str, setting: list[str] | None) -> App:
 
 
 def _row(asset: Asset) -> tuple[str, str, str, str]:
-    from holoflow.assets.cache import cached_path
-    from holoflow.assets.errors import without_password
+    from holoflow.assets.fetching import cached_path
+    from holoflow.assets.source import without_password
 
     source = without_password(asset.url)
     cached = cached_path(asset)

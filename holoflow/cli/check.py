@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from holoflow.cli import apps
+from holoflow.cli.arguments import parse_settings
 from holoflow.cli.errors import ExitStatus
-from holoflow.cli.settings import parse_settings
-from holoflow.cli.text import plural
-from holoflow.errors import AppError
-from holoflow.printable import printable
+from holoflow.core.errors import AppError
+from holoflow.core.text import plural, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,9 +48,8 @@ def check(
 def _plan(path: Path, settings: dict[str, str], place: list[str]) -> Plan:
     from holoflow.app import load
     from holoflow.plan import plan
-    from holoflow.plan.checks import check_placement
-    from holoflow.plan.machine import read_machine
-    from holoflow.plan.places import put, read_places
+    from holoflow.plan.hosts import put, read_places
+    from holoflow.plan.machine import check_placement, read_machine
 
     planned = plan(put(load(path, settings=settings), read_places(place)))
     # The app may be meant for other machines, so that what this one lacks is no mistake.

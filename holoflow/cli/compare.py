@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from holoflow.cli.tables import Cell
-    from holoflow.flow.report.comparison import Comparison, Drops, Rate, Times
+    from holoflow.report.comparison import Comparison, Drops, Rate, Times
 
 _TIMES = (
     (90, "frames a"), (90, "frames b"), (50, "p50 a"), (50, "p50 b"), (0, "p50 b:a"),
@@ -30,9 +30,9 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Compare two runs: what has become slower or faster, was added, or dropped."""
-    from holoflow.cli.printing import print_parts
-    from holoflow.flow.report import comparison
-    from holoflow.flow.report.run_report import read_report
+    from holoflow.cli.tables import print_parts
+    from holoflow.report import comparison
+    from holoflow.report.run_report import read_report
 
     compared = comparison.compare(read_report(run_a), read_report(run_b))
     if as_json:
@@ -48,7 +48,7 @@ def parts(compared: Comparison, width: int) -> Iterator[RenderableType]:
     from holoflow.cli import sections
     from holoflow.cli.summary import headline
     from holoflow.cli.tables import table
-    from holoflow.flow.report.comparison import RULE
+    from holoflow.report.comparison import RULE
 
     runs = ((compared.a, compared.verdicts[0]), (compared.b, compared.verdicts[1]))
     for letter, (report, verdict) in zip("ab", runs, strict=True):
@@ -84,8 +84,8 @@ def parts(compared: Comparison, width: int) -> Iterator[RenderableType]:
 
 
 def _times(item: Times) -> dict[str, Cell]:
-    from holoflow.cli import text
-    from holoflow.flow.report.measures import statistic
+    from holoflow.core import text
+    from holoflow.report.measures import statistic
 
     return {
         item.kind: item.name,
@@ -103,7 +103,7 @@ def _times(item: Times) -> dict[str, Cell]:
 
 
 def _rate(item: Rate) -> dict[str, Cell]:
-    from holoflow.cli import text
+    from holoflow.core import text
 
     fewer = item.ratio is not None and item.ratio < 1
     return {
@@ -116,7 +116,7 @@ def _rate(item: Rate) -> dict[str, Cell]:
 
 
 def _drops(item: Drops) -> dict[str, Cell]:
-    from holoflow.cli import text
+    from holoflow.core import text
 
     a, b = sum(item.a.values()), sum(item.b.values())
     more = b * item.sent[0] > a * item.sent[1]

@@ -1,4 +1,7 @@
-"""`holoflow deploy`: what Compose, Kubernetes or systemd need to run an app's fragments."""
+"""Options of `holoflow run` that another command passes on to it, checked as it would.
+
+`holoflow deploy`: what Compose, Kubernetes or systemd need to run an app's fragments.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +10,51 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from holoflow.cli import apps
+from holoflow.cli.arguments import parse_duration, parse_settings, parse_trace
 from holoflow.cli.errors import say
-from holoflow.cli.passed_on import parse_passed_on
-from holoflow.cli.settings import parse_settings
-from holoflow.printable import printable
-from holoflow.quantity import SIZE_UNITS, parse_quantity
+from holoflow.cli.run import run
+from holoflow.core.errors import HoloflowError
+from holoflow.core.quantity import SIZE_UNITS, parse_quantity
+from holoflow.core.text import printable
 
 if TYPE_CHECKING:
     from holoflow.app.graph import App
     from holoflow.deploy.output import File
     from holoflow.deploy.secrets import Secrets
     from holoflow.deploy.services import Deployment, Mount, Run
+
+_OPTION_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
+
+
+def parse_passed_on(arguments: Sequence[str], own: Mapping[str, str]) -> dict[str, Any]:
+    """Return what `holoflow run APP ARGUMENTS` would be called with, by the names of parameters.
+
+    `own` are those parameters that the command gives itself, each with what to do instead.
+    Raises HoloflowError, and `typer.BadParameter`.
+    """
+    command = typer.Typer(add_completion=False)
+    command.command()(run)
+    options = typer.main.get_command(command)
+    try:
+        context = options.make_context("run", ["APP", *arguments])
+    except _OPTION_ERROR as error:
+        raise HoloflowError(f"after --: {error.format_message()}") from None  # type: ignore[attr-defined]
+    found: dict[str, Any] = context.params
+    for name, instead in own.items():
+        if found[name]:
+            option = next(p.opts[0] for p in options.params if p.name == name)
+            raise HoloflowError(f"after --: {option}: {instead}")
+    if found["duration"] is not None:
+        parse_duration(found["duration"], "--for")
+    if found["trace"] is not None:
+        parse_trace(found["trace"])
+    return found
+
 
 commands = typer.Typer(
     no_args_is_help=True, help="Write what runs an app's fragments in containers, or as units."

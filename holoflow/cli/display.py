@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Protocol
 
-from holoflow.cli.output import Output
 from holoflow.cli.summary import Summary
 from holoflow.cli.terminal import is_live
-from holoflow.flow.books import Snapshot
+from holoflow.core.output import Output
+from holoflow.stats.snapshot import Snapshot
 
 
 class Display(Protocol):

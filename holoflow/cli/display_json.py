@@ -7,13 +7,13 @@ import logging
 import sys
 from typing import Any
 
-from holoflow.cli import log
 from holoflow.cli.errors import say
 from holoflow.cli.summary import Summary
-from holoflow.flow.books import Snapshot
-from holoflow.flow.report import numbers
-from holoflow.flow.verdict import explain
-from holoflow.plain_data import plain
+from holoflow.core import log
+from holoflow.core.text import plain
+from holoflow.report import numbers
+from holoflow.report.diagnosis.decision import explain
+from holoflow.stats.snapshot import Snapshot
 
 
 class JsonDisplay:
@@ -75,8 +75,8 @@ class JsonDisplay:
             failure=failure,
             explanation=numbers.explained(explain(result.last)),
             **numbers.numbers(result.last),
-            restarts={books.name: books.restarts for books in result.last.fragments},
-            refused={books.name: books.refused for books in result.last.fragments},
+            restarts={stats.name: stats.restarts for stats in result.last.fragments},
+            refused={stats.name: stats.refused for stats in result.last.fragments},
             output=str(summary.output),
             written=plain(summary.written),
             report=str(summary.report),

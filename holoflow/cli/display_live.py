@@ -11,17 +11,16 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from holoflow.cli import log, text
 from holoflow.cli.above import Above, Printed
-from holoflow.cli.meter import Meter, Reading
-from holoflow.cli.output import Output
-from holoflow.cli.printing import print_on
+from holoflow.cli.meter import OperatorReadings, Reading
 from holoflow.cli.summary import Summary, renderables
-from holoflow.cli.tables import table
-from holoflow.flow import verdict
-from holoflow.flow.books import Snapshot
-from holoflow.flow.report.measures import source_frames, statistic
-from holoflow.printable import printable
+from holoflow.cli.tables import print_on, table
+from holoflow.core import log, text
+from holoflow.core.output import Output
+from holoflow.core.text import printable
+from holoflow.report import diagnosis
+from holoflow.report.measures import source_frames, statistic
+from holoflow.stats.snapshot import Snapshot
 
 _COLUMNS = (
     (0, "operator"), (0, "frames"), (30, "rate/s"), (45, "busy"), (70, "work p50"),
@@ -44,7 +43,7 @@ class LiveDisplay:
         file = cast(TextIO, stdout)
         self._console = Console(file=file, markup=False, highlight=False, emoji=False)
         self._live: Live | None = None
-        self._meter = Meter()
+        self._meter = OperatorReadings()
         self._snapshot: Snapshot | None = None
         self._above = Above()
         """Of the log and of operators' prints, to be printed with the next table."""
@@ -127,7 +126,7 @@ class LiveDisplay:
         readings = self._meter.read(snapshot)
         announcements = _announcements(snapshot)
         # One line is kept free, so that the terminal never scrolls the table's top away.
-        said = (Text(printable(found.evidence), style="red") for found in verdict.amiss(snapshot))
+        said = (Text(printable(found.evidence), style="red") for found in diagnosis.amiss(snapshot))
         amiss = [line for words in said for line in words.wrap(self._console, self._console.width)]
         room = max(self._console.height - len(announcements) - len(amiss) - 4, 1)
         parts: list[RenderableType] = [*announcements, self._state(snapshot), *amiss]

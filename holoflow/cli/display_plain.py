@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import sys
 
-from holoflow.cli import log, text
 from holoflow.cli.errors import say
-from holoflow.cli.meter import Meter, Reading
-from holoflow.cli.printing import WIDE, plain_text
+from holoflow.cli.meter import OperatorReadings, Reading
 from holoflow.cli.summary import Summary, renderables
-from holoflow.flow.books import Snapshot
-from holoflow.flow.histogram import Histogram
-from holoflow.flow.report.measures import source_frames, sources, statistic, total_dropped
-from holoflow.printable import printable
+from holoflow.cli.tables import WIDE, plain_text
+from holoflow.core import log, text
+from holoflow.core.text import printable
+from holoflow.report.measures import source_frames, sources, statistic, total_dropped
+from holoflow.stats.histogram import Histogram
+from holoflow.stats.snapshot import Snapshot
 
 PROGRESS_EVERY = 5.0
 """Seconds from one line of progress to the next."""
@@ -27,7 +27,7 @@ class PlainDisplay:
     def __init__(self) -> None:
         """Print on what is stdout now."""
         self._stream = sys.stdout
-        self._meter = Meter()
+        self._meter = OperatorReadings()
         self._announced = 0
         self._progress_at = PROGRESS_EVERY
 
@@ -48,7 +48,7 @@ class PlainDisplay:
         if snapshot.seconds < self._progress_at:
             return
         self._progress_at = (snapshot.seconds // PROGRESS_EVERY + 1) * PROGRESS_EVERY
-        fed_by_none = {books.name for books in sources(snapshot)}
+        fed_by_none = {stats.name for stats in sources(snapshot)}
         rates = [reading.rate for reading in readings if reading.name in fed_by_none]
         counted = [rate for rate in rates if rate is not None]
         rate = sum(counted) if counted or not rates else None

@@ -11,11 +11,10 @@ from enum import IntEnum
 
 import typer
 
-from holoflow import startup
-from holoflow.cli.output import mute
-from holoflow.errors import HoloflowError
-from holoflow.printable import printable
-from holoflow.shortage import is_shortage, words
+from holoflow.core import lifecycle
+from holoflow.core.errors import HoloflowError, is_shortage, words
+from holoflow.core.output import mute
+from holoflow.core.text import printable
 
 
 class ExitStatus(IntEnum):
@@ -53,7 +52,7 @@ def reported(*, debug: bool) -> Iterator[None]:
     holoflow: one line, and the traceback in a file, or with `debug` on stderr.
     """
     try:
-        startup.ready()
+        lifecycle.ready()
         yield
         sys.stdout.flush()
     except (typer.Exit, typer.Abort, _OPTION_ERROR):

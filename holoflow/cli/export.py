@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from holoflow.errors import HoloflowError
+from holoflow.core.errors import HoloflowError
 
 if TYPE_CHECKING:
-    from holoflow.flow.records import Records
+    from holoflow.stats.records import Records
 
 Form = Literal["perfetto", "holohub", "csv", "parquet", "prometheus"]
 
@@ -54,9 +54,9 @@ def export(
 
 def _write(run: Path, folder: Path, form: Form, target: Path) -> None:
     """Write `form` of the run in `folder` to `target`; raises OSError and HoloflowError."""
-    from holoflow.flow.export import holohub, perfetto, prometheus, table
-    from holoflow.flow.export.trace import RECORDS
-    from holoflow.flow.report.run_report import read_report
+    from holoflow.report.export import perfetto, prometheus, table
+    from holoflow.report.export.table import RECORDS
+    from holoflow.report.run_report import read_report
 
     if form == "prometheus":
         text = prometheus.to_text(read_report(run).snapshot)
@@ -70,7 +70,7 @@ def _write(run: Path, folder: Path, form: Form, target: Path) -> None:
     elif form == "perfetto":
         perfetto.write_trace(records, target)
     elif form == "holohub":
-        holohub.write_log(records, target)
+        table.write_log(records, target)
     elif form == "csv":
         table.write_csv(records, target)
     else:
@@ -78,7 +78,7 @@ def _write(run: Path, folder: Path, form: Form, target: Path) -> None:
 
 
 def _read(folder: Path, source: Path) -> Records:
-    from holoflow.flow.export.table import read_records
+    from holoflow.report.export.table import read_records
 
     if not folder.is_dir():
         raise HoloflowError(f"no run at {folder}; name the folder that `holoflow run` wrote")

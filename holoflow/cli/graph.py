@@ -1,4 +1,4 @@
-"""`holoflow graph`: draw an app."""
+"""`holoflow graph` draws an app; `holoflow schema` prints the JSON Schema of app files."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import Annotated, Literal
 import typer
 
 from holoflow.cli import apps
-from holoflow.cli.settings import parse_settings
-from holoflow.errors import HoloflowError
-from holoflow.printable import printable
+from holoflow.cli.arguments import parse_settings
+from holoflow.cli.errors import say
+from holoflow.core.errors import HoloflowError
+from holoflow.core.text import printable
 
 Format = Literal["text", "mermaid", "svg", "dot", "json"]
 
@@ -73,3 +74,28 @@ def _draw(plan: object, form: Format) -> str:
         return json.dumps(draw.describe(plan), indent=2) + "\n"
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 200
     return draw.draw_text(plan, width=width) + "\n"
+
+
+def schema(
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Write to a file.")
+    ] = None,
+    fragment: Annotated[
+        bool, typer.Option("--fragment", help="That of a reusable fragment's file instead.")
+    ] = False,
+) -> None:
+    """Print the JSON Schema of app files, with the parameters of all operators."""
+    from holoflow import app
+    from holoflow.app.templates import templates
+
+    _, problems = app.catalogue.usable()
+    for problem in dict.fromkeys([*problems, *map(str, templates()[1])]):
+        say(problem)
+    text = json.dumps(app.fragment_schema() if fragment else app.schema(), indent=1) + "\n"
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise HoloflowError(f"the schema cannot be written: {error}") from None

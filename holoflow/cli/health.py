@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from holoflow.printable import printable
+from holoflow.core.text import printable
 
 
 def health(
@@ -23,7 +23,7 @@ def health(
     ] = False,
 ) -> None:
     """Say whether a running app is live: status 0 if it is, 1 if not."""
-    from holoflow.flow.live.health import ask
+    from holoflow.live.health import ask
 
     found = ask(app)
     well = found.ready if ready else found.live

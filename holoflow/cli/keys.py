@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from holoflow.printable import printable
+from holoflow.core.text import printable
 
 if TYPE_CHECKING:
     from holoflow.link.keys import KeyStore, OwnKeys

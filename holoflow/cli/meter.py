@@ -6,9 +6,9 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from holoflow.flow.books import OperatorBooks, Snapshot
-from holoflow.flow.histogram import Histogram
-from holoflow.flow.live.difference import subtract
+from holoflow.stats.difference import subtract
+from holoflow.stats.histogram import Histogram
+from holoflow.stats.snapshot import OperatorStats, Snapshot
 
 WINDOW = 2.0
 """Seconds over which rates, utilisation and latencies are taken."""
@@ -38,12 +38,12 @@ class Reading:
     skipped: int
 
 
-class Meter:
+class OperatorReadings:
     """Turns snapshots into readings; keeps those of the last `WINDOW` seconds."""
 
     def __init__(self) -> None:
         """Nothing has been read yet: the first readings are those since the start."""
-        self._earlier: deque[tuple[float, Mapping[str, OperatorBooks]]] = deque([(0.0, {})])
+        self._earlier: deque[tuple[float, Mapping[str, OperatorStats]]] = deque([(0.0, {})])
 
     def read(self, snapshot: Snapshot) -> list[Reading]:
         """Return a reading for every operator, in the order of the snapshot."""
@@ -51,10 +51,10 @@ class Meter:
         while len(self._earlier) > 1 and now - self._earlier[1][0] >= WINDOW:
             self._earlier.popleft()
         since, before = self._earlier[0]
-        self._earlier.append((now, {books.name: books for books in snapshot.operators}))
+        self._earlier.append((now, {stats.name: stats for stats in snapshot.operators}))
         waiting, queues = Counter[str](), Counter[str]()
         dropped: dict[str, Counter[str]] = {
-            books.name: Counter(books.dropped) for books in snapshot.operators
+            stats.name: Counter(stats.dropped) for stats in snapshot.operators
         }
         for flow in snapshot.flows:
             waiting[flow.consumer] += flow.waiting
@@ -62,15 +62,15 @@ class Meter:
             dropped.setdefault(flow.consumer, Counter()).update(flow.dropped)
         return [
             _reading(
-                books, before.get(books.name), now - since, waiting=waiting[books.name],
-                queue=queues[books.name], dropped=dropped[books.name],
+                stats, before.get(stats.name), now - since, waiting=waiting[stats.name],
+                queue=queues[stats.name], dropped=dropped[stats.name],
             )
-            for books in snapshot.operators
+            for stats in snapshot.operators
         ]  # fmt: skip
 
 
 def _reading(
-    now: OperatorBooks, before: OperatorBooks | None, span: float, *, waiting: int, queue: int,
+    now: OperatorStats, before: OperatorStats | None, span: float, *, waiting: int, queue: int,
     dropped: Mapping[str, int],
 ) -> Reading:  # fmt: skip
     calls, busy, working, latency = now.calls, now.busy, now.working, now.latency

@@ -15,9 +15,9 @@ from typing import Annotated
 
 import typer
 
-from holoflow import __version__
-from holoflow.errors import HoloflowError
-from holoflow.printable import printable
+from holoflow.core.errors import HoloflowError
+from holoflow.core.text import printable
+from holoflow.core.version import __version__
 
 commands = typer.Typer(
     no_args_is_help=True,

@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from holoflow import __version__
 from holoflow.cli.errors import say
-from holoflow.printable import printable
+from holoflow.core.text import printable
+from holoflow.core.version import __version__
 
 commands = typer.Typer(help="The operator catalogue: list, search, show.")
 
@@ -43,7 +43,7 @@ def search(
 ) -> None:
     """List the operators whose name, description or parameters hold a word."""
     from holoflow.app import catalogue
-    from holoflow.cli.sheet import sheet
+    from holoflow.cli.operator_sheet import sheet
 
     classes, problems = catalogue.usable()
     found = [name for name, cls in classes.items() if word.casefold() in sheet(name, cls).words()]
@@ -61,16 +61,15 @@ def show(
 ) -> None:
     """Show one operator: ports, parameters, what it needs, and an example."""
     from holoflow.app import catalogue
-    from holoflow.app.classes import find_class
-    from holoflow.cli.native_sheet import native_sheet
-    from holoflow.cli.sheet import sheet
-    from holoflow.engine.native import is_object, is_operator
-    from holoflow.plain_data import plain
+    from holoflow.app.catalogue import find_class
+    from holoflow.cli.operator_sheet import holoscan_sheet, sheet
+    from holoflow.core.text import plain
+    from holoflow.holoscan.classes import is_object, is_operator
 
     cls = find_class(name, Path.cwd())
     holoscans = is_operator(cls) or is_object(cls)
     package = catalogue.package(name)
-    shown = native_sheet(name, cls) if holoscans else sheet(name, cls, str(package or ""))
+    shown = holoscan_sheet(name, cls) if holoscans else sheet(name, cls, str(package or ""))
     typer.echo(json.dumps(plain(shown), indent=1) if as_json else printable(str(shown)))
 
 

@@ -12,8 +12,7 @@ from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
 
-from holoflow.errors import HoloflowError, ShortageError
-from holoflow.shortage import is_shortage
+from holoflow.core.errors import HoloflowError, ShortageError, is_shortage
 
 
 @contextlib.contextmanager

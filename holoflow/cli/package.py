@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from holoflow.cli import apps
-from holoflow.cli.settings import parse_settings
-from holoflow.cli.text import plural, size
-from holoflow.errors import HoloflowError
-from holoflow.printable import printable
+from holoflow.cli.arguments import parse_settings
+from holoflow.core.errors import HoloflowError
+from holoflow.core.text import plural, printable, size
 
 if TYPE_CHECKING:
     from holoflow.deploy.context import Context, Wanted
@@ -75,10 +74,10 @@ def package(
     from holoflow.deploy.context import Wanted, described
     from holoflow.deploy.recipe import recipe
     from holoflow.deploy.target import BASE, GPU_BASE, target_for
-    from holoflow.launch.recipe import Recipe
+    from holoflow.launch.configuration import LaunchConfiguration
 
     settings = parse_settings(setting or [])
-    plan = Recipe(apps.find(app), settings=settings).plan()
+    plan = LaunchConfiguration(apps.find(app), settings=settings).plan()
     with_gpu = (
         gpu if gpu is not None else any(f.gpu is not None for f in plan.app.fragments.values())
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from holoflow.cli.errors import ExitStatus, say
-from holoflow.printable import printable
+from holoflow.core.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,20 +54,20 @@ def plugins(
 
 
 def _offers() -> Iterator[Offer]:
-    from holoflow import payload
-    from holoflow.app import catalogue, reuse
+    from holoflow.app import catalogue, templates
     from holoflow.app.plugins import PAYLOADS, offered
     from holoflow.cli import apps
+    from holoflow.core import payload
 
     yield catalogue.offered()
-    yield reuse.offered()
+    yield templates.offered()
     yield offered(PAYLOADS, frozenset(payload.__all__))
     yield apps.offered()
 
 
 def _problems(offer: Offer) -> Iterator[str]:
     """Yield what is wrong with all that is offered, importing what is a class."""
-    from holoflow.app.errors import PluginError
+    from holoflow.app.mistakes import PluginError
     from holoflow.app.plugins import OPERATORS, PAYLOADS, file_of, load_class
 
     yield from map(str, offer.problems)

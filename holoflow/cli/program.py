@@ -7,19 +7,19 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-import holoflow
-from holoflow.cli import assets, deploy, graph, keys, new, ops, schema
+from holoflow.cli import assets, deploy, graph, keys, new, ops
 from holoflow.cli.check import check
 from holoflow.cli.compare import compare
 from holoflow.cli.errors import reported
 from holoflow.cli.export import export
 from holoflow.cli.health import health
 from holoflow.cli.package import package
-from holoflow.cli.plan import plan
 from holoflow.cli.plugins import plugins
+from holoflow.cli.predict import plan
 from holoflow.cli.report import report
 from holoflow.cli.run import run
 from holoflow.cli.top import top
+from holoflow.core.version import __version__
 
 
 class _Program(TyperGroup):
@@ -43,7 +43,7 @@ program = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"holoflow {holoflow.__version__}")
+        typer.echo(f"holoflow {__version__}")
         raise typer.Exit
 
 
@@ -74,7 +74,7 @@ program.add_typer(ops.commands, name="ops")
 program.command()(plugins)
 program.command()(package)
 program.add_typer(deploy.commands, name="deploy")
-program.command()(schema.schema)
+program.command()(graph.schema)
 program.add_typer(assets.commands, name="assets")
 program.add_typer(keys.commands, name="keys")
 program.add_typer(new.commands, name="new")

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from holoflow.errors import HoloflowError
-from holoflow.printable import printable
+from holoflow.core.errors import HoloflowError
+from holoflow.core.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.console import RenderableType
 
-    from holoflow.flow.report.run_report import RunReport
+    from holoflow.report.run_report import RunReport
 
 MOST_PATHS = 3
 """Paths whose time is split; the slowest first."""
@@ -34,15 +34,15 @@ def report(
     ] = False,
 ) -> None:
     """Show what a run did, where its time went, and what limited it."""
-    from holoflow.cli.printing import print_parts
-    from holoflow.flow.report.run_report import read_report, to_json
-    from holoflow.flow.verdict import explain
+    from holoflow.cli.tables import print_parts
+    from holoflow.report.diagnosis.decision import explain
+    from holoflow.report.run_report import read_report, to_json
 
     if html is not None and as_json:
         raise HoloflowError("--html and --json: choose one of them")
     found = read_report(run if run is not None else newest(Path()))
     if html is not None:
-        from holoflow.flow.report.page import page
+        from holoflow.report.page import page
 
         try:
             html.write_bytes(page(found, explain(found.snapshot)))
@@ -56,7 +56,7 @@ def report(
 
 def newest(folder: Path) -> Path:
     """Return `folder` if it is that of a run, else the newest one below its `runs`."""
-    from holoflow.flow.report.run_report import REPORT
+    from holoflow.report.run_report import REPORT
 
     if (folder / REPORT).is_file():
         return folder
@@ -71,9 +71,10 @@ def parts(report: RunReport, width: int) -> Iterator[RenderableType]:
     """Yield the whole report, top to bottom, for a terminal of `width`."""
     from rich.text import Text
 
-    from holoflow.cli import sections, text
+    from holoflow.cli import sections
     from holoflow.cli.summary import headline
-    from holoflow.flow.verdict import explain
+    from holoflow.core import text
+    from holoflow.report.diagnosis.decision import explain
 
     last = report.snapshot
     explanation = explain(last)

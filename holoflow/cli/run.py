@@ -9,9 +9,8 @@ from typing import Annotated, Literal
 import typer
 
 from holoflow.cli import apps
+from holoflow.cli.arguments import parse_duration, parse_metrics, parse_settings, parse_trace
 from holoflow.cli.output_folder import output_folder
-from holoflow.cli.settings import parse_duration, parse_settings
-from holoflow.cli.telemetry import parse_metrics, parse_trace
 
 
 def run(
@@ -91,12 +90,11 @@ def run(
     from holoflow.app.assets import fetch_all
     from holoflow.cli.running import run_plan
     from holoflow.deploy import keyfile
-    from holoflow.engine.result import RunOptions
-    from holoflow.launch.recipe import Recipe
+    from holoflow.engine.control import RunOptions
+    from holoflow.launch.configuration import LaunchConfiguration
     from holoflow.link.opening import check_keys
-    from holoflow.plan.addresses import read_hosts
-    from holoflow.plan.checks import require_placement
-    from holoflow.plan.places import read_places
+    from holoflow.plan.hosts import read_hosts, read_places
+    from holoflow.plan.machine import require_placement
 
     frames_traced = None if trace is None else parse_trace(trace)
     if frames_traced is not None and tracking == "off":
@@ -105,7 +103,7 @@ def run(
     seconds = None if duration is None else parse_duration(duration, "--for")
     if together and fragment:
         raise typer.BadParameter("--fragment has processes of their own", param_hint="--together")
-    recipe = Recipe(
+    configuration = LaunchConfiguration(
         apps.find(app),
         settings=parse_settings(setting or []),
         scheduler=scheduler,
@@ -116,7 +114,7 @@ def run(
         places=read_places(place or []),
         placed=placed,
     )
-    planned = recipe.plan()
+    planned = configuration.plan()
     hosts = read_hosts(planned.app, host or [])
     require_placement(planned)
     apart = fragment or (len(planned.processes) > 1 and not together)
@@ -138,6 +136,6 @@ def run(
         )
         status = run_plan(
             planned, options, as_json=as_json, log_level=log_level, metrics=address,
-            recipe=recipe if apart else None, hosts=hosts,
+            configuration=configuration if apart else None, hosts=hosts,
         )  # fmt: skip
     raise typer.Exit(status)

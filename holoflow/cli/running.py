@@ -11,34 +11,34 @@ from datetime import datetime
 from pathlib import Path
 
 from holoflow import engine
-from holoflow.cli import display, display_json, interrupts, log, output, terminal
+from holoflow.cli import display, display_json, terminal
 from holoflow.cli.errors import ExitStatus, say
-from holoflow.cli.summary import Summary
-from holoflow.cli.written import state, written
-from holoflow.engine.result import Failure, RunOptions, RunResult, Stopper
-from holoflow.flow import standing
-from holoflow.flow.books import Sample, Snapshot
-from holoflow.flow.export.metrics_server import MetricsServer
-from holoflow.flow.export.trace import write_trace
-from holoflow.flow.live.publish import Publisher
-from holoflow.flow.report.page import write_html
-from holoflow.flow.report.run_report import report_of, write_error_log, write_report
+from holoflow.cli.summary import Summary, state, written
+from holoflow.core import log, output
+from holoflow.core.errors import is_shortage, words
+from holoflow.engine.control import Failure, RunOptions, RunResult, Stopper
+from holoflow.launch.configuration import LaunchConfiguration
 from holoflow.launch.launcher import Launcher
-from holoflow.launch.recipe import Recipe
-from holoflow.launch.starting import Launching
+from holoflow.launch.supervisor import Launching
+from holoflow.live.publish import Publisher
 from holoflow.plan import Plan
-from holoflow.shortage import is_shortage, words
+from holoflow.report.export.metrics_server import MetricsServer
+from holoflow.report.export.table import write_trace
+from holoflow.report.page import write_html
+from holoflow.report.run_report import report_of, write_error_log, write_report
+from holoflow.stats import standing
+from holoflow.stats.snapshot import Sample, Snapshot
 
 
 def run_plan(
     plan: Plan, options: RunOptions, *, as_json: bool, log_level: log.LevelName,
     metrics: tuple[str, int] | None = None,
-    recipe: Recipe | None = None, hosts: Mapping[str, str] | None = None,
+    configuration: LaunchConfiguration | None = None, hosts: Mapping[str, str] | None = None,
 ) -> ExitStatus:  # fmt: skip
     """Run `plan`, show it, and leave a report in the output folder, which is there.
 
-    `metrics` is the address and port where Prometheus finds them. With the `recipe` of the plan
-    each fragment has a process of its own, and `hosts` says where others are. Raises
+    `metrics` is the address and port where Prometheus finds them. With the `configuration` of the
+    plan each fragment has a process of its own, and `hosts` says where others are. Raises
     `HoloflowError` where the engine cannot run the plan, or nobody can listen there.
     """
     started, before = datetime.now().astimezone(), state(options.output)
@@ -48,9 +48,9 @@ def run_plan(
         with output.unhurried(run.reader_gone, gap) as stdout, ExitStack() as stack:
             run.display = display.choose(plan.app.name, stdout, as_json=as_json)
             # To the end of the report, which a second Ctrl-C that comes late must not cost.
-            stack.enter_context(interrupts.heard(run.on_signal))
-            if recipe is not None:
-                launching = Launching(recipe, run.display.log, log_level, hosts)
+            stack.enter_context(terminal.heard(run.on_signal))
+            if configuration is not None:
+                launching = Launching(configuration, run.display.log, log_level, hosts)
                 run.launcher = Launcher(plan, options, launching)
             result = run.execute(plan, options, log_level, metrics)
             after = state(options.output)

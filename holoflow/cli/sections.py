@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from holoflow.cli import text
-from holoflow.cli.bars import bar, legend
-from holoflow.cli.tables import Cell, Columns, table
-from holoflow.flow.books import BudgetBooks, FlowBooks, OperatorBooks, PathBooks, Snapshot
-from holoflow.flow.report import measures
-from holoflow.flow.report.split import SHORT, split, totals
-from holoflow.flow.verdict import Explanation, Finding
-from holoflow.printable import printable
+from holoflow.cli.tables import Cell, Columns, bar, legend, table
+from holoflow.core import text
+from holoflow.core.text import printable
+from holoflow.report import measures
+from holoflow.report.diagnosis.finding import Explanation, Finding
+from holoflow.report.measures import SHORT_LABELS, split, totals
+from holoflow.stats.snapshot import BudgetStats, FlowStats, OperatorStats, PathStats, Snapshot
 
 _PATHS = (
     (0, "path"), (40, "frames"), (62, "mean"), (0, "p50"), (72, "p90"), (76, "p95"), (30, "p99"),
@@ -81,74 +80,74 @@ def critical_path(explanation: Explanation) -> Iterator[RenderableType]:
         )
 
 
-def paths(books: Sequence[PathBooks], width: int, *, columns: Columns = _PATHS) -> RenderableType:
+def paths(stats: Sequence[PathStats], width: int, *, columns: Columns = _PATHS) -> RenderableType:
     """Return the end-to-end times of paths."""
-    return table(columns, map(_path, books), width)
+    return table(columns, map(_path, stats), width)
 
 
-def _path(books: PathBooks) -> dict[str, Cell]:
-    times = books.end_to_end
+def _path(stats: PathStats) -> dict[str, Cell]:
+    times = stats.end_to_end
     names = ("mean", "p50", "p90", "p95", "p99", "p99.9", "max", "std")
     found = times.statistics()
     return {
-        "path": books.name,
-        "frames": text.count(books.frames),
+        "path": stats.name,
+        "frames": text.count(stats.frames),
         **{name: measures.statistic(times, name) for name in names},
-        "jitter": measures.statistic(books.jitter, "mean"),
+        "jitter": measures.statistic(stats.jitter, "mean"),
         "tail": text.measured(found.tail if times.count else None),
         "flatness": text.measured(found.flatness if times.count else None),
-        "critical": text.percent(books.critical / books.frames if books.frames else None),
+        "critical": text.percent(stats.critical / stats.frames if stats.frames else None),
     }
 
 
 def budgets(snapshot: Snapshot, width: int) -> RenderableType:
     """Return the budgets: a line for each limit."""
-    rows = [_limit(books, name) for books in snapshot.budgets for name in books.limits]
+    rows = [_limit(stats, name) for stats in snapshot.budgets for name in stats.limits]
     return table(_BUDGETS, rows, width)
 
 
-def _limit(books: BudgetBooks, name: str) -> dict[str, Cell]:
+def _limit(stats: BudgetStats, name: str) -> dict[str, Cell]:
     return {
-        "budget": books.name,
-        "limit ms": f"{name} {text.milliseconds(books.limits[name])}",
-        "run ms": measures.statistic(books.times, name),
-        "worst ms": text.measured(books.worst.get(name)),
-        "judged": text.count(books.judged),
-        "missed": text.count(books.missed),
-        "verdict": verdict(books),
+        "budget": stats.name,
+        "limit ms": f"{name} {text.milliseconds(stats.limits[name])}",
+        "run ms": measures.statistic(stats.times, name),
+        "worst ms": text.measured(stats.worst.get(name)),
+        "judged": text.count(stats.judged),
+        "missed": text.count(stats.missed),
+        "verdict": verdict(stats),
     }
 
 
-def verdict(books: BudgetBooks) -> Text:
+def verdict(stats: BudgetStats) -> Text:
     """Return whether a budget was kept; `-` where it was never judged."""
-    if not books.judged:
+    if not stats.judged:
         return Text("-")
-    return Text("kept", style="green") if books.kept else Text("missed", style="bold red")
+    return Text("kept", style="green") if stats.kept else Text("missed", style="bold red")
 
 
 def budget_lines(snapshot: Snapshot) -> Iterator[RenderableType]:
     """Yield a sentence for each budget."""
-    for books in snapshot.budgets:
-        limits = ", ".join(f"{n} {text.milliseconds(s)} ms" for n, s in books.limits.items())
-        worst = ", ".join(f"{n} {text.measured(s)} ms" for n, s in books.worst.items())
-        if not books.judged:
-            yield said(f"budget {books.name}: {limits}: never judged")
+    for stats in snapshot.budgets:
+        limits = ", ".join(f"{n} {text.milliseconds(s)} ms" for n, s in stats.limits.items())
+        worst = ", ".join(f"{n} {text.measured(s)} ms" for n, s in stats.worst.items())
+        if not stats.judged:
+            yield said(f"budget {stats.name}: {limits}: never judged")
             continue
-        how = "kept" if books.kept else f"missed {books.missed:,} of {books.judged:,} times"
-        sentence = f"budget {books.name}: {limits}: {how}"
+        how = "kept" if stats.kept else f"missed {stats.missed:,} of {stats.judged:,} times"
+        sentence = f"budget {stats.name}: {limits}: {how}"
         sentence += f", worst window {worst}" if worst else ""
-        sentence += f", {text.plural(books.dropped, 'late frame')} dropped" if books.dropped else ""
-        yield said(sentence, "green" if books.kept else "bold red")
+        sentence += f", {text.plural(stats.dropped, 'late frame')} dropped" if stats.dropped else ""
+        yield said(sentence, "green" if stats.kept else "bold red")
 
 
-def split_table(path: PathBooks, snapshot: Snapshot, width: int) -> Iterator[RenderableType]:
+def split_table(path: PathStats, snapshot: Snapshot, width: int) -> Iterator[RenderableType]:
     """Yield where a path's time goes: a row an operator, with bars, and what they mean."""
     parts = split(path, snapshot)
     whole = sum(part.total for part in parts)
     kinds = list(totals(parts))
     if whole <= 0:
         return
-    headings = {kind: SHORT[kind] for kind in kinds}
+    headings = {kind: SHORT_LABELS[kind] for kind in kinds}
     names = max([text_width(part.operator) for part in parts] + [len("operator")])
     room = width - min(names, 20) - 2 - sum(max(len(h), 7) + 2 for h in headings.values()) - 9
     bars = min(max(room, 16), 60)
@@ -183,40 +182,40 @@ def text_width(words: str) -> int:
     return Text(words).cell_len
 
 
-def operators(snapshot: Snapshot, books: Sequence[OperatorBooks], width: int) -> RenderableType:
+def operators(snapshot: Snapshot, stats: Sequence[OperatorStats], width: int) -> RenderableType:
     """Return what operators did."""
-    return table(_OPERATORS, (_operator(snapshot, item) for item in books), width)
+    return table(_OPERATORS, (_operator(snapshot, item) for item in stats), width)
 
 
-def _operator(snapshot: Snapshot, books: OperatorBooks) -> dict[str, Cell]:
+def _operator(snapshot: Snapshot, stats: OperatorStats) -> dict[str, Cell]:
     return {
-        "operator": books.name,
-        "frames": text.count(books.frames),
-        "in/s": text.rate(measures.rate_in(snapshot, books)),
-        "out/s": text.rate(measures.rate_out(snapshot, books) if books.sent else None),
-        "busy": text.percent(measures.utilisation(snapshot, books)),
-        "work p50": measures.statistic(books.working, "p50"),
-        "work p99": measures.statistic(books.working, "p99"),
-        "work max": measures.statistic(books.working, "max"),
-        "latency p50": measures.statistic(books.latency, "p50"),
-        "latency p99": measures.statistic(books.latency, "p99"),
-        "skipped": text.count(books.skipped),
-        "dropped": text.causes(books.dropped) or "0",
+        "operator": stats.name,
+        "frames": text.count(stats.frames),
+        "in/s": text.rate(measures.rate_in(snapshot, stats)),
+        "out/s": text.rate(measures.rate_out(snapshot, stats) if stats.sent else None),
+        "busy": text.percent(measures.utilisation(snapshot, stats)),
+        "work p50": measures.statistic(stats.working, "p50"),
+        "work p99": measures.statistic(stats.working, "p99"),
+        "work max": measures.statistic(stats.working, "max"),
+        "latency p50": measures.statistic(stats.latency, "p50"),
+        "latency p99": measures.statistic(stats.latency, "p99"),
+        "skipped": text.count(stats.skipped),
+        "dropped": text.causes(stats.dropped) or "0",
     }
 
 
 def workers(snapshot: Snapshot, width: int) -> RenderableType:
     """Return how busy the schedulers' threads were."""
-    several = len({books.fragment for books in snapshot.workers}) > 1
+    several = len({stats.fragment for stats in snapshot.workers}) > 1
     return table(
         _WORKERS,
         (
             {
-                "thread": f"{books.fragment}: {books.name}" if several else books.name,
-                "busy": text.percent(measures.utilisation(snapshot, books)),
-                "at work s": f"{books.busy:,.2f}",
+                "thread": f"{stats.fragment}: {stats.name}" if several else stats.name,
+                "busy": text.percent(measures.utilisation(snapshot, stats)),
+                "at work s": f"{stats.busy:,.2f}",
             }
-            for books in snapshot.workers
+            for stats in snapshot.workers
         ),
         width,
     )
@@ -224,31 +223,31 @@ def workers(snapshot: Snapshot, width: int) -> RenderableType:
 
 def flows(snapshot: Snapshot, width: int) -> RenderableType:
     """Return what became of the messages of every flow."""
-    return table(_FLOWS, (_flow(snapshot, books) for books in snapshot.flows), width)
+    return table(_FLOWS, (_flow(snapshot, stats) for stats in snapshot.flows), width)
 
 
-def _flow(snapshot: Snapshot, books: FlowBooks) -> dict[str, Cell]:
-    depth = measures.mean_depth(snapshot, books)
+def _flow(snapshot: Snapshot, stats: FlowStats) -> dict[str, Cell]:
+    depth = measures.mean_depth(snapshot, stats)
     return {
-        "flow": books.name,
-        "sent": text.count(books.sent),
-        "delivered": text.count(books.delivered),
-        "dropped": text.causes(books.dropped) or "0",
-        "wait p50": measures.statistic(books.waits, "p50"),
-        "wait p99": measures.statistic(books.waits, "p99"),
-        "depth": "-" if depth is None or not books.queue else f"{depth:.2f}",
-        "queue": text.count(books.queue) if books.queue else "-",
-        "when full": books.when_full if books.queue else "-",
+        "flow": stats.name,
+        "sent": text.count(stats.sent),
+        "delivered": text.count(stats.delivered),
+        "dropped": text.causes(stats.dropped) or "0",
+        "wait p50": measures.statistic(stats.waits, "p50"),
+        "wait p99": measures.statistic(stats.waits, "p99"),
+        "depth": "-" if depth is None or not stats.queue else f"{depth:.2f}",
+        "queue": text.count(stats.queue) if stats.queue else "-",
+        "when full": stats.when_full if stats.queue else "-",
     }
 
 
 def fragments(snapshot: Snapshot) -> Iterator[RenderableType]:
     """Yield a line for every fragment that was started again, or that strangers have called."""
-    for books in snapshot.fragments:
-        if books.restarts:
-            yield said(f"restarted {books.name}: {text.plural(books.restarts, 'time')}", "yellow")
-        if books.refused:
-            yield said(f"refused at {books.name}: {text.causes(books.refused)}", "yellow")
+    for stats in snapshot.fragments:
+        if stats.restarts:
+            yield said(f"restarted {stats.name}: {text.plural(stats.restarts, 'time')}", "yellow")
+        if stats.refused:
+            yield said(f"refused at {stats.name}: {text.causes(stats.refused)}", "yellow")
 
 
 def losses(snapshot: Snapshot) -> Iterator[RenderableType]:
@@ -257,6 +256,6 @@ def losses(snapshot: Snapshot) -> Iterator[RenderableType]:
         if flow.lost:
             of = f" of {flow.sent:,}" if flow.sent else ""
             yield said(f"dropped {flow.name}: {text.causes(flow.dropped)}{of}", "yellow")
-    for books in snapshot.operators:
-        if any(books.dropped.values()):
-            yield said(f"dropped before {books.name}: {text.causes(books.dropped)}", "yellow")
+    for stats in snapshot.operators:
+        if any(stats.dropped.values()):
+            yield said(f"dropped before {stats.name}: {text.causes(stats.dropped)}", "yellow")

@@ -1,22 +1,72 @@
-"""How a run ended: the values, and the lines that say it."""
+"""How a run ended, and which files it wrote."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from holoflow.cli import sections, text
-from holoflow.cli.written import Written
-from holoflow.engine.result import RunResult
-from holoflow.flow.books import OperatorBooks, Snapshot
-from holoflow.flow.report import measures
-from holoflow.flow.report.page import PAGE
-from holoflow.flow.verdict import explain
-from holoflow.printable import printable
+from holoflow.cli import sections
+from holoflow.core import text
+from holoflow.core.text import printable
+from holoflow.engine.control import RunResult
+from holoflow.report import measures
+from holoflow.report.diagnosis.decision import explain
+from holoflow.report.page import PAGE
+from holoflow.stats.snapshot import OperatorStats, Snapshot
+
+FEW = 8
+"""Files of one kind in a folder that are still named one by one."""
+
+State: TypeAlias = Mapping[Path, tuple[int, int]]
+"""Files of a folder, with their times of change (ns) and sizes (bytes)."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file, or many of one kind in one folder, relative to the output folder."""
+
+    name: str
+    """`faces.mp4`, or `frames/*.png` for many."""
+    files: int
+    size: int
+    """Bytes, together."""
+
+    def __str__(self) -> str:
+        many = f"  {text.plural(self.files, 'file')}," if self.files > 1 else ""
+        return f"{self.name}{many}  {text.size(self.size)}"
+
+
+def state(folder: Path) -> State:
+    """Return the files in `folder` and below it."""
+    found = {}
+    for path in folder.rglob("*"):
+        if path.is_file():
+            status = path.stat()
+            found[path.relative_to(folder)] = status.st_mtime_ns, status.st_size
+    return found
+
+
+def written(before: State, after: State) -> tuple[Written, ...]:
+    """Return the files that are new or changed in `after`, sorted, many of a kind as one."""
+    kinds: dict[tuple[Path, str], list[Path]] = defaultdict(list)
+    for path, is_now in after.items():
+        if before.get(path) != is_now:
+            kinds[path.parent, path.suffix].append(path)
+    found = []
+    for (parent, suffix), paths in kinds.items():
+        if len(paths) <= FEW:
+            found += [Written(str(path), 1, after[path][1]) for path in paths]
+        else:
+            size = sum(after[path][1] for path in paths)
+            found.append(Written(str(parent / f"*{suffix}"), len(paths), size))
+    return tuple(sorted(found, key=lambda item: item.name))
+
 
 MOST_PATHS = 3
 MOST_OPERATORS = 12
@@ -76,11 +126,11 @@ def headline(app: str, outcome: str, engine: str, snapshot: Snapshot) -> str:
     )
 
 
-def _busiest(snapshot: Snapshot) -> list[OperatorBooks]:
+def _busiest(snapshot: Snapshot) -> list[OperatorStats]:
     """Return the operators that are shown, in the order of the app."""
-    by_use = sorted(snapshot.operators, key=lambda books: -books.busy)[:MOST_OPERATORS]
-    names = {books.name for books in by_use}
-    return [books for books in snapshot.operators if books.name in names]
+    by_use = sorted(snapshot.operators, key=lambda stats: -stats.busy)[:MOST_OPERATORS]
+    names = {stats.name for stats in by_use}
+    return [stats for stats in snapshot.operators if stats.name in names]
 
 
 def _and_more(number: int, noun: str) -> Iterator[RenderableType]:

@@ -1,16 +1,47 @@
-"""Tables that fit their terminal."""
+"""Tables and bars that fit their terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import io
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from rich.cells import cell_len
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from holoflow.cli.text import shortened
-from holoflow.printable import printable
+from holoflow.core.text import printable, shortened
+from holoflow.report.measures import LABELS, Kind
+
+WIDE = 10_000
+"""Columns of what is no terminal: wider than any table, so that nothing is cut."""
+
+
+def print_parts(parts: Callable[[int], Iterable[RenderableType]]) -> None:
+    """Print the parts for the terminal's width; without one as plain text that is not cut."""
+    if not sys.stdout.isatty():
+        sys.stdout.write(plain_text(parts(WIDE)))
+        return
+    console = Console(markup=False, highlight=False, emoji=False)
+    print_on(console, parts(console.width))
+
+
+def print_on(console: Console, parts: Iterable[RenderableType]) -> None:
+    """Print the parts; lines that are not to be wrapped are left to the terminal as they are."""
+    for part in parts:
+        console.print(part, soft_wrap=isinstance(part, Text) and part.no_wrap is True)
+
+
+def plain_text(parts: Iterable[RenderableType]) -> str:
+    """Return the parts as lines without control codes or blanks at their ends."""
+    page = io.StringIO()
+    console = Console(file=page, width=WIDE, color_system=None)
+    for part in parts:
+        console.print(part)
+    return "".join(f"{line.rstrip()}\n" for line in page.getvalue().splitlines())
+
 
 Columns: TypeAlias = Sequence[tuple[int, str]]
 """Headings, each with the least width of a terminal that still has room for the column."""
@@ -82,3 +113,40 @@ def _fitting(columns: Columns, lines: Sequence[Mapping[str, Text]], width: int) 
 
 def _cut(text: Text, heading: str, room: int) -> Text:
     return Text(shortened(text.plain, room)) if heading in _WAYS else text
+
+
+_MARKS: dict[Kind, tuple[str, str]] = {
+    "working": ("█", "blue"),
+    "worker": ("▖", "cyan"),
+    "room": ("░", "red"),
+    "turn": ("▒", "yellow"),
+    "partner": ("▚", "magenta"),
+    "other": ("·", ""),
+    "link": ("=", "green"),
+    "serialising": ("~", "green"),
+}
+"""Character and colour of each kind of time."""
+
+
+def bar(seconds: Mapping[Kind, float], begin: float, whole: float, width: int) -> Text:
+    """Return a bar for `seconds` by kind that begins at `begin`; `whole` would fill `width`."""
+    made = Text()
+    at = begin
+    made.append(" " * round(at / whole * width))
+    for kind in reversed(LABELS):
+        if kind in seconds:
+            character, style = _MARKS[kind]
+            # From rounded end to rounded end, so that bars below one another meet.
+            cells = round((at + seconds[kind]) / whole * width) - round(at / whole * width)
+            made.append(character * cells, style)
+            at += seconds[kind]
+    return made
+
+
+def legend(kinds: Mapping[Kind, float]) -> Text:
+    """Return what the characters of bars stand for."""
+    made = Text()
+    for kind in kinds:
+        character, style = _MARKS[kind]
+        made.append(character * 2, style).append(f" {LABELS[kind]}   ")
+    return made

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from holoflow.cli import terminal
+from holoflow.cli.arguments import parse_duration
 from holoflow.cli.errors import ExitStatus
-from holoflow.cli.settings import parse_duration
 
 SHORTEST = 0.1
 """Seconds: showing more often only costs."""
@@ -29,8 +29,8 @@ def top(
 
     Goes on when the app ends, and shows it again when it comes back.
     """
-    from holoflow.cli import top_lines, top_screen
-    from holoflow.flow.live.attach import Attachment
+    from holoflow.cli import top_output
+    from holoflow.live.attach import Attachment
 
     shows_screen = terminal.is_live() and not as_json and not once
     seconds = (0.5 if shows_screen else 1.0) if every is None else parse_duration(every, "--every")
@@ -41,10 +41,10 @@ def top(
     try:
         with Attachment(app) as attachment:
             if once:
-                top_lines.show_once(attachment, seconds, as_json=as_json)
+                top_output.show_once(attachment, seconds, as_json=as_json)
             elif shows_screen:
-                top_screen.show(attachment, seconds)
+                top_output.show_screen(attachment, seconds)
             else:
-                top_lines.show(attachment, seconds, as_json=as_json)
+                top_output.show_lines(attachment, seconds, as_json=as_json)
     except KeyboardInterrupt:  # how one leaves
         raise typer.Exit(ExitStatus.INTERRUPTED) from None

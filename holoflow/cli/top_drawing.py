@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from holoflow.cli import text
 from holoflow.cli.tables import Cell, Columns, table
 from holoflow.cli.top_view import BudgetView, OperatorView, PathView, View, WorkerView
-from holoflow.flow.live.state import FragmentState
-from holoflow.printable import printable
+from holoflow.core import text
+from holoflow.core.text import printable
+from holoflow.live.state import FragmentState
 
 SILENT = 3.0
 """Seconds without news that are worth a word."""

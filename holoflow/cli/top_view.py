@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from holoflow.flow.books import BudgetBooks, OperatorBooks, PathBooks, Snapshot
-from holoflow.flow.live.state import FragmentState, RunningApp, State, StateKind
-from holoflow.flow.report.measures import rate_in, seconds_of, source_rate, utilisation
-from holoflow.flow.verdict import Finding, amiss, explain
+from holoflow.live.state import FragmentState, LiveState, RunningApp, StateKind
+from holoflow.report.diagnosis.decision import amiss, explain
+from holoflow.report.diagnosis.finding import Finding
+from holoflow.report.measures import rate_in, seconds_of, source_rate, utilisation
+from holoflow.stats.snapshot import BudgetStats, OperatorStats, PathStats, Snapshot
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class View:
     problems: tuple[str, ...] = ()
 
 
-def view(state: State, recent: Snapshot | None) -> View:
+def view(state: LiveState, recent: Snapshot | None) -> View:
     """Return what is shown of `state`; `recent` has the books of its last seconds."""
     now = state.snapshot
     about = View(
@@ -129,8 +130,8 @@ def view(state: State, recent: Snapshot | None) -> View:
             "paths": _paths(recent),
             "budgets": tuple(map(_budget, now.budgets)),
             "workers": tuple(
-                WorkerView(books.fragment, books.name, utilisation(recent, books))
-                for books in recent.workers
+                WorkerView(stats.fragment, stats.name, utilisation(recent, stats))
+                for stats in recent.workers
             ),
             "bottleneck": _bottleneck(recent),
             "announcements": now.announcements,
@@ -139,45 +140,45 @@ def view(state: State, recent: Snapshot | None) -> View:
 
 
 def _bottleneck(recent: Snapshot) -> Finding | None:
-    worked = recent.seconds > 0 and any(books.frames for books in recent.operators)
+    worked = recent.seconds > 0 and any(stats.frames for stats in recent.operators)
     return explain(recent).bottleneck if worked or amiss(recent) else None
 
 
 def _operators(now: Snapshot, recent: Snapshot) -> tuple[OperatorView, ...]:
     waiting, queues, lost = Counter[str](), Counter[str](), Counter[str]()
-    dropped = {books.name: Counter(books.dropped) for books in now.operators}
+    dropped = {stats.name: Counter(stats.dropped) for stats in now.operators}
     for flow in now.flows:
         waiting[flow.consumer] += flow.waiting
         queues[flow.consumer] += flow.queue
         dropped.setdefault(flow.consumer, Counter()).update(flow.dropped)
     for flow in recent.flows:
         lost[flow.consumer] += flow.lost
-    for books in recent.operators:
-        lost[books.name] += sum(books.dropped.values())
+    for stats in recent.operators:
+        lost[stats.name] += sum(stats.dropped.values())
     return tuple(
         OperatorView(
-            name=books.name,
-            fragment=books.fragment,
-            rate=rate_in(recent, books),
-            utilisation=utilisation(recent, books),
-            p50=books.working.quantile(0.5) if books.working.count else None,
-            p99=books.working.quantile(0.99) if books.working.count else None,
-            waiting=waiting[books.name],
-            queue=queues[books.name],
-            waits=_waits(books),
-            dropped={cause: count for cause, count in dropped[books.name].items() if count},
-            dropping=lost[books.name] / (seconds_of(recent, books.fragment) or 1.0),
+            name=stats.name,
+            fragment=stats.fragment,
+            rate=rate_in(recent, stats),
+            utilisation=utilisation(recent, stats),
+            p50=stats.working.quantile(0.5) if stats.working.count else None,
+            p99=stats.working.quantile(0.99) if stats.working.count else None,
+            waiting=waiting[stats.name],
+            queue=queues[stats.name],
+            waits=_waits(stats),
+            dropped={cause: count for cause, count in dropped[stats.name].items() if count},
+            dropping=lost[stats.name] / (seconds_of(recent, stats.fragment) or 1.0),
             skipped=whole.skipped,
         )
-        for books, whole in zip(recent.operators, now.operators, strict=True)
+        for stats, whole in zip(recent.operators, now.operators, strict=True)
     )
 
 
-def _waits(books: OperatorBooks) -> dict[str, float]:
-    calls = max(books.calls, 1)
-    if books.source:
-        return {"room": books.held / calls, "pace": books.paced / calls}
-    waiting = books.waiting
+def _waits(stats: OperatorStats) -> dict[str, float]:
+    calls = max(stats.calls, 1)
+    if stats.source:
+        return {"room": stats.held / calls, "pace": stats.paced / calls}
+    waiting = stats.waiting
     return {
         "partner": waiting.partner / calls,
         "turn": waiting.turn / calls,
@@ -187,25 +188,25 @@ def _waits(books: OperatorBooks) -> dict[str, float]:
 
 
 def _paths(recent: Snapshot) -> tuple[PathView, ...]:
-    slowest = sorted(recent.paths, key=lambda books: -books.end_to_end.quantile(0.99))
+    slowest = sorted(recent.paths, key=lambda stats: -stats.end_to_end.quantile(0.99))
     return tuple(
-        _path(books, recent.budgets, recent.seconds or 1.0, worst=not index)
-        for index, books in enumerate(slowest)
+        _path(stats, recent.budgets, recent.seconds or 1.0, worst=not index)
+        for index, stats in enumerate(slowest)
     )
 
 
 def _path(
-    books: PathBooks, budgets: Sequence[BudgetBooks], span: float, *, worst: bool
+    stats: PathStats, budgets: Sequence[BudgetStats], span: float, *, worst: bool
 ) -> PathView:
-    ends = books.steps[0].operator, books.steps[-1].operator
+    ends = stats.steps[0].operator, stats.steps[-1].operator
     limits: dict[str, float] = {}
     for budget in budgets:
         if (budget.source, budget.target) == ends:
             limits.update(budget.limits)
-    times = books.end_to_end
+    times = stats.end_to_end
     return PathView(
-        name=books.name,
-        rate=books.frames / span,
+        name=stats.name,
+        rate=stats.frames / span,
         p50=times.quantile(0.5),
         p99=times.quantile(0.99),
         max=times.max,
@@ -215,5 +216,5 @@ def _path(
     )
 
 
-def _budget(books: BudgetBooks) -> BudgetView:
-    return BudgetView(books.name, books.limits, books.now, books.worst, books.judged, books.missed)
+def _budget(stats: BudgetStats) -> BudgetView:
+    return BudgetView(stats.name, stats.limits, stats.now, stats.worst, stats.judged, stats.missed)

@@ -1,6 +1,6 @@
 """Engines: run a plan."""
 
+from holoflow.engine.control import Failure, RunOptions, RunResult, Stopper
 from holoflow.engine.execute import execute
-from holoflow.engine.result import Failure, RunOptions, RunResult, Stopper
 
 __all__ = ["Failure", "RunOptions", "RunResult", "Stopper", "execute"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from holoflow.message import Header
-from holoflow.times import DISORDER, StreamClock
+from holoflow.core.message import Header
+from holoflow.core.times import DISORDER, StreamClock
 
 
 class Agreement:

@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from holoflow.core.message import Header
 from holoflow.engine.by_frame import NEVER, SameSource
 from holoflow.engine.inputs import Call, Part, take_newest
 from holoflow.engine.queue import LatestQueue, Message, Queue
-from holoflow.flow.ledger import SENT, Row
-from holoflow.message import Header
+from holoflow.stats.counters import SENT, Row
 
 
 class InOrder(SameSource):
@@ -40,10 +40,10 @@ class InOrder(SameSource):
                 port.make_room(earliest)
         return there
 
-    def take(self) -> Call:
+    def pop(self) -> Call:
         """Take that message."""
         port = self._next
-        message = port.take()
+        message = port.pop()
         return _call(port.name, port.queue, message, message.header, self._latest)
 
     def ended(self) -> bool:
@@ -76,13 +76,13 @@ class InTurn:
         """Whether an input has a message."""
         return any(queue.items for _, queue in self._turns)
 
-    def take(self) -> Call:
+    def pop(self) -> Call:
         """Take one from the input that has one and has waited longest for its turn."""
         while not self._turns[0][1].items:
             self._turns.rotate(-1)
         port, queue = self._turns[0]
         self._turns.rotate(-1)
-        message = queue.take()
+        message = queue.pop()
         came = message.header
         said = {**came.metadata, "from": {"source": came.source, "sequence": came.sequence}}
         header = Header(self._number[0], came.timestamp, self._name, said)
@@ -97,10 +97,10 @@ class InTurn:
         """Return how many frames of the operator's own there have been."""
         return self._number[0]
 
-    def settle(self) -> None:
+    def acknowledge(self) -> None:
         """Note that nothing that was taken is in hand."""
         for queue in self.queues:
-            queue.settle()
+            queue.acknowledge()
 
     def release(self, cause: str) -> None:
         """Do nothing: nothing is taken but for a call."""
@@ -108,7 +108,7 @@ class InTurn:
     def failed(self, call: Call, cause: str = "error") -> None:
         """Book the message of `call` as dropped by `cause`."""
         queue, message = call.parts[0]
-        queue.rebook(cause, message)
+        queue.count_dropped(cause, message)
 
     def waits_for(self) -> str:
         """Name the inputs that may still bring something."""

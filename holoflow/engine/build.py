@@ -1,7 +1,11 @@
-"""Building: a plan becomes stages with queues between them."""
+"""Building: a plan becomes stages with queues between them.
+
+Joining a part of an app to its other parts: the ends of links find their stages.
+"""
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,32 +13,29 @@ from dataclasses import dataclass, field
 import pydantic
 
 from holoflow.app.graph import App, Budget, Endpoint, Node, Sync
-from holoflow.context import OperatorContext
+from holoflow.core.errors import HoloflowError
+from holoflow.core.operator import Operator, OperatorContext
+from holoflow.core.passed_geometry import pass_geometry
+from holoflow.core.ports import base
+from holoflow.engine import nvtx
 from holoflow.engine.any_of import InOrder, InTurn
 from holoflow.engine.by_frame import ByFrame
 from holoflow.engine.control import Control
-from holoflow.engine.geometry import pass_geometry
-from holoflow.engine.guard import guard
-from holoflow.engine.host import Host
 from holoflow.engine.inputs import Arrival, Inputs, Synced
 from holoflow.engine.operator_stage import OperatorStage
-from holoflow.engine.outgoing import Outgoing
 from holoflow.engine.queue import LatestQueue, Queue
+from holoflow.engine.remote import RemoteInput, RemoteOutput
+from holoflow.engine.results import guard
+from holoflow.engine.runner import OperatorRunner
 from holoflow.engine.source_stage import SourceStage
 from holoflow.engine.stage import Output
-from holoflow.errors import HoloflowError
-from holoflow.flow.account import Account
-from holoflow.flow.budget import BudgetAccount
-from holoflow.flow.export import nvtx
-from holoflow.flow.ledger import Ledger, Row
-from holoflow.flow.paths import PathTree, Stop
 from holoflow.link.links import Links
 from holoflow.link.ucx import UcxTransport
-from holoflow.operator import Operator
-from holoflow.plan.part import leaves
-from holoflow.plan.plan import Plan, PlannedFlow
-from holoflow.plan.plan import Stage as PlannedStage
-from holoflow.ports import base
+from holoflow.plan.plan import Plan, PlannedFlow, PlannedStage, enters, leaves
+from holoflow.stats.budget import BudgetMeter
+from holoflow.stats.counters import GONE, Counters, Row, gone
+from holoflow.stats.operator_stats import OperatorMeter
+from holoflow.stats.spans import PathStep, PathTree
 
 
 @dataclass
@@ -43,13 +44,13 @@ class Program:
 
     plan: Plan
     control: Control
-    hosts: dict[str, Host]
+    runners: dict[str, OperatorRunner]
     stages: list[SourceStage | OperatorStage]
     queues: dict[PlannedFlow, Queue]
-    budgets: list[BudgetAccount]
-    outgoing: list[Outgoing] = field(default_factory=list)
+    budgets: list[BudgetMeter]
+    remote_outputs: list[RemoteOutput] = field(default_factory=list)
     """Flows that leave the process."""
-    natives: dict[str, Account] = field(default_factory=dict)
+    holoscan_operators: dict[str, OperatorMeter] = field(default_factory=dict)
     """Accounts of Holoscan's own operators."""
     links: Links | None = None
     """What joins the process to the others of its app."""
@@ -87,20 +88,20 @@ def build(
     """
     app = plan.app
     stops = _make_stops(plan, control.paths)
-    ledger = Ledger.of(plan)
-    rows = dict(zip(plan.flows, ledger.rows, strict=True))
+    counters = Counters.of(plan)
+    rows = dict(zip(plan.flows, counters.rows, strict=True))
     queues = {
         flow: (LatestQueue if flow.latest else Queue)(
             flow, stops[flow], rows[flow] if links is None else links.row(flow)
         )
         for flow in plan.flows
-        if not (flow.fused or leaves(plan, flow) or _between_natives(app, flow))
+        if not (flow.fused or leaves(plan, flow) or _between_holoscan_operators(app, flow))
     }
     ways = [(budget, _way(plan, budget)) for budget in app.budgets if control.tracked]
-    budgets = [BudgetAccount(budget, way) for budget, way in ways]
-    hosts: dict[str, Host] = {}
+    budgets = [BudgetMeter(budget, way) for budget, way in ways]
+    runners: dict[str, OperatorRunner] = {}
     for node in app.operators.values():
-        if node.native is None:
+        if node.holoscan_operator is None:
             operator = make_operator(node)
             operator.context = contexts[node.name]
             pass_geometry(operator)
@@ -110,41 +111,41 @@ def build(
             ways_in = [flow for flow in plan.flows if flow.target.operator == node.name]
             stop = stops[ways_in[0]] if ways_in else control.paths.stop("work", node.name, "")
             connected = [flow.target.port for flow in ways_in]
-            hosts[node.name] = host = Host(node, operator, connected, stop)
-            host.sink = all(flow.source.operator != node.name for flow in plan.flows)
-            host.budgets = tuple(b for b in budgets if b.budget.target == node.name)
-            host.ending = host.sink or bool(host.budgets)
+            runners[node.name] = runner = OperatorRunner(node, operator, connected, stop)
+            runner.sink = all(flow.source.operator != node.name for flow in plan.flows)
+            runner.budgets = tuple(b for b in budgets if b.budget.target == node.name)
+            runner.ending = runner.sink or bool(runner.budgets)
             if not control.lossless:
-                host.deadlines = tuple(
+                runner.deadlines = tuple(
                     b for b in budgets if b.budget.when_missed == "drop_late" and node.name in b.way
                 )
-            operator.context.count_drop = host.account.count_drop
-    program = Program(plan, control, hosts, [], queues, budgets)
+            operator.context.count_drop = runner.meter.count_drop
+    program = Program(plan, control, runners, [], queues, budgets)
     if links is not None:
-        program.outgoing = _make_outgoing(plan, links, control)
+        program.remote_outputs = _make_remote_outputs(plan, links, control)
         program.links, program.ucx = links, links.ucx
     for stage in plan.stages:
-        if app.operators[stage.operators[0]].native is None:
+        if app.operators[stage.operators[0]].holoscan_operator is None:
             name = stage.operators[0]
             number = memoryview(bytearray(8)).cast("q") if links is None else links.number(name)
             program.stages.append(_make_stage(program, stage, frames, number))
     return program
 
 
-def _make_outgoing(plan: Plan, links: Links, control: Control) -> list[Outgoing]:
+def _make_remote_outputs(plan: Plan, links: Links, control: Control) -> list[RemoteOutput]:
     """Make the sending ends of all flows that leave the process."""
     by_port: dict[Endpoint, list[PlannedFlow]] = {}
     for flow in plan.flows:
         if leaves(plan, flow):
             by_port.setdefault(flow.source, []).append(flow)
     return [
-        Outgoing(group, links.types, control.comes_back)
+        RemoteOutput(group, links.types, control.comes_back)
         for flows in by_port.values()
         for group in links.groups(flows)
     ]
 
 
-def _make_stops(plan: Plan, paths: PathTree) -> dict[PlannedFlow, Stop]:
+def _make_stops(plan: Plan, paths: PathTree) -> dict[PlannedFlow, PathStep]:
     """Make the step of paths that each flow leads to."""
     ends = Counter((flow.source.operator, flow.target.operator) for flow in plan.flows)
     return {
@@ -171,28 +172,28 @@ def _way(plan: Plan, budget: Budget) -> frozenset[str]:
     return frozenset(behind & before) - {budget.source}
 
 
-def _between_natives(app: App, flow: PlannedFlow) -> bool:
+def _between_holoscan_operators(app: App, flow: PlannedFlow) -> bool:
     """Whether Holoscan carries the flow itself."""
     ends = app.operators.get(flow.source.operator), app.operators.get(flow.target.operator)
-    return all(node is not None and node.native is not None for node in ends)
+    return all(node is not None and node.holoscan_operator is not None for node in ends)
 
 
 def _make_stage(
     program: Program, stage: PlannedStage, frames: int | None, number: Row
 ) -> SourceStage | OperatorStage:
-    hosts = [program.hosts[name] for name in stage.operators]
+    runners = [program.runners[name] for name in stage.operators]
     outputs: dict[str, list[Output]] = {}
-    every: list[Output] = [*program.queues.values(), *program.outgoing]
+    every: list[Output] = [*program.queues.values(), *program.remote_outputs]
     for output in every:
-        if output.flow.source.operator == hosts[-1].name:
+        if output.flow.source.operator == runners[-1].name:
             outputs.setdefault(output.flow.source.port, []).append(output)
-    if hosts[0].ports.source:
+    if runners[0].ports.source:
         made: SourceStage | OperatorStage = SourceStage(
-            hosts, outputs, program.control, frames, number
+            runners, outputs, program.control, frames, number
         )
     else:
         made = OperatorStage(
-            hosts, _make_inputs(program, hosts[0], number), outputs, program.control
+            runners, _make_inputs(program, runners[0], number), outputs, program.control
         )
     for index, name in enumerate(stage.operators[1:], 1):
         flow = next(flow for flow in program.plan.flows if flow.target.operator == name)
@@ -201,16 +202,16 @@ def _make_stage(
     return made
 
 
-def _make_inputs(program: Program, host: Host, number: Row) -> Inputs:
-    mine = {f: q for f, q in program.queues.items() if f.target.operator == host.name}
-    order = {port: index for index, port in enumerate(host.ports.inputs)}
+def _make_inputs(program: Program, runner: OperatorRunner, number: Row) -> Inputs:
+    mine = {f: q for f, q in program.queues.items() if f.target.operator == runner.name}
+    order = {port: index for index, port in enumerate(runner.ports.inputs)}
     flows = sorted(mine, key=lambda f: order.get(base(f.target.port), len(order)))
     latest = {f.target.port: mine[f] for f in flows}
     triggers = {f.target.port: mine[f] for f in flows if not (f.latest or f.back_edge)}
     newest = {p: q for p, q in latest.items() if isinstance(q, LatestQueue)}
     back_edges = {f.target.port: mine[f] for f in flows if f.back_edge and not f.latest}
-    optional = frozenset(name for name in triggers if not host.ports.input(name).required)
-    sync = program.plan.app.operators[host.name].sync
+    optional = frozenset(name for name in triggers if not runner.ports.input(name).required)
+    sync = program.plan.app.operators[runner.name].sync
     if isinstance(sync, Sync):
         control = program.control
         if control.lossless:
@@ -222,10 +223,54 @@ def _make_inputs(program: Program, host: Host, number: Row) -> Inputs:
         )  # fmt: skip
         return inputs
     by_frame = any(f.by_frame for f in flows)
-    if host.ports.trigger == "any" and len(triggers) > 1:
+    if runner.ports.trigger == "any" and len(triggers) > 1:
         if by_frame:
             return InOrder(triggers, newest)
-        return InTurn(triggers, newest, host.name, number)
+        return InTurn(triggers, newest, runner.name, number)
     if by_frame:
         return ByFrame(triggers, optional, back_edges, newest)
     return Arrival(triggers, back_edges, newest)
+
+
+def join(program: Program, links: Links) -> None:
+    """Open all ends of links; messages come once the links accept."""
+    for flow, queue in program.queues.items():
+        if enters(program.plan, flow):
+            shift = functools.partial(links.shift, flow)
+            runner = program.runners.get(flow.target.operator)
+            wanted = None if runner is None else runner.ports.type_of(flow.target.port)
+            remote_inputs = RemoteInput(queue, links.types, wanted, program.control.paths, shift)
+            queue.inlet = links.inlet(flow, remote_inputs)
+            queue.place = links.source(flow)
+    for remote_outputs in program.remote_outputs:
+        remote_outputs.place = links.target(remote_outputs.flow)
+        remote_outputs.outlet = outlet = links.outlet(remote_outputs.flows, remote_outputs)
+        for stage in program.stages:
+            if stage is remote_outputs.producer:
+                for runner in stage.runners:
+                    runner.operator.context.allocate = outlet.allocate
+
+
+def give_notifiers(program: Program, links: Links, threads: int) -> None:
+    """Have stages wait by themselves for other processes, where that takes no thread from others.
+
+    `threads` tick the stages.
+    """
+    if len(program.stages) > threads or program.holoscan_operators or program.ucx is not None:
+        return
+    for stage in program.stages:
+        if stage.linked:
+            stage.notifier = links.notifier(stage.runners[0].name)
+
+
+def end_remote_inputs(program: Program) -> None:
+    """Take nothing more from other processes: the run has failed. What is here is worked off."""
+    for queue in program.queues.values():
+        if queue.inlet is None or queue.closed:
+            continue
+        queue.close()
+        if program.control.comes_back():
+            queue.inlet.suspend()
+        else:
+            queue.row[GONE] = gone("stopped")
+            queue.inlet.abandon()

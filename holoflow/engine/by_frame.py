@@ -8,7 +8,7 @@ from typing import Any
 
 from holoflow.engine.inputs import Call, Part, merge_headers, take_newest
 from holoflow.engine.queue import LatestQueue, Message, Queue
-from holoflow.flow.ledger import WATERMARK
+from holoflow.stats.counters import WATERMARK
 
 NEVER = 1 << 62
 """Beyond the number of every frame."""
@@ -33,7 +33,7 @@ class Port:
         """Return the next message, if it is there."""
         queue, taken = self.queue, self._taken
         if queue.lossy and not taken and queue.items:
-            taken.append(queue.take())  # else it might be dropped before it is used
+            taken.append(queue.pop())  # else it might be dropped before it is used
         if taken:
             return taken[0]
         return queue.items[0] if queue.items else None
@@ -47,16 +47,16 @@ class Port:
             and queue.items[-1].header.sequence == frame
         ):
             for _ in range(len(queue.items)):
-                self._taken.append(queue.take())
+                self._taken.append(queue.pop())
 
     def brings(self, frame: int) -> bool:
         """Whether the next message is there, and one of `frame`."""
         head = self.head()
         return head is not None and head.header.sequence == frame
 
-    def take(self) -> Message:
+    def pop(self) -> Message:
         """Take the head, which is there."""
-        return self._taken.popleft() if self._taken else self.queue.take()
+        return self._taken.popleft() if self._taken else self.queue.pop()
 
     def passed(self) -> int:
         """Return the first frame that it may still bring a message of."""
@@ -85,24 +85,24 @@ class SameSource:
         passed = min(port.passed() for port in self._ports)
         return 0 if passed == NEVER else passed
 
-    def settle(self) -> None:
+    def acknowledge(self) -> None:
         """Note that of what was taken only heads are in hand."""
         for port in self._ports:
-            port.queue.settle(port.held)
+            port.queue.acknowledge(port.held)
         for queue in self.queues[len(self._ports) :]:
-            queue.settle()
+            queue.acknowledge()
 
     def release(self, cause: str) -> None:
         """Drop what was taken and not used."""
         for port in self._ports:
             while port.held:
-                port.queue.rebook(cause, port.take())
+                port.queue.count_dropped(cause, port.pop())
 
     def failed(self, call: Call, cause: str = "error") -> None:
         """Book what triggering inputs have brought for `call` as dropped by `cause`."""
         for queue, message in call.parts:
             if queue.flow.by_frame:
-                queue.rebook(cause, message)
+                queue.count_dropped(cause, message)
 
     def waits_for(self) -> str:
         """Name the frame, and the inputs that it waits for."""
@@ -171,16 +171,16 @@ class ByFrame(SameSource):
     def _drop(self) -> None:
         for port in self._ports:
             while port.brings(self._frame):
-                port.queue.rebook("unpaired", port.take())
+                port.queue.count_dropped("unpaired", port.pop())
 
-    def take(self) -> Call:
+    def pop(self) -> Call:
         """Take the frame's next message from each input that has one."""
         arguments: dict[str, Any] = {}
         parts: list[Part] = []
         headers = []
         for port in self._ports:
             if port.brings(self._frame):
-                message: Message | None = port.take()
+                message: Message | None = port.pop()
                 parts.append((port.queue, message))  # type: ignore[arg-type]
                 if self._several:
                     port.used = message
@@ -190,7 +190,7 @@ class ByFrame(SameSource):
             if message is not None:
                 headers.append(message.header)
         for name, queue in self._back_edges:
-            back = None if self._first else queue.take()
+            back = None if self._first else queue.pop()
             arguments[name] = None if back is None else back.payload
             if back is not None:
                 headers.append(back.header)

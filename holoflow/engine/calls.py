@@ -1,4 +1,4 @@
-"""Calls that go on: which operator has been at work on which frame, and for how long.
+"""Calls in progress: hangs, and runs in which nobody can go on any more.
 
 Nothing is noted for it while frames flow. A stage says when its present step began; only of one
 that takes long are operator and frame looked for, on the stack of the thread that is in it.
@@ -15,13 +15,73 @@ from types import FrameType
 from typing import Any
 
 from holoflow.engine.chain import Chain
-from holoflow.engine.host import Host
+from holoflow.engine.control import Control, Failure
 from holoflow.engine.inputs import Call
+from holoflow.engine.runner import OperatorRunner
 from holoflow.engine.source_stage import SourceStage
 from holoflow.engine.stage import Stage
-from holoflow.flow.account import Account
-from holoflow.flow.hangs import is_stuck
+from holoflow.engine.timers import SimulatedTimers, Timers
 from holoflow.plan.plan import Plan
+from holoflow.stats.hangs import is_stuck, patience
+from holoflow.stats.operator_stats import OperatorMeter
+
+
+class StallDetector:
+    """Sees that no stage of a process can go on; all calls come from one thread."""
+
+    def __init__(self, stages: Sequence[Stage], timers: Timers | SimulatedTimers) -> None:
+        """Look at `stages`, which `timers` may wake."""
+        self._stages = stages
+        self._timers = timers
+        self._since: tuple[int, ...] | None = None
+
+    def seen(self) -> Failure | None:
+        """Return what to end the run with, where no stage can ever go on, seen twice in a row."""
+        stages = self._unfinished()
+        still = (
+            bool(stages)
+            and not self._timers.armed
+            and all(s.sleeping and not s.signalled and not s.reading for s in stages)
+        )
+        ticks = tuple(stage.ticks for stage in stages) if still else None
+        before, self._since = self._since, ticks
+        return stall(waits(stages)) if ticks is not None and ticks == before else None
+
+    def waits(self) -> dict[str, str]:
+        """Return what stages wait for, where none goes on before another process does something."""
+        stages = self._unfinished()
+        if self._timers.armed or not all(stage.asleep() for stage in stages):
+            return {}
+        return waits(stages)
+
+    def held(self) -> bool:
+        """Whether nothing but a message that does not come makes a stage go on."""
+        stages = self._unfinished()
+        return not self._timers.armed and all(stage.asleep() for stage in stages)
+
+    def awaits(self) -> dict[str, str]:
+        """Return what each stage waits for that is asleep."""
+        return waits([s for s in self._unfinished() if s.resting])
+
+    def _unfinished(self) -> list[Stage]:
+        return [stage for stage in self._stages if not stage.finished]
+
+
+def waits(stages: Sequence[Stage]) -> dict[str, str]:
+    """Return what each of some stages waits for, by its name."""
+    return {stage.name: stage.stalled_by() for stage in stages}
+
+
+def stall(waits: Mapping[str, str]) -> Failure:
+    """Say who waits for what, where no stage can go on."""
+    said = "; ".join(f"{stage!r} waits for {what}" for stage, what in waits.items())
+    return Failure(
+        list(waits)[-1].split("+")[0],
+        "",
+        f"the app is stalled, no operator can go on: {said}; where operators drop messages or "
+        "send several for one, join by time (sync) or give the inputs that wait longer queues",
+    )
+
 
 LEAP = 1.0
 """Seconds by which a call ages from one look to the next, at most: where the process or its
@@ -38,7 +98,7 @@ class Ongoing:
     """The first of the stage where it is not known which one."""
     stage: Stage | None = None
     """None for one of Holoscan's own operators."""
-    host: Host | None = None
+    runner: OperatorRunner | None = None
     frame: str = ""
     """`frame 60 of camera`; empty where that is not known."""
     seconds: float = 0.0
@@ -60,9 +120,11 @@ class Ongoing:
 class Calls:
     """The calls of some stages, as seen by the thread that looks again and again."""
 
-    def __init__(self, plan: Plan, stages: Sequence[Stage], natives: Mapping[str, Account]) -> None:
+    def __init__(
+        self, plan: Plan, stages: Sequence[Stage], holoscan_operators: Mapping[str, OperatorMeter]
+    ) -> None:
         """Look at the `stages` of `plan`, and at what Holoscan's own operators note."""
-        self._natives = natives
+        self._holoscan_operators = holoscan_operators
         self._limits = {
             name: process.placement.hang
             for process in plan.processes
@@ -77,7 +139,7 @@ class Calls:
         self.ongoing: list[Ongoing] = []
         """At the last look: first those that are stuck, the longest before the others."""
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Look which calls go on."""
         now = time.monotonic()
         passed, self._looked = min(now - self._looked, LEAP), now
@@ -98,14 +160,14 @@ class Calls:
         """Yield what goes on, when it began, how long it took at most, and whose call it is."""
         for stage in self._stages:
             if began := stage.since:
-                first = stage.hosts[0]
+                first = stage.runners[0]
                 late = now - began / 1e9 > LONG
                 call = _find(stage) if late else Ongoing(first.name, stage, first)
-                yield stage, began, sum(host.account.working.max for host in stage.hosts), call
-        for name, account in list(self._natives.items()):
-            if began := account.since:
-                call = Ongoing(name, frame=f"call {account.frames} of it")
-                yield name, began, account.working.max, call
+                yield stage, began, sum(runner.meter.working.max for runner in stage.runners), call
+        for name, meter in list(self._holoscan_operators.items()):
+            if began := meter.since:
+                call = Ongoing(name, frame=f"call {meter.frames} of it")
+                yield name, began, meter.working.max, call
 
         for name, (began, what) in self._apart.items():
             yield f"{name} {what}", began, 0.0, Ongoing(name, frame=what)
@@ -130,21 +192,21 @@ class Calls:
 
 def _find(stage: Stage) -> Ongoing:
     """Return what `stage` is at, read from the stack of its thread."""
-    operators = {id(host.operator): host for host in stage.hosts}
+    operators = {id(runner.operator): runner for runner in stage.runners}
     for innermost in sys._current_frames().values():
-        host, done = None, 0
+        runner, done = None, 0
         for frame in _outward(innermost):
             me = _first_argument(frame)
             if me is stage:
-                return _ongoing(stage, host or stage.hosts[0], frame.f_locals, done)
-            host = host or operators.get(id(me))
+                return _ongoing(stage, runner or stage.runners[0], frame.f_locals, done)
+            runner = runner or operators.get(id(me))
             if type(me) is Chain:
                 done = done or frame.f_locals.get("count", 0)
-    return Ongoing(stage.hosts[0].name, stage, stage.hosts[0])
+    return Ongoing(stage.runners[0].name, stage, stage.runners[0])
 
 
-def _ongoing(stage: Stage, host: Host, here: Mapping[str, Any], done: int) -> Ongoing:
-    """Return the call of `host`, made where `stage` has `here` as its variables.
+def _ongoing(stage: Stage, runner: OperatorRunner, here: Mapping[str, Any], done: int) -> Ongoing:
+    """Return the call of `runner`, made where `stage` has `here` as its variables.
 
     `done`: frames that the source has given in a burst.
     """
@@ -153,12 +215,12 @@ def _ongoing(stage: Stage, host: Host, here: Mapping[str, Any], done: int) -> On
     if header is not None:
         frame = f"frame {header.sequence} of {header.source}"
     elif isinstance(stage, SourceStage):
-        first = stage.hosts[0]
-        number = stage.sequence + (done if host is first else max(done - 1, 0))
+        first = stage.runners[0]
+        number = stage.sequence + (done if runner is first else max(done - 1, 0))
         frame = f"frame {number} of {first.name}"
     else:
         frame = ""
-    return Ongoing(host.name, stage, host, frame, calls=tuple(calls), done=done)
+    return Ongoing(runner.name, stage, runner, frame, calls=tuple(calls), done=done)
 
 
 def _outward(frame: FrameType | None) -> Iterator[FrameType]:
@@ -171,3 +233,46 @@ def _first_argument(frame: FrameType) -> Any:
     """Return the instance of a method that is being called; None for anything else."""
     code = frame.f_code
     return frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+
+
+def hangs(call: Ongoing) -> Failure:
+    """Say whose call does not return."""
+    cause = f"it hangs: it has been at work for {call.seconds:.1f} s"
+    return Failure(call.operator, call.frame, cause)
+
+
+class Hangs:
+    """Stages that are given up; all calls come from one thread."""
+
+    def __init__(self, stages: Sequence[Stage], control: Control) -> None:
+        """Look at `stages`."""
+        self._rest = list(stages)
+        """Those that are not given up."""
+        self._control = control
+        self._given_up = False
+        self._ticks, self._worked = 0, 0.0
+        """How often the rest had been ticked when some of it last was at work, and when."""
+
+    def poll(self, calls: Sequence[Ongoing], *, ending: bool) -> None:
+        """Do without the operators of those of `calls` that hang: the run has failed."""
+        for call in calls:
+            if call.seconds <= patience(call.hang, call.usual, ending=ending):
+                continue
+            failure = hangs(call)
+            if call.stage is None or call.runner is None:
+                self._control.stalled(failure)  # Holoscan's scheduler cannot do without it
+            elif call.stage in self._rest:
+                self._control.fail(failure)
+                call.stage.give_up(call.runner, call.calls, call.done)
+                self._rest.remove(call.stage)
+                self._given_up = True
+
+    def rest_is_done(self, now: float, grace: float) -> bool:
+        """Whether somebody is given up, and all others have worked off what they can."""
+        if not self._given_up:
+            return False
+        ticks = sum(stage.ticks for stage in self._rest)
+        if ticks != self._ticks or any(stage.since for stage in self._rest):
+            self._ticks, self._worked = ticks, now
+        # Where one thread ticks all stages, nobody is left to work anything off.
+        return all(stage.finished for stage in self._rest) or now - self._worked > grace

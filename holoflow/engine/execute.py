@@ -15,16 +15,12 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from holoflow.app.graph import Scheduler
-from holoflow.context import OperatorContext
-from holoflow.engine import runtime
-from holoflow.engine.build import Program, build
-from holoflow.engine.control import Control
-from holoflow.engine.hangs import Hangs, hangs
-from holoflow.engine.inline import run_inline
-from holoflow.engine.joining import end_incoming, give_doorbells, join
-from holoflow.engine.observer import Observer
-from holoflow.engine.operator_stage import OperatorStage
-from holoflow.engine.result import (
+from holoflow.core.errors import HoloflowError, describe, is_shortage, words
+from holoflow.core.operator import OperatorContext
+from holoflow.engine.build import Program, build, end_remote_inputs, give_notifiers, join
+from holoflow.engine.calls import Hangs, StallDetector, hangs
+from holoflow.engine.control import (
+    Control,
     EngineName,
     Failure,
     Outcome,
@@ -32,15 +28,16 @@ from holoflow.engine.result import (
     RunResult,
     Stopper,
 )
-from holoflow.engine.standstill import Standstill
+from holoflow.engine.inline import run_inline
+from holoflow.engine.observer import Observer
+from holoflow.engine.operator_stage import OperatorStage
 from holoflow.engine.timers import SimulatedTimers, Timers
-from holoflow.errors import HoloflowError, describe
-from holoflow.flow import standing
-from holoflow.flow.books import FragmentBooks, Sample, Snapshot
+from holoflow.holoscan import runtime
 from holoflow.link.links import Links
 from holoflow.link.ucx import UcxTransport
 from holoflow.plan.plan import Plan
-from holoflow.shortage import is_shortage, words
+from holoflow.stats import standing
+from holoflow.stats.snapshot import FragmentStats, Sample, Snapshot
 
 Observe: TypeAlias = Callable[[Snapshot, tuple[Sample, ...]], None]
 """Called with the state of a run and the curves over it."""
@@ -86,16 +83,20 @@ def execute(
 
 def choose_engine(options: RunOptions, plan: Plan) -> EngineName:
     """Return the engine that is asked for, or the best that is there; raises HoloflowError."""
-    native = any(node.native is not None for node in plan.app.operators.values())
+    holoscan_operator = any(
+        node.holoscan_operator is not None for node in plan.app.operators.values()
+    )
     ucx = any(flow.link == "ucx" for flow in plan.flows)
-    engine = options.engine or ("holoscan" if native or ucx or runtime.available() else "inline")
+    engine = options.engine or (
+        "holoscan" if holoscan_operator or ucx or runtime.available() else "inline"
+    )
     if engine == "holoscan":
         runtime.load()
         _check_cores(plan.app.scheduler)
     elif ucx:
         raise HoloflowError("engine inline has no ucx, which is Holoscan's; use --engine holoscan")
-    elif native:
-        names = [n.name for n in plan.app.operators.values() if n.native is not None]
+    elif holoscan_operator:
+        names = [n.name for n in plan.app.operators.values() if n.holoscan_operator is not None]
         raise HoloflowError(
             f"engine inline cannot run Holoscan's own operators ({', '.join(names)}); "
             f"use --engine holoscan"
@@ -144,8 +145,10 @@ class _Run:
         contexts = {name: self._context(name) for name in plan.app.operators}
         self.program: Program = build(plan, self.control, contexts, options.frames, links)
         self.observer = Observer(self.program, options, self.engine)
-        self.native = any(node.native is not None for node in plan.app.operators.values())
-        self.standstill = Standstill(self.program.stages, self.timers)
+        self.holoscan_operator = any(
+            node.holoscan_operator is not None for node in plan.app.operators.values()
+        )
+        self.standstill = StallDetector(self.program.stages, self.timers)
         self.hangs = Hangs(self.program.stages, self.control)
         self._engine_ended = True
         self._hastened = False
@@ -159,8 +162,8 @@ class _Run:
         return OperatorContext(
             name=name,
             output=self.options.output,
-            incarnation=self.options.incarnation,
-            log=logging.getLogger(f"holoflow.operator.{name}"),
+            generation=self.options.generation,
+            log=logging.getLogger(f"holoflow.core.operator.{name}"),
             lossless=self.options.lossless,
             now=self.timers.captured,
             announce=lambda kind, text: self.observer.announcements.append((kind, text)),
@@ -174,7 +177,7 @@ class _Run:
     ) -> RunResult:
         try:
             self._go(observe, min(every, LOOK), ready)
-            last = self._look(observe, last=True)
+            last = self._poll(observe, last=True)
         finally:
             self.observer.probe.close()
         return RunResult(
@@ -205,8 +208,8 @@ class _Run:
                 if queue.inlet is None or not self.control.comes_back():
                     queue.abandon(cause)
             if self.links is not None:
-                for outgoing in self.program.outgoing:
-                    outgoing.close()
+                for remote_outputs in self.program.remote_outputs:
+                    remote_outputs.close()
                 self.links.flush(lambda: self._looks_in_vain(observe, every))
                 self.links.close()
 
@@ -219,24 +222,24 @@ class _Run:
 
     def _start(self, started: list[str], ready: Callable[[], bool] | None) -> bool:
         """Start all operators and join the links; false where the run is not to begin."""
-        for name, host in self.program.hosts.items():
+        for name, runner in self.program.runners.items():
             if self.stopper.drain.is_set():
                 return False
             started.append(name)
             with _told_if_long(name):
-                if not self._try(name, "start", host.operator.start):
+                if not self._try(name, "start", runner.operator.start):
                     return False
         if self.links is not None:
             join(self.program, self.links)
         # What takes is ready before anything is sent.
         taking = [stage for stage in self.program.stages if isinstance(stage, OperatorStage)]
         giving = [stage for stage in self.program.stages if stage not in taking]
-        if not all(self._try(s.hosts[0].name, "start", s.begin) for s in taking):
+        if not all(self._try(s.runners[0].name, "start", s.begin) for s in taking):
             return False
         if self.links is not None:
             scheduler = self.plan.app.scheduler
             alone = self.engine == "inline" or scheduler.kind == "greedy"
-            give_doorbells(self.program, self.links, 1 if alone else scheduler.workers)
+            give_notifiers(self.program, self.links, 1 if alone else scheduler.workers)
         if self.links is not None and not self._joined(self.links):
             return False
         if ready is not None and not ready():
@@ -245,12 +248,12 @@ class _Run:
             return False
         # The stream begins now: however long the operators took, no frame of it is behind.
         self.timers.restart(self.control.restart())
-        return all(self._try(s.hosts[0].name, "start", s.begin) for s in giving)
+        return all(self._try(s.runners[0].name, "start", s.begin) for s in giving)
 
     def _joined(self, links: Links) -> bool:
         """Join the other parts; false where the run is told to end before they are there."""
         links.accept()
-        if self.options.incarnation:
+        if self.options.generation:
             return True  # the others go on, and may have ended by now
         impatient = time.monotonic() + IMPATIENCE
         while waits := links.waits_for():
@@ -273,7 +276,7 @@ class _Run:
     def _looks_in_vain(self, observe: Observe | None, every: float) -> bool:
         """Go on showing the run while what was sent arrives; whether to wait no longer."""
         if time.monotonic() - self._looked >= every:
-            self._look(observe)
+            self._poll(observe)
         self._hasten_links()
         return self._in_a_hurry()
 
@@ -290,7 +293,7 @@ class _Run:
     def _stop(self, started: Sequence[str], observe: Observe | None) -> None:
         """Stop all operators, the last first; one that fails does not keep the rest from it."""
         for name in reversed(started):
-            stop = self.program.hosts[name].operator.stop
+            stop = self.program.runners[name].operator.stop
             stopping = threading.Thread(
                 target=self._try, args=(name, "stop", stop), name=f"stop {name}", daemon=True
             )
@@ -309,7 +312,7 @@ class _Run:
         calls.begin(name, "its stop()")
         stopping.join(LOOK)
         while stopping.is_alive():
-            self._look(observe)
+            self._poll(observe)
             call = calls.of(name)
             # Whoever is left behind in a call may hold what it takes to stop.
             hurried = self.control.aborted or self.stopper.now.is_set() or not self._engine_ended
@@ -396,31 +399,35 @@ class _Run:
             elif ending and not self.control.draining:
                 self.control.drain()
             if self.control.failure is not None and self.links is not None:
-                end_incoming(self.program)
+                end_remote_inputs(self.program)
             if self.control.aborted:
                 give_up = give_up or now + GRACE
                 if now >= give_up:
                     return
             # The inline engine sees it by itself, and nobody does where Holoscan's operators are.
-            if self.engine == "holoscan" and not self.native and (stall := self.standstill.seen()):
+            if (
+                self.engine == "holoscan"
+                and not self.holoscan_operator
+                and (stall := self.standstill.seen())
+            ):
                 self.control.stalled(stall)
             if now >= due:
                 due = now + every
-                self._look(observe)
+                self._poll(observe)
                 if self.links is None:  # else the process is killed, by the launcher
-                    self.hangs.look(self.observer.calls.ongoing, ending=ending)
+                    self.hangs.poll(self.observer.calls.ongoing, ending=ending)
             else:
                 self.observer.relieve()
             if self.hangs.rest_is_done(now, GRACE):
                 self.control.abort()
                 return
 
-    def _look(self, observe: Observe | None, *, last: bool = False) -> Snapshot:
+    def _poll(self, observe: Observe | None, *, last: bool = False) -> Snapshot:
         """Return the state of the run, show it, and do what its budgets ask for."""
         self._looked = time.monotonic()
-        snapshot, verdicts = self.observer.look(last=last)
-        (books,) = snapshot.fragments
-        snapshot = replace(snapshot, fragments=(self._waiting(books),), stood=self._stood)
+        snapshot, verdicts = self.observer.poll(last=last)
+        (stats,) = snapshot.fragments
+        snapshot = replace(snapshot, fragments=(self._waiting(stats),), stood=self._stood)
         self.observer.latest = snapshot
         for verdict in verdicts:
             log = logging.getLogger("holoflow.budget")
@@ -432,19 +439,19 @@ class _Run:
             observe(snapshot, self.observer.history.samples)
         return snapshot
 
-    def _waiting(self, books: FragmentBooks) -> FragmentBooks:
-        """Return `books` with what is waited for."""
+    def _waiting(self, stats: FragmentStats) -> FragmentStats:
+        """Return `stats` with what is waited for."""
         # Whether Holoscan's own operators have done all that they had to nobody can ask them.
-        over = not self.native and all(stage.finished for stage in self.program.stages)
+        over = not self.holoscan_operator and all(stage.finished for stage in self.program.stages)
         waits: Mapping[str, str] = {}
-        if self.links is not None and not self.native:
+        if self.links is not None and not self.holoscan_operator:
             waits = self.links.unsent() if over else self.standstill.waits()
-        still = books.still >= standing.LONG
+        still = stats.still >= standing.LONG
         return replace(
-            books,
+            stats,
             waits=waits,
             awaits=(waits if over else self.standstill.awaits()) if still else {},
-            held=still and books.still > self._patience and self._held(),
+            held=still and stats.still > self._patience and self._held(),
             over=over and not waits,
         )
 
@@ -452,7 +459,7 @@ class _Run:
         """Whether neither a source, nor a timer, nor a call is the cause where nothing moves."""
         # Whether a source of Holoscan's own has something to give nobody can tell.
         fed = {flow.target.operator for flow in self.plan.app.flows}
-        unknown = any(name not in fed for name in self.program.natives)
+        unknown = any(name not in fed for name in self.program.holoscan_operators)
         return not (unknown or self.observer.calls.ongoing) and self.standstill.held()
 
 

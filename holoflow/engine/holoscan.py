@@ -15,13 +15,12 @@ from dataclasses import replace
 from typing import Any
 
 from holoflow.app.graph import Scheduler
+from holoflow.core.errors import HoloflowError, describe
 from holoflow.engine.build import Program
-from holoflow.engine.control import Control
+from holoflow.engine.control import Control, Failure, RunOptions
 from holoflow.engine.holoscan_stage import StageOp, State, core, holoscan
 from holoflow.engine.inline import run_inline
-from holoflow.engine.result import Failure, RunOptions
 from holoflow.engine.timers import Timers
-from holoflow.errors import HoloflowError, describe
 
 _ended: list[Any] = []
 """Applications that have run, with 20 MB each: Python 3.13's garbage collector crashes on them."""
@@ -31,14 +30,14 @@ STANDSTILL = 10
 """The same where there are none: then all stages have said that they have ended."""
 
 
-class _Application(core.Application):  # type: ignore[name-defined, misc]
+class _Application(core.Application):  # type: ignore[misc]
     """The stages of a program as an application of Holoscan's."""
 
     def __init__(self, program: Program, on_tick: Callable[[], None], frames: int | None) -> None:
         self.program = program
         self.on_tick = on_tick
         self.frames = frames
-        self.natives: Any = None
+        self.holoscan_operators: Any = None
         self.ucx: Any = None
         self.stage_operators: list[StageOp] = []
         super().__init__()
@@ -46,18 +45,22 @@ class _Application(core.Application):  # type: ignore[name-defined, misc]
     def compose(self) -> None:
         """Add every stage, and Holoscan's own operators with what joins them to the queues."""
         app = self.program.plan.app
-        natives = [node for node in app.operators.values() if node.native is not None]
+        holoscan_operators = [
+            node for node in app.operators.values() if node.holoscan_operator is not None
+        ]
         # Where nobody but Holoscan knows whether its operators have ended, a stage that waits
         # for them must not look as if an event could still come: its standstill is the end.
-        idle = State.WAIT if natives else State.EVENT_WAITING
+        idle = State.WAIT if holoscan_operators else State.EVENT_WAITING
         for stage in self.program.stages:
             if stage.finished:
                 continue
             self.add_operator(StageOp(self, stage, self.on_tick, idle))
-        if natives:
-            from holoflow.engine.native_run import Natives
+        if holoscan_operators:
+            from holoflow.engine.holoscan_operators import HoloscanOperators
 
-            self.natives = Natives(self, self.program, natives, self.on_tick, self.frames)
+            self.holoscan_operators = HoloscanOperators(
+                self, self.program, holoscan_operators, self.on_tick, self.frames
+            )
         if self.program.ucx is not None:
             from holoflow.engine.ucx import UcxEnds
 
@@ -70,9 +73,13 @@ class _Application(core.Application):  # type: ignore[name-defined, misc]
         some have none the last that has one is at fault. If all have one, and nothing has run, it
         can only be the one that there is.
         """
-        if self.natives is None or any(operator.stage.ticks for operator in self.stage_operators):
+        if self.holoscan_operators is None or any(
+            operator.stage.ticks for operator in self.stage_operators
+        ):
             return ""
-        numbers = {name: operator.id for name, operator in self.natives.operators.items()}
+        numbers = {
+            name: operator.id for name, operator in self.holoscan_operators.operators.items()
+        }
         others = [operator.id for operator in self.stage_operators]
         if min(*numbers.values(), *others) < 0:
             last = max(numbers, key=numbers.__getitem__)
@@ -83,8 +90,8 @@ class _Application(core.Application):  # type: ignore[name-defined, misc]
         """Drop all that the run has held."""
         for operator in self.stage_operators:
             operator.let_go()
-        if self.natives is not None:
-            self.natives.let_go()
+        if self.holoscan_operators is not None:
+            self.holoscan_operators.let_go()
         del self.program
 
 
@@ -93,13 +100,15 @@ def run_holoscan(
 ) -> None:
     """Run `program`; sets `begun` once the schedulers are at work."""
     on_tick = _first_tick(begun, program.plan.app.scheduler)
-    natives = any(node.native is not None for node in program.plan.app.operators.values())
+    holoscan_operators = any(
+        node.holoscan_operator is not None for node in program.plan.app.operators.values()
+    )
     try:
         while True:
             ticks = sum(stage.ticks for stage in program.stages)
-            _run_application(program, on_tick, options, natives=natives)
+            _run_application(program, on_tick, options, holoscan_operators=holoscan_operators)
             finished = all(stage.finished for stage in program.stages)
-            if finished or natives or control.aborted or program.ucx is not None:
+            if finished or holoscan_operators or control.aborted or program.ucx is not None:
                 break
             # Holoscan takes it for a deadlock when the machine leaves the process standing, and
             # ends at a signal that comes before its handlers are replaced. The stages have kept
@@ -117,11 +126,11 @@ def run_holoscan(
 
 
 def _run_application(
-    program: Program, on_tick: Callable[[], None], options: RunOptions, *, natives: bool
+    program: Program, on_tick: Callable[[], None], options: RunOptions, *, holoscan_operators: bool
 ) -> None:
     """Run the stages that are not finished as an application of Holoscan's."""
     app = _Application(program, on_tick, options.frames)
-    standstill = NATIVE_STANDSTILL if natives else STANDSTILL
+    standstill = NATIVE_STANDSTILL if holoscan_operators else STANDSTILL
     scheduler = program.plan.app.scheduler
     left = sum(not stage.finished for stage in program.stages)
     scheduler = replace(scheduler, workers=program.running(left))
@@ -139,8 +148,8 @@ def _run_application(
     finally:
         if app.ucx is not None:
             app.ucx.end()
-        if app.natives is not None:
-            app.natives.end()
+        if app.holoscan_operators is not None:
+            app.holoscan_operators.end()
         app.let_go()
         if sys.version_info >= (3, 13):
             _ended.append(app)

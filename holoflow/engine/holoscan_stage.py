@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from holoflow.engine import runtime
 from holoflow.engine.stage import Progress, Stage
+from holoflow.holoscan import runtime
 
 holoscan = runtime.load()
 core = holoscan.core
@@ -25,14 +25,14 @@ class StageOp(core.Operator):  # type: ignore[name-defined, misc]
         self.condition = holoscan.conditions.AsynchronousCondition(
             fragment, name=f"{name} has work"
         )
-        stage.rouse = lambda: self._set(State.EVENT_DONE)
-        stage.lull = lambda: self._set(State.EVENT_WAITING if stage.awaits_event() else idle)
+        stage.schedule = lambda: self._set(State.EVENT_DONE)
+        stage.park = lambda: self._set(State.EVENT_WAITING if stage.awaits_event() else idle)
         super().__init__(fragment, self.condition, name=name)
         fragment.stage_operators.append(self)
 
     def let_go(self) -> None:
         """Drop the stage with all that it holds; Holoscan may keep the operator for ever."""
-        self.stage.rouse = self.stage.lull = None
+        self.stage.schedule = self.stage.park = None
         del self.stage
 
     def _set(self, state: Any) -> None:

@@ -1,20 +1,18 @@
-"""An operator of holoflow's in a Holoscan application that is written by hand."""
+"""holoflow's operators in a Holoscan application that is written by hand."""
 
 from __future__ import annotations
 
 import time
 from typing import Any
 
-from holoflow.context import OperatorContext
-from holoflow.engine import runtime
-from holoflow.engine.geometry import pass_geometry
-from holoflow.engine.metadata import get_geometry, get_header, put_header
+from holoflow.core.errors import HoloflowError
+from holoflow.core.message import Header, Stamped
+from holoflow.core.operator import Operator, OperatorContext
+from holoflow.core.passed_geometry import pass_geometry
+from holoflow.core.times import SECOND, Pace
 from holoflow.engine.results import Results
-from holoflow.engine.tensors import from_tensors, to_tensors
-from holoflow.errors import HoloflowError
-from holoflow.message import Header, Stamped
-from holoflow.operator import Operator
-from holoflow.times import SECOND, Pace
+from holoflow.holoscan import runtime
+from holoflow.holoscan.data import from_tensors, get_geometry, get_header, put_header, to_tensors
 
 _END = object()
 
@@ -101,3 +99,19 @@ def host(fragment: Any, operator: Operator, args: tuple[Any, ...], name: str) ->
     # Of several inputs with headers, the first leads.
     hosted.metadata_policy = core.MetadataPolicy.REJECT
     return hosted
+
+
+def hosted(fragment: Any, operator: Operator, *args: Any, name: str) -> Any:
+    """Return `operator` as an operator of Holoscan's, to be wired with `add_flow`.
+
+    `hosted(self, ThresholdOp(level=0.2), name="threshold")` within `compose`. Its ports are
+    those of `process`: inputs by the names of the parameters, outputs by the keys of what it
+    returns, or `out`. `args` are conditions and resources of Holoscan's. An input takes tensors
+    (a single one becomes an Image where one is wanted) or the payload itself; an output sends
+    arrays as tensors and anything else as it is. The header travels as Holoscan's metadata. A
+    source's frames are held until their time by sleeping in its `compute`.
+
+    Raises HoloflowError where Holoscan is not installed, or for an operator that is called for
+    each message of any input.
+    """
+    return host(fragment, operator, args, name)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+from holoflow.engine.calls import stall, waits
 from holoflow.engine.control import Control
 from holoflow.engine.stage import Progress, Stage
-from holoflow.engine.standstill import stall, waits
 from holoflow.engine.timers import SimulatedTimers, Timers
 
 
@@ -19,9 +19,9 @@ def run_inline(stages: Sequence[Stage], control: Control, timers: SimulatedTimer
     """
     woken = threading.Event()
     for stage in stages:
-        stage.rouse = woken.set
+        stage.schedule = woken.set
         if len(stages) > 1:
-            stage.doorbell = None  # the others would wait, too
+            stage.notifier = None  # the others would wait, too
     running = list(stages)
     while running:
         woken.clear()

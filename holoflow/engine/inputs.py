@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any, Protocol, TypeAlias
 
 from holoflow.app.graph import Sync
+from holoflow.core.message import Header
+from holoflow.core.times import LONGEST, StreamClock
 from holoflow.engine.agreement import Agreement
 from holoflow.engine.queue import LatestQueue, Message, Queue
-from holoflow.flow.ledger import SENT
-from holoflow.message import Header
-from holoflow.times import LONGEST, StreamClock
+from holoflow.stats.counters import SENT
 
 Part: TypeAlias = tuple[Queue, Message]
 """A message that a call uses for the first time, and the queue that it came from."""
@@ -39,9 +39,9 @@ class Inputs(Protocol):
     """All queues, those of `Latest` inputs included."""
 
     def ready(self) -> bool:
-        """Whether `take` has a call; may drop what can no longer become part of one."""
+        """Whether `pop` has a call; may drop what can no longer become part of one."""
 
-    def take(self) -> Call:
+    def pop(self) -> Call:
         """Return the next call."""
 
     def ended(self) -> bool:
@@ -53,7 +53,7 @@ class Inputs(Protocol):
         Asked only where a join behind needs to know.
         """
 
-    def settle(self) -> None:
+    def acknowledge(self) -> None:
         """Note that nothing that a call was made of is in hand."""
 
     def release(self, cause: str) -> None:
@@ -111,10 +111,10 @@ class Arrival:
                 return False
         return self._first or all(queue.items for _, queue in self._back_edges)
 
-    def take(self) -> Call:
+    def pop(self) -> Call:
         """Take one message from each input."""
         name, queue = self._triggers[0]
-        leader = queue.take()
+        leader = queue.pop()
         arguments = {name: leader.payload}
         header = leader.header
         parts = [(queue, leader)]
@@ -125,7 +125,7 @@ class Arrival:
             else:
                 arguments.update((name, None) for name, _ in self._back_edges)
             for name, queue in others:
-                message = queue.take()
+                message = queue.pop()
                 arguments[name] = message.payload
                 parts.append((queue, message))
             header = merge_headers(header, [message.header for _, message in parts[1:]])
@@ -143,10 +143,10 @@ class Arrival:
         """Return of how many frames the leading input brings no more."""
         return self._triggers[0][1].passed()
 
-    def settle(self) -> None:
+    def acknowledge(self) -> None:
         """Note that nothing that was taken is in hand."""
         for queue in self.queues:
-            queue.settle()
+            queue.acknowledge()
 
     def release(self, cause: str) -> None:
         """Do nothing: nothing is taken but for a call."""
@@ -154,7 +154,7 @@ class Arrival:
     def failed(self, call: Call, cause: str = "error") -> None:
         """Book the message of each triggering input as dropped by `cause`."""
         for queue, message in call.parts[: len(self._triggers)]:
-            queue.rebook(cause, message)
+            queue.count_dropped(cause, message)
 
     def waits_for(self) -> str:
         """Name the inputs that have no message."""
@@ -172,9 +172,9 @@ class Synced:
     the input is optional, called without it. So is a partner that is older than the one before
     it. Decisions hang on timestamps alone, unless a timeout is given.
 
-    Where clocks are set back (a reset, see `holoflow.times`), what the leader has from then on is
-    joined with what partners have from then on. Of a stream that is set back alone nothing can be
-    joined until it agrees with the others again; it goes by at the pace of the leader.
+    Where clocks are set back (a reset, see `holoflow.core.times`), what the leader has from then on
+    is joined with what partners have from then on. Of a stream that is set back alone nothing can
+    be joined until it agrees with the others again; it goes by at the pace of the leader.
 
     Where a partner's frames are the leader's, its watermark tells that nothing comes of some of
     them. What may still come is of later frames, and later than those of the leader before.
@@ -240,13 +240,13 @@ class Synced:
         """Return the next message of the leader."""
         queue = self._leader
         if queue.lossy and queue.items and not self._ahead:
-            self._ahead.append(queue.take())  # else it might be dropped before it is taken
+            self._ahead.append(queue.pop())  # else it might be dropped before it is taken
         if self._ahead:
             return self._ahead[0]
         return queue.items[0] if queue.items else None
 
     def _take_leader(self) -> Message:
-        return self._ahead.popleft() if self._ahead else self._leader.take()
+        return self._ahead.popleft() if self._ahead else self._leader.pop()
 
     def _known(self) -> list[Header]:
         return [message.header for message in (*self._ahead, *self._leader.items)]
@@ -259,7 +259,7 @@ class Synced:
             q.flow.watermark and not q.items and q.passed() > newest for q in queues
         ):
             return False
-        self._ahead.append(queue.take())
+        self._ahead.append(queue.pop())
         return True
 
     def _make_room(self) -> None:
@@ -272,7 +272,7 @@ class Synced:
             while len(queue.items) > 1:
                 if not time == queue.items[0].header.timestamp == queue.items[1].header.timestamp:
                     break
-                queue.rebook("late", queue.take())
+                queue.count_dropped("late", queue.pop())
 
     def _pass_by(self) -> None:
         """Let go what a later message is nearer to all that may still come of the leader."""
@@ -284,7 +284,7 @@ class Synced:
                 if queue.items[0].header.sequence >= passed:
                     break
                 self._release(name)
-                self._held[name] = queue.take()
+                self._held[name] = queue.pop()
 
     def _nothing_nearer(self, queue: Queue, held: int | None, time: int) -> bool:
         """Whether what may still come to an empty `queue` is further from `time` than `held`."""
@@ -318,9 +318,9 @@ class Synced:
                     return True
             elif held is not None and following - time >= time - held:
                 return True
-            message = queue.take()
+            message = queue.pop()
             if held is not None and following < held:
-                queue.rebook("late", message)
+                queue.count_dropped("late", message)
             else:
                 self._release(name)
                 self._held[name] = message
@@ -333,7 +333,7 @@ class Synced:
         """Let the held message go; one that served nobody was late."""
         held = self._held.pop(name, None)
         if held is not None and name not in self._used:
-            self._partners[name].rebook("late", held)
+            self._partners[name].count_dropped("late", held)
         self._used.discard(name)
 
     def _timed_out(self) -> bool:
@@ -355,7 +355,7 @@ class Synced:
             elif name in self._optional:
                 matched[name] = None
             else:
-                self._leader.rebook("late", self._take_leader())
+                self._leader.count_dropped("late", self._take_leader())
                 return
         self._matched = matched
         names = [name for name in matched if matched[name] is not None]
@@ -365,7 +365,7 @@ class Synced:
         ]
         self._used.update(names)
 
-    def take(self) -> Call:
+    def pop(self) -> Call:
         """Return the leader with its partners."""
         leader = self._take_leader()
         arguments = {self._name: leader.payload, **(self._matched or {})}
@@ -386,22 +386,22 @@ class Synced:
         """Return of how many frames the leader brings no more."""
         return self._ahead[0].header.sequence if self._ahead else self._leader.passed()
 
-    def settle(self) -> None:
+    def acknowledge(self) -> None:
         """Note that of what was taken only what no call has used is in hand."""
         held = {self._partners[name] for name in self._held.keys() - self._used}
         for queue in self.queues:
-            queue.settle(len(self._ahead) if queue is self._leader else queue in held)
+            queue.acknowledge(len(self._ahead) if queue is self._leader else queue in held)
 
     def release(self, cause: str) -> None:
         """Drop by `cause` what was taken and no call has used."""
         while self._ahead:
-            self._leader.rebook(cause, self._ahead.popleft())
+            self._leader.count_dropped(cause, self._ahead.popleft())
         for name in self._held.keys() - self._used:
-            self._partners[name].rebook(cause, self._held.pop(name))
+            self._partners[name].count_dropped(cause, self._held.pop(name))
 
     def failed(self, call: Call, cause: str = "error") -> None:
         """Book the leader as dropped by `cause`; partners may have served others."""
-        self._leader.rebook(cause, call.parts[0][1])
+        self._leader.count_dropped(cause, call.parts[0][1])
 
     def waits_for(self) -> str:
         """Name what the leader waits for."""

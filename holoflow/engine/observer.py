@@ -9,27 +9,26 @@ from collections.abc import Sequence
 
 from holoflow.engine.build import Program
 from holoflow.engine.calls import LEAP, Calls
-from holoflow.engine.host import Host
-from holoflow.engine.result import EngineName, RunOptions
+from holoflow.engine.chain import ChainMeter
+from holoflow.engine.control import EngineName, RunOptions
+from holoflow.engine.runner import OperatorRunner
 from holoflow.engine.source_stage import SourceStage
 from holoflow.engine.stage import Stage
-from holoflow.flow.account import Account
-from holoflow.flow.books import (
-    FlowBooks,
-    FragmentBooks,
-    OperatorBooks,
-    PathBooks,
+from holoflow.plan.plan import PlannedFlow
+from holoflow.stats.budget import BudgetChange
+from holoflow.stats.histogram import Histogram
+from holoflow.stats.machine import History, MachineProbe
+from holoflow.stats.operator_stats import OperatorMeter
+from holoflow.stats.records import Records
+from holoflow.stats.snapshot import (
+    FlowStats,
+    FragmentStats,
+    OperatorStats,
+    PathStats,
     Snapshot,
     Waiting,
-    WorkerBooks,
+    WorkerStats,
 )
-from holoflow.flow.budget import Verdict
-from holoflow.flow.chain_account import ChainAccount
-from holoflow.flow.histogram import Histogram
-from holoflow.flow.history import History
-from holoflow.flow.machine import MachineProbe
-from holoflow.flow.records import Records
-from holoflow.plan.plan import PlannedFlow
 
 BACKLOG = 4096
 """Calls waiting to be folded at which it is done before the next snapshot: memory stays flat at
@@ -44,7 +43,7 @@ class Observer:
         self.program = program
         self.history = History()
         self.probe = MachineProbe()
-        self.calls = Calls(program.plan, program.stages, program.natives)
+        self.calls = Calls(program.plan, program.stages, program.holoscan_operators)
         self.announcements: list[tuple[str, str]] = []
         self.still = 0.0
         """Seconds since something has moved; time in which the machine stood still is none."""
@@ -63,7 +62,9 @@ class Observer:
             for stage in process.stages
             for name in stage.operators
         }
-        self._stage_of = {host.name: stage for stage in program.stages for host in stage.hosts}
+        self._stage_of = {
+            runner.name: stage for stage in program.stages for runner in stage.runners
+        }
         self._fed = {flow.target.operator for flow in program.plan.app.flows}
 
     def begin(self) -> None:
@@ -81,29 +82,29 @@ class Observer:
         """Fold what has piled up, between snapshots."""
         if self.program.control.recorder is not None:
             self.program.control.recorder.trim()
-        most = max((len(account.calls) for account in self._accounts()), default=0)
+        most = max((len(meter.calls) for meter in self._meters()), default=0)
         if most > BACKLOG or any(len(chain.bursts) > 2 for chain in self._chains()):
             self._fold()
 
-    def _accounts(self) -> list[Account]:
-        own = [host.account for host in self.program.hosts.values()]
-        return [*own, *list(self.program.natives.values())]
+    def _meters(self) -> list[OperatorMeter]:
+        own = [runner.meter for runner in self.program.runners.values()]
+        return [*own, *list(self.program.holoscan_operators.values())]
 
-    def _chains(self) -> list[ChainAccount]:
+    def _chains(self) -> list[ChainMeter]:
         chains = (s.chain for s in self.program.stages if isinstance(s, SourceStage))
-        return [chain.account for chain in chains if chain is not None]
+        return [chain.meter for chain in chains if chain is not None]
 
     def _fold(self) -> None:
-        for account in self._accounts():
-            account.fold()
+        for meter in self._meters():
+            meter.fold()
         for chain in self._chains():
             chain.fold()
-        for path in list(self.program.control.paths.accounts.values()):
+        for path in list(self.program.control.paths.meters.values()):
             path.fold()
 
     # -- snapshots -----------------------------------------------------------------------------
 
-    def look(self, *, last: bool = False) -> tuple[Snapshot, list[Verdict]]:
+    def poll(self, *, last: bool = False) -> tuple[Snapshot, list[BudgetChange]]:
         """Return the state of the run, and what has changed with its budgets."""
         self._fold()
         now = time.monotonic()
@@ -112,14 +113,14 @@ class Observer:
             for budget in self.program.budgets
         ]
         control = self.program.control
-        paths: list[PathBooks] = []
+        paths: list[PathStats] = []
         recent: dict[str, Histogram] = {}
-        for account in list(control.paths.accounts.values()):
-            fresh = account.take_recent()
-            books = account.books()
-            if books.frames:
-                paths.append(books)
-                recent[books.name] = fresh
+        for meter in list(control.paths.meters.values()):
+            fresh = meter.take_recent()
+            stats = meter.stats()
+            if stats.frames:
+                paths.append(stats)
+                recent[stats.name] = fresh
         operators = self._operators()
         flows = self._flows(operators)
         self._look_for_moves(now, operators, flows)
@@ -130,13 +131,13 @@ class Observer:
             seconds=(self._ended or now) - self._began,
             operators=operators,
             flows=flows,
-            paths=tuple(sorted(paths, key=lambda books: -books.end_to_end.mean)),
+            paths=tuple(sorted(paths, key=lambda stats: -stats.end_to_end.mean)),
             workers=tuple(
-                WorkerBooks(self._name, worker.name, worker.busy / 1e9)
+                WorkerStats(self._name, worker.name, worker.busy / 1e9)
                 for worker in list(control.workers.values())
             ),
             fragments=(self._fragment(now),),
-            budgets=tuple(budget.books() for budget in self.program.budgets),
+            budgets=tuple(budget.stats() for budget in self.program.budgets),
             announcements=tuple(self.announcements),
             unfollowed=control.paths.unfollowed,
         )
@@ -145,7 +146,7 @@ class Observer:
         return snapshot, [verdict for verdict in judged if verdict is not None]
 
     def _look_for_moves(
-        self, now: float, operators: Sequence[OperatorBooks], flows: Sequence[FlowBooks]
+        self, now: float, operators: Sequence[OperatorStats], flows: Sequence[FlowStats]
     ) -> None:
         """Note for how long nothing has moved."""
         moved = (
@@ -165,13 +166,13 @@ class Observer:
             or (self.program.links is not None and self.program.links.under_way(way))
         )
 
-    def _fragment(self, now: float) -> FragmentBooks:
+    def _fragment(self, now: float) -> FragmentStats:
         """Return the books of the one process that runs all fragments."""
         scheduler = self.program.plan.app.scheduler
-        self.calls.look()
+        self.calls.poll()
         call = self.calls.first
         inline = self._engine == "inline"
-        return FragmentBooks(
+        return FragmentStats(
             name=self._name,
             pid=os.getpid(),
             host=socket.gethostname(),
@@ -188,43 +189,45 @@ class Observer:
             call_hang=call.hang if call is not None else 0.0,
         )
 
-    def _operators(self) -> tuple[OperatorBooks, ...]:
+    def _operators(self) -> tuple[OperatorStats, ...]:
         """Return the books of every operator, in the order of the app."""
-        accounts = {account.name: account for account in self._accounts()}
-        names = [name for name in self.program.plan.app.operators if name in accounts]
-        books = []
+        meters = {meter.name: meter for meter in self._meters()}
+        names = [name for name in self.program.plan.app.operators if name in meters]
+        stats = []
         for name in names:
-            with accounts[name].lock:
-                books.append(self._operator(name, accounts[name]))
-        return tuple(books)
+            with meters[name].lock:
+                stats.append(self._operator(name, meters[name]))
+        return tuple(stats)
 
-    def _operator(self, name: str, account: Account) -> OperatorBooks:
+    def _operator(self, name: str, meter: OperatorMeter) -> OperatorStats:
         node = self.program.plan.app.operators[name]
         stage = self._stage_of.get(name)
-        host = self.program.hosts.get(name)
-        batching = getattr(stage, "batching", None) if stage and stage.hosts[0] is host else None
-        first = stage is not None and stage.hosts[0] is host
-        return OperatorBooks(
+        runner = self.program.runners.get(name)
+        batching = (
+            getattr(stage, "batching", None) if stage and stage.runners[0] is runner else None
+        )
+        first = stage is not None and stage.runners[0] is runner
+        return OperatorStats(
             name=name,
-            frames=account.frames if account.counts_calls else None,
-            sent=account.sent if account.counts_sent else None,
-            skipped=account.skipped,
-            busy=account.busy,
-            dropped=dict(account.dropped),
+            frames=meter.frames if meter.counts_calls else None,
+            sent=meter.sent if meter.counts_sent else None,
+            skipped=meter.skipped,
+            busy=meter.busy,
+            dropped=dict(meter.dropped),
             fragment=self._fragment_of[name],
             stage=stage.name if stage is not None else name,
             type=node.type_name,
             source=name not in self._fed,
-            live=host is not None and host.ports.source and host.operator.live,
-            heavy=host is not None and host.operator.heavy,
+            live=runner is not None and runner.ports.source and runner.operator.live,
+            heavy=runner is not None and runner.operator.heavy,
             batch=batching.size if batching is not None else 1,
-            working=account.working.copy(),
-            waits=account.waits.copy(),
+            working=meter.working.copy(),
+            waits=meter.waits.copy(),
             waiting=Waiting(
-                account.partner / 1e9, account.turn / 1e9, account.room / 1e9, account.worker / 1e9
+                meter.partner / 1e9, meter.turn / 1e9, meter.room / 1e9, meter.worker / 1e9
             ),
-            latency=account.latency.copy(),
-            jitter=account.jitter.times.copy(),
+            latency=meter.latency.copy(),
+            jitter=meter.jitter.times.copy(),
             held=stage.held / 1e9 if stage is not None and first else 0.0,
             paced=stage.paced / 1e9 if stage is not None and first else 0.0,
             own_time=stage.own_time / 1e9 if isinstance(stage, SourceStage) and first else 0.0,
@@ -232,28 +235,30 @@ class Observer:
             cpu=_cpu(stage),
         )
 
-    def _flows(self, operators: tuple[OperatorBooks, ...]) -> tuple[FlowBooks, ...]:
+    def _flows(self, operators: tuple[OperatorStats, ...]) -> tuple[FlowStats, ...]:
         """Return the books of every flow, in the order of the app."""
         queues = self.program.queues
-        waits = {books.name: books.waits for books in operators}
+        waits = {stats.name: stats.waits for stats in operators}
         inputs: dict[str, int] = {}
         for flow in queues:
             inputs[flow.target.operator] = inputs.get(flow.target.operator, 0) + 1
-        books = []
-        sent = {flow: half for out in self.program.outgoing for flow, half in out.books().items()}
+        stats = []
+        sent = {
+            flow: half for out in self.program.remote_outputs for flow, half in out.stats().items()
+        }
         for flow in self.program.plan.flows:
-            host = self.program.hosts.get(flow.target.operator)
+            runner = self.program.runners.get(flow.target.operator)
             if flow in sent:
-                books.append(sent[flow])
+                stats.append(sent[flow])
             elif flow in queues:
                 # The only input of an operator waits as long as its calls do, unless each of
                 # these is counted once a result.
                 name = flow.target.operator
-                alone = host is not None and inputs[name] == 1 and not host.ports.generator
-                books.append(queues[flow].books(waits[name] if alone else None))
-            elif flow.fused and host is not None:
-                books.append(_fused_books(flow, host, waits[flow.target.operator]))
-        return tuple(books)
+                alone = runner is not None and inputs[name] == 1 and not runner.ports.generator
+                stats.append(queues[flow].stats(waits[name] if alone else None))
+            elif flow.fused and runner is not None:
+                stats.append(_fused_books(flow, runner, waits[flow.target.operator]))
+        return tuple(stats)
 
     # -- records -----------------------------------------------------------------------------
 
@@ -268,14 +273,14 @@ class Observer:
         return control.recorder.records(app, self._options.run, epoch, self._fragment_of, workers)
 
 
-def _fused_books(flow: PlannedFlow, target: Host, waits: Histogram) -> FlowBooks:
+def _fused_books(flow: PlannedFlow, target: OperatorRunner, waits: Histogram) -> FlowStats:
     """Return the books of a flow within a stage, from those of the operator it leads to."""
-    failed = target.account.failed
-    return FlowBooks(
+    failed = target.meter.failed
+    return FlowStats(
         source=str(flow.source),
         target=str(flow.target),
-        sent=target.account.frames + failed,
-        delivered=target.account.frames,
+        sent=target.meter.frames + failed,
+        delivered=target.meter.frames,
         dropped={"error": failed} if failed else {},
         waits=waits,
         ages=target.ages.total(),

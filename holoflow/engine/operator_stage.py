@@ -6,28 +6,28 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from holoflow.core.errors import describe
+from holoflow.core.operator import Batching
 from holoflow.engine.control import Control
-from holoflow.engine.host import Host
 from holoflow.engine.inputs import Call, Inputs, Part
 from holoflow.engine.queue import Queue
 from holoflow.engine.results import check_batch
+from holoflow.engine.runner import OperatorRunner
 from holoflow.engine.stage import Output, Progress, Stage, clock
-from holoflow.errors import describe
-from holoflow.flow.ledger import ARRIVED, CLOSED, SENT
-from holoflow.flow.paths import Tracks, close, extend
 from holoflow.link.ends import Inlet
-from holoflow.operator import Batching
+from holoflow.stats.counters import ARRIVED, CLOSED, SENT
+from holoflow.stats.spans import TraceContext, close, extend
 
 
 class OperatorStage(Stage):
     """Takes calls from its inputs, one at a time or in batches."""
 
     def __init__(
-        self, hosts: Sequence[Host], inputs: Inputs, outputs: Mapping[str, Sequence[Output]],
-        control: Control,
+        self, runners: Sequence[OperatorRunner], inputs: Inputs,
+        outputs: Mapping[str, Sequence[Output]], control: Control,
     ) -> None:  # fmt: skip
-        """Run `hosts` on what `inputs` give."""
-        super().__init__(hosts, outputs, control)
+        """Run `runners` on what `inputs` give."""
+        super().__init__(runners, outputs, control)
         self.inputs = inputs
         self._unfinished: tuple[Iterator[Any], Call] | None = None
         self.batching: Batching | None = None
@@ -53,7 +53,7 @@ class OperatorStage(Stage):
         """Read what the started operator says of its batches, and make room for them."""
         self._linked = [(q, q.inlet) for q in self.inputs.queues if q.inlet is not None]
         self.linked = self.linked or bool(self._linked)
-        self.batching = self.hosts[0].operator.batching()
+        self.batching = self.runners[0].operator.batching()
         self._joins = len(self.inputs.queues) > 1 or self.batching is not None
         if self.batching is not None:
             for queue in self.inputs.queues:
@@ -74,7 +74,7 @@ class OperatorStage(Stage):
         come = False
         for queue, inlet in self._linked:
             if not queue.closed and len(queue.items) < queue.capacity:
-                come |= not inlet.about_to_sleep(self.doorbell)
+                come |= not inlet.about_to_sleep(self.notifier)
         # Without room nothing is taken, so that what is there would only be looked at for ever.
         come = come and self._held_since is None
         return super()._called_from_outside() or come
@@ -91,7 +91,7 @@ class OperatorStage(Stage):
             return Progress.DONE if self.unheard() else self._resume()
         if self._results:
             self._ended(*self._results.popleft())
-            self._settle()
+            self._acknowledge()
             return Progress.WORKED
         if self.batching is not None:
             return self._gather(self.batching)
@@ -99,17 +99,17 @@ class OperatorStage(Stage):
             call = self._take()
             if call is not None:
                 self._call(call)
-            self._settle()
+            self._acknowledge()
             return Progress.WORKED
         if self.inputs.ended():
             return Progress.DONE
         self._mark()
         return Progress.IDLE
 
-    def _settle(self) -> None:
+    def _acknowledge(self) -> None:
         """Note what is in hand, so that it is known if the process dies, and what is through."""
         if self.control.durable and not (self._unfinished or self._batch or self._results):
-            self.inputs.settle()
+            self.inputs.acknowledge()
         self._mark()
 
     def _mark(self) -> None:
@@ -127,111 +127,111 @@ class OperatorStage(Stage):
 
     def _take(self) -> Call | None:
         """Take the next call; None where its frame is too late for a budget, and dropped."""
-        call = self.inputs.take()
-        for budget in self.hosts[0].deadlines:
-            if any(budget.drops(message.tracks, clock()) for _, message in call.parts):
+        call = self.inputs.pop()
+        for budget in self.runners[0].deadlines:
+            if any(budget.drops(message.trace, clock()) for _, message in call.parts):
                 self.inputs.failed(call, "late")
                 return None
         return call
 
     def _call(self, call: Call) -> None:
-        host = self.hosts[0]
+        runner = self.runners[0]
         start = clock()
         try:
-            result = host.call_with(call.arguments, call.header)
-            if host.ports.generator:
+            result = runner.call_with(call.arguments, call.header)
+            if runner.ports.generator:
                 # Its work is done as it is asked for results.
-                self._unfinished = (host.results.each(result), call)
+                self._unfinished = (runner.results.each(result), call)
                 if self.control.tracked:
                     self._waited(call.parts, start)
                 return
         except BaseException as error:
             self.inputs.failed(call)
-            self.operator_failed(host, call.header, error)
+            self.operator_failed(runner, call.header, error)
             return
         end = clock()
         self._ended(call, start, end, result)
 
     def _ended(self, call: Call, start: int, end: int, result: Any) -> None:
-        self.hosts[0].account.frames += 1
-        tracks = self._track(call, start, end)
+        self.runners[0].meter.frames += 1
+        trace = self._track(call, start, end)
         self._called = call
-        self.run_tail(result, call.header, tracks, end)
+        self.run_tail(result, call.header, trace, end)
 
-    def _track(self, call: Call, start: int, end: int) -> Tracks:
+    def _track(self, call: Call, start: int, end: int) -> TraceContext:
         """Count a call, or a result of it, and return the tracks of what comes of it."""
         control = self.control
         if not control.tracked:
             return ()
-        host = self.hosts[0]
+        runner = self.runners[0]
         queue, leader = call.parts[0]
-        before = leader.tracks
+        before = leader.trace
         if self._joins:
-            tracks = self._join(call.parts, start, end)
-            complete = max(message.tracks[0][3] for _, message in call.parts)
-            host.account.completes.append(call.complete or complete)
-            hop = extend(before[:1], queue.stop, start, end)[0]
+            trace = self._join(call.parts, start, end)
+            complete = max(message.trace[0][3] for _, message in call.parts)
+            runner.meter.completes.append(call.complete or complete)
+            span_ = extend(before[:1], queue.stop, start, end)[0]
         else:
-            tracks = extend(before, queue.stop, start, end)
-            hop = tracks[0]
-        host.account.calls.append(hop)
+            trace = extend(before, queue.stop, start, end)
+            span_ = trace[0]
+        runner.meter.calls.append(span_)
         if control.recorder is not None:
             takes = tuple((queue.name, message.number) for queue, message in call.parts)
-            self._record(host, call.header, before[0][3], start, end, takes)
-        if host.ending:
-            self._ended_at(host, tracks, end)
-        return tracks
+            self._record(runner, call.header, before[0][3], start, end, takes)
+        if runner.ending:
+            self._ended_at(runner, trace, end)
+        return trace
 
-    def _join(self, parts: list[Part], start: int, end: int) -> Tracks:
+    def _join(self, parts: list[Part], start: int, end: int) -> TraceContext:
         """Join the ways of several messages, those of the message that came last first.
 
         A way that comes in by a back edge ends here.
         """
-        if not self.hosts[0].ports.generator:
+        if not self.runners[0].ports.generator:
             self._waited(parts, start)
-        ordered = sorted(parts, key=lambda part: part[1].tracks[0][3], reverse=True)
-        tracks: Tracks = ()
+        ordered = sorted(parts, key=lambda part: part[1].trace[0][3], reverse=True)
+        trace: TraceContext = ()
         for queue, message in ordered:
             if queue.stop.back_edge:
-                close(extend(message.tracks, queue.stop, start, start))
+                close(extend(message.trace, queue.stop, start, start))
             else:
-                tracks += extend(message.tracks, queue.stop, start, end)
+                trace += extend(message.trace, queue.stop, start, end)
         # What comes of it is a frame of the message that leads: its age counts from there.
-        captured = parts[0][1].tracks[0][4]
-        tracks = tuple([(*hop[:4], captured) for hop in tracks])
-        return self.control.paths.limit(tracks)
+        captured = parts[0][1].trace[0][4]
+        trace = tuple([(*span_[:4], captured) for span_ in trace])
+        return self.control.paths.limit(trace)
 
     def _waited(self, parts: list[Part], start: int) -> None:
         """Count how long messages have waited for a call that begins now."""
         for queue, message in parts:
-            queue.waits.add(start - message.tracks[0][3])
+            queue.waits.add(start - message.trace[0][3])
 
-    def _uncount(self, host: Host) -> None:
-        if host is self.hosts[0]:
+    def _uncount(self, runner: OperatorRunner) -> None:
+        if runner is self.runners[0]:
             if self._unfinished is not None:
                 return  # its call has not ended
             assert self._called is not None  # noqa: S101 - for the type checker
             self.inputs.failed(self._called)
-        super()._uncount(host)
+        super()._uncount(runner)
 
     def _resume(self) -> Progress:
         """Ask a generator for its next result."""
         assert self._unfinished is not None  # noqa: S101 - for the type checker
         results, call = self._unfinished
-        host = self.hosts[0]
+        runner = self.runners[0]
         start = clock()
         try:
             result = next(results)
         except StopIteration:
             self._unfinished = None
-            host.account.frames += 1
-            self._settle()
+            runner.meter.frames += 1
+            self._acknowledge()
             return Progress.WORKED
         except BaseException as error:
             self._unfinished = None
             self.inputs.failed(call)
-            self._settle()
-            self.operator_failed(host, call.header, error)
+            self._acknowledge()
+            self.operator_failed(runner, call.header, error)
             return Progress.WORKED
         end = clock()
         self.run_tail(result, call.header, self._track(call, start, end), end)
@@ -269,17 +269,17 @@ class OperatorStage(Stage):
 
     def _call_batch(self, batch: list[Call]) -> None:
         """Work on `batch`; where it fails, have its messages worked on one at a time."""
-        host = self.hosts[0]
+        runner = self.runners[0]
         start = clock()
         try:
-            results = host.operator.process_batch(
-                [host.keywords(call.arguments, call.header) for call in batch]
+            results = runner.operator.process_batch(
+                [runner.keywords(call.arguments, call.header) for call in batch]
             )
             check_batch(results, len(batch))
         except BaseException as error:
             if len(batch) > 1 and isinstance(error, Exception):
                 # Nobody can say which of them is at fault, or whether they are only together.
-                host.operator.context.warn_once(
+                runner.operator.context.warn_once(
                     "a batch of %d failed (%s): wherever that happens its messages are worked on "
                     "again, one at a time", len(batch), describe(error),
                 )  # fmt: skip
@@ -287,21 +287,21 @@ class OperatorStage(Stage):
                 return
             for call in batch:
                 self.inputs.failed(call)
-                self.operator_failed(host, call.header, error)
-            self._settle()
+                self.operator_failed(runner, call.header, error)
+            self._acknowledge()
             return
         end = clock()
-        host.account.overlap += (end - start) * (len(batch) - 1)
+        runner.meter.overlap += (end - start) * (len(batch) - 1)
         for call, result in zip(batch, results, strict=True):
             self._results.append((call, start, end, result))
 
-    def give_up(self, host: Host, calls: Sequence[Call], done: int) -> None:
+    def give_up(self, runner: OperatorRunner, calls: Sequence[Call], done: int) -> None:
         """Do without the stage; what its first operator has in hand is dropped by `error`."""
         self._unfinished = None
-        if host is self.hosts[0]:
+        if runner is self.runners[0]:
             for call in calls:
                 self.inputs.failed(call)
-        super().give_up(host, calls, done)
+        super().give_up(runner, calls, done)
 
     def _release_inputs(self, cause: str) -> None:
         if self._unfinished is not None:
@@ -318,7 +318,7 @@ class OperatorStage(Stage):
         self._batch = []
         self._apart = False
         self._results.clear()
-        self._settle()
+        self._acknowledge()
 
     def stalled_by(self) -> str:
         """Say what the stage waits for."""

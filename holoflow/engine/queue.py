@@ -1,4 +1,4 @@
-"""Queues: where messages wait between two stages, and where every one of them is counted."""
+"""Queues: where messages wait between two stages, counted one by one and measured by sample."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from holoflow.flow import ledger
-from holoflow.flow.books import FlowBooks
-from holoflow.flow.durations import Durations
-from holoflow.flow.histogram import Histogram
-from holoflow.flow.ledger import (
+from holoflow.core.message import Header
+from holoflow.core.plain import size_of
+from holoflow.link.ends import Inlet
+from holoflow.plan.plan import PlannedFlow
+from holoflow.stats import counters
+from holoflow.stats.counters import (
     ARRIVED,
     GONE,
     RETURNED,
@@ -23,24 +24,45 @@ from holoflow.flow.ledger import (
     Row,
     gone,
 )
-from holoflow.flow.paths import Stop, Tracks
-from holoflow.flow.sizes import EVERY, Sizes
-from holoflow.link.ends import Inlet
-from holoflow.message import Header
-from holoflow.payload.size import size_of
-from holoflow.plan.plan import PlannedFlow
+from holoflow.stats.histogram import Histogram
+from holoflow.stats.operator_stats import Durations
+from holoflow.stats.snapshot import FlowStats
+from holoflow.stats.spans import PathStep, TraceContext
+
+EVERY: Final = 64
+"""Messages of which the first is looked at: what it costs does not show."""
+
+
+class Sizes:
+    """The mean size of messages."""
+
+    __slots__ = ("_bytes", "_count")
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._bytes = 0
+        self._count = 0
+
+    def add(self, size: int) -> None:
+        """Add a message of `size` bytes."""
+        self._bytes += size
+        self._count += 1
+
+    def mean(self) -> float | None:
+        """Return the mean in bytes; None where none was looked at."""
+        return self._bytes / self._count if self._count else None
 
 
 class Message:
     """A payload, its header, where its frame has been, and its number if calls are recorded."""
 
-    __slots__ = ("header", "number", "payload", "tracks")
+    __slots__ = ("header", "number", "payload", "trace")
 
-    def __init__(self, payload: Any, header: Header, tracks: Tracks, number: int = 0) -> None:
+    def __init__(self, payload: Any, header: Header, trace: TraceContext, number: int = 0) -> None:
         """Wrap `payload`."""
         self.payload = payload
         self.header = header
-        self.tracks = tracks
+        self.trace = trace
         self.number = number
 
 
@@ -61,7 +83,7 @@ class Queue:
     `has_room` before it begins a frame. sent = delivered + dropped + waiting at any time.
     """
 
-    def __init__(self, flow: PlannedFlow, stop: Stop, row: Row) -> None:
+    def __init__(self, flow: PlannedFlow, stop: PathStep, row: Row) -> None:
         """Make the queue of `flow`, which counts in `row`.
 
         `stop` is the step of paths that the operator behind the queue is.
@@ -147,7 +169,7 @@ class Queue:
         except IndexError:
             return frames
 
-    def take(self) -> Message:
+    def pop(self) -> Message:
         """Remove and return the oldest message; raises IndexError where there is none."""
         if self.lossy:
             with self._lock:
@@ -167,7 +189,7 @@ class Queue:
         """What is waited for where it is empty."""
         return f"{self.flow.target.port!r} from {self.flow.source}{self.place}"
 
-    def settle(self, held: int = 0) -> None:
+    def acknowledge(self, held: int = 0) -> None:
         """Note that all that has been taken is worked off, but for the last `held`."""
         self.row[SETTLED] = self.row[TAKEN] - held
 
@@ -195,23 +217,23 @@ class Queue:
 
     def drop(self, cause: str, message: Message) -> None:
         """Book `message` as dropped."""
-        ledger.drop(self.row, cause)
-        if message.tracks:
-            self.ages.add(time.monotonic_ns() - message.tracks[0][4])
+        counters.drop(self.row, cause)
+        if message.trace:
+            self.ages.add(time.monotonic_ns() - message.trace[0][4])
 
-    def rebook(self, cause: str, message: Message) -> None:
+    def count_dropped(self, cause: str, message: Message) -> None:
         """Book a message that was taken as dropped instead of delivered."""
         self.row[RETURNED] += 1
         self.drop(cause, message)
 
-    def books(self, waits: Histogram | None = None) -> FlowBooks:
+    def stats(self, waits: Histogram | None = None) -> FlowStats:
         """Return the state of the books; `waits` where the consumer has measured them."""
-        return FlowBooks(
+        return FlowStats(
             source=str(self.flow.source),
             target=str(self.flow.target),
             sent=self.row[SENT] if self.inlet is None else 0,  # else the sending fragment says it
-            delivered=ledger.delivered(self.row),
-            dropped=ledger.dropped(self.row),
+            delivered=counters.delivered(self.row),
+            dropped=counters.dropped(self.row),
             waiting=len(self.items),
             queue=self.capacity,
             when_full=self.flow.when_full,
@@ -247,7 +269,7 @@ class Marker:
 class LatestQueue(Queue):
     """Holds the newest message; taking leaves it there."""
 
-    def __init__(self, flow: PlannedFlow, stop: Stop, row: Row) -> None:
+    def __init__(self, flow: PlannedFlow, stop: PathStep, row: Row) -> None:
         """Make it for `flow`, whose input is `Latest`."""
         super().__init__(flow, stop, row)
         self.capacity = 1

@@ -1,9 +1,12 @@
-"""What an operator gives, against what it is declared to give."""
+"""What an operator gives, against what it is declared to give, and what it may not change."""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import types
 from collections.abc import (
+    Callable,
     Collection,
     Iterable,
     Iterator,
@@ -20,8 +23,63 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import numpy as np
 from typing_extensions import is_typeddict
 
-from holoflow.message import Header, Stamped
-from holoflow.ports import Ports, class_of, type_name
+from holoflow.core.message import Header, Stamped
+from holoflow.core.operator import Operator
+from holoflow.core.ports import Ports, class_of, type_name
+
+ADVICE = "arrays that were received or sent may be shared: copy before changing them"
+
+
+def guard(operator: Operator) -> None:
+    """Have arrays that `operator` is given and gives read-only from then on, for whoever has them.
+
+    Writing to one is then an error where it is written. Arrays on a GPU have no such mark and
+    are not guarded. Call it last of all that takes hold of the operator's methods.
+    """
+    if operator.ports().source:
+        return
+    process: Callable[..., Any] = operator.process  # type: ignore[attr-defined]
+
+    @functools.wraps(process)
+    def guarded(*arguments: Any, **named: Any) -> Any:
+        freeze((*arguments, *named.values()))
+        return _explained(functools.partial(process, *arguments, **named))
+
+    operator.process = guarded  # type: ignore[attr-defined]
+    if type(operator).process_batch is not Operator.process_batch:
+        batch = operator.process_batch
+
+        @functools.wraps(batch)
+        def guarded_batch(calls: Any) -> Any:
+            freeze(calls)
+            return _explained(functools.partial(batch, calls))
+
+        operator.process_batch = guarded_batch  # type: ignore[method-assign, assignment]
+
+
+def freeze(payload: Any) -> None:
+    """Make all arrays of NumPy in `payload` read-only."""
+    if isinstance(payload, np.ndarray):
+        payload.flags.writeable = False
+    elif isinstance(payload, Mapping):
+        freeze(tuple(payload.values()))
+    elif isinstance(payload, (list, tuple)):
+        for one in payload:
+            freeze(one)
+    elif dataclasses.is_dataclass(payload):
+        freeze([getattr(payload, field.name) for field in dataclasses.fields(payload)])
+
+
+def _explained(call: Callable[[], Any]) -> Any:
+    try:
+        result = call()
+    except Exception as error:  # NumPy raises ValueError, OpenCV an error of its own
+        if not any(word in str(error) for word in ("read-only", "readonly")):
+            raise
+        raise ValueError(f"{error}; {ADVICE}") from error
+    freeze(result)
+    return result
+
 
 _NUMBERS: dict[Any, tuple[type, ...]] = {
     bool: (bool, np.bool_),

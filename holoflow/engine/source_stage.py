@@ -12,17 +12,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import GeneratorType
 from typing import Any, NamedTuple
 
+from holoflow.core.errors import describe
+from holoflow.core.message import Header, Stamped
+from holoflow.core.times import LONGEST, SECOND, Pace
 from holoflow.engine.chain import Chain
-from holoflow.engine.control import Control
-from holoflow.engine.host import Host
+from holoflow.engine.control import Control, Failure
 from holoflow.engine.inputs import Call
-from holoflow.engine.result import Failure
+from holoflow.engine.runner import OperatorRunner
 from holoflow.engine.stage import SLICE, Output, Progress, Stage, clock
-from holoflow.errors import describe
-from holoflow.flow.ledger import Row
-from holoflow.flow.paths import Tracks, close
-from holoflow.message import Header, Stamped
-from holoflow.times import LONGEST, SECOND, Pace
+from holoflow.stats.counters import Row
+from holoflow.stats.spans import TraceContext, close
 
 _END = object()
 MAX_BURST = 1024
@@ -52,18 +51,18 @@ class SourceStage(Stage):
     """Draws frames from a source and passes them down its chain."""
 
     def __init__(
-        self, hosts: Sequence[Host], outputs: Mapping[str, Sequence[Output]], control: Control,
-        limit: int | None, number: Row,
+        self, runners: Sequence[OperatorRunner], outputs: Mapping[str, Sequence[Output]],
+        control: Control, limit: int | None, number: Row,
     ) -> None:  # fmt: skip
-        """Run `hosts`, the first of which is the source; end after `limit` frames.
+        """Run `runners`, the first of which is the source; end after `limit` frames.
 
         `number` keeps the number of the next frame, for the case that the source is started again.
         """
-        super().__init__(hosts, outputs, control)
-        self.host = hosts[0]
-        self._rate: float | None = getattr(self.host.operator, "rate", None)
+        super().__init__(runners, outputs, control)
+        self.runner = runners[0]
+        self._rate: float | None = getattr(self.runner.operator, "rate", None)
         """Frames a second that a device is asked for."""
-        self.pauses = self.host.results.whole.optional
+        self.pauses = self.runner.results.whole.optional
         """Whether None says that there is no frame yet; else it is a wrong one."""
         self.limit = limit
         self.sequence = number[0]
@@ -80,20 +79,20 @@ class SourceStage(Stage):
         """Whether it was told that frames are not held for as long as their times say."""
         self._ending = threading.Event()
         control.endings.append(self._ending)
-        self.host.operator.context.ending = self._ending
-        self._reader: Reader | None = None
+        self.runner.operator.context.ending = self._ending
+        self._reader: SourceReader | None = None
         self.chain: Chain | None = None
         """The fast path, where it may be taken."""
-        plain = all(host.plain for host in hosts) and control.recorder is None
-        if len(hosts) > 1 and not self.outputs and plain:
-            self.chain = Chain(hosts, control)
+        plain = all(runner.plain for runner in runners) and control.recorder is None
+        if len(runners) > 1 and not self.outputs and plain:
+            self.chain = Chain(runners, control)
         self._burst = 1
 
     def begin(self) -> None:
         """Ask the started source for its frames."""
-        self._frames = iter(self.host.operator.frames())  # type: ignore[attr-defined]
-        if self.host.operator.live:
-            self._reader = Reader(self._frames, self)
+        self._frames = iter(self.runner.operator.frames())  # type: ignore[attr-defined]
+        if self.runner.operator.live:
+            self._reader = SourceReader(self._frames, self)
             self.chain = None
             self._reader.thread.start()
         # What a former process has not sent of its last frame never will be.
@@ -174,59 +173,61 @@ class SourceStage(Stage):
         wait = due - self.control.now()
         if skipped:
             self._tell(
-                f"by its time frame {self.sequence} of {self.host.name} comes "
+                f"by its time frame {self.sequence} of {self.runner.name} comes "
                 f"{_span(skipped, self.sequence)} and is not waited for; the frames after it keep "
                 f"their pace"
             )
         elif wait > LONGEST and self.control.waits:
             self._tell(
-                f"frame {self.sequence} of {self.host.name} is held for {wait / SECOND:,.1f} s, "
+                f"frame {self.sequence} of {self.runner.name} is held for {wait / SECOND:,.1f} s, "
                 f"until its time; with `paced: false` frames would not be held"
             )
         return due
 
     def _tell(self, text: str) -> None:
         """Tell what became of the pace: once so that it cannot be missed."""
-        self.host.log.log(logging.INFO if self._told else logging.WARNING, "%s", text)
+        self.runner.log.log(logging.INFO if self._told else logging.WARNING, "%s", text)
         self._told = True
 
     def _header(self, sequence: int, captured: int) -> Header:
-        return Header(sequence, captured, self.host.name)
+        return Header(sequence, captured, self.runner.name)
 
     def _source_failed(self, sequence: int, error: BaseException) -> None:
         """Skip the frame on which the source has failed, if it can go on, or stop the run."""
         closed = isinstance(error, Exception) and _is_closed(self._frames)
-        if closed and self.host.on_error == "skip":
-            self.host.account.failed += 1
+        if closed and self.runner.on_error == "skip":
+            self.runner.meter.failed += 1
             self.failed = True
             cause = (
                 f"{describe(error)}; `on_error: skip` cannot go on here, because a generator, "
                 f"like islice, ends with its first exception: let frames() return an iterator that "
                 f"can go on, such as map(self.read, files)"
             )
-            frame = f"frame {sequence} of {self.host.name}"
-            self.control.fail(Failure(self.host.name, frame, cause, error))
+            frame = f"frame {sequence} of {self.runner.name}"
+            self.control.fail(Failure(self.runner.name, frame, cause, error))
         else:
-            self.operator_failed(self.host, self._header(sequence, self.control.captured()), error)
+            self.operator_failed(
+                self.runner, self._header(sequence, self.control.captured()), error
+            )
 
     def _send(self, drawn: Drawn, captured: int, sent: int) -> None:
         item, working = drawn.item, drawn.working
         header = self._header(self.sequence, drawn.captured)
         self.sequence += 1
         self._number[0] = self.sequence
-        host = self.host
-        host.account.frames += 1
-        tracks: Tracks = ()
+        runner = self.runner
+        runner.meter.frames += 1
+        trace: TraceContext = ()
         if self.control.tracked:
-            tracks = self.control.paths.begin(host.name, captured, sent)
-            host.account.note(sent - working, sent, captured)
+            trace = self.control.paths.begin(runner.name, captured, sent)
+            runner.meter.note(sent - working, sent, captured)
             if self._reader:
-                host.account.overlap += working  # who waits for a device is not at work
+                runner.meter.overlap += working  # who waits for a device is not at work
             if self.control.recorder is not None:
-                self._record(host, header, captured, sent - working, sent, ())
-            if host.sink:
-                close(tracks)
-        self.run_tail(item, header, tracks, sent)
+                self._record(runner, header, captured, sent - working, sent, ())
+            if runner.sink:
+                close(trace)
+        self.run_tail(item, header, trace, sent)
         if self.marked:
             self.mark(self.sequence)
 
@@ -247,27 +248,27 @@ class SourceStage(Stage):
             self._burst = max(size * SLICE // took, 1)
         return Progress.DONE if self.chain.ended else Progress.WORKED
 
-    def _burst_failed(self, host: Host, index: int, error: BaseException) -> bool:
-        """Book the failure of `host` on the burst's frame `index`; true where the run goes on."""
-        if host is self.host:
+    def _burst_failed(self, runner: OperatorRunner, index: int, error: BaseException) -> bool:
+        """Book the failure of `runner` on the burst's frame `index`; true where the run goes on."""
+        if runner is self.runner:
             self._source_failed(self.sequence + index, error)
         else:
             header = self._header(self.sequence + index, self.control.captured())
-            self.operator_failed(host, header, error)
+            self.operator_failed(runner, header, error)
         return not self.failed
 
-    def _uncount(self, host: Host) -> None:
-        super()._uncount(host)
-        if host is self.host:
+    def _uncount(self, runner: OperatorRunner) -> None:
+        super()._uncount(runner)
+        if runner is self.runner:
             self.sequence -= 1
             self._number[0] = self.sequence
 
-    def give_up(self, host: Host, calls: Sequence[Call], done: int) -> None:
+    def give_up(self, runner: OperatorRunner, calls: Sequence[Call], done: int) -> None:
         """Do without the stage; what it has done of a burst is counted."""
         if self.chain is not None:
             self.sequence += done
-            self.chain.give_up(host, done)
-        super().give_up(host, calls, done)
+            self.chain.give_up(runner, done)
+        super().give_up(runner, calls, done)
 
     def _finish(self) -> None:
         self._stop_reading()
@@ -284,10 +285,10 @@ class SourceStage(Stage):
         if self._reader is not None:
             self._reader.thread.join(min(patience, LEAVE))
             if self._reader.thread.is_alive():
-                self.host.log.warning(
+                self.runner.log.warning(
                     "%s has not returned from frames() for %g s after its end and is left "
                     "behind; one that waits with self.context.ending.wait(seconds), in place of "
-                    "sleeping, ends at once", self.host.name, LEAVE,
+                    "sleeping, ends at once", self.runner.name, LEAVE,
                 )  # fmt: skip
 
     def stalled_by(self) -> str:
@@ -295,7 +296,7 @@ class SourceStage(Stage):
         return super().stalled_by() or "its device"
 
 
-class Reader:
+class SourceReader:
     """Reads a live source in a thread of its own, because it waits for a device."""
 
     ROOM = 4

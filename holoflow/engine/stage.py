@@ -9,19 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any, TypeAlias
 
-from holoflow.engine.control import Control, Worker
-from holoflow.engine.host import Host
+from holoflow.core.errors import describe
+from holoflow.core.message import Header
+from holoflow.engine.control import Control, Failure, Worker
 from holoflow.engine.inputs import Call
-from holoflow.engine.outgoing import Outgoing
 from holoflow.engine.queue import Message, Queue
-from holoflow.engine.result import Failure
-from holoflow.errors import describe
-from holoflow.flow.account import MOST
-from holoflow.flow.paths import Tracks, close, extend
-from holoflow.flow.recorder import OpenCall
-from holoflow.link.doorbell import Doorbell
+from holoflow.engine.remote import RemoteOutput
+from holoflow.engine.runner import OperatorRunner
+from holoflow.link.ends import Notifier
 from holoflow.link.wire import WireError
-from holoflow.message import Header
+from holoflow.stats.operator_stats import MOST_CALLS
+from holoflow.stats.records import OpenCall
+from holoflow.stats.spans import TraceContext, close, extend
 
 SLICE = 1_000_000
 """Nanoseconds a stage may work in one tick while there is work: ticks cost tens of
@@ -42,7 +41,7 @@ LOST = ("crash", "stopped")
 
 clock = time.monotonic_ns
 
-Output: TypeAlias = Queue | Outgoing
+Output: TypeAlias = Queue | RemoteOutput
 """What takes the messages of an output port."""
 
 
@@ -63,19 +62,22 @@ class Stage:
     """
 
     def __init__(
-        self, hosts: Sequence[Host], outputs: Mapping[str, Sequence[Output]], control: Control
+        self,
+        runners: Sequence[OperatorRunner],
+        outputs: Mapping[str, Sequence[Output]],
+        control: Control,
     ) -> None:
-        """Run `hosts` in a chain, the last of which feeds `outputs`."""
-        self.name = "+".join(host.name for host in hosts)
-        self.hosts = list(hosts)
+        """Run `runners` in a chain, the last of which feeds `outputs`."""
+        self.name = "+".join(runner.name for runner in runners)
+        self.runners = list(runners)
         self.outputs = {port: list(queues) for port, queues in outputs.items()}
         self.control = control
         self.finished = False
         self.failed = False
         self.ticks = 0
-        self.rouse: Callable[[], None] | None = None
+        self.schedule: Callable[[], None] | None = None
         """Set by the engine: have a sleeping stage scheduled again."""
-        self.lull: Callable[[], None] | None = None
+        self.park: Callable[[], None] | None = None
         """Set by the engine: have the stage scheduled no more until it is roused."""
         self.signalled = True
         self.sleeping = False
@@ -86,7 +88,7 @@ class Stage:
         self.cpu = 0
         self.cpu_of = 0
         """CPU nanoseconds of some ticks, and how long these took."""
-        self.fused = [f"{host.name} fused" for host in hosts]
+        self.fused = [f"{runner.name} fused" for runner in runners]
         """Names of the flow into each operator of the chain; the first is none."""
         self._thread = 0
         self._worker = Worker("")
@@ -101,14 +103,14 @@ class Stage:
         self._queues = [queue for queues in self.outputs.values() for queue in queues]
         for queue in self._queues:
             queue.producer = self
-        self._outgoing = [queue for queue in self._queues if isinstance(queue, Outgoing)]
+        self._remote_outputs = [queue for queue in self._queues if isinstance(queue, RemoteOutput)]
         self.marked = [queue for queue in self._queues if queue.marks]
         """Outputs that tell how many frames of their origin are through."""
-        self.linked = bool(self._outgoing)
+        self.linked = bool(self._remote_outputs)
         """Whether it has a neighbour in another process."""
         self.linger = 0
         """Nanoseconds after its last work that it keeps looking for more, if it has one."""
-        self.doorbell: Doorbell | None = None
+        self.notifier: Notifier | None = None
         """Where it waits in place of being scheduled no more, if it has a thread for itself."""
         self._waiting = False
         self._worked = 0
@@ -120,7 +122,7 @@ class Stage:
     def reading(self) -> bool:
         """Whether it waits for a device or another process, and so cannot be said to be stalled."""
         # Even where there is room by now: whoever made it may not have said so yet.
-        return bool(self._outgoing) and self._held_since is not None
+        return bool(self._remote_outputs) and self._held_since is not None
 
     @property
     def resting(self) -> bool:
@@ -139,40 +141,46 @@ class Stage:
         """Have the stage looked at again. From any thread, at little cost while it is awake."""
         self.signalled = True
         if self.sleeping:
-            self._rouse()
-        elif self._waiting and self.doorbell is not None:
-            self.doorbell.ring()
+            self._schedule()
+        elif self._waiting and self.notifier is not None:
+            self.notifier.ring()
 
-    def _rouse(self) -> None:
+    def _schedule(self) -> None:
         with self._lock:
             if self.sleeping:
                 self.sleeping = False
-                if self.rouse is not None:
-                    self.rouse()
+                if self.schedule is not None:
+                    self.schedule()
 
     def _sleep(self) -> None:
         with self._lock:
             self.sleeping = True
-            if self.lull is not None:
-                self.lull()
+            if self.park is not None:
+                self.park()
         # Whoever signalled before it could see the stage asleep is answered here.
         if self.signalled or self._called_from_outside():
-            self._rouse()
+            self._schedule()
 
-    def _wait(self, doorbell: Doorbell) -> None:
+    def _wait(self, notifier: Notifier) -> None:
         """Sleep in the thread that ticks it."""
         self._waiting = True
         if not (self.signalled or self._called_from_outside()):
-            doorbell.wait()
+            notifier.wait()
         self._waiting = False
 
     def _called_from_outside(self) -> bool:
         """Have other processes wake the stage from now on; whether one of them already would."""
         if self._held_since is None:
             return False
-        held = [outgoing for outgoing in self._outgoing if not outgoing.has_room()]
+        held = [
+            remote_outputs
+            for remote_outputs in self._remote_outputs
+            if not remote_outputs.has_room()
+        ]
         # Where there is room by now, nobody else is going to say so.
-        return self.has_room() or any(outgoing.about_to_sleep(self.doorbell) for outgoing in held)
+        return self.has_room() or any(
+            remote_outputs.about_to_sleep(self.notifier) for remote_outputs in held
+        )
 
     # -- working ---------------------------------------------------------------------------
 
@@ -181,7 +189,7 @@ class Stage:
         progress = self._work()
         # The thread is kept: the engine would take a while to come back, maybe in another one,
         # on another core, with cold caches.
-        while self.doorbell is not None and not (progress is Progress.DONE or self.sleeping):
+        while self.notifier is not None and not (progress is Progress.DONE or self.sleeping):
             progress = self._work()
         return progress
 
@@ -206,8 +214,8 @@ class Stage:
                 break
         self.since = 0
         if step is Progress.IDLE:
-            for outgoing in self._outgoing:
-                outgoing.flush()
+            for remote_outputs in self._remote_outputs:
+                remote_outputs.flush()
         if progress is Progress.WORKED and self.control.tracked:
             thread = threading.get_ident()
             if thread != self._thread:
@@ -230,17 +238,17 @@ class Stage:
             return progress
         if self.linked and clock() - self._worked < self.linger:
             os.sched_yield()  # others may need the processor
-        elif self.doorbell is not None and self.awaits_event():
-            self._wait(self.doorbell)
+        elif self.notifier is not None and self.awaits_event():
+            self._wait(self.notifier)
         else:
             self._sleep()
         return progress
 
     def _relieve(self) -> None:
         """Fold what has piled up, where the run's observer does not keep up."""
-        for host in self.hosts:
-            if len(host.account.calls) > MOST:
-                host.account.fold()
+        for runner in self.runners:
+            if len(runner.meter.calls) > MOST_CALLS:
+                runner.meter.fold()
 
     def wake_at(self, due: int) -> None:
         """Have the stage woken at `due`, a time of the run's clock in nanoseconds."""
@@ -262,7 +270,7 @@ class Stage:
         try:
             return self._step()
         except BaseException as error:
-            self.fail(self.hosts[0], "", error)
+            self.fail(self.runners[0], "", error)
             return Progress.DONE
 
     def _step(self) -> Progress:
@@ -278,7 +286,7 @@ class Stage:
 
     def deserted(self) -> bool:
         """Whether all who took what it sends, in other processes, are lost for good."""
-        return bool(self._outgoing) and all(queue.abandoned in LOST for queue in self._queues)
+        return bool(self._remote_outputs) and all(queue.abandoned in LOST for queue in self._queues)
 
     def has_room(self) -> bool:
         """Whether a frame may begin: every blocking flow out has room for its messages."""
@@ -299,79 +307,81 @@ class Stage:
             now = clock()
             self.held += now - self._held_since
             self._held_since = None
-            if self.hosts and self.control.tracked:
-                self.hosts[0].account.rooms.append(now)
+            if self.runners and self.control.tracked:
+                self.runners[0].meter.rooms.append(now)
 
-    def run_tail(self, result: Any, header: Header, tracks: Tracks, now: int) -> None:
+    def run_tail(self, result: Any, header: Header, trace: TraceContext, now: int) -> None:
         """Pass what the first operator gave through the rest of the chain and send it on.
 
-        `tracks` has the hop of the first operator, which ended `now`.
+        `trace` has the hop of the first operator, which ended `now`.
         """
-        hosts = self.hosts
-        last = len(hosts) - 1
+        runners = self.runners
+        last = len(runners) - 1
         index = 0
         while True:
-            host = hosts[index]
-            results = host.results
+            runner = runners[index]
+            results = runner.results
             try:
-                if host.ports.stamped:
+                if runner.ports.stamped:
                     result, header = results.unstamped(result, header, self.control.begin)
                 whole = results.whole
                 if type(result) is not whole.last and not whole.gives(result):
                     return
             except Exception as error:
-                self._gave_wrong(host, header, tracks, error)
+                self._gave_wrong(runner, header, trace, error)
                 return
             if result is None:
                 return  # a sink's
             if index == last:
-                self._deliver(host, result, header, tracks)
+                self._deliver(runner, result, header, trace)
                 return
-            host.account.sent += 1
+            runner.meter.sent += 1
             index += 1
-            host = hosts[index]
+            runner = runners[index]
             takes = self._number_fused(index)
             try:
-                if host.ports.header is not None:
-                    result = host.call(result, **{host.ports.header: header})  # type: ignore[misc]
+                if runner.ports.header is not None:
+                    result = runner.call(result, **{runner.ports.header: header})  # type: ignore[misc]
                 else:
-                    result = host.call(result)  # type: ignore[misc]
+                    result = runner.call(result)  # type: ignore[misc]
             except BaseException as error:
-                if tracks:
-                    host.ages.add(clock() - tracks[0][4])
-                self.operator_failed(host, header, error)
+                if trace:
+                    runner.ages.add(clock() - trace[0][4])
+                self.operator_failed(runner, header, error)
                 return
-            account = host.account
-            account.frames += 1
-            if tracks:
+            meter = runner.meter
+            meter.frames += 1
+            if trace:
                 end = clock()
-                tracks = extend(tracks, host.stop, now, end)
-                account.calls.append(tracks[0])
+                trace = extend(trace, runner.stop, now, end)
+                meter.calls.append(trace[0])
                 if self.control.recorder is not None:
-                    self._record(host, header, now, now, end, takes)
+                    self._record(runner, header, now, now, end, takes)
                 now = end
-                if host.ending:
-                    self._ended_at(host, tracks, end)
+                if runner.ending:
+                    self._ended_at(runner, trace, end)
 
-    def _ended_at(self, host: Host, tracks: Tracks, end: int) -> None:
-        """Count a frame for the budgets that end at `host`, and close its ways at a sink."""
-        for budget in host.budgets:
-            budget.add(tracks, end)
-        if host.sink:
-            close(tracks)
+    def _ended_at(self, runner: OperatorRunner, trace: TraceContext, end: int) -> None:
+        """Count a frame for the budgets that end at `runner`, and close its ways at a sink."""
+        for budget in runner.budgets:
+            budget.add(trace, end)
+        if runner.sink:
+            close(trace)
 
-    def _deliver(self, host: Host, result: Any, header: Header, tracks: Tracks) -> None:
+    def _deliver(
+        self, runner: OperatorRunner, result: Any, header: Header, trace: TraceContext
+    ) -> None:
         """Put what the last operator gave into the queues behind its ports."""
         try:
-            sends = host.results.sends(result)
+            sends = runner.results.sends(result)
         except TypeError as error:
-            self._gave_wrong(host, header, tracks, error)
+            self._gave_wrong(runner, header, trace, error)
             return
         for port, payload in sends:
-            host.account.sent += 1
+            runner.meter.sent += 1
             queues = self.outputs.get(port)
             if queues:
-                message = Message(payload, header, tracks)
+                message = Message(payload, header, trace)
                 if self.control.recorder is not None:
                     message.number = self.control.recorder.number()
                     self._gives.extend((queue.name, message.number) for queue in queues)
@@ -379,7 +389,7 @@ class Stage:
                     for queue in queues:
                         queue.put(message)
                 except WireError as error:
-                    self.operator_failed(host, header, error)
+                    self.operator_failed(runner, header, error)
                     return
 
     def mark(self, frames: int) -> None:
@@ -390,14 +400,14 @@ class Stage:
     # -- records ---------------------------------------------------------------------------
 
     def _record(
-        self, host: Host, header: Header, arrived: int, start: int, end: int,
+        self, runner: OperatorRunner, header: Header, arrived: int, start: int, end: int,
         takes: tuple[tuple[str, int], ...],
     ) -> None:  # fmt: skip
         """Keep a call; what it sends is added to its record as it is sent."""
         recorder = self.control.recorder
         assert recorder is not None  # noqa: S101 - for the type checker
         call = OpenCall(
-            host.name, threading.get_ident(), header.source, header.sequence, arrived, start, end,
+            runner.name, threading.get_ident(), header.source, header.sequence, arrived, start, end,
             takes,
         )  # fmt: skip
         self._gives = call.gives
@@ -414,41 +424,43 @@ class Stage:
 
     # -- ending ----------------------------------------------------------------------------
 
-    def _gave_wrong(self, host: Host, header: Header, tracks: Tracks, error: Exception) -> None:
-        """Count as failed a call of `host` that had ended, but gave what it may not."""
-        if tracks and host is not self.hosts[0]:
-            host.ages.add(clock() - tracks[0][4])
-        self._uncount(host)
-        self.operator_failed(host, header, error)
+    def _gave_wrong(
+        self, runner: OperatorRunner, header: Header, trace: TraceContext, error: Exception
+    ) -> None:
+        """Count as failed a call of `runner` that had ended, but gave what it may not."""
+        if trace and runner is not self.runners[0]:
+            runner.ages.add(clock() - trace[0][4])
+        self._uncount(runner)
+        self.operator_failed(runner, header, error)
 
-    def _uncount(self, host: Host) -> None:
-        """Take back that a call of `host` has ended well: what it gave is wrong."""
-        host.account.frames -= 1
+    def _uncount(self, runner: OperatorRunner) -> None:
+        """Take back that a call of `runner` has ended well: what it gave is wrong."""
+        runner.meter.frames -= 1
 
-    def operator_failed(self, host: Host, header: Header, error: BaseException) -> None:
+    def operator_failed(self, runner: OperatorRunner, header: Header, error: BaseException) -> None:
         """Skip the frame or stop the run, as the operator's `on_error` says."""
-        host.account.failed += 1
+        runner.meter.failed += 1
         frame = f"frame {header.sequence} of {header.source}"
-        if host.on_error == "skip" and isinstance(error, Exception):
-            host.account.skipped += 1
-            host.log.warning(
+        if runner.on_error == "skip" and isinstance(error, Exception):
+            runner.meter.skipped += 1
+            runner.log.warning(
                 "skipped %s (timestamp %d ns): %s", frame, header.timestamp, describe(error)
             )
         else:
-            self.fail(host, frame, error)
+            self.fail(runner, frame, error)
 
-    def fail(self, host: Host, frame: str, error: BaseException) -> None:
+    def fail(self, runner: OperatorRunner, frame: str, error: BaseException) -> None:
         """End the run because of `error`; what has passed this stage is drained."""
         self.failed = True
-        self.control.fail(Failure(host.name, frame, describe(error), error))
+        self.control.fail(Failure(runner.name, frame, describe(error), error))
 
-    def give_up(self, host: Host, calls: Sequence[Call], done: int) -> None:  # noqa: ARG002
-        """Do without the stage: its operator `host` does not return, and may never do.
+    def give_up(self, runner: OperatorRunner, calls: Sequence[Call], done: int) -> None:  # noqa: ARG002
+        """Do without the stage: its operator `runner` does not return, and may never do.
 
         From another thread than that which is in it. `calls` are what it has taken, and `done`
         how many frames its source has given since they were last counted.
         """
-        host.account.failed += len(calls) or 1
+        runner.meter.failed += len(calls) or 1
         self.failed = True
         self._finish()
 

@@ -17,16 +17,14 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from holoflow.engine import runtime
-from holoflow.engine.control import Control
-from holoflow.engine.result import Failure
-from holoflow.errors import HoloflowError
+from holoflow.core.errors import HoloflowError
+from holoflow.engine.control import Control, Failure
+from holoflow.holoscan import runtime
 from holoflow.link.ucx import UcxTransport
-from holoflow.link.ucx.parcel import pack
-from holoflow.link.ucx.receiving import Receiving
-from holoflow.link.ucx.sending import Sending
-from holoflow.link.ucx.settings import LOOPBACK
-from holoflow.link.ucx.switchboard import Line
+from holoflow.link.ucx.frame import LOOPBACK, pack
+from holoflow.link.ucx.receiver import UcxReceiver
+from holoflow.link.ucx.router import ControlConnection
+from holoflow.link.ucx.sender import UcxSender
 
 holoscan = runtime.load()
 core = holoscan.core
@@ -47,7 +45,7 @@ PATIENCE: Final = 2.0
 class _UcxOp(core.Operator):  # type: ignore[name-defined, misc]
     """One end of a flow."""
 
-    def __init__(self, fragment: Any, end: Any, line: Line, kind: str) -> None:
+    def __init__(self, fragment: Any, end: Any, line: ControlConnection, kind: str) -> None:
         self.end = end
         self.line = line
         self._over = False
@@ -56,9 +54,9 @@ class _UcxOp(core.Operator):  # type: ignore[name-defined, misc]
         self.condition = holoscan.conditions.AsynchronousCondition(fragment, name=f"{name} goes on")
         super().__init__(fragment, self.condition, name=name)
         self.enable_metadata(False)  # it would travel as a pickle
-        end.kick = self.look
+        end.kick = self.poll
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Have Holoscan look at the operator again, unless it is over; from any thread."""
         if self.end.done:
             self.finish()
@@ -87,7 +85,7 @@ class _UcxOp(core.Operator):  # type: ignore[name-defined, misc]
 class SenderOp(_UcxOp):
     """Sends what the outlet of a flow holds, one message after the other."""
 
-    end: Sending
+    end: UcxSender
 
     def setup(self, spec: Any) -> None:
         """Declare the output, which UCX takes to the other end."""
@@ -106,19 +104,19 @@ class SenderOp(_UcxOp):
     def compute(self, _op_input: Any, op_output: Any, _context: Any) -> None:
         """Emit the next message; sleep where there is none, or the other end is not ready."""
         with self._lock:
-            parcel = None if self._over else self.end.next()
-            if parcel is None:
+            ucx_frame = None if self._over else self.end.next()
+            if ucx_frame is None:
                 self.condition.event_state = (
                     State.EVENT_NEVER if self._over else State.EVENT_WAITING
                 )
-        if parcel is not None:
-            op_output.emit(pack(parcel), "out")
+        if ucx_frame is not None:
+            op_output.emit(pack(ucx_frame), "out")
 
 
 class ReceiverOp(_UcxOp):
     """Hands over what comes."""
 
-    end: Receiving
+    end: UcxReceiver
 
     def setup(self, spec: Any) -> None:
         """Declare the input, which UCX listens for."""
@@ -217,7 +215,7 @@ class UcxEnds:
                 if over:
                     operator.finish()
                 else:
-                    operator.look()
+                    operator.poll()
             if over or self._transport.done:
                 self._keeper.finish()
 

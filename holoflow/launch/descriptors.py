@@ -12,10 +12,9 @@ import sys
 from collections import Counter
 from typing import Final
 
-from holoflow.errors import ShortageError
-from holoflow.launch.charge import Charge
-from holoflow.plan.plan import Plan
-from holoflow.plan.stages import fragment_of
+from holoflow.core.errors import ShortageError
+from holoflow.launch.supervisor import FragmentSupervisor
+from holoflow.plan.plan import Plan, fragment_of
 
 _BASE: Final = 48
 """Descriptors of a process with links: Holoscan, the engine, sockets to watch it at, and some for
@@ -39,14 +38,14 @@ def needed(plan: Plan, fragment: str) -> int:
     return _BASE + _FLOW * ends[fragment]
 
 
-def provide(plan: Plan, charges: list[Charge]) -> None:
-    """See to it that the processes of `charges`, and this one, may open as many as they need.
+def provide(plan: Plan, supervisors: list[FragmentSupervisor]) -> None:
+    """See to it that the processes of `supervisors`, and this one, may open as many as they need.
 
     Where the limit is too low, it is raised as far as this user may. Raises ShortageError where
     that is not enough.
     """
-    wants = {f"fragment {c.name!r}": needed(plan, c.name) for c in charges}
-    wants["the launcher"] = _open() + _LAUNCHER + _FRAGMENT * len(charges)
+    wants = {f"fragment {c.name!r}": needed(plan, c.name) for c in supervisors}
+    wants["the launcher"] = _open() + _LAUNCHER + _FRAGMENT * len(supervisors)
     who, most = max(wants.items(), key=lambda want: want[1])
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if _allows(soft, most):

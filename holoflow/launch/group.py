@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from holoflow.launch.warden import ROUNDS, kill_marked
+from holoflow.launch.reaper import ROUNDS, kill_marked
 
 REAPING = 2.0
 """Seconds that killed processes get to vanish."""

@@ -9,30 +9,36 @@ import threading
 import time
 from dataclasses import replace
 
-from holoflow import leaving
+from holoflow.core import lifecycle
+from holoflow.core.errors import HoloflowError
+from holoflow.engine.calls import stall
+from holoflow.engine.control import EngineName, Failure, Outcome, RunOptions, RunResult, Stopper
 from holoflow.engine.execute import Observe
-from holoflow.engine.result import EngineName, Failure, Outcome, RunOptions, RunResult, Stopper
-from holoflow.engine.standstill import stall
-from holoflow.errors import HoloflowError
-from holoflow.flow import standing
-from holoflow.flow.books import Snapshot
-from holoflow.flow.ledger import Ledger
-from holoflow.flow.live.publish import Publisher
-from holoflow.flow.records import Records
-from holoflow.launch import aftermath
-from holoflow.launch.books import RunBooks, joined
-from holoflow.launch.charge import Charge, charges_of, ended_well, failure_of, told
-from holoflow.launch.control import Begin, Drain, FlowsOver, Order, Stop
+from holoflow.launch.channel import BeginCommand, Command, Drain, FlowsOver, StopCommand
+from holoflow.launch.configuration import LEDGER
 from holoflow.launch.descriptors import provide
-from holoflow.launch.farewell import take_leave
-from holoflow.launch.folder import RunFolder
-from holoflow.launch.joining import LEDGER
-from holoflow.launch.process import Process
-from holoflow.launch.standstill import Standstill
-from holoflow.launch.starting import Launching, Starter
-from holoflow.launch.surroundings import surroundings
-from holoflow.launch.watchdog import ended_how, judge
+from holoflow.launch.peer_down import take_leave
+from holoflow.launch.process import FragmentProcess, ended_how, judge
+from holoflow.launch.run_folder import RunFolder, surroundings
+from holoflow.launch.statistics import RunStallDetector, RunStatistics, joined
+from holoflow.launch.supervisor import (
+    FragmentSupervisor,
+    Launching,
+    Starter,
+    book_death,
+    end_flows,
+    ended_well,
+    failure_of,
+    settle,
+    supervisors_of,
+    told,
+)
+from holoflow.live.publish import Publisher
 from holoflow.plan.plan import Plan
+from holoflow.stats import standing
+from holoflow.stats.counters import Counters
+from holoflow.stats.records import Records
+from holoflow.stats.snapshot import Snapshot
 
 TURN = 0.05
 """Seconds between two looks at all processes, at most."""
@@ -57,7 +63,7 @@ class Launcher:
         self._plan = plan
         self._options = options
         self._launching = launching
-        self._charges = charges_of(plan, options)
+        self._supervisors = supervisors_of(plan, options)
         self._folder: RunFolder | None = None
         self._abandoned = False
 
@@ -68,16 +74,16 @@ class Launcher:
         `every` seconds and at the end. Raises HoloflowError where a fragment cannot run as it is
         asked to.
         """
-        provide(self._plan, self._charges)
+        provide(self._plan, self._supervisors)
         with contextlib.ExitStack() as stack:
             self._folder = stack.enter_context(surroundings(self._options.run))
             shown = Publisher(self._plan.app.name, self._options.run, "launcher")
             self._publisher = stack.enter_context(shown)
-            ledger = Ledger.of(self._plan, self._folder.path / LEDGER)
-            stack.enter_context(contextlib.closing(ledger))
+            counters = Counters.of(self._plan, self._folder.path / LEDGER)
+            stack.enter_context(contextlib.closing(counters))
             stack.callback(self._end_all)
             starter = Starter(self._plan, self._options, self._launching, self._folder.path)
-            return self._run(starter, ledger, stopper, observe, every)
+            return self._run(starter, counters, stopper, observe, every)
 
     def abandon(self) -> None:
         """Kill everything at once, from any thread; the caller ends this process."""
@@ -95,11 +101,11 @@ class Launcher:
     # -- the run -----------------------------------------------------------------------------
 
     def _run(
-        self, starter: Starter, ledger: Ledger, stopper: Stopper, observe: Observe, every: float
+        self, starter: Starter, counters: Counters, stopper: Stopper, observe: Observe, every: float
     ) -> RunResult:
         self._starter = starter
-        self._ledger = ledger
-        self._books = RunBooks(self._plan, self._options.run, ledger)
+        self._counters = counters
+        self._stats = RunStatistics(self._plan, self._options.run, counters)
         self._now = 0.0
         """The launcher's clock."""
         self._turned = self._shown = time.monotonic()
@@ -116,70 +122,70 @@ class Launcher:
         """Why nothing moves: the trouble, if it is one, and what is waited for."""
         self._stood = ""
         """The latter when the run was asked to end."""
-        self._standstill = Standstill()
-        self._alone = len(self._charges) == len(self._plan.processes)
+        self._standstill = RunStallDetector()
+        self._alone = len(self._supervisors) == len(self._plan.processes)
         """Whether all of the app is here."""
         self._interrupted = False
         """Whether some fragment was not done yet when the run was asked to end."""
         self._engine: EngineName = self._options.engine or "holoscan"
         self._records: list[Records] = []
         self._farewells: list[threading.Thread] = []
-        for charge in self._charges:
-            self._start(charge, self._options.seconds)
-        while not all(charge.over for charge in self._charges):
+        for supervisor in self._supervisors:
+            self._start(supervisor, self._options.seconds)
+        while not all(supervisor.over for supervisor in self._supervisors):
             self._turn(stopper)
             if self._begun is not None and time.monotonic() - self._shown >= every:
                 self._shown = time.monotonic()
-                observe(self._look(), self._books.samples)
-        for farewell in self._farewells:
-            farewell.join()
+                observe(self._poll(), self._stats.samples)
+        for peer_down in self._farewells:
+            peer_down.join()
         cause = "crash" if self._stopping is None else "stopped"
-        aftermath.settle(self._plan, self._ledger, cause)
-        last = self._look()
-        observe(last, self._books.samples)
-        failed = (c.failure for c in self._charges if c.failure is not None)
+        settle(self._plan, self._counters, cause)
+        last = self._poll()
+        observe(last, self._stats.samples)
+        failed = (c.failure for c in self._supervisors if c.failure is not None)
         failure = next(failed, self._stall)
         outcome: Outcome = "failed" if failure else "interrupted" if self._interrupted else "done"
-        samples = self._books.samples
+        samples = self._stats.samples
         return RunResult(outcome, self._engine, last, failure, samples, joined(self._records))
 
-    def _look(self) -> Snapshot:
+    def _poll(self) -> Snapshot:
         """Return the state of the run, and note what is to be said of it."""
-        snapshot = replace(self._books.look(self._restarts()), stood=self._stood)
+        snapshot = replace(self._stats.poll(self._restarts()), stood=self._stood)
         # What comes from elsewhere may be late, and is no fault of what is here.
-        running = all(charge.phase in ("running", "ended") for charge in self._charges)
+        running = all(supervisor.phase in ("running", "ended") for supervisor in self._supervisors)
         trouble = standing.trouble(snapshot) if self._alone and running else ""
         self._standing = trouble, standing.standing(snapshot)
         return snapshot
 
     def _turn(self, stopper: Stopper) -> None:
         """Look at all processes once, and do what is due."""
-        phases = {charge.name: charge.phase for charge in self._charges}
+        phases = {supervisor.name: supervisor.phase for supervisor in self._supervisors}
         self._publisher.tell(phases, *self._standing)
         self._wait(self._live(), TURN)
         now = time.monotonic()
         self._now += min(now - self._turned, LEAP)
         self._turned = now
-        at_work = not all(charge.done for charge in self._charges)
-        for charge in self._charges:
-            if charge.process is not None:
-                self._hear(charge.process)
-                if (status := charge.process.status()) is not None:
-                    self._after(charge, charge.process, status)
+        at_work = not all(supervisor.done for supervisor in self._supervisors)
+        for supervisor in self._supervisors:
+            if supervisor.process is not None:
+                self._hear(supervisor.process)
+                if (status := supervisor.process.status()) is not None:
+                    self._after(supervisor, supervisor.process, status)
         if stopper.drain.is_set():
             self._interrupted |= at_work
             self._drain()
         if stopper.now.is_set() and self._stopping is None:
             self._stopping = self._now
-            self._tell_all(Stop())
+            self._tell_all(StopCommand())
         self._judge()
         self._look_for_stall()
-        for charge in self._charges:
-            if charge.due is not None and self._now >= charge.due:
-                self._start_again(charge)
+        for supervisor in self._supervisors:
+            if supervisor.due is not None and self._now >= supervisor.due:
+                self._start_again(supervisor)
         self._begin()
 
-    def _wait(self, processes: list[Process], seconds: float) -> bool:
+    def _wait(self, processes: list[FragmentProcess], seconds: float) -> bool:
         """Wait until one of `processes` says something; whether it does."""
         if any(process.has_said for process in processes):
             seconds = 0.0
@@ -189,41 +195,41 @@ class Launcher:
                 poll.register(descriptor, select.POLLIN)
         return bool(poll.poll(seconds * 1000))
 
-    def _live(self) -> list[Process]:
-        return [c.process for c in self._charges if c.process is not None]
+    def _live(self) -> list[FragmentProcess]:
+        return [c.process for c in self._supervisors if c.process is not None]
 
     def _restarts(self) -> dict[str, int]:
-        return {charge.name: charge.restarts for charge in self._charges}
+        return {supervisor.name: supervisor.restarts for supervisor in self._supervisors}
 
-    def _tell_all(self, order: Order) -> None:
+    def _tell_all(self, command: Command) -> None:
         for process in self._live():
-            process.tell(order)
+            process.tell(command)
 
     # -- starting ----------------------------------------------------------------------------
 
-    def _start(self, charge: Charge, seconds: float | None) -> None:
-        process = self._starter.start(charge, self._now, seconds)
-        self._books.start(charge.name, process.pid, self._engine)
+    def _start(self, supervisor: FragmentSupervisor, seconds: float | None) -> None:
+        process = self._starter.start(supervisor, self._now, seconds)
+        self._stats.start(supervisor.name, process.pid, self._engine)
 
-    def _start_again(self, charge: Charge) -> None:
+    def _start_again(self, supervisor: FragmentSupervisor) -> None:
         if self._abandoned:
             return
         left = self._options.seconds
         if left is not None and self._begun is not None:
             left = max(left - (time.monotonic() - self._begun), 0.001)
-        charge.due = None
-        charge.restarts += 1
+        supervisor.due = None
+        supervisor.restarts += 1
         try:
-            self._start(charge, left)
+            self._start(supervisor, left)
         except HoloflowError as error:  # the system has no process left, or no memory
-            _log.warning("%s", error, extra={"fragment": charge.name})
-            charge.restarts -= 1
-            charge.due = self._now + LOOK
+            _log.warning("%s", error, extra={"fragment": supervisor.name})
+            supervisor.restarts -= 1
+            supervisor.due = self._now + LOOK
 
     def _begin(self) -> None:
         """Have the sources begin: at first once all are ready, then each as soon as it is."""
         if self._begun is None:
-            here = [charge for charge in self._charges if not charge.over]
+            here = [supervisor for supervisor in self._supervisors if not supervisor.over]
             late = [c.name for c in here if not (c.process and c.process.ready)]
             if late and self._now > IMPATIENCE and not self._impatient:
                 self._impatient = True
@@ -234,42 +240,42 @@ class Launcher:
         for process in self._live():
             if process.ready and process.began is None:
                 process.began, process.late = self._now, time.monotonic() - self._begun
-                process.tell(Begin())
-                if process.incarnation:
+                process.tell(BeginCommand())
+                if process.generation:
                     _log.info("it is back", extra={"fragment": process.fragment})
 
     # -- watching ----------------------------------------------------------------------------
 
-    def _hear(self, process: Process) -> None:
+    def _hear(self, process: FragmentProcess) -> None:
         """Take in what a process has said and printed."""
         for record in process.hear(self._now):
             self._launching.log(record)
         if process.snapshot is not None:
-            self._books.note(process.fragment, process.snapshot, process.late)
+            self._stats.note(process.fragment, process.snapshot, process.late)
             stops = (b for b in process.snapshot.budgets if b.when_missed == "stop" and b.missed)
             if any(stops) and not self._options.lossless:
                 self._drain()
 
     def _judge(self) -> None:
         """Kill what is not well."""
-        look = self._now - self._looked >= LOOK
-        if look:
+        poll = self._now - self._looked >= LOOK
+        if poll:
             self._looked = self._now
-        for charge in self._charges:
-            process = charge.process
+        for supervisor in self._supervisors:
+            process = supervisor.process
             if process is None or process.killed is not None:
                 continue
-            memory = process.memory() if look and charge.fragment.memory is not None else None
+            memory = process.memory() if poll and supervisor.fragment.memory is not None else None
             sample = process.sample(self._now, memory, ending=self._ending())
             # Once its run has ended it has nothing more to say.
-            why = judge(sample, charge.fragment) if process.ended is None else None
+            why = judge(sample, supervisor.fragment) if process.ended is None else None
             if self._stopping is not None and self._now - self._stopping > GRACE:
                 why = why or "it did not stop"
-            over = GRACE + leaving.PATIENCE
+            over = GRACE + lifecycle.PATIENCE
             if process.ended_at is not None and self._now - process.ended_at > over:
                 why = why or "it goes on after the end of its run"
             if why is not None:
-                _log.error("killed: %s", why, extra={"fragment": charge.name})
+                _log.error("killed: %s", why, extra={"fragment": supervisor.name})
                 process.kill(why)
 
     def _look_for_stall(self) -> None:
@@ -277,13 +283,13 @@ class Launcher:
         # Of other hosts nobody knows here, and of a process that is to be started again even less.
         if self._stopping is not None or not self._alone:
             return
-        at_work = [charge for charge in self._charges if not charge.done]
-        said = [charge.process.books if charge.process else None for charge in at_work]
-        waits = self._standstill.look(said, self._ledger.moved())
+        at_work = [supervisor for supervisor in self._supervisors if not supervisor.done]
+        said = [supervisor.process.stats if supervisor.process else None for supervisor in at_work]
+        waits = self._standstill.poll(said, self._counters.moved())
         if waits:
             self._stall = stall(waits)
             self._stopping = self._now
-            self._tell_all(Stop())
+            self._tell_all(StopCommand())
 
     def _ending(self) -> bool:
         """Whether the sources are to end: somebody has asked for it, or their time is over."""
@@ -300,23 +306,23 @@ class Launcher:
         self._draining = True
         self._stood = self._standing[1]
         self._tell_all(Drain())
-        for charge in self._charges:
-            if charge.due is not None:
-                self._let_go(charge)
+        for supervisor in self._supervisors:
+            if supervisor.due is not None:
+                self._let_go(supervisor)
 
-    def _after(self, charge: Charge, process: Process, status: int) -> None:
+    def _after(self, supervisor: FragmentSupervisor, process: FragmentProcess, status: int) -> None:
         """Do what is to be done when a process has ended."""
         process.bury()
         while process.has_said or self._wait([process], 0.0):
             self._hear(process)
         process.close()
-        charge.process = None
-        self._books.end(process.fragment)
+        supervisor.process = None
+        self._stats.end(process.fragment)
         well = ended_well(process)
         failure = None if well else failure_of(process, status)
-        refused = process.refused if self._begun is None and not process.incarnation else None
+        refused = process.refused if self._begun is None and not process.generation else None
         if refused is not None and refused.lasting:
-            raise HoloflowError(f"fragment {charge.name!r}: {refused.text}")
+            raise HoloflowError(f"fragment {supervisor.name!r}: {refused.text}")
         if process.ended is not None:
             self._engine = process.ended.engine
             if process.ended.records is not None:
@@ -325,38 +331,42 @@ class Launcher:
             _log.warning("its run had ended, then %s", ended_how(status), extra=process.extra)
         if self._stopping is not None and not well:
             failure = None
-        charge.failure = failure
-        charge.silent = process.ended is None
-        delay = None if self._draining else charge.retry(process, self._now, well=well)
-        aftermath.book_death(self._plan, self._ledger, charge.name)
+        supervisor.failure = failure
+        supervisor.silent = process.ended is None
+        delay = None if self._draining else supervisor.retry(process, self._now, well=well)
+        book_death(self._plan, self._counters, supervisor.name)
         if delay is None:
-            self._let_go(charge)
+            self._let_go(supervisor)
             return
-        charge.due = self._now + delay
+        supervisor.due = self._now + delay
         _log.warning(
             "%s; it is started again in %g s (%d of %d)%s",
             told(failure) if failure is not None else "it has ended",
-            delay, charge.in_a_row, charge.fragment.restarts,
+            delay, supervisor.in_a_row, supervisor.fragment.restarts,
             f"\n{failure.trace.rstrip()}" if failure is not None and failure.trace else "",
             extra=process.extra,
         )  # fmt: skip
 
-    def _let_go(self, charge: Charge) -> None:
+    def _let_go(self, supervisor: FragmentSupervisor) -> None:
         """Do without a fragment: its process has ended for good."""
-        charge.over, charge.due = True, None
-        cause = "stopped" if self._stopping is not None else "crash" if charge.failure else "end"
-        ended = aftermath.end_flows(self._plan, self._ledger, charge.name, cause)
+        supervisor.over, supervisor.due = True, None
+        cause = (
+            "stopped" if self._stopping is not None else "crash" if supervisor.failure else "end"
+        )
+        ended = end_flows(self._plan, self._counters, supervisor.name, cause)
         if ended:
             self._tell_all(FlowsOver(ended))
-        if charge.silent or ended:  # it died, or kept its streams open for a successor
+        if supervisor.silent or ended:  # it died, or kept its streams open for a successor
             standing = self._starter.standing
-            farewell = take_leave(self._plan, self._ledger, charge.name, standing)
-            if farewell is not None:
-                self._farewells.append(farewell)
-        if charge.failure is not None:
-            said = "is not started again" if charge.policy == "never" else "is given up"
-            _log.error("%s; it %s", told(charge.failure), said, extra={"fragment": charge.name})
+            peer_down = take_leave(self._plan, self._counters, supervisor.name, standing)
+            if peer_down is not None:
+                self._farewells.append(peer_down)
+        if supervisor.failure is not None:
+            said = "is not started again" if supervisor.policy == "never" else "is given up"
+            _log.error(
+                "%s; it %s", told(supervisor.failure), said, extra={"fragment": supervisor.name}
+            )
             self._drain()
-        elif charge.policy == "always" and not self._draining:
+        elif supervisor.policy == "always" and not self._draining:
             words = "it has ended too often in a row; it is not started again"
-            _log.warning(words, extra={"fragment": charge.name})
+            _log.warning(words, extra={"fragment": supervisor.name})

@@ -1,4 +1,4 @@
-"""One process of a fragment, as the launcher sees it."""
+"""One process of a fragment, as the launcher sees it, and whether it is well."""
 
 from __future__ import annotations
 
@@ -6,34 +6,83 @@ import contextlib
 import fcntl
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from holoflow.cli.output import left_out
-from holoflow.errors import HoloflowError, ShortageError
-from holoflow.flow.books import FragmentBooks, Snapshot
-from holoflow.flow.plain import to_json
-from holoflow.launch.control import (
+from holoflow.app.graph import Fragment
+from holoflow.core.errors import HoloflowError, ShortageError, is_shortage
+from holoflow.core.output import left_out
+from holoflow.launch.channel import (
+    Channel,
+    Command,
     Ended,
-    Line,
+    LogEntry,
     Message,
-    Order,
     Ready,
     Refused,
-    State,
-    Told,
+    StateReport,
     order_line,
     read_message,
 )
+from holoflow.launch.configuration import WorkerSpec
 from holoflow.launch.group import confined, exit_status, kill_group, own_memory, reap
-from holoflow.launch.spec import Spec
-from holoflow.launch.warden import VARIABLE
-from holoflow.launch.watchdog import Sample
-from holoflow.shortage import is_shortage
+from holoflow.launch.reaper import VARIABLE
+from holoflow.stats import hangs
+from holoflow.stats.snapshot import FragmentStats, Snapshot, to_json
+
+FIRST_WORD = 30.0
+"""Seconds that a new process gets at least until it is heard of: Python starts, and imports."""
+
+
+@dataclass(frozen=True)
+class ProcessSample:
+    """What is known of a process at one moment."""
+
+    silent: float
+    """Seconds since it was last heard of."""
+    new: bool = False
+    """Whether it has never been heard of."""
+    stats: FragmentStats | None = None
+    """What it says of itself; None before it does, and once its run has ended."""
+    memory: int | None = None
+    """Bytes of its own; None where they are not bounded."""
+    ending: bool = False
+    """Whether its sources are to end."""
+
+
+def judge(sample: ProcessSample, fragment: Fragment) -> str | None:
+    """Return why a process of `fragment` must be killed; None where it is well."""
+    patience = max(fragment.hang, FIRST_WORD) if sample.new else fragment.hang
+    if sample.silent > patience:
+        return f"it hangs: nothing was heard of it for {sample.silent:.1f} s"
+    stats = sample.stats
+    if stats is not None and stats.call_for > hangs.patience(
+        fragment.hang, stats.call_usual, ending=sample.ending
+    ):
+        at_work = hangs.at_work(stats.call, stats.call_frame)
+        return f"it hangs: {at_work} for {stats.call_for:.1f} s"
+    if fragment.memory is not None and (sample.memory or 0) > fragment.memory:
+        used, limit = (sample.memory or 0) / 1e6, fragment.memory / 1e6
+        return f"it uses {used:,.0f} MB of memory, where it may use {limit:,.0f} MB"
+    return None
+
+
+def ended_how(status: int) -> str:
+    """Return how a process ended, in words; `status` is negative for a signal."""
+    if status >= 0:
+        return f"its process ended with exit status {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    return f"its process was killed by {name}"
+
 
 LONGEST = 8192
 """Bytes of a printed line that are shown; a longer one becomes several."""
@@ -46,16 +95,20 @@ _PIECE = 1 << 20
 _log = logging.getLogger(__name__)
 
 
-class Process:
+class FragmentProcess:
     """A process that has been started, with all that it has said."""
 
     def __init__(
-        self, spec: Spec, environment: Mapping[str, str], cores: frozenset[int], now: float
+        self,
+        worker_spec: WorkerSpec,
+        environment: Mapping[str, str],
+        cores: frozenset[int],
+        now: float,
     ) -> None:
         """Start it, with what it gets on this machine. Raises HoloflowError where that fails."""
-        self.fragment = spec.fragment
-        self.incarnation = spec.incarnation
-        self.mark = f"{spec.options.run}/{spec.fragment}/{spec.incarnation}/"
+        self.fragment = worker_spec.fragment
+        self.generation = worker_spec.generation
+        self.mark = f"{worker_spec.options.run}/{worker_spec.fragment}/{worker_spec.generation}/"
         self.started = now
         self.ready = False
         self.began: float | None = None
@@ -78,7 +131,7 @@ class Process:
         try:
             with confined(cores):
                 self._popen = subprocess.Popen(
-                    [*_python(), str(given.fileno()), str(os.getpid()), spec.fragment],
+                    [*_python(), str(given.fileno()), str(os.getpid()), worker_spec.fragment],
                     stdin=subprocess.DEVNULL,
                     stdout=printing,
                     stderr=subprocess.STDOUT,
@@ -90,15 +143,15 @@ class Process:
             own.close()
             os.close(out)
             kind = ShortageError if is_shortage(error) else HoloflowError
-            raise kind(f"fragment {spec.fragment!r} cannot be started: {error}") from None
+            raise kind(f"fragment {worker_spec.fragment!r} cannot be started: {error}") from None
         finally:
             given.close()
             os.close(printing)
         os.set_blocking(out, False)
         self.pid = self._popen.pid
-        self.extra = {"fragment": spec.fragment}
+        self.extra = {"fragment": worker_spec.fragment}
         """For what is logged about it."""
-        self.line = Line(own)
+        self.line = Channel(own)
         self._out = out
         self._prints = True
         self._begun_line = b""
@@ -106,7 +159,7 @@ class Process:
         """Lines that are still to be shown, in all so many bytes:"""
         self._printed_size = 0
         self._left_out = 0
-        self.line.send(to_json(spec) + b"\n")
+        self.line.send(to_json(worker_spec) + b"\n")
 
     # -- what it says ------------------------------------------------------------------------
 
@@ -124,7 +177,7 @@ class Process:
             except HoloflowError as error:
                 _log.warning("a message is left out: %s", error, extra=self.extra)
                 continue
-            if isinstance(message, Told):
+            if isinstance(message, LogEntry):
                 yield self._record(message.logger, message.level, message.text, message.time)
             else:
                 self._note(message, now)
@@ -135,7 +188,7 @@ class Process:
     def _note(self, message: Message, now: float) -> None:
         if isinstance(message, Ready):
             self.ready = True
-        elif isinstance(message, State):
+        elif isinstance(message, StateReport):
             self.snapshot = message.snapshot
         elif isinstance(message, Refused):
             self.refused = message
@@ -183,9 +236,9 @@ class Process:
 
     # -- what is done to it ------------------------------------------------------------------
 
-    def tell(self, order: Order) -> None:
+    def tell(self, command: Command) -> None:
         """Give it an order."""
-        self.line.send(order_line(order))
+        self.line.send(order_line(command))
 
     def status(self) -> int | None:
         """Return its exit status, negative for a signal; None while it runs."""
@@ -196,19 +249,19 @@ class Process:
         return own_memory(self.pid)
 
     @property
-    def books(self) -> FragmentBooks | None:
+    def stats(self) -> FragmentStats | None:
         """What it says of itself as long as its run goes on; None before it does."""
         if self.snapshot is None or self.ended is not None:
             return None
         return next(iter(self.snapshot.fragments), None)
 
-    def sample(self, now: float, memory: int | None, *, ending: bool) -> Sample:
+    def sample(self, now: float, memory: int | None, *, ending: bool) -> ProcessSample:
         """Return what there is to judge it by.
 
         `memory` is what it uses, if it was looked at; `ending`: its sources are to end.
         """
         since = self.started if self.heard is None else self.heard
-        return Sample(now - since, self.heard is None, self.books, memory, ending)
+        return ProcessSample(now - since, self.heard is None, self.stats, memory, ending)
 
     def kill(self, why: str) -> None:
         """Kill it and all that it has started; `bury` it when it has ended."""
@@ -233,4 +286,4 @@ def _python() -> list[str]:
     # does so here too.
     here = sys.path[0] in ("", os.getcwd())
     safe = ["-P"] if sys.version_info >= (3, 11) and not here else []
-    return [sys.executable, *safe, "-m", "holoflow.launch.child"]
+    return [sys.executable, *safe, "-m", "holoflow.launch.worker"]

@@ -1,4 +1,4 @@
-"""The two ends of a link, as the engine sees them and as each kind of link makes them.
+"""The two ends of a link, as the engine sees them and each kind of link makes them.
 
 A message goes `Outlet.send` → memory or network → `Consumer.deliver`. Its flow's row in the
 ledger says how far each end is: the engine counts `SENT`, `TAKEN`, `SETTLED` and what it drops;
@@ -8,16 +8,87 @@ had no room for it, as `crash` where its sender has died.
 
 from __future__ import annotations
 
+import contextlib
+import select
+import socket
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import numpy.typing as npt
 
-from holoflow.flow.ledger import Row
-from holoflow.link.doorbell import Doorbell
 from holoflow.plan.plan import PlannedFlow
+from holoflow.stats.counters import Row
+
+LOOK: Final = 0.05
+"""Seconds after which who waits looks again by itself: a call may have been lost."""
+WAIT: Final = struct.pack("@ll", 0, int(LOOK * 1e6))
+"""The same as sockets take it."""
+
+
+class Notifier:
+    """A socket that one thread waits at and others ring; with a path, those of other processes."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Make it; what a former process has left at `path` is replaced. Raises OSError."""
+        self._path = path
+        self._files: select.epoll | None = None
+        self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._ringing = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._ringing.setblocking(False)
+        try:
+            if path is not None:
+                path.unlink(missing_ok=True)
+            self._listening.bind("" if path is None else str(path))
+            self._ringing.connect(self._listening.getsockname())
+        except OSError:
+            self.close()
+            raise
+        # Not settimeout: that would cost a system call more each time.
+        self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, WAIT)
+
+    def wait(self) -> None:
+        """Wait until somebody rings, for `LOOK` seconds at most."""
+        flags = 0
+        if self._files is not None:
+            own = self._listening.fileno()
+            if all(file != own for file, _ in self._files.poll(LOOK)):
+                return
+            flags = socket.MSG_DONTWAIT
+        try:  # noqa: SIM105 - suppress is slow, and this is on every frame's way
+            self._listening.recv(64, flags)
+        except OSError:
+            pass
+
+    def watch(self, file: int) -> None:
+        """Have waits end also when `file` can be read, as long as it can. From any thread."""
+        if self._files is None:
+            files = select.epoll()
+            files.register(self._listening, select.EPOLLIN)
+            self._files = files
+        self._files.register(file, select.EPOLLIN)
+
+    def forget(self, file: int) -> None:
+        """Have waits not end by what `watch` was told of. From any thread."""
+        if self._files is not None:
+            self._files.unregister(file)
+
+    def ring(self) -> None:
+        """Wake who waits, or have the next wait end at once."""
+        with contextlib.suppress(OSError):  # full: it is going to be heard anyway
+            self._ringing.send(b"")
+
+    def close(self) -> None:
+        """Let go of the socket; nobody may be waiting."""
+        if self._files is not None:
+            self._files.close()
+        self._listening.close()
+        self._ringing.close()
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
 
 Buffer: TypeAlias = Any
 """An object with the buffer protocol whose bytes lie in one piece; what is sent has `nbytes`, as
@@ -83,10 +154,10 @@ class Outlet(Protocol):
     def allocate(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Return an array for an output, in memory of the link where it has such."""
 
-    def wants_room(self, doorbell: Doorbell | None = None) -> None:
+    def wants_room(self, notifier: Notifier | None = None) -> None:
         """Have the producer woken when there is room; it looks once more before it sleeps.
 
-        `doorbell`: where it waits, if it does so by itself.
+        `notifier`: where it waits, if it does so by itself.
         """
 
     def close(self) -> None:
@@ -102,10 +173,10 @@ class Inlet(Protocol):
     def poll(self) -> None:
         """Deliver what has come, as far as there is room. From the stage's thread."""
 
-    def about_to_sleep(self, doorbell: Doorbell | None = None) -> bool:
+    def about_to_sleep(self, notifier: Notifier | None = None) -> bool:
         """Have the stage woken by what comes from now on; false where something is there.
 
-        `doorbell`: where it waits, if it does so by itself.
+        `notifier`: where it waits, if it does so by itself.
         """
 
     def took(self) -> None:
@@ -131,7 +202,7 @@ class Transport(Protocol):
     def inlet(self, flow: LinkedFlow, consumer: Consumer) -> Inlet:
         """Make the receiving end of `flow`."""
 
-    def doorbell(self, operator: str) -> Path | None:
+    def notifier(self, operator: str) -> Path | None:
         """Return where other processes ring for the stage of `operator`; None if they do not."""
 
     def accept(self) -> None:

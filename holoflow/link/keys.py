@@ -10,8 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from holoflow.errors import HoloflowError
-from holoflow.extras import optional
+from holoflow.core.errors import HoloflowError, optional
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
 _KEY = re.compile(f"[{re.escape(_DIGITS)}]{{40}}")

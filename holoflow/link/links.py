@@ -9,13 +9,22 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import get_args
 
 from holoflow.app.plugins import payload_types
-from holoflow.flow.ledger import ARRIVED, CLOSED, GONE, SENT, SETTLED, TAKEN, Ledger, Row, waiting
-from holoflow.link.doorbell import Doorbell
-from holoflow.link.ends import Consumer, Inlet, LinkedFlow, Outlet, Producer, Transport
+from holoflow.core.operator import Operator
+from holoflow.link.ends import Consumer, Inlet, LinkedFlow, Notifier, Outlet, Producer, Transport
 from holoflow.link.ucx import UcxTransport
 from holoflow.link.wire import Types
-from holoflow.operator import Operator
 from holoflow.plan.plan import LinkKind, Plan, PlannedFlow
+from holoflow.stats.counters import (
+    ARRIVED,
+    CLOSED,
+    GONE,
+    SENT,
+    SETTLED,
+    TAKEN,
+    Counters,
+    Row,
+    waiting,
+)
 
 _log = logging.getLogger("holoflow.link")
 
@@ -29,15 +38,15 @@ class Links:
     """All ends of links in the process of one fragment."""
 
     def __init__(
-        self, plan: Plan, ledger: Ledger, transports: Mapping[LinkKind, Transport]
+        self, plan: Plan, counters: Counters, transports: Mapping[LinkKind, Transport]
     ) -> None:
         """Carry the flows of `plan` that have one end in another fragment by `transports`.
 
-        `plan` is that of the whole app, and `ledger` one for it.
+        `plan` is that of the whole app, and `counters` one for it.
         """
         self._transports = dict(transports)
-        self._ledger = ledger
-        self._counters = dict(zip(plan.app.operators, range(len(plan.app.operators)), strict=True))
+        self._counters = counters
+        self._numbers = dict(zip(plan.app.operators, range(len(plan.app.operators)), strict=True))
         # All that may come is settled before a link opens: no message makes anything be imported.
         added, problems = payload_types()
         for problem in problems:
@@ -50,7 +59,7 @@ class Links:
             for name in process.placement.operators
         }
         self._hosts = {process.fragment: process.placement.host for process in plan.processes}
-        self._rows = dict(zip(plan.flows, ledger.rows, strict=True))
+        self._rows = dict(zip(plan.flows, counters.rows, strict=True))
         self._linked = {
             flow: LinkedFlow(
                 number,
@@ -62,7 +71,7 @@ class Links:
             for number, flow in enumerate(plan.flows)
         }
         self._sent: list[LinkedFlow] = []
-        self._doorbells: list[Doorbell] = []
+        self._notifiers: list[Notifier] = []
         self._ends: dict[int, list[Producer | Consumer]] = {}
 
     @property
@@ -88,8 +97,8 @@ class Links:
 
     def number(self, operator: str) -> Row:
         """Return where the number of the next frame of `operator` is kept."""
-        at = self._counters[operator]
-        return self._ledger.counters[at : at + 1]
+        at = self._numbers[operator]
+        return self._counters.counters[at : at + 1]
 
     def groups(self, flows: Iterable[PlannedFlow]) -> list[list[LinkedFlow]]:
         """Return those of `flows`, which all leave one port, together that one outlet carries."""
@@ -135,14 +144,14 @@ class Links:
         """Say which peers have not joined yet; empty where all have."""
         return "; ".join(filter(None, (link.waits_for() for link in self._transports.values())))
 
-    def doorbell(self, operator: str) -> Doorbell | None:
+    def notifier(self, operator: str) -> Notifier | None:
         """Make a doorbell for the stage that begins with `operator`; None if it cannot be made."""
-        paths = [transport.doorbell(operator) for transport in self._transports.values()]
+        paths = [transport.notifier(operator) for transport in self._transports.values()]
         try:
-            made = Doorbell(next((path for path in paths if path is not None), None))
+            made = Notifier(next((path for path in paths if path is not None), None))
         except OSError:  # no more files: it does without
             return None
-        self._doorbells.append(made)
+        self._notifiers.append(made)
         return made
 
     def refusals(self) -> dict[str, int]:
@@ -185,8 +194,8 @@ class Links:
         """Let go of everything."""
         for transport in self._transports.values():
             transport.close(PATIENCE)
-        for doorbell in self._doorbells:
-            doorbell.close()
+        for notifier in self._notifiers:
+            notifier.close()
 
 
 def _worked_off(linked: LinkedFlow) -> bool:

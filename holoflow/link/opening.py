@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holoflow.link.ends import Transport
-from holoflow.plan.addresses import addresses, crosses_hosts
 from holoflow.plan.fingerprint import difference
-from holoflow.plan.part import enters, leaves, part
-from holoflow.plan.plan import LinkKind, Plan, PlannedFlow
-from holoflow.plan.stages import fragment_of
+from holoflow.plan.hosts import addresses, crosses_hosts
+from holoflow.plan.plan import LinkKind, Plan, PlannedFlow, enters, fragment_of, leaves, part
 
 if TYPE_CHECKING:
-    from holoflow.link.zeromq import Address, ZeroMQ
+    from holoflow.link.zeromq import PeerAddress, ZeroMQ
 
 
 def open_transports(
@@ -63,20 +61,20 @@ def open_zeromq(
     For arguments and errors see `open_transports`.
     """
     from holoflow.link.keys import KeyStore
-    from holoflow.link.zeromq import Address, AppIdentity, ZeroMQ, on_host, on_network
+    from holoflow.link.zeromq import AppIdentity, PeerAddress, ZeroMQ, on_host, on_network
 
     reached = addresses(plan, hosts)
     keys = _server_keys(plan, fragment)
-    binds: dict[str, Address] = {}
-    peers: dict[str, Address] = {}
+    binds: dict[str, PeerAddress] = {}
+    peers: dict[str, PeerAddress] = {}
     for flow in plan.flows:
         source, target = (fragment_of(plan.app, end.operator) for end in (flow.source, flow.target))
         if flow.link != "zeromq" or source == target or fragment not in (source, target):
             continue
         if crosses_hosts(plan, flow):
-            address = Address(on_network(*reached[target]), keys.get(target))
+            address = PeerAddress(on_network(*reached[target]), keys.get(target))
         else:
-            address = Address(on_host(folder, target))
+            address = PeerAddress(on_host(folder, target))
         if fragment == target:
             binds[address.endpoint] = address
         else:

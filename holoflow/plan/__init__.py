@@ -1,6 +1,6 @@
 """Planning: a checked app becomes stages, processes and links. Pure functions."""
 
-from holoflow.plan.plan import Plan, PlannedFlow, Process, Stage
+from holoflow.plan.plan import Plan, PlannedFlow, PlannedProcess, PlannedStage
 from holoflow.plan.planner import plan
 
-__all__ = ["Plan", "PlannedFlow", "Process", "Stage", "plan"]
+__all__ = ["Plan", "PlannedFlow", "PlannedProcess", "PlannedStage", "plan"]

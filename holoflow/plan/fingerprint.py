@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any, Final
 
-import holoflow
+from holoflow.core.version import __version__
 from holoflow.plan.plan import Plan
 
 _BESIDE: Final = "_holoflow_app_"
-"""What the names of modules begin with that lie beside an app (`app/classes.py`)."""
+"""What the names of modules begin with that lie beside an app (`app/catalogue.py`)."""
 _WHOLE: Final = 32
 _PIECE: Final = 6
 _MOST: Final = 500
@@ -59,7 +59,7 @@ def pieces(plan: Plan) -> Mapping[str, str]:
         [[str(f.source), str(f.target), f.queue, f.when_full] for f in plan.flows],
         [[process.fragment, *process.placement.operators] for process in plan.processes],
     ]
-    found = {"the graph": json.dumps(shape), "the version of holoflow": holoflow.__version__}
+    found = {"the graph": json.dumps(shape), "the version of holoflow": __version__}
     folder = app.path.resolve().parent if app.path is not None else None
     for name, node in app.operators.items():
         found[f"the parameters of {name}"] = _hash(_plain(node.parameters))

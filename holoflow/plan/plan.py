@@ -1,17 +1,19 @@
-"""The plan: what runs where, as a value that can be printed, compared and tested."""
+"""The plan: what runs where, as a value to print, compare and test; and one process's part."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from holoflow.app.graph import App, Compression, Endpoint, Fragment, Scheduler, WhenFull
+from holoflow.app.graph import App, Compression, Endpoint, Flow, Fragment, Node, Scheduler, WhenFull
+from holoflow.core.operator import Operator
 
 LinkKind: TypeAlias = Literal["none", "shared_memory", "zeromq", "ucx"]
 
 
 @dataclass(frozen=True)
-class Stage:
+class PlannedStage:
     """Operators that are scheduled as one: a chain, each feeding only the next."""
 
     operators: tuple[str, ...]
@@ -52,11 +54,11 @@ class PlannedFlow:
 
 
 @dataclass(frozen=True)
-class Process:
+class PlannedProcess:
     """A fragment and how its process runs it."""
 
     fragment: str
-    stages: tuple[Stage, ...]
+    stages: tuple[PlannedStage, ...]
     scheduler: Scheduler
     placement: Fragment
     """Where it runs, and what it gets there."""
@@ -74,7 +76,7 @@ class Plan:
     """Operators in stages, stages in processes, flows in queues or links."""
 
     app: App
-    processes: tuple[Process, ...]
+    processes: tuple[PlannedProcess, ...]
     flows: tuple[PlannedFlow, ...]
     notices: tuple[str, ...] = ()
     """What is allowed but may surprise, a sentence each."""
@@ -83,10 +85,98 @@ class Plan:
     where that is not known, and the hosts decide."""
 
     @property
-    def stages(self) -> tuple[Stage, ...]:
+    def stages(self) -> tuple[PlannedStage, ...]:
         """All stages of all processes."""
         return tuple(stage for process in self.processes for stage in process.stages)
 
-    def stage_of(self, operator: str) -> Stage:
+    def stage_of(self, operator: str) -> PlannedStage:
         """Return the stage that holds `operator`."""
         return next(stage for stage in self.stages if operator in stage.operators)
+
+
+def part(plan: Plan, fragment: str) -> Plan:
+    """Return what the process of `fragment` runs: its operators, and all flows that touch them.
+
+    Flows that lead to or come from another fragment have only one end among the operators.
+    `app.flows` stays whole: it says how all of the app hangs together. Budgets belong to the
+    fragment where they end.
+    """
+    (process,) = [process for process in plan.processes if process.fragment == fragment]
+    inside = set(process.placement.operators)
+    app = replace(
+        plan.app,
+        operators={name: node for name, node in plan.app.operators.items() if name in inside},
+        budgets=tuple(budget for budget in plan.app.budgets if budget.target in inside),
+        scheduler=process.scheduler,
+    )
+    flows = tuple(f for f in plan.flows if {f.source.operator, f.target.operator} & inside)
+    return replace(plan, app=app, processes=(process,), flows=flows, notices=())
+
+
+def leaves(plan: Plan, flow: PlannedFlow) -> bool:
+    """Whether `flow` leads out of the part that `plan` is."""
+    return flow.target.operator not in plan.app.operators
+
+
+def enters(plan: Plan, flow: PlannedFlow) -> bool:
+    """Whether `flow` comes from outside of the part that `plan` is."""
+    return flow.source.operator not in plan.app.operators
+
+
+def may_fuse(app: App, flow: Flow, fan_out: Counter[str], fan_in: Counter[str]) -> bool:
+    """Whether the two ends of `flow` may share a stage.
+
+    They may where the flow is the only way out of its producer, connected or not, and the only
+    way into its consumer, where it blocks and has no queue of its own, and where neither end is
+    heavy, gathers batches, is Holoscan's own, or was told not to. An operator that sends several
+    messages for one begins a stage, so that a full queue behind it can hold it up.
+    """
+    source, target = app.operators[flow.source.operator], app.operators[flow.target.operator]
+    if not (app.fuse and _fusible(source) and _fusible(target)):
+        return False
+    if flow.queue is not None or (flow.when_full or app.when_full) != "block" or flow.back_edge:
+        return False
+    if fan_out[source.name] != 1 or fan_in[target.name] != 1:
+        return False
+    if fragment_of(app, source.name) != fragment_of(app, target.name):
+        return False
+    given, taken = source.cls.ports(), target.cls.ports()  # type: ignore[attr-defined]
+    return not (given.several or taken.generator or taken.input(flow.target.port).latest)
+
+
+def _fusible(node: Node) -> bool:
+    if (
+        node.holoscan_operator is not None
+        or node.fuse is False
+        or not issubclass(node.cls, Operator)
+    ):
+        return False
+    return not node.cls.heavy and node.cls.batching is Operator.batching
+
+
+def fragment_of(app: App, operator: str) -> str:
+    """Name of the fragment that `operator` is in; the app's own where there are none."""
+    return next((f.name for f in app.fragments.values() if operator in f.operators), app.name)
+
+
+def make_stages(app: App) -> tuple[PlannedStage, ...]:
+    """Partition the operators into stages, in the order of the file."""
+    fan_out = Counter(flow.source.operator for flow in app.flows)
+    fan_in = Counter(flow.target.operator for flow in app.flows)
+    follower = {
+        flow.source.operator: flow.target.operator
+        for flow in app.flows
+        if may_fuse(app, flow, fan_out, fan_in)
+    }
+    followers = set(follower.values())
+    stages = []
+    for name in app.operators:
+        if name not in followers:
+            chain = [name]
+            while chain[-1] in follower:
+                chain.append(follower[chain[-1]])
+            stages.append(PlannedStage(tuple(chain)))
+    placed = {name for stage in stages for name in stage.operators}
+    # A ring of flows that all could be fused has no head; it stays unfused.
+    stages.extend(PlannedStage((name,)) for name in app.operators if name not in placed)
+    return tuple(stages)

@@ -5,12 +5,129 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from holoflow.app.graph import App, Flow, Fragment
+from holoflow.app import catalogue
+from holoflow.app.graph import App, Flow, Fragment, Scheduler
 from holoflow.app.origins import Origins
-from holoflow.plan.addresses import near
-from holoflow.plan.notices import find_notices
-from holoflow.plan.plan import LinkKind, Plan, PlannedFlow, Process
-from holoflow.plan.stages import fragment_of, make_stages
+from holoflow.plan.hosts import listeners, near
+from holoflow.plan.plan import LinkKind, Plan, PlannedFlow, PlannedProcess, fragment_of, make_stages
+
+
+def find_notices(plan: Plan) -> tuple[str, ...]:
+    """Return a sentence for each surprise that the plan may hold."""
+    return (
+        *_unsteady_joins(plan), *_gathered(plan), *_unnamed_hosts(plan), *_unpacked(plan),
+        *_idle_workers(plan), *_wanted_names(plan),
+    )  # fmt: skip
+
+
+def _idle_workers(plan: Plan) -> Iterable[str]:
+    """Tell where fewer workers run than were asked for."""
+    for process in plan.processes:
+        asked, stages = process.scheduler.workers, len(process.stages)
+        run = process.workers
+        if asked > max(run, Scheduler.workers):
+            greedy = process.scheduler.kind == "greedy"
+            there = "is 1 stage" if stages == 1 else f"are {stages} stages"
+            why = "the scheduler greedy has no more" if greedy else f"there {there}"
+            yield f"{process.fragment}: {run} of {asked} workers run, as {why}"
+
+
+def _wanted_names(plan: Plan) -> Iterable[str]:
+    """Tell of operators that ship where a plugin wanted to add others of their names."""
+    refused = catalogue.offered().refused
+    names = dict.fromkeys(node.type_name for node in plan.app.operators.values())
+    return (str(refused[name]) for name in names if name in refused)
+
+
+def _gathered(plan: Plan) -> Iterable[str]:
+    """Tell that fragments of several hosts are all started here."""
+    hosts = {f.host or "the one where it is started" for f in plan.app.fragments.values()}
+    if plan.here is not None and len(hosts) > 1 and plan.here.issuperset(plan.app.fragments):
+        listed = ", ".join(sorted(hosts))
+        yield f"{plan.app.name}: written for the hosts {listed}; all its fragments run here"
+
+
+def _unnamed_hosts(plan: Plan) -> Iterable[str]:
+    """Find fragments that nobody could reach from another host."""
+    for name, sender in listeners(plan).items():
+        if plan.app.fragments[name].host is None:
+            yield (
+                f"{name}: fragment {sender!r} is on another host and sends to it, but cannot "
+                f"reach it, as it has no host:; that is well only where both run on one machine"
+            )
+
+
+def _unpacked(plan: Plan) -> Iterable[str]:
+    """Find flows with keys for zeromq that something else carries."""
+    for flow in plan.flows:
+        keys = ["compress"] * (flow.compress != "none") + ["encrypt"] * (
+            not flow.encrypt and flow.link != "ucx"
+        )
+        if keys and flow.link not in ("zeromq", "none"):
+            yield (
+                f"{flow.target.operator}: {' and '.join(keys)} of the flow from "
+                f"{str(flow.source)!r} changes nothing, as {flow.link} carries it here; "
+                f"link: zeromq would"
+            )
+
+
+def _unsteady_joins(plan: Plan) -> Iterable[str]:
+    """Find joins in arrival order whose inputs may fall out of step, as messages are lost.
+
+    Where the app knows what its operators send, only a crash can do that: the rest is a mistake.
+    """
+    app, flows = plan.app, plan.flows
+    lossy = [f for f in flows if f.when_full != "block" and not f.latest]
+    dropping = {f.target.operator for f in lossy}
+    dropping |= {name for name, node in app.operators.items() if node.on_error == "skip"}
+    for name, node in app.operators.items():
+        joined = [f for f in flows if f.target.operator == name and not (f.latest or f.back_edge)]
+        if len(joined) < 2 or node.sync is not None or joined[0].by_frame:
+            continue
+        if node.holoscan_operator is None and node.cls.ports().trigger == "any":  # type: ignore[attr-defined]
+            continue
+        ways = [_upstream(flow.source.operator, flows) for flow in joined]
+        # What is dropped before the ways part is missing on all of them.
+        apart = ways[0].union(*ways) - ways[0].intersection(*ways)
+        culprits = [f"the flow from {str(f.source)!r}" for f in lossy if f in joined]
+        culprits += [repr(operator) for operator in app.operators if operator in apart & dropping]
+        reasons = [f"dropped at {', '.join(culprits)}"] if culprits else []
+        crashes = [repr(fragment) for fragment in _crashes(plan, name, apart)]
+        reasons += [f"lost with a crash of {', '.join(crashes)}"] if crashes else []
+        if reasons:
+            yield (
+                f"{name}: its inputs are joined in arrival order, but messages may be "
+                f"{' or '.join(reasons)}, so that they fall out of step; join by time instead: "
+                f"sync: {{leader: {joined[0].target.port}, tolerance: 40ms}}"
+            )
+
+
+def _crashes(plan: Plan, join: str, apart: set[str]) -> Iterable[str]:
+    """Find the fragments whose crash would cost some inputs of `join` more messages than others.
+
+    `apart` are the operators that not all of its inputs come through.
+    """
+    here = fragment_of(plan.app, join)
+    ways = [flow for flow in plan.flows if flow.target.operator in apart | {join}]
+    senders = {fragment_of(plan.app, flow.source.operator) for flow in ways} - {here}
+    for name, fragment in plan.app.fragments.items():
+        # One that is not started again ends the run; alone in a process, all starts anew.
+        if fragment.restart != "never" and (senders if name == here else name in senders):
+            yield name
+
+
+def _upstream(operator: str, flows: tuple[PlannedFlow, ...]) -> set[str]:
+    """All operators that feed `operator`, and itself."""
+    found = {operator}
+    frontier = [operator]
+    while frontier:
+        current = frontier.pop()
+        for flow in flows:
+            if flow.target.operator == current and flow.source.operator not in found:
+                found.add(flow.source.operator)
+                frontier.append(flow.source.operator)
+    return found
+
 
 DEFAULT_QUEUE = 2
 """Messages that may wait where the app does not say; few, because each one is latency."""
@@ -51,7 +168,7 @@ def plan(
     alone = Fragment(app.name, tuple(app.operators), hang=app.hang)
     fragments = tuple(app.fragments.values()) or (alone,)
     processes = tuple(
-        Process(
+        PlannedProcess(
             fragment=fragment.name,
             stages=tuple(s for s in stages if s.operators[0] in fragment.operators),
             scheduler=fragment.scheduler or app.scheduler,
@@ -66,7 +183,7 @@ def plan(
 
 def _has_others(app: App, flows: Iterable[PlannedFlow], fragment: Fragment) -> bool:
     inside = set(fragment.operators)
-    return any(app.operators[name].native is not None for name in inside) or any(
+    return any(app.operators[name].holoscan_operator is not None for name in inside) or any(
         flow.link == "ucx" and inside & {flow.source.operator, flow.target.operator}
         for flow in flows
     )
@@ -78,7 +195,7 @@ def _plan_flow(
     fused = (flow.source.operator, flow.target.operator) in together
     target = app.operators[flow.target.operator]
     latest = False
-    if target.native is None:
+    if target.holoscan_operator is None:
         latest = target.cls.ports().input(flow.target.port).latest  # type: ignore[attr-defined]
     queue = flow.queue or app.queue or DEFAULT_QUEUE
     return PlannedFlow(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import requests
 import urllib3
 
-from holoflow.errors import HoloflowError
+from holoflow.core.errors import HoloflowError
 
 _PLAYLISTS = ("mpegurl", "dash+xml")
 """In the media types of lists of what is elsewhere, which FFmpeg fetches by itself."""

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from holoflow.extras import optional
-from holoflow.payload import Array
+from holoflow.core.array import Array
+from holoflow.core.errors import optional
 
 _TWO_DIMENSIONAL = 1
 _CENTIMETRES = 3

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from holoflow.extras import optional
+from holoflow.core.array import Array
+from holoflow.core.errors import optional
 from holoflow.operators.capture._tags import orientation_of_animation
 from holoflow.operators.capture._upright import NEITHER, upright
-from holoflow.payload import Array
 
 _PNM = re.compile(rb"P([2356])(?:\s|#[^\n]*\n)+\d+(?:\s|#[^\n]*\n)+\d+(?:\s|#[^\n]*\n)+(\d{1,5})\s")
 """The beginning of a PGM or PPM file: its kind, and the value of white."""

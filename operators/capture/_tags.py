@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from holoflow.payload import Array
+from holoflow.core.array import Array
 
 _ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _SHORT = 3

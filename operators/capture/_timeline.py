@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holoflow.times import SECOND
+from holoflow.core.times import SECOND
 
 
 def at_rate(index: int, rate: float) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from holoflow.payload import Array
+from holoflow.core.array import Array
 
 NEITHER = (1, 0, 0, 1)
 """The matrix of a picture that is neither turned nor mirrored."""

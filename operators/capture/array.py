@@ -8,13 +8,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from holoflow.errors import HoloflowError
-from holoflow.message import Stamped
-from holoflow.operator import Operator, param
+from holoflow.core.array import Array
+from holoflow.core.errors import HoloflowError
+from holoflow.core.files import InputPath
+from holoflow.core.message import Stamped
+from holoflow.core.operator import Operator, param
+from holoflow.core.pictures import Colour, Image, Volume
+from holoflow.core.quantity import Frequency
+from holoflow.core.samples import Arrays, Signal
 from holoflow.operators.capture._timeline import at_rate
-from holoflow.paths import InputPath
-from holoflow.payload import Array, Arrays, Colour, Image, Signal, Volume
-from holoflow.quantity import Frequency
 
 _NPY = b"\x93NUMPY"
 """How a .npy file begins."""

@@ -9,13 +9,13 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from holoflow.errors import HoloflowError
-from holoflow.extras import optional
-from holoflow.message import Stamped
-from holoflow.operator import Operator, param
+from holoflow.core.array import Array
+from holoflow.core.errors import HoloflowError, optional
+from holoflow.core.message import Stamped
+from holoflow.core.operator import Operator, param
+from holoflow.core.pictures import Image
+from holoflow.core.quantity import Duration, Frequency
 from holoflow.operators.capture._v4l2 import Device, Kernel, PixelFormat, SystemKernel
-from holoflow.payload import Array, Image
-from holoflow.quantity import Duration, Frequency
 
 _CODES = {
     "mjpg": ("MJPG", "JPEG"), "yuyv": ("YUYV",), "uyvy": ("UYVY",), "gray": ("GREY",),

@@ -11,15 +11,16 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import PositiveFloat
 
-from holoflow.errors import HoloflowError
-from holoflow.extras import optional
-from holoflow.message import Stamped
-from holoflow.operator import Operator, param
+from holoflow.core.array import Array
+from holoflow.core.errors import HoloflowError, optional
+from holoflow.core.files import InputPath
+from holoflow.core.geometry import Geometry
+from holoflow.core.message import Stamped
+from holoflow.core.operator import Operator, param
+from holoflow.core.pictures import Image
+from holoflow.core.quantity import Frequency
 from holoflow.operators.capture import _dicom
 from holoflow.operators.capture._timeline import at_rate
-from holoflow.paths import InputPath
-from holoflow.payload import Array, Geometry, Image
-from holoflow.quantity import Frequency
 
 _GRAY = ("MONOCHROME1", "MONOCHROME2")
 _COLOURED = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")

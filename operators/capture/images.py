@@ -10,15 +10,16 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from holoflow.errors import HoloflowError
-from holoflow.message import Stamped
-from holoflow.operator import Operator, param
+from holoflow.core.array import Array
+from holoflow.core.errors import HoloflowError
+from holoflow.core.files import InputPath
+from holoflow.core.message import Stamped
+from holoflow.core.operator import Operator, param
+from holoflow.core.pictures import Image
+from holoflow.core.quantity import Frequency
 from holoflow.operators.capture._pictures import has_more, pictures
 from holoflow.operators.capture._tags import refused
 from holoflow.operators.capture._timeline import at_rate
-from holoflow.paths import InputPath
-from holoflow.payload import Array, Image
-from holoflow.quantity import Frequency
 
 SUFFIXES = frozenset([
     ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pnm", ".jp2",

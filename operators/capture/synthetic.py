@@ -9,12 +9,15 @@ from typing import Literal, TypedDict
 
 import numpy as np
 
-from holoflow.errors import ParameterError
-from holoflow.message import Stamped
-from holoflow.operator import Operator, param
+from holoflow.core.array import Array
+from holoflow.core.errors import ParameterError
+from holoflow.core.geometry import Geometry
+from holoflow.core.message import Stamped
+from holoflow.core.objects import Boxes
+from holoflow.core.operator import Operator, param
+from holoflow.core.pictures import Image
+from holoflow.core.quantity import Frequency
 from holoflow.operators.capture._timeline import at_rate
-from holoflow.payload import Array, Boxes, Geometry, Image
-from holoflow.quantity import Frequency
 
 _GOLDEN = 0.618033988749895
 """Steps of the hue by which any number of objects get colours far from one another."""

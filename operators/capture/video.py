@@ -9,20 +9,20 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from holoflow.errors import HoloflowError
-from holoflow.extras import optional
-from holoflow.message import Stamped
-from holoflow.operator import Operator, param
+from holoflow.core.array import Array
+from holoflow.core.errors import HoloflowError, optional
+from holoflow.core.files import InputPath
+from holoflow.core.message import Stamped
+from holoflow.core.operator import Operator, param
+from holoflow.core.pictures import Image
+from holoflow.core.quantity import Duration, Frequency
+from holoflow.core.times import SECOND, Timeline
 from holoflow.operators.capture._chunked import Chunked, chunked
 from holoflow.operators.capture._extent import Extent
 from holoflow.operators.capture._intact import Intact, Picture
 from holoflow.operators.capture._timeline import at_rate
 from holoflow.operators.capture._transport import hurt_of_file, hurt_of_stream, is_transport
 from holoflow.operators.capture._upright import NEITHER, is_quarter, upright
-from holoflow.paths import InputPath
-from holoflow.payload import Array, Image
-from holoflow.quantity import Duration, Frequency
-from holoflow.times import SECOND, Timeline
 
 _FORMATS = {"rgb": "rgb24", "bgr": "bgr24", "gray": "gray"}
 _MADE_OF_OTHERS = (2, 3, 4)

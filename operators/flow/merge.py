@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from holoflow.operator import Operator
-from holoflow.ports import Trigger
+from holoflow.core.operator import Operator
+from holoflow.core.ports import Trigger
 
 
 class MergeOp(Operator):

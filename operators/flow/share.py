@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ValidationInfo
 
-from holoflow.message import Header
-from holoflow.operator import Operator, param
+from holoflow.core.message import Header
+from holoflow.core.operator import Operator, param
 
 
 def _one_of_them(part: int, info: ValidationInfo) -> int:

@@ -7,8 +7,9 @@ from itertools import accumulate
 
 import numpy as np
 
-from holoflow.errors import HoloflowError
-from holoflow.payload import Array, Arrays
+from holoflow.core.array import Array
+from holoflow.core.errors import HoloflowError
+from holoflow.core.samples import Arrays
 
 from ._specification import Specification
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from holoflow.extras import optional
+from holoflow.core.errors import optional
 
 
 def with_free_axes(path: str, axes: Sequence[int]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from holoflow.errors import ParameterError
+from holoflow.core.errors import ParameterError
 
 USUAL = ("cuda", "cpu")
 _SUFFIX = "ExecutionProvider"

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from holoflow.payload import Array, Arrays
+from holoflow.core.array import Array
+from holoflow.core.samples import Arrays
 
 _DTYPES = {
     "float": "float32", "double": "float64", "float16": "float16", "bool": "bool",

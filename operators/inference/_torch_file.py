@@ -6,8 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from holoflow.errors import HoloflowError, ParameterError
-from holoflow.extras import optional
+from holoflow.core.errors import HoloflowError, ParameterError, optional
 
 
 def load(path: str, device: str, *, trusted: bool) -> Any:

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from holoflow.errors import HoloflowError, ParameterError
-from holoflow.extras import optional
-from holoflow.operator import Batching, Operator, param
-from holoflow.paths import InputPath
-from holoflow.payload import Arrays, to_numpy
-from holoflow.quantity import Duration
+from holoflow.core.array import to_numpy
+from holoflow.core.errors import HoloflowError, ParameterError, optional
+from holoflow.core.files import InputPath
+from holoflow.core.operator import Batching, Operator, param
+from holoflow.core.quantity import Duration
+from holoflow.core.samples import Arrays
 
 from ._batches import InseparableError, contradiction, run_together
 from ._free_axes import with_free_axes

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from holoflow.errors import HoloflowError
-from holoflow.extras import optional
-from holoflow.operator import Operator, param
-from holoflow.paths import InputPath
-from holoflow.payload import Arrays, to_numpy
+from holoflow.core.array import to_numpy
+from holoflow.core.errors import HoloflowError, optional
+from holoflow.core.files import InputPath
+from holoflow.core.operator import Operator, param
+from holoflow.core.samples import Arrays
 
 from ._torch_file import load
 

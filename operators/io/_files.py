@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 
-from holoflow.errors import HoloflowError, ParameterError
+from holoflow.core.errors import HoloflowError, ParameterError
 
 
 def output_file(folder: Path, path: str) -> Path:
@@ -28,15 +28,13 @@ def output_file(folder: Path, path: str) -> Path:
     return file
 
 
-def part_name(path: str, incarnation: int) -> str:
+def part_name(path: str, generation: int) -> str:
     """Return the name for a file that an operator cannot go on with after its process died.
 
     `clip.mp4` at first, then `clip.2.mp4` and so on.
     """
     name = PurePath(path)
-    return str(
-        name.with_name(f"{name.stem}.{incarnation + 1}{name.suffix}") if incarnation else path
-    )
+    return str(name.with_name(f"{name.stem}.{generation + 1}{name.suffix}") if generation else path)
 
 
 def cut_to_whole_lines(file: Path) -> None:

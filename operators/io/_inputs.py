@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from holoflow.errors import HoloflowError
+from holoflow.core.errors import HoloflowError
 
 OF_THE_HEADER = ("sequence", "timestamp", "source", "metadata")
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from holoflow.errors import HoloflowError
+from holoflow.core.array import Array, to_numpy
+from holoflow.core.errors import HoloflowError
+from holoflow.core.pictures import Image
 from holoflow.operators.visualize._pixels import SHOWN, Scale, pixels
-from holoflow.payload import Array, Image, to_numpy
 
 
 def eight_bits(image: Image, scale: Scale) -> Array:

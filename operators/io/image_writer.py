@@ -6,15 +6,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from holoflow.errors import HoloflowError
-from holoflow.extras import optional
-from holoflow.message import Header
-from holoflow.operator import Operator, param
+from holoflow.core.array import Array, to_numpy
+from holoflow.core.errors import HoloflowError, optional
+from holoflow.core.files import OutputPath
+from holoflow.core.message import Header
+from holoflow.core.operator import Operator, param
+from holoflow.core.pictures import Image
 from holoflow.operators.io._files import NumberedFiles, claimed, write_whole
 from holoflow.operators.io._pixels import checked, eight_bits
 from holoflow.operators.visualize._pixels import Scale
-from holoflow.paths import OutputPath
-from holoflow.payload import Array, Image, to_numpy
 
 _TO_BGR = {"rgb": "RGB2BGR", "rgba": "RGBA2BGRA"}
 _WITHOUT_ALPHA = {"rgba": "RGBA2BGR", "bgra": "BGRA2BGR"}
@@ -54,7 +54,7 @@ class ImageWriterOp(Operator):
         """Make the folder."""
         self._scale = Scale(self.context.warn_once)
         self._files = NumberedFiles(
-            self.context.output, self.path, go_on=self.context.incarnation > 0
+            self.context.output, self.path, go_on=self.context.generation > 0
         )
         self.context.announce("images", str(self.context.output / self.path))
 

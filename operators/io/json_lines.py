@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from holoflow.message import Header
-from holoflow.operator import Operator, param
+from holoflow.core.files import OutputPath
+from holoflow.core.message import Header
+from holoflow.core.operator import Operator, param
+from holoflow.core.plain import to_plain
 from holoflow.operators.io._files import claimed, cut_to_whole_lines, naming, output_file
 from holoflow.operators.io._inputs import check_names
-from holoflow.paths import OutputPath
-from holoflow.payload.plain import to_plain
 
 
 class JsonLinesOp(Operator):
@@ -18,7 +18,7 @@ class JsonLinesOp(Operator):
 
     A line is an object with `sequence`, `timestamp` (ns) and `source` of the frame, its
     `metadata` if it has some, and each input by the name that the app gives it: boxes as a list
-    of objects, text as a string, images only described (see `holoflow.payload.plain`). A name of
+    of objects, text as a string, images only described (see `holoflow.core.plain`). A name of
     a file that is no Unicode is as Python has it: `os.fsencode` gives its bytes. Each
     line is written at once, so that all but the last are whole whenever the program ends. A
     fragment that is started again goes on with the file.
@@ -39,9 +39,9 @@ class JsonLinesOp(Operator):
     def start(self) -> None:
         """Open the file."""
         self._path = output_file(self.context.output, self.path)
-        if self.context.incarnation:
+        if self.context.generation:
             cut_to_whole_lines(self._path)
-        self._file = self._path.open("ab" if self.context.incarnation else "wb", buffering=0)
+        self._file = self._path.open("ab" if self.context.generation else "wb", buffering=0)
         self.context.announce("JSON lines", str(self._path))
 
     def process(self, header: Header, **values: Any) -> None:

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from holoflow.errors import HoloflowError
-from holoflow.message import Header
-from holoflow.operator import Operator, param
+from holoflow.core.array import Array, MaskedArrayError, to_numpy
+from holoflow.core.errors import HoloflowError
+from holoflow.core.files import OutputPath
+from holoflow.core.geometry import Geometry
+from holoflow.core.message import Header
+from holoflow.core.operator import Operator, param
 from holoflow.operators.io._files import NumberedFiles, claimed, write_whole
 from holoflow.operators.io._inputs import check_names
-from holoflow.paths import OutputPath
-from holoflow.payload import Array, Geometry, to_numpy
-from holoflow.payload.array import MaskedArrayError
 
 _LONGEST = 1000
 """Characters in the name of an array: an archive has room for 65,535 bytes."""
@@ -53,7 +53,7 @@ class NpzOp(Operator):
     def start(self) -> None:
         """Make the folder."""
         self._files = NumberedFiles(
-            self.context.output, self.path, go_on=self.context.incarnation > 0
+            self.context.output, self.path, go_on=self.context.generation > 0
         )
         self.context.announce("arrays", str(self.context.output / self.path))
 

@@ -11,17 +11,17 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from holoflow.errors import HoloflowError, ParameterError
-from holoflow.extras import optional
-from holoflow.message import Header
-from holoflow.operator import Operator, param
+from holoflow.core.array import Array
+from holoflow.core.errors import HoloflowError, ParameterError, optional
+from holoflow.core.files import OutputPath
+from holoflow.core.message import Header
+from holoflow.core.operator import Operator, param
+from holoflow.core.pictures import Image
+from holoflow.core.quantity import Frequency
+from holoflow.core.times import SECOND, Timeline
 from holoflow.operators.io._files import claimed, output_file, part_name
 from holoflow.operators.io._pixels import eight_bits
 from holoflow.operators.visualize._pixels import Scale
-from holoflow.paths import OutputPath
-from holoflow.payload import Array, Image
-from holoflow.quantity import Frequency
-from holoflow.times import SECOND, Timeline
 
 _TICKS = 30_000
 """A second, in units that hold the common rates exactly and that MPEG-4 can count (16 bits)."""
@@ -86,7 +86,7 @@ class VideoWriterOp(Operator):
 
     def start(self) -> None:
         """Find the encoder and make the folder; the file begins with the first frame."""
-        name = part_name(self.path, self.context.incarnation)
+        name = part_name(self.path, self.context.generation)
         self._path = output_file(self.context.output, name)
         self._scale = Scale(self.context.warn_once)
         self._container: Any = None

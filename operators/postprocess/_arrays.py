@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from holoflow.payload import Array, Arrays
+from holoflow.core.array import Array
+from holoflow.core.samples import Arrays
 
 
 def pick(arrays: Arrays, name: str) -> Array:

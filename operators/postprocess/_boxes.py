@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from holoflow.payload import Array, Boxes, to_numpy
+from holoflow.core.array import Array, to_numpy
+from holoflow.core.objects import Boxes
 
 
 def take(boxes: Boxes, index: Array) -> Boxes:

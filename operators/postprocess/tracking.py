@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from holoflow import Boxes, Operator, param, to_numpy
-from holoflow.extras import optional
+from holoflow.core.errors import optional
 
 from ._boxes import sound, take
 

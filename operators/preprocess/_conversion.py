@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from holoflow.payload.array import Array, namespace
-from holoflow.payload.image import Colour
+from holoflow.core.array import Array, namespace
+from holoflow.core.pictures import Colour
 
 from ._dtypes import from_float, full_scale, to_float
 from ._kernels import for_opencv, opencv

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from holoflow.payload.array import Array, namespace
+from holoflow.core.array import Array, namespace
 
 
 def full_scale(data: Array) -> float:

@@ -15,8 +15,8 @@ from typing import Any, Literal, TypeAlias
 import array_api_compat
 import numpy as np
 
-from holoflow.extras import optional
-from holoflow.payload.array import Array, namespace
+from holoflow.core.array import Array, namespace
+from holoflow.core.errors import optional
 
 from ._dtypes import all_finite, from_float, to_float
 

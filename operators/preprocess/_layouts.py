@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from holoflow.payload.array import Array, namespace
-from holoflow.payload.image import Image
+from holoflow.core.array import Array, namespace
+from holoflow.core.pictures import Image
 
 Layout: TypeAlias = Literal["hw", "hwc", "chw", "nhwc", "nchw"]
 

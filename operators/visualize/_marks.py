@@ -9,7 +9,9 @@ from typing import Literal, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from holoflow.payload import Boxes, Image, Keypoints, Mask, to_numpy
+from holoflow.core.array import to_numpy
+from holoflow.core.objects import Boxes, Keypoints
+from holoflow.core.pictures import Image, Mask
 
 PALETTE: tuple[tuple[int, int, int], ...] = (
     (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66),

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from holoflow.payload import Array, Image, to_numpy
+from holoflow.core.array import Array, to_numpy
+from holoflow.core.pictures import Image
 
 SHOWN = ("gray", "rgb", "bgr", "rgba", "bgra")
 """Colour orders that can be shown as they are."""

@@ -6,11 +6,12 @@ import math
 
 import numpy as np
 
-from holoflow.operator import Operator, param
+from holoflow.core.array import Array
+from holoflow.core.operator import Operator, param
+from holoflow.core.pictures import Image
 from holoflow.operators.preprocess._conversion import convert
 from holoflow.operators.preprocess.letterbox import LetterboxOp
 from holoflow.operators.visualize._pixels import Scale, pixels
-from holoflow.payload import Array, Image
 
 
 class MosaicOp(Operator):

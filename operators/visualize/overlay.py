@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from holoflow.extras import optional
-from holoflow.operator import Operator, param
+from holoflow.core.errors import optional
+from holoflow.core.objects import Boxes, Keypoints
+from holoflow.core.operator import Operator, param
+from holoflow.core.pictures import Image, Mask
+from holoflow.core.samples import Text
 from holoflow.operators.visualize._marks import (
     PALETTE,
     BoxMark,
@@ -21,7 +24,6 @@ from holoflow.operators.visualize._marks import (
     points,
 )
 from holoflow.operators.visualize._pixels import Scale, pixels
-from holoflow.payload import Boxes, Image, Keypoints, Mask, Text
 
 Canvas = npt.NDArray[np.uint8]
 

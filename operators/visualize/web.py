@@ -8,12 +8,13 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any
 
-from holoflow.errors import HoloflowError
-from holoflow.extras import optional
-from holoflow.message import Header
-from holoflow.operator import Operator, param
+from holoflow.core.errors import HoloflowError, optional
+from holoflow.core.message import Header
+from holoflow.core.objects import Boxes, Keypoints
+from holoflow.core.operator import Operator, param
+from holoflow.core.pictures import Image, Mask
+from holoflow.core.samples import Text
 from holoflow.operators.visualize._pixels import Scale
-from holoflow.payload import Boxes, Image, Keypoints, Mask, Text
 
 if TYPE_CHECKING:
     from holoflow.operators.visualize._page.server import Server

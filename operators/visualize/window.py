@@ -6,12 +6,10 @@ import contextlib
 import threading
 from typing import Any
 
-from holoflow.context import OperatorContext
-from holoflow.errors import HoloflowError
-from holoflow.extras import optional
-from holoflow.operator import Operator, param
+from holoflow.core.errors import HoloflowError, optional
+from holoflow.core.operator import Operator, OperatorContext, param
+from holoflow.core.pictures import Image
 from holoflow.operators.visualize._pixels import Scale, check_shown, pixels
-from holoflow.payload import Image
 
 POLL = 10
 """Milliseconds between two looks for a newer frame."""

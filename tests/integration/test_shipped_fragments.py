@@ -15,13 +15,13 @@ from holoflow.app import load
 from holoflow.app.assets import fetch_all
 from holoflow.app.document import parse, plain
 from holoflow.app.graph import App, Sync
-from holoflow.app.report import Report
-from holoflow.app.reuse import shipped
+from holoflow.app.mistakes import Report
+from holoflow.app.templates import shipped
+from holoflow.core.errors import AppError
+from holoflow.core.message import Stamped
+from holoflow.core.pictures import Image
 from holoflow.engine import RunOptions, execute
-from holoflow.errors import AppError
-from holoflow.message import Stamped
 from holoflow.operators.capture.camera import CameraOp
-from holoflow.payload import Image
 from holoflow.plan import plan
 from holoflow.plan.draw import draw_text
 

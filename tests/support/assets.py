@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 
-from holoflow.assets.asset import Asset
-from holoflow.errors import Location
+from holoflow.assets.source import Asset
+from holoflow.core.errors import Location
 
 PAYLOAD = bytes(range(256)) * 400
 """What assets hold here, unless a test says otherwise."""

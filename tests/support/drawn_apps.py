@@ -9,7 +9,7 @@ from typing import Any
 
 from holoflow import Header, Operator, Stamped, param
 from holoflow.app.graph import App, Flow, Node, Sync
-from holoflow.errors import Location
+from holoflow.core.errors import Location
 from holoflow.operators.flow.merge import MergeOp
 from holoflow.operators.flow.share import ShareOp
 from support.graphs import Sink, app, flow, fragment, node

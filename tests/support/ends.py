@@ -8,18 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from holoflow.flow.ledger import (
-    CLOSED,
-    GONE,
-    SENT,
-    SETTLED,
-    TAKEN,
-    drop,
-    gone,
-    waiting,
-)
-from holoflow.link.doorbell import Doorbell
-from holoflow.link.ends import Buffer, LinkedFlow, Transport
+from holoflow.link.ends import Buffer, LinkedFlow, Notifier, Transport
+from holoflow.stats.counters import CLOSED, GONE, SENT, SETTLED, TAKEN, drop, gone, waiting
 
 PATIENCE = 300.0
 """Seconds in which everything has to happen, on however busy a machine."""
@@ -36,23 +26,23 @@ def eventually(condition: Callable[[], Any], what: str = "") -> None:
 class Sender:
     """The producer of a flow, which sends from the thread that calls it.
 
-    It waits at `doorbell`, where it has one.
+    It waits at `notifier`, where it has one.
     """
 
     def __init__(
-        self, transport: Transport, linked: LinkedFlow, doorbell: Doorbell | None = None
+        self, transport: Transport, linked: LinkedFlow, notifier: Notifier | None = None
     ) -> None:
         linked.row[CLOSED] = 0
         self.row, self.flow = linked.row, linked.flow
         self.blocks = self.flow.when_full == "block" and not self.flow.latest
         self.woken = threading.Event()
-        self.doorbell = doorbell
+        self.notifier = notifier
         self.outlet = transport.outlet([linked], self)
 
     def wake(self) -> None:
         self.woken.set()
-        if self.doorbell is not None:
-            self.doorbell.ring()
+        if self.notifier is not None:
+            self.notifier.ring()
 
     def room(self) -> bool:
         return waiting(self.row) < self.flow.queue
@@ -62,17 +52,17 @@ class Sender:
         deadline = time.monotonic() + PATIENCE
         while not self.row[GONE] and not self.room():
             self.woken.clear()
-            self.outlet.wants_room(self.doorbell)
+            self.outlet.wants_room(self.notifier)
             if not self.room() and not self.row[GONE]:
                 self._sleep(deadline)
         return not self.row[GONE]
 
     def _sleep(self, deadline: float) -> None:
-        if self.doorbell is None:
+        if self.notifier is None:
             assert self.woken.wait(max(0.0, deadline - time.monotonic())), "never woken"
         else:
             assert time.monotonic() < deadline, "never woken"
-            self.doorbell.wait()
+            self.notifier.wait()
 
     def send(self, head: bytes, *buffers: Buffer) -> bool:
         """Send a message, as soon as there is room if the flow blocks; whether it was sent."""
@@ -86,7 +76,7 @@ class Sender:
 class Receiver:
     """The consumer of a flow: a thread with a queue, as long as the flow says.
 
-    It waits at `doorbell`, where it has one.
+    It waits at `notifier`, where it has one.
     """
 
     def __init__(
@@ -94,7 +84,7 @@ class Receiver:
         transport: Transport,
         linked: LinkedFlow,
         work: Callable[[int, bytes, list[Buffer]], None],
-        doorbell: Doorbell | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
         linked.row[GONE] = 0
         self.row, self.flow = linked.row, linked.flow
@@ -105,7 +95,7 @@ class Receiver:
         """Set once all that came before the end of the stream has been worked off."""
         self.going = True
         self._closed = False
-        self.doorbell = doorbell
+        self.notifier = notifier
         self._woken = threading.Event()
         self.inlet = transport.inlet(linked, self)
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -127,8 +117,8 @@ class Receiver:
 
     def wake(self) -> None:
         self._woken.set()
-        if self.doorbell is not None:
-            self.doorbell.ring()
+        if self.notifier is not None:
+            self.notifier.ring()
 
     def look(self) -> None:
         """Have the thread look whether there is something, and wait until it has."""
@@ -160,11 +150,11 @@ class Receiver:
             elif self._closed and not self.ended.is_set():
                 self.ended.set()
             elif self._sleeps():
-                if self.doorbell is None:
+                if self.notifier is None:
                     self._woken.wait(PATIENCE)
                 else:
-                    self.doorbell.wait()
+                    self.notifier.wait()
 
     def _sleeps(self) -> bool:
         self._woken.clear()
-        return self.inlet.about_to_sleep(self.doorbell) and self.going
+        return self.inlet.about_to_sleep(self.notifier) and self.going

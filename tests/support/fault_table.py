@@ -79,11 +79,11 @@ def _compare(fault: Fault, trial: Trial) -> list[str]:
         work, last, trial.table(), in_hand=fault.in_hand, anew=fault.anew, twice=fault.twice,
         unbooked=fault.unbooked,
     )  # fmt: skip
-    for fragment, books in (("first", work), ("last", last)):
-        there = {one.name: one for one in trial.report(fragment).flows}[books.name]
-        counts = [(b.sent, b.delivered, dict(b.dropped)) for b in (books, there)]
+    for fragment, stats in (("first", work), ("last", last)):
+        there = {one.name: one for one in trial.report(fragment).flows}[stats.name]
+        counts = [(b.sent, b.delivered, dict(b.dropped)) for b in (stats, there)]
         if counts[0] != counts[1]:
-            found.append(f"books of {books.name} differ: {counts[0]} and {counts[1]}")
+            found.append(f"books of {stats.name} differ: {counts[0]} and {counts[1]}")
     return found
 
 

@@ -20,23 +20,13 @@ from typing import Any
 import msgpack
 import numpy as np
 
-from holoflow.flow.paths import PathTree, extend
+from holoflow.core.geometry import Geometry
+from holoflow.core.message import Header
+from holoflow.core.objects import Boxes, Keypoints, PointCloud, Pose, Quaternion
+from holoflow.core.pictures import Image, Mask, Volume
+from holoflow.core.samples import Arrays, Signal, Text
 from holoflow.link.wire import PREFIX, Decoder, Encoder, Encoding, Types, WireError
-from holoflow.message import Header
-from holoflow.payload import (
-    Arrays,
-    Boxes,
-    Geometry,
-    Image,
-    Keypoints,
-    Mask,
-    PointCloud,
-    Pose,
-    Quaternion,
-    Signal,
-    Text,
-    Volume,
-)
+from holoflow.stats.spans import PathTree, extend
 
 MEMORY = 512 << 20
 
@@ -82,13 +72,13 @@ def _payloads() -> Iterator[Any]:
 def corpus() -> list[Input]:
     """Return valid messages: every payload type, packed in every way."""
     tree = PathTree()
-    tracks = tree.begin("camera", 10**9, 2 * 10**9)
-    tracks = 2 * extend(tracks, tree.stop("work", "detect", "image"), 3 * 10**9, 4 * 10**9)
+    trace = tree.begin("camera", 10**9, 2 * 10**9)
+    trace = 2 * extend(trace, tree.stop("work", "detect", "image"), 3 * 10**9, 4 * 10**9)
     header = Header(7, 123456789, "camera", {"gain": np.float64(2), "roi": np.arange(4)})
     messages = []
     for payload in _payloads():
         for compress in ("none", "zstd", "jpeg"):
-            head, buffers = Encoder(Encoding(compress), TYPES).encode(payload, header, tracks)
+            head, buffers = Encoder(Encoding(compress), TYPES).encode(payload, header, trace)
             messages.append((head, [bytes(buffer) for buffer in buffers]))
     return messages
 

@@ -14,8 +14,8 @@ from typing_extensions import NotRequired, TypedDict
 from holoflow import Batching, Header, Latest, Operator, Stamped, param
 from holoflow.app.graph import App, Endpoint, Flow, Fragment, Node, Scheduler
 from holoflow.engine import RunOptions, RunResult, Stopper, execute
-from holoflow.flow.books import FlowBooks, OperatorBooks
 from holoflow.plan import plan
+from holoflow.stats.snapshot import FlowStats, OperatorStats
 
 # -- engines ---------------------------------------------------------------------------------
 
@@ -352,16 +352,16 @@ class Run:
         """Payloads that a sink got."""
         return [got.payload for got in self.sinks[sink]]
 
-    def operator(self, name: str) -> OperatorBooks:
+    def operator(self, name: str) -> OperatorStats:
         """Books of an operator."""
         return next(b for b in self.result.last.operators if b.name == name)
 
-    def flow(self, source: str, target: str) -> FlowBooks:
+    def flow(self, source: str, target: str) -> FlowStats:
         """Books of a flow, named as in `flow`."""
         ends = str(_endpoint(source, "out")), str(_endpoint(target, "x"))
         return next(b for b in self.result.last.flows if (b.source, b.target) == ends)
 
-    def flow_into(self, name: str) -> FlowBooks:
+    def flow_into(self, name: str) -> FlowStats:
         """Books of the first flow into an operator."""
         return next(b for b in self.result.last.flows if b.target.split(".")[0] == name)
 
@@ -407,7 +407,7 @@ def left_over(before: set[threading.Thread]) -> list[str]:
 
 def check_books(result: RunResult) -> None:
     """Check that every flow adds up and that nothing is left waiting."""
-    for books in result.last.flows:
-        assert books.waiting == 0, books
-        assert books.sent == books.delivered + books.lost, books
-        assert min(books.sent, books.delivered, *books.dropped.values(), 0) == 0, books
+    for stats in result.last.flows:
+        assert stats.waiting == 0, stats
+        assert stats.sent == stats.delivered + stats.lost, stats
+        assert min(stats.sent, stats.delivered, *stats.dropped.values(), 0) == 0, stats

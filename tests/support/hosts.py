@@ -22,7 +22,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from holoflow.assets.cache import cache_folder
+from holoflow.assets.fetching import cache_folder
 
 PATIENCE = 300.0
 """Seconds after which what should have happened long ago is taken to have failed."""

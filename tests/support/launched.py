@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from holoflow.launch.folder import place
-from holoflow.launch.warden import VARIABLE, marked
+from holoflow.launch.reaper import VARIABLE, marked
+from holoflow.launch.run_folder import place
 
 PATIENCE = 300.0
 """Seconds after which what should have happened long ago is taken to have failed."""
@@ -385,11 +385,11 @@ class Launched:
     def flows(self) -> dict[str, Any]:
         """Return the books of every flow, which must add up."""
         found = {}
-        for books in self.report()["snapshot"]["flows"]:
-            name = f"{books['source']} -> {books['target']}"
-            assert books["waiting"] == 0, books
-            assert books["sent"] == books["delivered"] + sum(books["dropped"].values()), books
-            found[name.replace(".out", "").replace(".number", "")] = books
+        for stats in self.report()["snapshot"]["flows"]:
+            name = f"{stats['source']} -> {stats['target']}"
+            assert stats["waiting"] == 0, stats
+            assert stats["sent"] == stats["delivered"] + sum(stats["dropped"].values()), stats
+            found[name.replace(".out", "").replace(".number", "")] = stats
         return found
 
     def restarts(self) -> dict[str, int]:

@@ -8,9 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from holoflow.flow.ledger import ARRIVED, CLOSED, SENT, waiting
-from holoflow.link.doorbell import Doorbell
-from holoflow.link.ends import Consumer, LinkedFlow, Producer
+from holoflow.link.ends import Consumer, LinkedFlow, Notifier, Producer
+from holoflow.stats.counters import ARRIVED, CLOSED, SENT, waiting
 
 
 class Loopback:
@@ -28,7 +27,7 @@ class Loopback:
     def inlet(self, flow: LinkedFlow, consumer: Consumer) -> LoopbackInlet:
         return LoopbackInlet(flow, self.cable(flow.number), consumer)
 
-    def doorbell(self, operator: str) -> None: ...
+    def notifier(self, operator: str) -> None: ...
 
     refusals: ClassVar[dict[str, int]] = {}
 
@@ -82,7 +81,7 @@ class LoopbackOutlet:
         for _, cable in self._flows:
             cable.wake("consumer")
 
-    def wants_room(self, doorbell: Doorbell | None = None) -> None: ...
+    def wants_room(self, notifier: Notifier | None = None) -> None: ...
 
     def close(self) -> None:
         for _, cable in self._flows:
@@ -108,7 +107,7 @@ class LoopbackInlet:
         if row[CLOSED] and row[ARRIVED] == row[SENT]:
             self._consumer.close()
 
-    def about_to_sleep(self, doorbell: Doorbell | None = None) -> bool:
+    def about_to_sleep(self, notifier: Notifier | None = None) -> bool:
         row = self._linked.row
         return not (self._cable.items or (row[CLOSED] and row[ARRIVED] == row[SENT]))
 

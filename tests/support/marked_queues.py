@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from holoflow.app.graph import Endpoint
+from holoflow.core.message import Header
 from holoflow.engine.queue import Message, Queue
-from holoflow.flow.ledger import Ledger
-from holoflow.flow.paths import Stop
-from holoflow.message import Header
 from holoflow.plan.plan import PlannedFlow
+from holoflow.stats.counters import Counters
+from holoflow.stats.spans import PathStep
 
 
 def make(port: str, row: Any = None, **fields: Any) -> Queue:
@@ -18,8 +18,8 @@ def make(port: str, row: Any = None, **fields: Any) -> Queue:
         Endpoint(f"of_{port}", "out"), Endpoint("join", port), 100, "block", fused=False,
         latest=False, back_edge=False, link="none", by_frame=True, watermark=True, several=True,
     )  # fmt: skip
-    stop = Stop("work", "join", port)
-    return Queue(replace(flow, **fields), stop, Ledger(1).rows[0] if row is None else row)
+    stop = PathStep("work", "join", port)
+    return Queue(replace(flow, **fields), stop, Counters(1).rows[0] if row is None else row)
 
 
 def put(queue: Queue, frame: int, payload: Any = None) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from holoflow.flow.books import FlowBooks, Snapshot
+from holoflow.stats.snapshot import FlowStats, Snapshot
 
 FRAGMENTS = {"first": "source", "middle": "work", "last": "table"}
 """The fragments, with the operator of each."""
@@ -101,7 +101,7 @@ def count(folder: Path) -> int:
 
 
 def mistakes(
-    work: FlowBooks, last: FlowBooks, table: Table, *, in_hand: int = 0, anew: bool = False,
+    work: FlowStats, last: FlowStats, table: Table, *, in_hand: int = 0, anew: bool = False,
     twice: int = 0, unbooked: int = 0,
 ) -> list[str]:  # fmt: skip
     """Say what of the books of a run does not go with what has come; nothing where all does.
@@ -124,19 +124,19 @@ def mistakes(
     return found
 
 
-def adds_up(books: FlowBooks) -> bool:
+def adds_up(stats: FlowStats) -> bool:
     """Whether what was sent is what was delivered and what was dropped."""
-    whole = books.sent == books.delivered + books.lost and books.waiting == 0
-    return whole and min(books.delivered, *books.dropped.values(), 0) >= 0
+    whole = stats.sent == stats.delivered + stats.lost and stats.waiting == 0
+    return whole and min(stats.delivered, *stats.dropped.values(), 0) >= 0
 
 
-def shown(books: FlowBooks) -> str:
+def shown(stats: FlowStats) -> str:
     """Return the books in a line."""
-    counts = f"{books.sent} sent, {books.delivered} delivered, {books.waiting} waiting"
-    return f"{books.name}: {counts}, dropped {dict(books.dropped)}"
+    counts = f"{stats.sent} sent, {stats.delivered} delivered, {stats.waiting} waiting"
+    return f"{stats.name}: {counts}, dropped {dict(stats.dropped)}"
 
 
-def flows(snapshot: Snapshot) -> tuple[FlowBooks, FlowBooks]:
+def flows(snapshot: Snapshot) -> tuple[FlowStats, FlowStats]:
     """Return the books of the flow into `work` and of that into `table`."""
-    found = {books.consumer: books for books in snapshot.flows}
+    found = {stats.consumer: stats for stats in snapshot.flows}
     return found["work"], found["table"]

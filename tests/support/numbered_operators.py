@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from holoflow import Header, Operator, Stamped, param
-from holoflow.payload import Array
+from holoflow.core.array import Array
 
 _kept: list[bytes] = []
 

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from holoflow.flow.ledger import Ledger
-from holoflow.link.doorbell import Doorbell
+from holoflow.link.ends import Notifier
 from holoflow.link.keys import KeyStore
-from holoflow.link.zeromq import Address, AppIdentity, Timing, ZeroMQ, on_host
+from holoflow.link.zeromq import AppIdentity, PeerAddress, Timing, ZeroMQ, on_host
+from holoflow.stats.counters import Counters
 from support.ends import Receiver, Sender
 from support.wires import linked
 
-QUICK = Timing(beat=0.1, silence=3.0, retry=0.01, refused=0.1, orphaned=5.0)
+QUICK = Timing(heartbeat=0.1, silence=3.0, retry=0.01, refused=0.1, orphaned=5.0)
 KINDS = ("ipc", "tcp", "curve")
 
 
@@ -29,19 +29,19 @@ def stores(folder: Path) -> tuple[KeyStore, KeyStore]:
 class Pair:
     """Sender and receiver, each of which can be started again.
 
-    `ipc`: on one host, with one ledger; `tcp`, `curve`: on two. With `doorbells` both wait at
+    `ipc`: on one host, with one ledger; `tcp`, `curve`: on two. With `notifiers` both wait at
     doorbells of their own.
     """
 
-    def __init__(self, folder: Path, kind: str, *, doorbells: bool = False, **flow: Any) -> None:
+    def __init__(self, folder: Path, kind: str, *, notifiers: bool = False, **flow: Any) -> None:
         self.kind, self.flow = kind, flow
-        self._bells = doorbells
-        self._rung: list[Doorbell] = []
+        self._bells = notifiers
+        self._rung: list[Notifier] = []
         self.port: int | None = None
         """Where the sender connects to instead: a relay."""
         self.keys = stores(folder)
-        one = [Ledger(1).rows[0]]
-        self.rows = one * 2 if kind == "ipc" else [*one, Ledger(1).rows[0]]
+        one = [Counters(1).rows[0]]
+        self.rows = one * 2 if kind == "ipc" else [*one, Counters(1).rows[0]]
         """Of the sender's host and of the receiver's."""
         self.names = ["one", "one" if kind == "ipc" else "two"]
         self._own = self.keys[1].own().public if kind == "curve" else None
@@ -59,14 +59,14 @@ class Pair:
         self.screen = ZeroMQ(
             "screen",
             self.identity(1),
-            [Address(self.endpoint, self._own)],
+            [PeerAddress(self.endpoint, self._own)],
             keys=self.keys[1],
             timing=QUICK,
             **self.options,
         )
         self.open.append(self.screen)
         (self.endpoint,) = self.screen.endpoints
-        stage = Receiver(self.screen, linked(self.rows[1], **self.flow), work, self._doorbell())
+        stage = Receiver(self.screen, linked(self.rows[1], **self.flow), work, self._notifier())
         self.stages.append(stage)
         return stage
 
@@ -76,17 +76,17 @@ class Pair:
         self.edge = ZeroMQ(
             "edge",
             self.identity(0),
-            peers={"screen": Address(endpoint, self._own)},
+            peers={"screen": PeerAddress(endpoint, self._own)},
             keys=self.keys[0],
             timing=QUICK,
         )
         self.open.append(self.edge)
-        return Sender(self.edge, linked(self.rows[0], **self.flow), self._doorbell())
+        return Sender(self.edge, linked(self.rows[0], **self.flow), self._notifier())
 
-    def _doorbell(self) -> Doorbell | None:
+    def _notifier(self) -> Notifier | None:
         if not self._bells:
             return None
-        self._rung.append(Doorbell())
+        self._rung.append(Notifier())
         return self._rung[-1]
 
     def kill(self, transport: ZeroMQ) -> None:
@@ -102,5 +102,5 @@ class Pair:
             stage.stop()
         for transport in self.open:
             transport.close(0)
-        for doorbell in self._rung:
-            doorbell.close()
+        for notifier in self._rung:
+            notifier.close()

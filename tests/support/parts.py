@@ -6,11 +6,11 @@ import threading
 from typing import Any
 
 from holoflow.engine import RunOptions, execute
-from holoflow.engine.result import RunResult
-from holoflow.flow.ledger import SENT, Ledger, delivered, dropped, lost, waiting
+from holoflow.engine.control import RunResult
 from holoflow.link.links import Links
 from holoflow.plan import plan
-from holoflow.plan.part import part
+from holoflow.plan.plan import part
+from holoflow.stats.counters import SENT, Counters, delivered, dropped, lost, waiting
 from support.graphs import App, Got, calls, recorded
 from support.loopback import Loopback
 
@@ -22,7 +22,7 @@ class Parts:
         recorded.clear()
         calls.clear()
         self.plan = plan(graph, lossless=lossless)
-        self.ledger = Ledger.of(self.plan)
+        self.counters = Counters.of(self.plan)
         self.loopback = Loopback()
         self.results: dict[str, RunResult] = {}
         self._lossless = lossless
@@ -50,7 +50,7 @@ class Parts:
                 run="x",
                 returns=self._returns.get(fragment, "never"),
             ),
-            links=Links(self.plan, self.ledger, transports),
+            links=Links(self.plan, self.counters, transports),
             ready=lambda: self._ready.wait() >= 0,
         )
 
@@ -58,8 +58,8 @@ class Parts:
     def sinks(self) -> dict[str, list[Got]]:
         return dict(recorded)
 
-    def books(self, source: str, target: str) -> tuple[int, int, dict[str, int]]:
-        for planned, row in zip(self.plan.flows, self.ledger.rows, strict=True):
+    def stats(self, source: str, target: str) -> tuple[int, int, dict[str, int]]:
+        for planned, row in zip(self.plan.flows, self.counters.rows, strict=True):
             ends = planned.source.operator, planned.target.operator
             if ends == (source, target):
                 return row[SENT], delivered(row), dropped(row)
@@ -67,6 +67,6 @@ class Parts:
 
 
 def check(parts: Parts) -> None:
-    for planned, row in zip(parts.plan.flows, parts.ledger.rows, strict=True):
+    for planned, row in zip(parts.plan.flows, parts.counters.rows, strict=True):
         if not planned.fused:
             assert row[SENT] == delivered(row) + lost(row) + waiting(row)

@@ -10,7 +10,7 @@ class Trace:
 
     def __init__(self, data: bytes) -> None:
         self.packets = list(pb.Trace.FromString(data).packet)
-        self.processes, self.threads, self.tracks = {}, {}, {}
+        self.processes, self.threads, self.trace = {}, {}, {}
         self.slices, self.depths = defaultdict(list), defaultdict(list)
         self.starts, self.ends = {}, {}
         self.clock = self.names = None
@@ -39,25 +39,25 @@ class Trace:
             self._happen(packet.timestamp, packet.track_event)
 
     def _describe(self, track):
-        assert track.uuid not in self.tracks, "two tracks of one number"
+        assert track.uuid not in self.trace, "two tracks of one number"
         parent = ()
         if track.parent_uuid:
-            parent = self.tracks[track.parent_uuid]
+            parent = self.trace[track.parent_uuid]
         if track.HasField("process"):
             assert track.process.pid not in self.processes
             self.processes[track.process.pid] = track.process.process_name
-            self.tracks[track.uuid] = (track.process.process_name,)
+            self.trace[track.uuid] = (track.process.process_name,)
         elif track.HasField("thread"):
             thread = track.thread
             assert thread.tid not in self.threads
             assert thread.tid != thread.pid
             self.threads[thread.tid] = thread.thread_name
-            self.tracks[track.uuid] = (self.processes[thread.pid], thread.thread_name)
+            self.trace[track.uuid] = (self.processes[thread.pid], thread.thread_name)
         else:
-            self.tracks[track.uuid] = (*parent, track.name)
+            self.trace[track.uuid] = (*parent, track.name)
 
     def _happen(self, time, event):
-        track = self.tracks[event.track_uuid]
+        track = self.trace[event.track_uuid]
         if event.type == pb.TrackEvent.TYPE_COUNTER:
             self.depths[track].append((time, event.counter_value))
         elif event.type == pb.TrackEvent.TYPE_SLICE_BEGIN:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from holoflow.flow.books import FragmentBooks, Machine, Snapshot, Step, WorkerBooks
+from holoflow.stats.snapshot import FragmentStats, MachineStats, Snapshot, Step, WorkerStats
 from support.snapshots import flow, operator, path
 
 OPERATORS = """
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from holoflow import Operator
-from holoflow.payload import Array
+from holoflow.core.payload import Array
 
 
 class Give(Operator):
@@ -70,7 +70,7 @@ def watched(size: float | None = 50_000.0, **others: Any) -> Snapshot:
         )
         for name, seconds in WORKING.items()
     )  # fmt: skip
-    busy = sum(books.busy for books in operators)
+    busy = sum(stats.busy for stats in operators)
     return Snapshot(
         **{
             "app": "watch", "run": "a1b2c3", "time": 1.79e9, "seconds": 6.2,
@@ -85,10 +85,10 @@ def watched(size: float | None = 50_000.0, **others: Any) -> Snapshot:
                     Step("work", "screen", "x", 0.0, 0.01),
                 ),
             ),
-            "workers": (WorkerBooks("watch", "worker 1", busy + 300 * 3 * 1e-4),),
+            "workers": (WorkerStats("watch", "worker 1", busy + 300 * 3 * 1e-4),),
             "fragments": (
-                FragmentBooks(
-                    "watch", 1, "box", "holoscan", "event", 2, 6.2, Machine(2, 1.0, 1)
+                FragmentStats(
+                    "watch", 1, "box", "holoscan", "event", 2, 6.2, MachineStats(2, 1.0, 1)
                 ),
             ),
             **others,

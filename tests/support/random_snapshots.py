@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from holoflow.flow.books import (
-    BudgetBooks,
-    FlowBooks,
-    FragmentBooks,
-    Machine,
-    OperatorBooks,
-    PathBooks,
+from holoflow.stats.histogram import Histogram
+from holoflow.stats.snapshot import (
+    BudgetStats,
+    FlowStats,
+    FragmentStats,
+    MachineStats,
+    OperatorStats,
+    PathStats,
     Sample,
     Snapshot,
     Step,
     Waiting,
-    WorkerBooks,
+    WorkerStats,
 )
-from holoflow.flow.histogram import Histogram
 
 NAMES = (
     "camera", "detect", "a-rather-long-name-of-an-operator-that-does-not-fit", "<script>alert(1)",
@@ -80,8 +80,8 @@ class _Maker:
             self.choose((*PORTS, "")), self.seconds(), self.seconds(), self.yes(),
         )  # fmt: skip
 
-    def operator(self) -> OperatorBooks:
-        return OperatorBooks(
+    def operator(self) -> OperatorStats:
+        return OperatorStats(
             self.name(), self.count(), self.count(), self.few(), self.seconds(), self.causes(),
             fragment=self.choose(("", "main", "edge")), stage=self.choose(("", "a+b", "c")),
             type=self.name(), source=self.yes(), live=self.yes(), heavy=self.yes(),
@@ -91,16 +91,16 @@ class _Maker:
             cpu=self.share(),
         )  # fmt: skip
 
-    def flow(self) -> FlowBooks:
-        return FlowBooks(
+    def flow(self) -> FlowStats:
+        return FlowStats(
             self.end(), self.end(), self.count(), self.count(), self.causes(), self.few(),
             self.few(), self.choose(("block", "drop_oldest")), self.choose(("none", "zeromq")),
             self.yes(), self.yes(), self.times(), self.times(),
             self.choose((None, 0.0, 1234.5)),
         )  # fmt: skip
 
-    def path(self) -> PathBooks:
-        return PathBooks(
+    def path(self) -> PathStats:
+        return PathStats(
             self.some(self.step, 5), self.few(), self.times(), self.times(), self.times(),
             self.times(), self.times(), self.times(), self.yes(), self.seconds(),
         )  # fmt: skip
@@ -108,23 +108,23 @@ class _Maker:
     def limits(self) -> dict[str, float]:
         return {self.choose(STATISTICS): self.seconds() for _ in range(self.few() % 3)}
 
-    def budget(self) -> BudgetBooks:
-        return BudgetBooks(
+    def budget(self) -> BudgetStats:
+        return BudgetStats(
             self.name(), self.name(), self.limits(), "warn", self.seconds(), self.yes(),
             self.times(), self.limits(), self.limits(), self.few(), self.few(), self.few(),
         )  # fmt: skip
 
-    def fragment(self) -> FragmentBooks:
-        machine = Machine(self.few(), self.seconds(), self.count(), self.share(), self.share())
-        return FragmentBooks(
+    def fragment(self) -> FragmentStats:
+        machine = MachineStats(self.few(), self.seconds(), self.count(), self.share(), self.share())
+        return FragmentStats(
             self.choose(("main", "edge", "<u>")), self.few(), self.name(), self.name(),
             self.name(), self.few(), self.seconds(), machine, call=self.name(),
             call_for=self.seconds(), still=self.seconds(), awaits={self.name(): self.name()},
             held=self.yes(), over=self.yes(),
         )  # fmt: skip
 
-    def worker(self) -> WorkerBooks:
-        return WorkerBooks(self.choose(("main", "edge")), self.name(), self.seconds())
+    def worker(self) -> WorkerStats:
+        return WorkerStats(self.choose(("main", "edge")), self.name(), self.seconds())
 
     def sample(self) -> Sample:
         flow = "camera.out -> detect.image"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holoflow.flow.records import Call, Records
+from holoflow.stats.records import CallRecord, Records
 
 MS = 1_000_000
 EPOCH = 1_789_000_000_000_000_000
@@ -13,7 +13,7 @@ class Recording:
     """Calls as they happen, with messages numbered."""
 
     def __init__(self) -> None:
-        self.calls: list[Call] = []
+        self.calls: list[CallRecord] = []
         self._number = 0
 
     def send(self, *flows: str) -> tuple[tuple[str, int], ...]:
@@ -29,7 +29,9 @@ class Recording:
         times = [round(1000 * MS + time * MS) for time in (
             start if arrived is None else arrived, start, end)]  # fmt: skip
         self.calls.append(
-            Call(operator, fragment, worker, source, frame, *times, tuple(takes), tuple(gives))
+            CallRecord(
+                operator, fragment, worker, source, frame, *times, tuple(takes), tuple(gives)
+            )
         )
 
     def records(self, app: str = "faces") -> Records:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from holoflow.flow.books import Sample, Snapshot
-from holoflow.flow.report.run_report import RunReport
+from holoflow.report.run_report import RunReport
+from holoflow.stats.snapshot import Sample, Snapshot
 from support.snapshots import history
 
 

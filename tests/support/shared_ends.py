@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from holoflow.app.graph import Endpoint, WhenFull
-from holoflow.flow.ledger import RETURNED, SENT, SETTLED, TAKEN, Ledger, Row, drop
 from holoflow.link.ends import LinkedFlow
 from holoflow.link.shared_memory import remove_leftovers
-from holoflow.link.shared_memory.leftovers import MEMORY, prefix
+from holoflow.link.shared_memory.memory import MEMORY, prefix
 from holoflow.link.shared_memory.services import buffered
 from holoflow.plan.plan import PlannedFlow
+from holoflow.stats.counters import RETURNED, SENT, SETTLED, TAKEN, Counters, Row, drop
 
 DEADLINE = 300.0
 """Seconds after which something that should have happened is given up."""
@@ -39,7 +39,7 @@ class Run:
 
     def __init__(self, folder: Path, run: str, flows: int) -> None:
         self.folder, self.run, self.flows = folder, run, flows
-        self.ledger = Ledger(flows, file=folder / "ledger")
+        self.counters = Counters(flows, file=folder / "ledger")
 
     def flow(
         self,
@@ -59,7 +59,7 @@ class Run:
             back_edge=False,
             link="shared_memory",
         )
-        return LinkedFlow(number, planned, "edge", f"view{number}", self.ledger.rows[number])
+        return LinkedFlow(number, planned, "edge", f"view{number}", self.counters.rows[number])
 
     def in_memory(self) -> list[str]:
         return [f.name for f in MEMORY.iterdir() if f.name.startswith(prefix(self.run))]
@@ -74,7 +74,7 @@ def new_run(flows: int = 1) -> Iterator[Run]:
     try:
         yield made
     finally:
-        made.ledger.close()
+        made.counters.close()
         remove_leftovers(run)
         shutil.rmtree(folder)
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from holoflow.flow.ledger import CLOSED, SENT, WANTS_MORE, waiting
 from holoflow.link.ends import LinkedFlow
 from holoflow.link.shared_memory import SharedMemory
+from holoflow.stats.counters import CLOSED, SENT, WANTS_MORE, waiting
 from support.shared_ends import Run, Stage, content, eventually, send
 
 SIZES = (0, 10, 5000, 40_000, 300_000)

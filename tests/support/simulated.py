@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from holoflow.flow.histogram import Histogram
-from holoflow.plan.simulate import FlowModel, Model, Pace, ProcessModel, StageModel, Work
+from holoflow.predict.model import FlowModel, Model, ProcessModel, SourcePace, StageModel, Work
+from holoflow.stats.histogram import Histogram
 
 
 def always(seconds: float) -> Histogram:
@@ -35,7 +35,7 @@ def stage(name: str, times: float | Histogram = 0.0, process: str = "p", **other
 def source(name: str = "source", rate: float | None = None, **others: Any) -> Any:
     """Return a source."""
     times = others.pop("times", 0.0)
-    return stage(name, times, pace=Pace(rate, others.pop("live", False)), **others)
+    return stage(name, times, pace=SourcePace(rate, others.pop("live", False)), **others)
 
 
 def flow(sender: str, receiver: str, port: str = "x", **others: Any) -> FlowModel:

@@ -18,8 +18,8 @@ import numpy as np
 
 from holoflow import Operator, Stamped, param
 from holoflow.app.graph import App, Budget, Node, Sync
-from holoflow.flow.books import PathBooks, Snapshot, Step, StepKind
-from holoflow.flow.verdict import explain
+from holoflow.report.diagnosis.decision import explain
+from holoflow.stats.snapshot import PathStats, Snapshot, Step, StepKind
 from support.graphs import (
     EVENT1,
     EVENT2,
@@ -199,13 +199,13 @@ def crossed(snapshot: Snapshot, kind: StepKind) -> Snapshot:
     over = replace(out, source=into.source, link="zeromq", waits=into.waits)
     return replace(
         snapshot,
-        operators=tuple(books for books in snapshot.operators if books.name != "relay"),
+        operators=tuple(stats for stats in snapshot.operators if stats.name != "relay"),
         flows=(over, *(f for f in snapshot.flows if f not in (into, out))),
         paths=tuple(_crossed(path, kind, over.target) for path in snapshot.paths),
     )
 
 
-def _crossed(path: PathBooks, kind: StepKind, target: str) -> PathBooks:
+def _crossed(path: PathStats, kind: StepKind, target: str) -> PathStats:
     operator, _, port = target.rpartition(".")
 
     def step(step: Step) -> Step:

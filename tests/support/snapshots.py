@@ -8,20 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from holoflow.flow.books import (
-    BudgetBooks,
-    FlowBooks,
-    FragmentBooks,
-    Machine,
-    OperatorBooks,
-    PathBooks,
+from holoflow.stats.histogram import Histogram
+from holoflow.stats.snapshot import (
+    BudgetStats,
+    FlowStats,
+    FragmentStats,
+    MachineStats,
+    OperatorStats,
+    PathStats,
     Sample,
     Snapshot,
     Step,
     Waiting,
-    WorkerBooks,
+    WorkerStats,
 )
-from holoflow.flow.histogram import Histogram
 
 
 def times(*values: float, count: int = 300, spread: float = 0.1, seed: int = 0) -> Histogram:
@@ -34,9 +34,9 @@ def times(*values: float, count: int = 300, spread: float = 0.1, seed: int = 0) 
     return made
 
 
-def operator(name: str, working: float, *, frames: int = 300, **others: Any) -> OperatorBooks:
+def operator(name: str, working: float, *, frames: int = 300, **others: Any) -> OperatorStats:
     """Return an operator whose calls take about `working` seconds."""
-    return OperatorBooks(
+    return OperatorStats(
         **{
             "name": name, "frames": frames, "sent": frames, "skipped": 0,
             "busy": working * frames, "stage": name, "type": f"test.{name}", "fragment": "main",
@@ -47,9 +47,9 @@ def operator(name: str, working: float, *, frames: int = 300, **others: Any) -> 
     )  # fmt: skip
 
 
-def flow(source: str, target: str, *, sent: int = 300, **others: Any) -> FlowBooks:
+def flow(source: str, target: str, *, sent: int = 300, **others: Any) -> FlowStats:
     """Return a flow that lost nothing."""
-    return FlowBooks(
+    return FlowStats(
         **{
             "source": source, "target": target, "sent": sent, "delivered": sent, "queue": 2,
             "waits": times(1e-4, count=sent), **others,
@@ -57,14 +57,14 @@ def flow(source: str, target: str, *, sent: int = 300, **others: Any) -> FlowBoo
     )  # fmt: skip
 
 
-def path(*steps: Step, frames: int = 300, **others: Any) -> PathBooks:
+def path(*steps: Step, frames: int = 300, **others: Any) -> PathStats:
     """Return a path whose histograms fit the means of its steps."""
     waiting = sum(step.waiting for step in steps)
     by_kind = {
         kind: sum(step.taking for step in steps if step.kind == kind)
         for kind in ("work", "serialise", "link")
     }
-    return PathBooks(
+    return PathStats(
         **{
             "steps": steps, "critical": frames,
             "end_to_end": times(waiting + sum(by_kind.values()), count=frames),
@@ -105,16 +105,16 @@ def faces(seconds: float = 10.0) -> Snapshot:
             critical=4,
         ),
     )  # fmt: skip
-    machine = Machine(cores=2, cpu=11.0, memory=300_000_000, gil=0.05, crowded=0.02)
+    machine = MachineStats(cores=2, cpu=11.0, memory=300_000_000, gil=0.05, crowded=0.02)
     return Snapshot(
         app="faces", run="a1b2c3", time=1_790_000_000.0, seconds=seconds,
         operators=operators, flows=flows, paths=paths,
-        workers=(WorkerBooks("main", "worker 1", 9.5), WorkerBooks("main", "worker 2", 1.9)),
+        workers=(WorkerStats("main", "worker 1", 9.5), WorkerStats("main", "worker 2", 1.9)),
         fragments=(
-            FragmentBooks("main", 4711, "box", "holoscan", "event", 2, seconds, machine),
+            FragmentStats("main", 4711, "box", "holoscan", "event", 2, seconds, machine),
         ),
         budgets=(
-            BudgetBooks(
+            BudgetStats(
                 "camera", "screen", {"p99": 0.05}, "warn", 10.0, False, paths[0].end_to_end,
                 now={"p99": 0.12}, worst={"p99": 0.13}, judged=20, missed=18,
             ),
@@ -129,12 +129,12 @@ def history(snapshot: Snapshot, samples: int = 20) -> tuple[Sample, ...]:
     return tuple(
         Sample(
             seconds=(index + 1) * span, span=span,
-            frames={books.name: books.frames // samples for books in snapshot.operators},
-            depth={books.name: float(books.waiting) for books in snapshot.flows},
-            dropped={books.name: books.lost // samples for books in snapshot.flows},
+            frames={stats.name: stats.frames // samples for stats in snapshot.operators},
+            depth={stats.name: float(stats.waiting) for stats in snapshot.flows},
+            dropped={stats.name: stats.lost // samples for stats in snapshot.flows},
             latency={
-                books.name: times(books.end_to_end.mean, count=15, seed=index)
-                for books in snapshot.paths
+                stats.name: times(stats.end_to_end.mean, count=15, seed=index)
+                for stats in snapshot.paths
             },
         )
         for index in range(samples)

@@ -12,9 +12,9 @@ from pathlib import Path
 from subprocess import TimeoutExpired
 from typing import Any
 
-from holoflow.flow.books import Snapshot
-from holoflow.flow.report.run_report import read_report
 from holoflow.link.keys import KeyStore
+from holoflow.report.run_report import read_report
+from holoflow.stats.snapshot import Snapshot
 from support.hosts import PATIENCE, Host, Program
 from support.numbered import FRAGMENTS, Table, count, read_table, write_app
 

@@ -18,14 +18,13 @@ import numpy as np
 
 from holoflow import Header, Operator, Stamped, param
 from holoflow.app.graph import App, Endpoint, Flow, Fragment, Node, Scheduler
+from holoflow.core.samples import Arrays
 from holoflow.engine import RunOptions, Stopper, execute
-from holoflow.flow.ledger import SENT, Ledger, delivered, dropped
 from holoflow.link.links import Links
 from holoflow.link.ucx import Peers, UcxTransport
-from holoflow.payload import Arrays
 from holoflow.plan import plan
-from holoflow.plan.part import part
-from holoflow.plan.plan import Plan
+from holoflow.plan.plan import Plan, part
+from holoflow.stats.counters import SENT, Counters, delivered, dropped
 
 
 class GiveOp(Operator):
@@ -104,13 +103,13 @@ def make_app(wanted: dict[str, Any]) -> App:
     )  # fmt: skip
 
 
-def books(whole: Plan, ledger: Ledger) -> dict[str, Any]:
+def stats(whole: Plan, counters: Counters) -> dict[str, Any]:
     """Return what the ledger says of every flow."""
     return {
         f"{flow.source.operator} {flow.target.operator}": [
             row[SENT], delivered(row), dropped(row)
         ]
-        for flow, row in zip(whole.flows, ledger.rows, strict=True)
+        for flow, row in zip(whole.flows, counters.rows, strict=True)
     }  # fmt: skip
 
 
@@ -124,9 +123,9 @@ def main() -> int:
         whole = replace(whole, here=frozenset({fragment}))
         own = folder / f"host-{fragment}"
         own.mkdir()
-    ledger = Ledger.of(whole, own / "ledger")
+    counters = Counters.of(whole, own / "ledger")
     transport = UcxTransport(whole, Peers(own, "run", hosts))
-    links = Links(whole, ledger, {"ucx": transport})
+    links = Links(whole, counters, {"ucx": transport})
     options = RunOptions(
         engine="holoscan", output=folder, lossless=text.get("lossless", True), run="run"
     )
@@ -138,7 +137,7 @@ def main() -> int:
         "failure": None if result.failure is None else str(result.failure),
         "seconds": time.monotonic() - began,
         "paths": [[path.name, path.frames] for path in result.last.paths],
-        "books": books(whole, ledger),
+        "books": stats(whole, counters),
     }
     (folder / f"{fragment}.json").write_text(json.dumps(said))
     return 0 if result.outcome == "done" else 1

@@ -10,12 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from holoflow.flow.ledger import Ledger
 from holoflow.link.ends import LinkedFlow
 from holoflow.link.ucx import Peers, UcxTransport
-from holoflow.link.ucx.parcel import pack
-from holoflow.link.ucx.settings import LOOPBACK
+from holoflow.link.ucx.frame import LOOPBACK, pack
 from holoflow.plan import plan
+from holoflow.stats.counters import Counters
 from support.ends import PATIENCE, Receiver, Sender
 from support.graphs import Sink, Source, chain, fragment, node
 
@@ -36,8 +35,8 @@ class Courier:
     def _run(self) -> None:
         while self._going:
             self._kicked.acquire(timeout=PATIENCE)
-            while (parcel := self._sending.next()) is not None:
-                self._receiving.come(pack(parcel))
+            while (ucx_frame := self._sending.next()) is not None:
+                self._receiving.come(pack(ucx_frame))
 
     def stop(self) -> None:
         self._going = False
@@ -59,11 +58,11 @@ class Pair:
         only = replace(graph.flows[0], link="ucx", encrypt=False, **flow)
         whole = plan(replace(graph, flows=(only,)))
         self.near = near
-        self.ledgers = [Ledger.of(whole) for _ in range(1 if near else 2)]
+        self.ledgers = [Counters.of(whole) for _ in range(1 if near else 2)]
         hosts = {} if near else {"b": LOOPBACK}
         self.peers = Peers(folder, "run", hosts)
         self.linked = [
-            LinkedFlow(0, whole.flows[0], "a", "b", ledger.rows[0]) for ledger in self.ledgers
+            LinkedFlow(0, whole.flows[0], "a", "b", counters.rows[0]) for counters in self.ledgers
         ]
         self.transports = [UcxTransport(whole, self.peers) for _ in range(2)]
         self.sender = Sender(self.transports[0], self.linked[0])

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from holoflow.engine import runtime
+from holoflow.holoscan import runtime
 
 os.environ.update(
     UCX_NET_DEVICES="lo", UCX_TLS="tcp", UCX_TCP_TX_SEG_SIZE="200k", UCX_TCP_RX_SEG_SIZE="200k"

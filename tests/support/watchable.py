@@ -14,12 +14,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from holoflow.flow.books import Snapshot
-from holoflow.flow.live.publish import Publisher
+from holoflow.live.publish import Publisher
+from holoflow.stats.snapshot import Snapshot
 from support.snapshots import faces, flow, operator, path
 
 
-def books(app: str, run: str, fragment: str, operators: Sequence[str], second: int) -> Snapshot:
+def stats(app: str, run: str, fragment: str, operators: Sequence[str], second: int) -> Snapshot:
     """Return the books of a fragment after so many seconds, 30 frames in each."""
     whole = faces(float(second))
     frames = 30 * second
@@ -59,11 +59,11 @@ def main() -> None:
     chosen = operators or [b.name for b in faces().operators]
     with Publisher(app, run, fragment) as publisher:
         second = 1
-        publisher.put(books(app, run, fragment, chosen, second))
+        publisher.put(stats(app, run, fragment, chosen, second))
         print("ready", flush=True)
         while not select.select([sys.stdin], [], [], 0.05)[0]:
             second += 1
-            publisher.put(books(app, run, fragment, chosen, second))
+            publisher.put(stats(app, run, fragment, chosen, second))
 
 
 if __name__ == "__main__":

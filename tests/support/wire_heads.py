@@ -8,7 +8,7 @@ from typing import Any
 import msgpack
 import pytest
 
-from holoflow.flow.paths import Tracks
+from holoflow.core.message import Header
 from holoflow.link.wire import (
     PREFIX,
     VERSION,
@@ -19,7 +19,7 @@ from holoflow.link.wire import (
     Types,
     WireError,
 )
-from holoflow.message import Header
+from holoflow.stats.spans import TraceContext
 
 NO_TYPES = Types.of([])
 
@@ -27,12 +27,12 @@ NO_TYPES = Types.of([])
 def encode(
     payload: Any,
     header: Header,
-    tracks: Tracks = (),
+    trace: TraceContext = (),
     encoding: Encoding = Encoding(),  # noqa: B008 - immutable
     types: Types = NO_TYPES,
 ) -> tuple[bytes, list[Any]]:
     """Return the head and buffers of a message that is the first of its flow."""
-    return Encoder(encoding, types).encode(payload, header, tracks)
+    return Encoder(encoding, types).encode(payload, header, trace)
 
 
 def decode(head: Any, buffers: Sequence[Any], types: Types = NO_TYPES) -> Decoded:

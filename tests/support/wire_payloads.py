@@ -10,23 +10,12 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from holoflow.link.wire.arrays import DTYPES
-from holoflow.payload import (
-    Arrays,
-    Boxes,
-    Geometry,
-    Image,
-    Keypoints,
-    Mask,
-    PointCloud,
-    Pose,
-    Quaternion,
-    Signal,
-    Text,
-    Volume,
-)
-from holoflow.payload.array import CLASSES, INTEGERS, PIXELS, REAL, SAMPLES, Numbers
-from holoflow.payload.image import CHANNELS
+from holoflow.core.array import CLASSES, INTEGERS, PIXELS, REAL, SAMPLES, Numbers
+from holoflow.core.geometry import Geometry
+from holoflow.core.objects import Boxes, Keypoints, PointCloud, Pose, Quaternion
+from holoflow.core.pictures import CHANNELS, Image, Mask, Volume
+from holoflow.core.samples import Arrays, Signal, Text
+from holoflow.link.wire.types import DTYPES
 
 
 @dataclass(frozen=True)
@@ -143,7 +132,7 @@ PAYLOADS = [
         Arrays, st.dictionaries(TEXTS, arrays_of(SIDES), max_size=4), geometry=_maybe(GEOMETRIES),
     ),
 ]  # fmt: skip
-"""A strategy for each class of `holoflow.payload`."""
+"""A strategy for each class of `holoflow.core.payload`."""
 
 BLOBS = st.builds(Blob, st.floats(allow_nan=False), arrays_of(SIDES, 2))
 SCENES = st.builds(

@@ -6,26 +6,27 @@ from collections import deque
 from typing import Any
 
 from holoflow.app.graph import Endpoint
-from holoflow.flow.ledger import (
+from holoflow.link.ends import LinkedFlow
+from holoflow.link.zeromq.frames import FlowMessage, ReceiverProgress, SenderProgress
+from holoflow.link.zeromq.handshake import FlowHello, Welcome
+from holoflow.link.zeromq.receiver_state import ReceiverState
+from holoflow.link.zeromq.sender_state import SenderState
+from holoflow.link.zeromq.settings import AppIdentity
+from holoflow.plan.plan import PlannedFlow
+from holoflow.stats.counters import (
     RETURNED,
     SENT,
     SETTLED,
     TAKEN,
-    Ledger,
+    Counters,
     Row,
+    consumer_died,
     drop,
     dropped,
     lost,
+    producer_died,
     waiting,
 )
-from holoflow.flow.recovery import consumer_died, producer_died
-from holoflow.link.ends import LinkedFlow
-from holoflow.link.zeromq.frames import Counts, Message, State
-from holoflow.link.zeromq.handshake import Hello, Welcome
-from holoflow.link.zeromq.receiving import Receiving
-from holoflow.link.zeromq.sending import Sending
-from holoflow.link.zeromq.settings import AppIdentity
-from holoflow.plan.plan import PlannedFlow
 
 
 def planned(queue: int = 2, when_full: Any = "block", **fields: Any) -> PlannedFlow:
@@ -53,11 +54,11 @@ class World:
         self.flow = {"queue": queue, "when_full": when_full, "latest": latest}
         self.blocks = when_full == "block" and not latest
         self.hosts = 0
-        self.incarnations = 0
-        self.theirs = self.ours = self._ledger()
+        self.generations = 0
+        self.theirs = self.ours = self._counters()
         self.names = ["one", "one"]
         if not shared:
-            self.theirs = self._ledger()
+            self.theirs = self._counters()
             self.names = ["one", "two"]
         self.to_receiver: deque[Any] = deque()
         self.to_sender: deque[Any] = deque()
@@ -72,23 +73,25 @@ class World:
         self.ends = 0
         """How often the receiver's process was told that the stream has ended."""
         self.closed = False
-        self.past: list[Message] = []
+        self.past: list[FlowMessage] = []
         self.restarted_hosts = 0
         self.start_sender()
         self.start_receiver()
 
-    def _ledger(self) -> Row:
-        return Ledger(1).rows[0]
+    def _counters(self) -> Row:
+        return Counters(1).rows[0]
 
     # -- processes
 
     def start_sender(self) -> None:
-        self.incarnations += 1
+        self.generations += 1
         app = AppIdentity("app", "digest", self.names[0])
-        self.sender: Any = Sending(linked(self.ours, **self.flow), app, self.incarnations, window=0)
+        self.sender: Any = SenderState(
+            linked(self.ours, **self.flow), app, self.generations, window=0
+        )
 
     def start_receiver(self) -> None:
-        self.receiver: Any = Receiving(linked(self.theirs, **self.flow), self.names[1], 0.0)
+        self.receiver: Any = ReceiverState(linked(self.theirs, **self.flow), self.names[1], 0.0)
 
     def kill_sender(self) -> None:
         kept = {message.number for message in (*self.sender._unsent, *self.sender._flying)}
@@ -112,7 +115,7 @@ class World:
         if not self.shared:
             self.kill_receiver()
             self.hosts += 1
-            self.theirs, self.names[1] = self._ledger(), f"host {self.hosts}"
+            self.theirs, self.names[1] = self._counters(), f"host {self.hosts}"
             self.start_receiver()
 
     def lose_senders_host(self) -> None:
@@ -120,7 +123,7 @@ class World:
             self.kill_sender()
             self.died |= set(range(1, self.ours[SENT] + 1)) - set(self.taken)
             self.hosts += 1
-            self.ours, self.names[0] = self._ledger(), f"host {self.hosts}"
+            self.ours, self.names[0] = self._counters(), f"host {self.hosts}"
             self.start_sender()
             self.settle_connection()
 
@@ -130,7 +133,7 @@ class World:
         if self.closed or (self.blocks and waiting(self.ours) >= self.queue):
             return
         self.ours[SENT] += 1
-        self.sender.push(Message(self.ours[SENT], b"", (), 1))
+        self.sender.push(FlowMessage(self.ours[SENT], b"", (), 1))
 
     def send_and_die(self) -> None:
         if not self.closed and not (self.blocks and waiting(self.ours) >= self.queue):
@@ -189,13 +192,13 @@ class World:
         if not self.to_receiver:
             return
         what = self.to_receiver.popleft()
-        if isinstance(what, Hello):
+        if isinstance(what, FlowHello):
             assert self.receiver.conflict(what, alive=False) == ""
             self.to_sender.append(self.receiver.greet(what, 0.0))
-        elif isinstance(what, Message):
+        elif isinstance(what, FlowMessage):
             assert self.receiver.take(what, 0.0) in {"", "duplicate"}
         else:
-            assert isinstance(what, State)
+            assert isinstance(what, SenderProgress)
             self.receiver.learn(what, 0.0)
 
     def replay(self) -> None:
@@ -209,7 +212,7 @@ class World:
             self.to_sender.append(self.receiver.counts())
 
     def greeting(self) -> bool:
-        return any(isinstance(what, Hello) for what in self.to_receiver)
+        return any(isinstance(what, FlowHello) for what in self.to_receiver)
 
     def answer(self) -> None:
         if not self.to_sender:
@@ -218,7 +221,7 @@ class World:
         if isinstance(what, Welcome):
             self.sender.welcomed(what)
             self.to_receiver.append(self.sender.state())
-        elif isinstance(what, Counts) and self.sender.joined:
+        elif isinstance(what, ReceiverProgress) and self.sender.joined:
             self.sender.counted(what)
 
     # -- all is well again
@@ -251,7 +254,7 @@ class World:
     def state(self) -> object:
         return list(self.ours), list(self.theirs), self.ends, self.sender.kept, len(self.taken)
 
-    def books(self) -> dict[str, int]:
+    def stats(self) -> dict[str, int]:
         """Check that they add up, and return what was dropped."""
         row = self.theirs
         assert waiting(row) == 0, (list(row), list(self.ours))

@@ -13,17 +13,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from holoflow.flow.ledger import SENT, SETTLED, TAKEN, Ledger, Row
-from holoflow.link.zeromq import Address, AppIdentity, Timing, ZeroMQ
+from holoflow.link.zeromq import AppIdentity, PeerAddress, Timing, ZeroMQ
+from holoflow.stats.counters import SENT, SETTLED, TAKEN, Counters, Row
 from support.ends import Receiver, Sender, eventually
 from support.wires import linked
 
-ALERT = Timing(beat=0.05, silence=0.5, retry=0.01, refused=0.2, orphaned=30.0)
+ALERT = Timing(heartbeat=0.05, silence=0.5, retry=0.01, refused=0.2, orphaned=30.0)
 
 
 def row_of(folder: Path, host: str) -> Row:
     """Return the counts of `host`, in a file."""
-    return Ledger(1, file=folder / f"ledger.{host}").rows[0]
+    return Counters(1, file=folder / f"ledger.{host}").rows[0]
 
 
 def content(number: int, size: int) -> bytes:
@@ -35,7 +35,7 @@ def send(folder: Path, host: str, endpoint: str, count: int, size: int, **flow: 
     link = ZeroMQ(
         "edge",
         AppIdentity("app", "digest", host),
-        peers={"screen": Address(endpoint)},
+        peers={"screen": PeerAddress(endpoint)},
         timing=ALERT,
     )
     row = row_of(folder, host)
@@ -59,7 +59,9 @@ def receive(folder: Path, host: str, endpoint: str, pause: float, size: int, **f
         os.write(log, b"%d\n" % number)
         time.sleep(pause)
 
-    link = ZeroMQ("screen", AppIdentity("app", "digest", host), [Address(endpoint)], timing=ALERT)
+    link = ZeroMQ(
+        "screen", AppIdentity("app", "digest", host), [PeerAddress(endpoint)], timing=ALERT
+    )
     receiver = Receiver(link, linked(row_of(folder, host), **flow), work)
     link.accept()
     print("ready", flush=True)

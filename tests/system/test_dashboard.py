@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from holoflow import Header, Image
-from holoflow.flow.books import Step
 from holoflow.operators.visualize.web import WebOp
+from holoflow.stats.snapshot import Step
 from tests.support.snapshots import faces, flow, history, operator, path
 
 pytestmark = pytest.mark.browser
@@ -74,8 +74,8 @@ def opened(page, url):
 
 def longer(snapshot, number=1, frames=10):
     """Return `snapshot` half a second later, with so many more frames at one operator."""
-    books = snapshot.operators[number]
-    more = replace(books, frames=books.frames + frames)
+    stats = snapshot.operators[number]
+    more = replace(stats, frames=stats.frames + frames)
     operators = (*snapshot.operators[:number], more, *snapshot.operators[number + 1 :])
     return replace(snapshot, seconds=snapshot.seconds + 0.5, operators=operators)
 

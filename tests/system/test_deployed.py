@@ -67,7 +67,7 @@ def test_through_compose(
     try:
         containers.run(*compose, "up", "-d", "detect", "view")
         for name in names[1:]:
-            health = ("python3", "-m", "holoflow.deploy.image", "health")
+            health = ("python3", "-m", "holoflow.cli.container", "health")
             until(containers, name, *health)
             # Nobody has sent anything yet.
             assert containers("exec", name, *health, "--ready", check=False).returncode == 1

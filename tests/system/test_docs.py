@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from holoflow.app import load
-from holoflow.errors import AppError
+from holoflow.core.errors import AppError
 
 REPOSITORY = Path(__file__).parents[2]
 DOCUMENTS = [*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").rglob("*.md"))]
@@ -110,7 +110,7 @@ def test_the_app_that_deals_frames_out_gathers_all_of_them(tmp_path: Path) -> No
     command = [HOLOFLOW, "run", "app.yaml", "--engine", "inline", "--output", "out"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    frames = {books["name"]: books["frames"] for books in report["snapshot"]["operators"]}
+    frames = {stats["name"]: stats["frames"] for stats in report["snapshot"]["operators"]}
     assert frames["blur_first"] == frames["blur_second"] == frames["blur_third"] == 10
     assert frames["gather"] == frames["write"] == 30
 

@@ -203,7 +203,7 @@ def test_frames_are_gathered_in_order_without_what_a_crash_took(launched, link):
     assert run.restarts() == {"feed": 0, "ill": 1, "view": 0}
     kept = run.kept()
     assert kept == sorted(set(kept))
-    taken = sum(sum(books["dropped"].values()) for books in run.flows().values())
+    taken = sum(sum(stats["dropped"].values()) for stats in run.flows().values())
     assert 1 <= 200 - len(kept) <= taken + 1
     assert set(range(1, 201)) - set(kept) <= set(range(2, 201, 2))
     assert kept[-2:] == [199, 200]
@@ -220,7 +220,7 @@ def test_the_first_signal_drains(launched, number):
     assert run.end() == 130, run
     assert run.report()["outcome"] == "interrupted"
     flows = run.flows()
-    assert all(books["dropped"] == {} for books in flows.values())
+    assert all(stats["dropped"] == {} for stats in flows.values())
     assert len(run.kept()) == flows["work -> keep"]["sent"]
     assert run.left() == []
 
@@ -406,8 +406,8 @@ def test_a_budget_can_end_all_fragments(launched):
 def test_all_together_in_one_process(launched):
     run = launched(APART, "--together")
     assert run.end() == 0, run
-    (books,) = run.report()["snapshot"]["fragments"]
-    assert books["pid"] == run.pid
+    (stats,) = run.report()["snapshot"]["fragments"]
+    assert stats["pid"] == run.pid
 
 
 @pytest.mark.parametrize("link", ["shared_memory", "zeromq"])

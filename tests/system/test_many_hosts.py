@@ -40,9 +40,9 @@ def check(over: Trial) -> None:
     work, last = flows(over.report("middle"))
     assert mistakes(work, last, over.table()) == []
     assert work.lost == last.lost == 0
-    for fragment, books in (("first", work), ("last", last)):
+    for fragment, stats in (("first", work), ("last", last)):
         (there,) = over.report(fragment).flows
-        assert (there.sent, there.delivered, there.lost) == (books.sent, books.delivered, 0)
+        assert (there.sent, there.delivered, there.lost) == (stats.sent, stats.delivered, 0)
     assert over.left() == over.unexpected() == []
 
 
@@ -148,7 +148,7 @@ def test_asked_to_end_while_a_host_is_away(three, away):
     for fragment in left:
         report = over.report(fragment)
         assert all(f.sent == f.delivered + sum(f.dropped.values()) for f in report.flows)
-        causes = {cause for books in report.flows for cause in books.dropped}
+        causes = {cause for stats in report.flows for cause in stats.dropped}
         assert causes <= {"crash", "end"}  # lost with the host; not worked off for want of it
     assert over.unexpected() == []
 

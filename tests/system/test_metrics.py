@@ -12,8 +12,8 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 from support.snapshots import faces
 
-from holoflow.errors import HoloflowError
-from holoflow.flow.export.metrics_server import MetricsServer
+from holoflow.core.errors import HoloflowError
+from holoflow.report.export.metrics_server import MetricsServer
 
 
 @pytest.fixture

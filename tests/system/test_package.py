@@ -168,7 +168,7 @@ def test_health(containers: Podman, faces_image: str) -> None:
     )  # fmt: skip
     try:
         deadline = time.monotonic() + PATIENCE
-        ask = ("exec", "well", "python3", "-m", "holoflow.deploy.image", "health", "--ready")
+        ask = ("exec", "well", "python3", "-m", "holoflow.cli.container", "health", "--ready")
         while (ready := containers(*ask, check=False)).returncode != 0:
             assert time.monotonic() < deadline, ready.stdout + ready.stderr
         assert containers("healthcheck", "run", "well", check=False).returncode == 0

@@ -6,7 +6,7 @@ import pytest
 from support.reports import report
 from support.snapshots import faces
 
-from holoflow.flow.report.page import write_html
+from holoflow.report.page import write_html
 
 pytestmark = pytest.mark.browser
 

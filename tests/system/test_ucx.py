@@ -19,7 +19,7 @@ from support.hosts import Host
 from support.launched import JOINED, Launched
 
 from holoflow.engine import RunOptions, execute
-from holoflow.link.ucx.line import Frames, Hello, State, write
+from holoflow.link.ucx.control import Frames, UcxHello, UcxProgress, write
 from holoflow.plan import plan
 
 pytestmark = [pytest.mark.holoscan, pytest.mark.timeout(300)]
@@ -156,9 +156,9 @@ def test_an_operator_that_raises(tmp_path):
             "operator 'work' failed on frame 20 of source: ValueError: bad 20"
         )
         assert len(run.lines()) == 20  # what had passed it was worked off
-        books = run.said("b")["books"]
-        assert books["work sink"] == [20, 20, {}]
-        _, delivered, dropped = books["source work"]
+        stats = run.said("b")["books"]
+        assert stats["work sink"] == [20, 20, {}]
+        _, delivered, dropped = stats["source work"]
         assert (delivered, dropped["error"]) == (20, 1)
         assert set(dropped) <= {"error", "stopped"}
 
@@ -232,14 +232,14 @@ def join(line: socket.socket, path: Path) -> int:
             assert time.monotonic() < deadline
             time.sleep(0.05)
     line.settimeout(PATIENCE)
-    line.sendall(write(Hello(1, 0, "run")))
+    line.sendall(write(UcxHello(1, 0, "run")))
     frames = Frames()
     port = 0
     while True:
         for frame in frames.feed(line.recv(1000)):
-            if isinstance(frame, Hello):
+            if isinstance(frame, UcxHello):
                 port = frame.port
-            if isinstance(frame, State) and frame.listening:
+            if isinstance(frame, UcxProgress) and frame.listening:
                 return port
 
 
@@ -283,7 +283,7 @@ def test_a_host_that_is_lost(tmp_path, three, fault):
 def test_an_app_of_three_fragments(tmp_path):
     with Launched(tmp_path / "app", JOINED, link="ucx", restart="never") as run:
         assert run.end() == 0, run
-        assert {name: books["delivered"] for name, books in run.flows().items()} == {
+        assert {name: stats["delivered"] for name, stats in run.flows().items()} == {
             "count -> work": 40, "work -> keep": 40,
         }  # fmt: skip
         assert run.kept() == list(range(1, 41))

@@ -3,7 +3,7 @@
 iceoryx2 carries the samples; `docs/reference/link-protocols.md` describes how messages lie in them.
 """
 
-from holoflow.link.shared_memory.leftovers import remove_leftovers
+from holoflow.link.shared_memory.memory import remove_leftovers
 from holoflow.link.shared_memory.transport import SharedMemory
 
 __all__ = ["SharedMemory", "remove_leftovers"]

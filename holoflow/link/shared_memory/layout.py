@@ -16,7 +16,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from holoflow.errors import HoloflowError
+from holoflow.core.errors import HoloflowError
 
 MAGIC: Final = b"hfsm"
 VERSION: Final = 1

@@ -1,22 +1,71 @@
-"""Arrays that operators write right into shared memory."""
+"""Arrays in shared memory: written there by operators, given back once nobody uses them."""
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import math
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from holoflow.errors import HoloflowError
+from holoflow.core.errors import HoloflowError
 from holoflow.link.ends import Buffer
-from holoflow.link.shared_memory.held import Held, tokens
 from holoflow.link.shared_memory.layout import aligned, prefix_size
 from holoflow.link.shared_memory.services import LOANS, Services
+
+
+class Memory(Protocol):
+    """Bytes at an address, an object with the buffer protocol."""
+
+    held: SampleReference
+    """Who is kept as long as anything looks at these bytes."""
+
+
+class SampleReference:
+    """A piece of a sample; what keeps the sample while there is an array over it.
+
+    It is made under one of a limited number of tokens, and gives the token back at its end,
+    which may come in any thread.
+    """
+
+    def __init__(self, sample: Any, tokens: deque[int]) -> None:
+        """Keep `sample`, under one of `tokens`; raises IndexError where none is left."""
+        self._tokens = tokens
+        self._token: int | None = None
+        self._token = tokens.pop()
+        self.sample = sample
+
+    def __del__(self) -> None:
+        self.sample = None  # first: whoever finds the token may borrow one more
+        if self._token is not None:
+            self._tokens.append(self._token)
+
+    def piece(self, address: int, size: int) -> Any:
+        """Return the memory at `address`, at least `size` bytes; it and views of it keep this.
+
+        An array over it has it as its base.
+        """
+        memory: Memory = _line(size.bit_length()).from_address(address)
+        memory.held = self
+        return memory
+
+
+@functools.cache
+def _line(bits: int) -> Any:
+    """Return the type of so many bytes; there is one for each number of bits, as they stay."""
+    return ctypes.c_uint8 * (1 << bits)
+
+
+def tokens(count: int) -> deque[int]:
+    """Return `count` tokens; taking one from a deque and giving it back need no lock."""
+    return deque(range(count))
+
 
 LEAST: Final = 4096
 """Bytes below which a copy costs less than a loan."""
@@ -25,7 +74,7 @@ Sample: TypeAlias = tuple[Any, int, memoryview]
 """A sample to be written to, the address of the message in it, and the memory there."""
 
 
-class Loan(Held):
+class LoanedSample(SampleReference):
     """A sample that is going to be sent, and then one that has been: its array stays valid."""
 
     def __init__(
@@ -74,7 +123,7 @@ class Loan(Held):
             array.flags.writeable = False
 
 
-class Loans:
+class LoanedSamples:
     """The loans of one outlet."""
 
     def __init__(self, services: Services, service: Any, publisher: Any, flows: int) -> None:
@@ -99,15 +148,19 @@ class Loans:
             return None
         size = self._first + aligned(math.prod(shape) * dtype.itemsize) + tail
         try:
-            loan = Loan(take(size), size, self._first, self._publisher, self._tokens)
+            loan = LoanedSample(take(size), size, self._first, self._publisher, self._tokens)
         except (HoloflowError, IndexError):
             return None
         return loan.lend(shape, dtype)
 
-    def find(self, buffers: Sequence[Buffer]) -> Loan | None:
+    def find(self, buffers: Sequence[Buffer]) -> LoanedSample | None:
         """Return the loan that has the largest of `buffers` and was not sent; None for none."""
         owner = owner_of(max(buffers, key=attrgetter("nbytes"), default=None))
-        if isinstance(owner, Loan) and not owner.sent and owner.publisher is self._publisher:
+        if (
+            isinstance(owner, LoanedSample)
+            and not owner.sent
+            and owner.publisher is self._publisher
+        ):
             return owner
         return None
 

@@ -9,11 +9,8 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from holoflow.errors import HoloflowError
-from holoflow.extras import optional
-from holoflow.link.shared_memory.leftovers import MEMORY, prefix
-from holoflow.link.shared_memory.room import claim_small, free
-from holoflow.shortage import no_memory, require_descriptors
+from holoflow.core.errors import HoloflowError, no_memory, optional, require_descriptors
+from holoflow.link.shared_memory.memory import MEMORY, claim_small, free, prefix
 
 HELD: Final = 8
 """Messages that an input may keep beside those in its queue before they are copied."""

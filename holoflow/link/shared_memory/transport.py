@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from holoflow.errors import HoloflowError, ShortageError
+from holoflow.core.errors import HoloflowError, ShortageError, is_shortage
 from holoflow.link.ends import Consumer, LinkedFlow, Producer
-from holoflow.link.shared_memory.bell import Bell, bell_path
-from holoflow.link.shared_memory.inlet import SharedInlet
-from holoflow.link.shared_memory.outlet import SharedOutlet
+from holoflow.link.shared_memory.receiver import SharedInlet
+from holoflow.link.shared_memory.sender import SharedOutlet
 from holoflow.link.shared_memory.services import Services
-from holoflow.shortage import is_shortage
+from holoflow.link.shared_memory.wakeup import WakeUpSocket, bell_path
 
 _LOOK: Final = 0.005
 """Seconds between looks whether what was sent has arrived."""
@@ -31,7 +30,7 @@ class SharedMemory:
         self._folder = folder
         self._services: Services | None = Services(folder, run)
         try:
-            self._bell = Bell(folder, fragment)
+            self._bell = WakeUpSocket(folder, fragment)
         except OSError as error:
             kind = ShortageError if is_shortage(error) else HoloflowError
             raise kind(f"no socket in {folder}: {error.strerror}") from None
@@ -50,7 +49,7 @@ class SharedMemory:
         self._inlets.append(inlet)
         return inlet
 
-    def doorbell(self, operator: str) -> Path:
+    def notifier(self, operator: str) -> Path:
         """Return where senders ring for the stage of `operator`, if it waits by itself."""
         return bell_path(self._folder, f"{self._fragment}@{operator}")
 

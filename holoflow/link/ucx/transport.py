@@ -8,16 +8,15 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from holoflow.errors import HoloflowError
+from holoflow.core.errors import HoloflowError
 from holoflow.link.ends import Consumer, LinkedFlow, Producer
-from holoflow.link.ucx.line import LineLostError
-from holoflow.link.ucx.receiving import Receiving
-from holoflow.link.ucx.sending import Sending
-from holoflow.link.ucx.settings import LOOPBACK, Peers, Place, environment, place
-from holoflow.link.ucx.switchboard import Line, Switchboard
-from holoflow.plan.addresses import crosses_hosts
+from holoflow.link.ucx.control import LineLostError
+from holoflow.link.ucx.frame import LOOPBACK, Peers, Place, environment, place
+from holoflow.link.ucx.receiver import UcxReceiver
+from holoflow.link.ucx.router import ControlConnection, Router
+from holoflow.link.ucx.sender import UcxSender
+from holoflow.plan.hosts import crosses_hosts, find_faults
 from holoflow.plan.plan import Plan
-from holoflow.plan.ucx import find_faults
 
 _LOOK: Final = 0.05
 """Seconds between two looks at whether the run is to end."""
@@ -38,23 +37,23 @@ class UcxTransport:
             os.environ.setdefault(name, value)
         self._plan = plan
         self._peers = peers
-        self._board = Switchboard(peers.run)
-        self.sendings: list[tuple[Sending, Line]] = []
-        self.receivings: list[tuple[Receiving, Line]] = []
-        self._by_number: dict[int, Receiving] = {}
+        self._board = Router(peers.run)
+        self.sendings: list[tuple[UcxSender, ControlConnection]] = []
+        self.receivings: list[tuple[UcxReceiver, ControlConnection]] = []
+        self._by_number: dict[int, UcxReceiver] = {}
 
     # -- what the engine's stages see ----------------------------------------------------------
 
-    def outlet(self, flows: Sequence[LinkedFlow], producer: Producer) -> Sending:
+    def outlet(self, flows: Sequence[LinkedFlow], producer: Producer) -> UcxSender:
         """Make the sending end of a flow."""
         (flow,) = flows
-        sending = Sending(flow, producer, near=self._near(flow))
+        sending = UcxSender(flow, producer, near=self._near(flow))
         self.sendings.append((sending, self._board.add(sending, self._place(flow))))
         return sending
 
-    def inlet(self, flow: LinkedFlow, consumer: Consumer) -> Receiving:
+    def inlet(self, flow: LinkedFlow, consumer: Consumer) -> UcxReceiver:
         """Make the receiving end of `flow`."""
-        receiving = Receiving(flow, consumer, near=self._near(flow))
+        receiving = UcxReceiver(flow, consumer, near=self._near(flow))
         self.receivings.append((receiving, self._board.add(receiving, self._place(flow))))
         self._by_number[flow.number] = receiving
         return receiving
@@ -65,7 +64,7 @@ class UcxTransport:
     def _place(self, flow: LinkedFlow) -> Place:
         return place(self._peers, flow.target, flow.number, near=self._near(flow))
 
-    def doorbell(self, operator: str) -> None:
+    def notifier(self, operator: str) -> None:
         """Nobody rings: what comes is read here."""
 
     @property
@@ -132,7 +131,7 @@ class UcxTransport:
             return not self._board.missing()
 
 
-def _choose_ports(lines: Sequence[Line]) -> None:
+def _choose_ports(lines: Sequence[ControlConnection]) -> None:
     """Give each of `lines` a port of the loopback device that nobody has."""
     probes = [socket.socket(socket.AF_INET) for _ in lines]
     try:

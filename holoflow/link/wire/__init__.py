@@ -4,7 +4,8 @@
 """
 
 from holoflow.link.wire.compression import Encoding, require
-from holoflow.link.wire.limits import (
+from holoflow.link.wire.message import MAGIC, PREFIX, VERSION, Decoded, Decoder, Encoder
+from holoflow.link.wire.types import (
     BUFFERS,
     DIMENSIONS,
     HEAD,
@@ -13,10 +14,9 @@ from holoflow.link.wire.limits import (
     NESTING,
     TOTAL,
     VALUES,
+    Types,
     WireError,
 )
-from holoflow.link.wire.message import MAGIC, PREFIX, VERSION, Decoded, Decoder, Encoder
-from holoflow.link.wire.types import Types
 
 __all__ = [
     "BUFFERS", "DIMENSIONS", "HEAD", "INLINE", "ITEMS", "MAGIC", "NESTING", "PREFIX", "TOTAL",

@@ -11,10 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from holoflow.app.graph import Compression
-from holoflow.extras import optional
-from holoflow.link.wire.arrays import flat
-from holoflow.link.wire.limits import WireError
-from holoflow.payload import Image
+from holoflow.core.errors import optional
+from holoflow.core.pictures import Image
+from holoflow.link.wire.types import WireError, flat
 
 RAW: Final = "raw"
 ZSTD: Final = "zstd"

@@ -8,15 +8,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from holoflow.extras import optional
-from holoflow.flow import carry
-from holoflow.flow.paths import Tracks
+from holoflow.core.errors import optional
+from holoflow.core.message import Header
 from holoflow.link.wire.compression import Encoding
-from holoflow.link.wire.limits import HEAD, ITEMS, VALUES, WireError
 from holoflow.link.wire.reading import Make, Reader
-from holoflow.link.wire.types import Types
+from holoflow.link.wire.types import HEAD, ITEMS, VALUES, Types, WireError
 from holoflow.link.wire.writing import Writer, inside
-from holoflow.message import Header
+from holoflow.stats import spans
+from holoflow.stats.spans import TraceContext
 
 VERSION: Final = 3
 MAGIC: Final = b"holo"
@@ -39,7 +38,7 @@ class Decoded(NamedTuple):
 
     payload: Any
     header: Header
-    ways: carry.Ways
+    ways: spans.Ways
     """Where its frame has been; the same list as long as nothing of it changes."""
     times: tuple[int, ...]
     """When, in nanoseconds of the sender's monotonic clock."""
@@ -66,7 +65,7 @@ class Encoder:
         """Source and nodes that the origin was written of, the last time without metadata."""
 
     def encode(
-        self, payload: Any, header: Header, tracks: Tracks = ()
+        self, payload: Any, header: Header, trace: TraceContext = ()
     ) -> tuple[bytes, list[memoryview]]:
         """Return a message as head and buffers.
 
@@ -85,11 +84,11 @@ class Encoder:
         except WireError as error:
             told = inside(place, error)
             raise WireError(f"a message of {header.source}: {told}") from error.__cause__
-        of = (header.source, *[hop[1] for hop in tracks])
-        times = carry.to_times(tracks)
+        of = (header.source, *[span_[1] for span_ in trace])
+        times = spans.to_times(trace)
         try:
             if metadata or of != self._of:
-                self._origin = self._pack([header.source, metadata, carry.to_ways(tracks)])
+                self._origin = self._pack([header.source, metadata, spans.to_ways(trace)])
                 self._of = () if metadata else of
             body = self._pack(written)
             origin = self._origin
@@ -131,7 +130,7 @@ class Decoder:
         self._origin: bytes | None = None
         self._body: bytes | None = None
         self._source = ""
-        self._ways: carry.Ways = []
+        self._ways: spans.Ways = []
         self._metadata: Make | None = None
         self._in_metadata = self._in_payload = 0
         """How many buffers they have."""

@@ -11,12 +11,23 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from holoflow.core.geometry import Geometry
 from holoflow.link.wire import compression
-from holoflow.link.wire.arrays import DTYPES, OCTET, size, view
-from holoflow.link.wire.limits import BUFFERS, INLINE, NESTING, TOTAL, VALUES, WireError
-from holoflow.link.wire.types import Known, Types
+from holoflow.link.wire.types import (
+    BUFFERS,
+    DTYPES,
+    INLINE,
+    NESTING,
+    OCTET,
+    TOTAL,
+    VALUES,
+    Known,
+    Types,
+    WireError,
+    size,
+    view,
+)
 from holoflow.link.wire.writing import ARRAY, BYTES, INTEGER, LIST, NUMBER, OBJECT, TUPLE
-from holoflow.payload import Geometry
 
 Make: TypeAlias = Callable[[Iterator[Any]], Any]
 """Takes the buffers of a message, those that it needs, and returns a value."""

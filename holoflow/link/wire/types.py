@@ -1,14 +1,49 @@
-"""Which classes may come over a link, by the name that they have there."""
+"""What may come over a link: limits, classes by the name that they have there, dtypes of arrays."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
-from holoflow import payload
-from holoflow.link.wire.limits import WireError
+import numpy as np
+import numpy.typing as npt
+
+from holoflow.core import payload
+from holoflow.core.array import Array, MaskedArrayError, to_numpy
+from holoflow.core.errors import HoloflowError
+
+HEAD: Final = 4 * 1024 * 1024
+"""Bytes of a head."""
+
+BUFFERS: Final = 1024
+"""Buffers of a message."""
+
+TOTAL: Final = 2 << 30
+"""Bytes of all buffers of a message, as they are once unpacked."""
+
+NESTING: Final = 32
+"""Lists, mappings and dataclasses that lie in one another."""
+
+ITEMS: Final = 1 << 16
+"""Values of one list, tuple or mapping: more belong into an array."""
+
+VALUES: Final = 1 << 18
+"""Values of a message; a list or tuple of numbers and text counts as one."""
+
+DIMENSIONS: Final = 32
+"""Axes of an array."""
+
+INLINE: Final = 512
+"""Bytes of an array or of `bytes` up to which they lie in the head, larger ones in a buffer of
+their own: for so few, a buffer costs a link more than a copy."""
+
+
+class WireError(HoloflowError):
+    """A message cannot travel, or what came is no message."""
+
 
 _APP = "_holoflow_app_"
 """How the packages begin that hold an app's own files; the rest differs from host to host."""
@@ -66,7 +101,7 @@ class Types:
 
     @staticmethod
     def of(classes: Iterable[type]) -> Types:
-        """Know the types of `holoflow.payload` and the dataclasses among `classes`.
+        """Know the types of `holoflow.core.payload` and the dataclasses among `classes`.
 
         Those that the annotations of their fields name are known too. Raises WireError where two
         classes have the same name.
@@ -113,3 +148,77 @@ def _collect(hint: Any, found: dict[type, None]) -> None:
         return
     for field in dataclasses.fields(hint):
         _collect(hints[field.name], found)
+
+
+DTYPES: dict[str, np.dtype[Any]] = {
+    name: np.dtype(name)
+    for name in (
+        "|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8",
+        "<f2", "<f4", "<f8", "<c8", "<c16",
+    )
+}  # fmt: skip
+"""Little-endian, named as NumPy does: byte order (`|` where there is none), kind, bytes."""
+
+NAMES: dict[np.dtype[Any], str] = {dtype: name for name, dtype in DTYPES.items()}
+"""The names of `DTYPES`: looking one up is faster than asking a dtype for its own."""
+
+OCTET: np.dtype[np.uint8] = np.dtype(np.uint8)
+"""Of bytes that are no array."""
+
+_KNOWN = "give bool, integers, floats of 16, 32 or 64 bits, or complex numbers made of these"
+
+
+def portable(array: Any) -> npt.NDArray[Any]:
+    """Return `array` in main memory with one of `DTYPES`; itself where it is so already."""
+    try:
+        found: npt.NDArray[Any] = to_numpy(array)
+    except MaskedArrayError as error:
+        raise WireError(str(error)) from None
+    except Exception as error:  # whatever the library of the array's says
+        raise WireError(
+            f"an array of {type(array).__module__} cannot be brought to main memory: {error}"
+        ) from error
+    if found.ndim > DIMENSIONS:
+        raise WireError(f"an array has {found.ndim} axes; at most {DIMENSIONS} can travel")
+    dtype = found.dtype
+    if dtype.str in DTYPES:
+        return found
+    if dtype.kind in "iufc" and dtype.newbyteorder("<").str in DTYPES:
+        return found.astype(dtype.newbyteorder("<"))
+    raise WireError(f"an array of dtype {dtype} cannot travel between fragments; {_KNOWN}")
+
+
+def flat(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Return the bytes of `array` in C order; a view where they lie so."""
+    if not array.flags.c_contiguous:
+        array = np.ascontiguousarray(array)
+    line = array.reshape(-1)
+    return line if line.dtype is OCTET else line.view(OCTET)
+
+
+def size(shape: Any, itemsize: int) -> int:
+    """Return the bytes of an array; raises WireError where `shape` is none or too large."""
+    if type(shape) is not list or len(shape) > DIMENSIONS:
+        raise WireError(f"a shape is a list of at most {DIMENSIONS} integers")
+    for length in shape:
+        if type(length) is not int or length < 0:
+            raise WireError("a shape has integers from 0 on")
+    count = math.prod(shape)
+    if count * itemsize > TOTAL:
+        raise WireError(f"an array has more than {TOTAL} bytes")
+    return count * itemsize
+
+
+def view(shape: list[int], dtype: np.dtype[Any], data: Any) -> Array:
+    """Return a read-only array over `data`; a copy where `data` are misaligned."""
+    try:
+        array: Array = np.ndarray(shape, dtype, data)
+    except (ValueError, TypeError, OverflowError) as error:  # an axis beyond all bounds beside a 0
+        raise WireError(f"no array has this shape: {error}") from None
+    flags = array.flags
+    if not flags.aligned:
+        array = array.copy()
+        flags = array.flags
+    if flags.writeable:
+        flags.writeable = False
+    return array

@@ -9,21 +9,26 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from holoflow.core.pictures import Image
+from holoflow.core.samples import Arrays
 from holoflow.link.ends import Buffer
 from holoflow.link.wire import compression
-from holoflow.link.wire.arrays import NAMES, OCTET, flat, portable
 from holoflow.link.wire.compression import Encoding
-from holoflow.link.wire.limits import (
+from holoflow.link.wire.types import (
     BUFFERS,
     DIMENSIONS,
     INLINE,
     ITEMS,
+    NAMES,
     NESTING,
+    OCTET,
     TOTAL,
+    Known,
+    Types,
     WireError,
+    flat,
+    portable,
 )
-from holoflow.link.wire.types import Known, Types
-from holoflow.payload import Arrays, Image
 
 LIST: Final = "list"
 TUPLE: Final = "tuple"
@@ -37,7 +42,7 @@ _AS_THEY_ARE = frozenset({type(None), bool, float, str})
 _LEAST, _MOST = -(1 << 63), (1 << 64) - 1
 
 _WHAT_CAN = (
-    "payloads are the types of holoflow.payload, arrays, numbers, strings, bytes, lists, tuples, "
+    "payloads are holoflow's own types, arrays, numbers, strings, bytes, lists, tuples, "
     "mappings with strings as keys, and dataclasses that a port of the app names"
 )
 

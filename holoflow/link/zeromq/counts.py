@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from holoflow.flow.ledger import ARRIVED, GONE, RETURNED, SETTLED, TAKEN, WIDTH, Row, drop, lost
+from holoflow.stats.counters import ARRIVED, GONE, RETURNED, SETTLED, TAKEN, WIDTH, Row, drop, lost
 
 HALF: Final = WIDTH - ARRIVED
 """Integers of the consumer's half of a row."""

@@ -46,7 +46,7 @@ class Malformed(Exception):  # noqa: N818 - a finding, not a failure of ours
     """A message that none of ours would send."""
 
 
-class Message(NamedTuple):
+class FlowMessage(NamedTuple):
     """A message of a flow, as a link carries it."""
 
     number: int
@@ -59,7 +59,7 @@ class Message(NamedTuple):
 
 
 @dataclass(frozen=True)
-class State:
+class SenderProgress:
     """How far the sender of a flow is."""
 
     begun: int
@@ -82,7 +82,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Counts:
+class ReceiverProgress:
     """How far the receiver of a flow is."""
 
     half: list[int]
@@ -93,15 +93,15 @@ class Counts:
     """When this was sent, by its clock (ns), if an answer is wanted; else 0."""
 
 
-def message(number: int, head: bytes, buffers: Sequence[Buffer]) -> Message:
+def message(number: int, head: bytes, buffers: Sequence[Buffer]) -> FlowMessage:
     """Return a message to be sent: copied where it is small."""
     parts = [head, *map(_bytes, buffers)]
     sizes = list(map(len, parts))
     size = sum(sizes)
     if size > SMALL:
-        return Message(number, head, parts[1:], size)
+        return FlowMessage(number, head, parts[1:], size)
     packed = b"".join((_ENTRY.pack(number, len(sizes)), _sizes(len(sizes)).pack(*sizes), *parts))
-    return Message(number, b"", (), size, packed)
+    return FlowMessage(number, b"", (), size, packed)
 
 
 def pack(entries: Iterable[bytes]) -> bytes:
@@ -109,7 +109,7 @@ def pack(entries: Iterable[bytes]) -> bytes:
     return b"\x05" + b"".join(entries)
 
 
-def unpack(part: bytes) -> Iterator[Message]:
+def unpack(part: bytes) -> Iterator[FlowMessage]:
     """Give the messages of a pack, copied; raises Malformed where it is none."""
     at, end = 1, len(part)
     while at < end:
@@ -128,15 +128,15 @@ def unpack(part: bytes) -> Iterator[Message]:
             at += size
         if at > end:
             raise Malformed("a pack that breaks off")
-        yield Message(_number(number), parts[0], parts[1:], sum(sizes))
+        yield FlowMessage(_number(number), parts[0], parts[1:], sum(sizes))
 
 
-def bulk(message: Message) -> bytes:
+def bulk(message: FlowMessage) -> bytes:
     """Return the first part of a message whose buffers follow."""
     return _BULK.pack(BULK, message.number, len(message.buffers)) + message.head
 
 
-def read_bulk(part: bytes, rest: Sequence[Any]) -> Message:
+def read_bulk(part: bytes, rest: Sequence[Any]) -> FlowMessage:
     """Return the message of a first part and what followed; raises Malformed."""
     try:
         _, number, count = _BULK.unpack_from(part)
@@ -146,10 +146,10 @@ def read_bulk(part: bytes, rest: Sequence[Any]) -> Message:
         raise Malformed(f"a message of {len(rest)} buffers that should be {count}")
     head = memoryview(part)[_BULK.size :]
     size = head.nbytes + sum(view.nbytes for view in rest)
-    return Message(_number(number), head, rest, size)
+    return FlowMessage(_number(number), head, rest, size)
 
 
-def state(values: State) -> bytes:
+def state(values: SenderProgress) -> bytes:
     """Return `values` as a part."""
     v = values
     return _STATE.pack(
@@ -157,7 +157,7 @@ def state(values: State) -> bytes:
     )
 
 
-def read_state(part: bytes) -> State:
+def read_state(part: bytes) -> SenderProgress:
     """Return what `state` was given; raises Malformed."""
     try:
         _, closed, begun, floor, sent, watermark, asked, heard, told = _STATE.unpack(part)
@@ -167,15 +167,15 @@ def read_state(part: bytes) -> State:
         raise Malformed("a state that contradicts itself")
     if not 0 <= watermark < LARGEST:
         raise Malformed("a state with a watermark beyond all frames")
-    return State(begun, floor, sent, closed, watermark, asked, heard, told)
+    return SenderProgress(begun, floor, sent, closed, watermark, asked, heard, told)
 
 
-def counts(values: Counts) -> bytes:
+def counts(values: ReceiverProgress) -> bytes:
     """Return `values` as a part."""
     return _COUNTS.pack(COUNTS, values.ended, values.asked, *values.half)
 
 
-def read_counts(part: bytes) -> Counts:
+def read_counts(part: bytes) -> ReceiverProgress:
     """Return what `counts` was given; raises Malformed."""
     try:
         _, ended, asked, *half = _COUNTS.unpack(part)
@@ -183,7 +183,7 @@ def read_counts(part: bytes) -> Counts:
         raise Malformed("counts of the wrong size") from None
     if any(abs(count) >= LARGEST for count in half):
         raise Malformed("counts beyond all measure")
-    return Counts(half, ended, asked)
+    return ReceiverProgress(half, ended, asked)
 
 
 def _bytes(buffer: Buffer) -> memoryview | bytes:

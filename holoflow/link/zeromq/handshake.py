@@ -9,13 +9,13 @@ from typing import Annotated, Any, Final, TypeVar
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from holoflow.extras import optional
+from holoflow.core.errors import optional
 from holoflow.link.ends import LinkedFlow
 from holoflow.link.zeromq.counts import HALF
 from holoflow.link.zeromq.frames import HELLO, LARGEST, REFUSED, WELCOME, Malformed
 from holoflow.link.zeromq.settings import AppIdentity
 
-VERSION: Final = 5
+VERSION: Final = 6
 """Of all that travels between the ends; it grows with the wire format of the messages, too."""
 
 _msgpack: Any = optional("msgpack", "zeromq")
@@ -33,7 +33,7 @@ _Half = Annotated[
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Hello:
+class FlowHello:
     """What the sender of a flow says first."""
 
     app: _Text
@@ -41,8 +41,8 @@ class Hello:
     flow: _Number
     source: _Text
     target: _Text
-    ledger: _Text
-    incarnation: _Number
+    counters: _Text
+    generation: _Number
     """Grows with each process that sends with the counts of this ledger."""
     sent: _Number
     half: _Half
@@ -53,7 +53,7 @@ class Hello:
 class Welcome:
     """What the receiver answers."""
 
-    ledger: _Text
+    counters: _Text
     received: _Number
     """Number up to which nothing is wanted any more: what comes behind it is to be sent again."""
     sent: _Number
@@ -68,12 +68,12 @@ class Welcome:
     """When this was sent, by its clock (ns)."""
 
 
-def hello(values: Hello) -> bytes:
+def hello(values: FlowHello) -> bytes:
     """Return `values` as a part."""
     return _FIRST.pack(HELLO, VERSION) + _packed(values)
 
 
-def read_hello(part: bytes) -> Hello | int:
+def read_hello(part: bytes) -> FlowHello | int:
     """Return what `hello` was given, or the version of a peer of another version.
 
     Raises Malformed.
@@ -84,7 +84,7 @@ def read_hello(part: bytes) -> Hello | int:
         raise Malformed("a hello that breaks off") from None
     if version != VERSION:
         return int(version)
-    return _read(part[_FIRST.size :], Hello)
+    return _read(part[_FIRST.size :], FlowHello)
 
 
 def welcome(values: Welcome) -> bytes:
@@ -107,7 +107,7 @@ def read_refused(part: bytes) -> str:
     return part[1 : 1 + _LONGEST].decode(errors="replace")
 
 
-def stranger(peer: Hello | int, app: AppIdentity) -> tuple[str, str]:
+def stranger(peer: FlowHello | int, app: AppIdentity) -> tuple[str, str]:
     """Return (cause, reason) for which `peer` is none of this app; empty if it is."""
     if isinstance(peer, int):
         return "version", (
@@ -125,7 +125,7 @@ def stranger(peer: Hello | int, app: AppIdentity) -> tuple[str, str]:
     return "", ""
 
 
-def names(peer: Hello, linked: LinkedFlow) -> bool:
+def names(peer: FlowHello, linked: LinkedFlow) -> bool:
     """Whether `peer` names `linked`."""
     flow = linked.flow
     return (peer.source, peer.target) == (str(flow.source), str(flow.target))

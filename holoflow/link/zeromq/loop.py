@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import zmq
 
-from holoflow.link.doorbell import Doorbell
+from holoflow.link.ends import Notifier
 from holoflow.link.zeromq import sockets
 
 _log = logging.getLogger("holoflow.link")
@@ -49,7 +49,7 @@ class Loop:
         self._hot = False
         """Whether the thread looks soon by itself whether something was put off."""
         self._handlers: dict[Any, Callable[[], None]] = {}
-        self._left: dict[Any, Doorbell | None] = {}
+        self._left: dict[Any, Notifier | None] = {}
         self._timers: list[Callable[[float], float]] = []
         self._files = select.epoll()
         self._alarm = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -91,29 +91,29 @@ class Loop:
         del self._handlers[socket]
         self._files.unregister(socket.get(zmq.FD))
 
-    def leave(self, socket: Any, doorbell: Doorbell | None = None) -> None:
-        """Do not wake for what comes to `socket`: a stage looks, or waits for it at `doorbell`.
+    def leave(self, socket: Any, notifier: Notifier | None = None) -> None:
+        """Do not wake for what comes to `socket`: a stage looks, or waits for it at `notifier`.
 
         It is still looked at now and then: the stage may be at work for long, or have ended.
         """
         if socket in self._left:
-            if doorbell is self._left[socket]:
+            if notifier is self._left[socket]:
                 return
             self.take_back(socket)
-        self._left[socket] = doorbell
+        self._left[socket] = notifier
         file = socket.get(zmq.FD)
         self._files.modify(file, 0)
-        if doorbell is not None:
-            doorbell.watch(file)
+        if notifier is not None:
+            notifier.watch(file)
 
     def take_back(self, socket: Any) -> None:
         """Wake for what comes to `socket` again; who calls this looks at what is there already."""
         if socket in self._left:
-            doorbell = self._left.pop(socket)
+            notifier = self._left.pop(socket)
             file = socket.get(zmq.FD)
             self._files.modify(file, select.EPOLLIN)
-            if doorbell is not None:
-                doorbell.forget(file)
+            if notifier is not None:
+                notifier.forget(file)
 
     def every(self, timer: Callable[[float], float]) -> None:
         """Call `timer` with the time; it returns when it wants to be called again."""
@@ -165,7 +165,7 @@ class Loop:
         elif not self._late and now >= self._late_due:
             self._hot = False
         if now >= self._due:
-            wanted = min(map(self._look, self._timers), default=now + 1.0)
+            wanted = min(map(self._poll, self._timers), default=now + 1.0)
             self._due = max(now + _LEAST, wanted)
         if self._read():
             return 0.0  # maybe there is more, and what was sent may have hidden something
@@ -190,7 +190,7 @@ class Loop:
         if any(file == self._alarm for file, _ in ready):
             os.eventfd_read(self._alarm)
 
-    def _look(self, timer: Callable[[float], float]) -> float:
+    def _poll(self, timer: Callable[[float], float]) -> float:
         now = time.monotonic()
         try:
             return timer(now)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from holoflow.errors import HoloflowError
+from holoflow.core.errors import HoloflowError
 
 BULKY: Final = 256 << 10
 """Bytes of a buffer from which on zeromq is given the memory itself instead of a copy: that wakes

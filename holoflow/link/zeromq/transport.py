@@ -5,24 +5,75 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from holoflow.errors import HoloflowError
-from holoflow.link.ends import Consumer, LinkedFlow, Producer
-from holoflow.link.zeromq.curve import Gatekeeper
-from holoflow.link.zeromq.dial import Dial
-from holoflow.link.zeromq.door import Door
-from holoflow.link.zeromq.gate import Gate
-from holoflow.link.zeromq.inlet import ZeroMQInlet
+import numpy as np
+import numpy.typing as npt
+
+from holoflow.core.errors import HoloflowError
+from holoflow.core.listener import Refusals
+from holoflow.link.ends import Buffer, Consumer, LinkedFlow, Notifier, Producer
+from holoflow.link.zeromq.connection import Connection
+from holoflow.link.zeromq.dispatcher import Dispatcher
+from holoflow.link.zeromq.frames import message
+from holoflow.link.zeromq.listener import FlowListener
 from holoflow.link.zeromq.loop import Loop
-from holoflow.link.zeromq.outlet import ZeroMQOutlet
-from holoflow.link.zeromq.reception import Reception
-from holoflow.link.zeromq.sending import Sending
-from holoflow.link.zeromq.settings import MOST, Address, AppIdentity, Timing
-from holoflow.refusals import Refusals
+from holoflow.link.zeromq.receiver import StartBarrier, ZeroMQInlet
+from holoflow.link.zeromq.security import Authenticator
+from holoflow.link.zeromq.sender_state import SenderState
+from holoflow.link.zeromq.settings import MOST, AppIdentity, PeerAddress, Timing
+from holoflow.stats.counters import CLOSED, WANTS_ROOM
 
 if TYPE_CHECKING:
     from holoflow.link.keys import KeyStore
+
+
+class ZeroMQOutlet:
+    """An `Outlet`: one connection for each flow."""
+
+    def __init__(self, dials: Sequence[Connection]) -> None:
+        """Send by `dials`, in the order of the numbers that `send` is given."""
+        self._dials = dials
+
+    def send(self, numbers: Sequence[int], head: bytes, buffers: Sequence[Buffer]) -> None:
+        """Send a message; nobody may write to its large buffers any more."""
+        for number, dial in zip(numbers, self._dials, strict=True):
+            if number:
+                dial.send(message(number, head, buffers))
+
+    def mark(self) -> None:
+        """Tell the receivers how many frames are through, behind what has been sent."""
+        for dial in self._dials:
+            dial.mark()
+
+    def flush(self) -> None:
+        """Send what waits for others to travel with."""
+        for dial in self._dials:
+            dial.flush()
+
+    def allocate(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Return an array: the network has no memory of its own."""
+        return np.empty(shape, dtype)
+
+    def wants_room(self, notifier: Notifier | None = None) -> None:
+        """Have the producer woken when there is room."""
+        for dial in self._dials:
+            dial.flush()
+            dial.sending.row[WANTS_ROOM] = 1
+            if notifier is not None:
+                dial.wait_at(notifier)
+
+    def close(self) -> None:
+        """End the stream behind what has been sent."""
+        for dial in self._dials:
+            dial.sending.row[CLOSED] = 1
+            dial.close()
+
+    def suspend(self) -> None:
+        """Send what was given, and then no more."""
+        for dial in self._dials:
+            dial.leave()
+
 
 _log = logging.getLogger("holoflow.link")
 
@@ -39,8 +90,8 @@ class ZeroMQ:
         self,
         fragment: str,
         app: AppIdentity,
-        binds: Sequence[Address] = (),
-        peers: Mapping[str, Address] | None = None,
+        binds: Sequence[PeerAddress] = (),
+        peers: Mapping[str, PeerAddress] | None = None,
         *,
         keys: KeyStore | None = None,
         timing: Timing | None = None,
@@ -63,16 +114,16 @@ class ZeroMQ:
             raise HoloflowError("an encrypted link needs keys; make them with: holoflow keys new")
         self._own = keys.own() if secured and keys is not None else None
         self._incarnation = time.monotonic_ns()
-        self._gate = Gate()
-        self._dials: list[Dial] = []
+        self._gate = StartBarrier()
+        self._dials: list[Connection] = []
         self._inlets: dict[int, ZeroMQInlet] = {}
         self._asked: float | None = None
         """When the run was asked to end."""
         self._deadline: float | None = None
         self._loop = Loop(fragment)
         self._refusals = Refusals(_log)
-        self._reception = Reception(app, self._timing, self._refusals)
-        self._gatekeeper: Gatekeeper | None = None
+        self._reception = Dispatcher(app, self._timing, self._refusals)
+        self._gatekeeper: Authenticator | None = None
         try:
             self._listen(binds, keys)
         except BaseException:
@@ -80,7 +131,7 @@ class ZeroMQ:
             self._loop.start()
             self._loop.join()
             raise
-        self._loop.every(self._look)
+        self._loop.every(self._poll)
         self._loop.start()
 
     @property
@@ -105,13 +156,19 @@ class ZeroMQ:
     def inlet(self, flow: LinkedFlow, consumer: Consumer) -> ZeroMQInlet:
         """Make the receiving end of `flow`."""
         made = ZeroMQInlet(
-            self._loop, self._reception, flow, consumer, self._app.ledger, self._timing, self._gate
+            self._loop,
+            self._reception,
+            flow,
+            consumer,
+            self._app.counters,
+            self._timing,
+            self._gate,
         )
         self._loop.call(lambda: self._reception.add(made))
         self._inlets[flow.number] = made
         return made
 
-    def doorbell(self, operator: str) -> None:
+    def notifier(self, operator: str) -> None:
         """Nobody rings: what comes is read here."""
 
     def accept(self) -> None:
@@ -141,23 +198,23 @@ class ZeroMQ:
         self._loop.call(lambda: self._close(deadline))
         self._loop.join()
 
-    def _listen(self, binds: Sequence[Address], keys: KeyStore | None) -> None:
+    def _listen(self, binds: Sequence[PeerAddress], keys: KeyStore | None) -> None:
         if any(address.server_key is not None for address in binds):
             assert keys is not None  # noqa: S101 - looked at above
-            self._gatekeeper = Gatekeeper(self._loop.context, keys, self._refusals)
+            self._gatekeeper = Authenticator(self._loop.context, keys, self._refusals)
             self._loop.watch(self._gatekeeper.socket, self._gatekeeper.answer)
         for address in binds:
-            door = Door(
+            door = FlowListener(
                 self._loop, address, self._own, self._most, self._refusals, self._reception.hear
             )
             self._reception.doors.append(door)
 
-    def _dial(self, linked: LinkedFlow, producer: Producer) -> Dial:
+    def _dial(self, linked: LinkedFlow, producer: Producer) -> Connection:
         address = self._peers.get(linked.target)
         if address is None:
             raise HoloflowError(f"it is not known where the fragment {linked.target!r} is reached")
-        sending = Sending(linked, self._app, self._incarnation)
-        dial = Dial(
+        sending = SenderState(linked, self._app, self._incarnation)
+        dial = Connection(
             self._loop, linked, sending, producer, address, self._own, self._timing, self._most,
             self._met,
         )  # fmt: skip
@@ -168,18 +225,18 @@ class ZeroMQ:
 
     # -- with the loop's lock
 
-    def _met(self, dial: Dial) -> None:
+    def _met(self, dial: Connection) -> None:
         if self._gate.met(dial):
             for inlet in self._inlets.values():
                 inlet.wake()
 
-    def _look(self, now: float) -> float:
-        due = min([self._reception.beat(now), *(dial.look(now) for dial in self._dials)])
+    def _poll(self, now: float) -> float:
+        due = min([self._reception.heartbeat(now), *(dial.poll(now) for dial in self._dials)])
         if self._asked is not None:
             inlets = self._inlets.values() if self._distant else ()
             for end in (*self._dials, *inlets):
                 end.end_by(self._asked, now)
-            due = min(due, now + self._timing.beat)
+            due = min(due, now + self._timing.heartbeat)
         if self._deadline is None:
             return due
         awaited = [dial for dial in self._dials if dial.sending.awaited]
@@ -195,7 +252,7 @@ class ZeroMQ:
         self._deadline = deadline
         self._loop.hurry()
 
-    def _end(self, unheard: Sequence[Dial] = ()) -> None:
+    def _end(self, unheard: Sequence[Connection] = ()) -> None:
         try:
             for dial in unheard:
                 _log.warning("%s", dial.unheard)

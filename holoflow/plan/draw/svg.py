@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from html import escape
 from itertools import pairwise, zip_longest
 
-from holoflow.plan.draw.facts import (
+from holoflow.plan.draw.layout import (
+    Layout,
     PortFacts,
+    Slot,
     flow_facts,
     input_facts,
+    lay_out,
     operator_facts,
     output_facts,
     plan_facts,
     process_facts,
 )
-from holoflow.plan.draw.layout import Layout, Slot, lay_out
 from holoflow.plan.plan import Plan, PlannedFlow
 
 _LINE = 17  # pixels from one line of text to the next

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from holoflow.plan.draw.facts import (
+from holoflow.plan.draw.layout import (
     flow_facts,
     operator_facts,
     output_facts,

@@ -9,10 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from holoflow.flow.books import BudgetBooks, FlowBooks, PathBooks, Sample, Snapshot
-from holoflow.flow.graph import describe_graph, drawn_flows
-from holoflow.flow.live.difference import difference
-from holoflow.flow.verdict import amiss, explain
 from holoflow.operators.visualize._page.look import Change, Look
 from holoflow.operators.visualize._page.numbers import (
     Plain,
@@ -27,6 +23,10 @@ from holoflow.operators.visualize._page.numbers import (
     worker_numbers,
 )
 from holoflow.operators.visualize._page.times import FLOOR, ROWS
+from holoflow.report.diagnosis.decision import amiss, explain
+from holoflow.report.graph_layout import describe_graph, drawn_flows
+from holoflow.stats.difference import difference
+from holoflow.stats.snapshot import BudgetStats, FlowStats, PathStats, Sample, Snapshot
 
 NEAR, FAR = 5.0, 10.0
 """Seconds over which operators and flows, and over which paths are looked at."""
@@ -104,7 +104,7 @@ class Board:
             self._known = known
             self._generation += 1
             self._worst = None
-            self._paths = [books.name for books in snapshot.paths[:PATHS]]
+            self._paths = [stats.name for stats in snapshot.paths[:PATHS]]
         last = self._looks[-1] if self._looks else None
         if last and (last.snapshot.run != snapshot.run or last.seconds > snapshot.seconds):
             self._looks.clear()
@@ -119,32 +119,32 @@ class Board:
 
     def _now(self, snapshot: Snapshot) -> Plain:
         last, near, far = self._change(0.0), self._change(NEAR), self._change(FAR)
-        by_name = {books.name: books for books in snapshot.paths}
+        by_name = {stats.name: stats for stats in snapshot.paths}
         paths = [path_numbers(by_name[name], far, last) for name in self._paths]
         worst, over = self._judge(snapshot, paths)
         return {
             "t": round(snapshot.seconds, 3),
             "span": round(last.seconds, 3),
             "tracked": _tracked(snapshot),
-            "operators": [operator_numbers(books, near) for books in snapshot.operators],
-            "flows": [flow_numbers(books, near) for books in drawn_flows(snapshot)],
+            "operators": [operator_numbers(stats, near) for stats in snapshot.operators],
+            "flows": [flow_numbers(stats, near) for stats in drawn_flows(snapshot)],
             "paths": paths,
             "worst": worst,
             "over": over,
             "drops": drops(snapshot, last),
-            "workers": [worker_numbers(books, near) for books in snapshot.workers],
-            "fragments": [fragment_numbers(books, near) for books in snapshot.fragments],
-            "budgets": [budget_numbers(books) for books in snapshot.budgets],
+            "workers": [worker_numbers(stats, near) for stats in snapshot.workers],
+            "fragments": [fragment_numbers(stats, near) for stats in snapshot.fragments],
+            "budgets": [budget_numbers(stats) for stats in snapshot.budgets],
             "verdict": self._explain(far),
         }
 
     def _judge(self, snapshot: Snapshot, paths: Sequence[Plain]) -> tuple[int | None, bool]:
         """Return the number of the path that is worst, and whether it misses its budget."""
-        books = {b.name: b for b in snapshot.paths}
+        stats = {b.name: b for b in snapshot.paths}
         missed = [budget for budget in snapshot.budgets if is_over(budget)]
         ranked = [
             (
-                any(_passes(books[name], budget) for budget in missed),
+                any(_passes(stats[name], budget) for budget in missed),
                 # Where it is never the last at its joins, another sets its latency.
                 numbers["critical"],
                 numbers["recent"][1] * (STEADY if number == self._worst else 1),
@@ -164,7 +164,7 @@ class Board:
             before = far.before
             recent = difference(now.snapshot, before.snapshot) if before else now.snapshot
             # Of a short pause there is nothing to tell; what was found before it stays.
-            moves = any(books.frames for books in recent.operators)
+            moves = any(stats.frames for stats in recent.operators)
             if not self._verdict or moves or amiss(recent):
                 finding = explain(recent).bottleneck
                 self._verdict = {
@@ -175,12 +175,12 @@ class Board:
 
     def _before(self, snapshot: Snapshot) -> Plain:
         flows = drawn_flows(snapshot)
-        books = {b.name: b for b in snapshot.paths}
+        stats = {b.name: b for b in snapshot.paths}
         return {
             "app": snapshot.app,
             "run": snapshot.run,
             "graph": describe_graph(snapshot),
-            "paths": [_path(books[name], snapshot, flows) for name in self._paths],
+            "paths": [_path(stats[name], snapshot, flows) for name in self._paths],
             "unshown": len(snapshot.paths) - len(self._paths) + snapshot.unfollowed,
             "workers": [{"fragment": b.fragment, "name": b.name} for b in snapshot.workers],
             "fragments": [
@@ -201,30 +201,30 @@ class Board:
 
 def _tracked(snapshot: Snapshot) -> bool:
     """Whether the times of frames are known, as far as one can tell."""
-    books = snapshot.operators
-    return any(b.working.count for b in books) or not any(b.frames for b in books)
+    stats = snapshot.operators
+    return any(b.working.count for b in stats) or not any(b.frames for b in stats)
 
 
-def _operators(path: PathBooks) -> list[str]:
+def _operators(path: PathStats) -> list[str]:
     return [step.operator for step in path.steps if step.kind == "work"]
 
 
-def _passes(path: PathBooks, budget: BudgetBooks) -> bool:
+def _passes(path: PathStats, budget: BudgetStats) -> bool:
     """Whether frames of `path` are among those that `budget` is about."""
     ways = _operators(path)
     return budget.source in ways and budget.target in ways[ways.index(budget.source) :]
 
 
-def _path(path: PathBooks, snapshot: Snapshot, flows: Sequence[FlowBooks]) -> Plain:
+def _path(path: PathStats, snapshot: Snapshot, flows: Sequence[FlowStats]) -> Plain:
     """Return a path by the numbers of its operators and flows, and the limits on all of it."""
-    numbers = {books.name: number for number, books in enumerate(snapshot.operators)}
+    numbers = {stats.name: number for number, stats in enumerate(snapshot.operators)}
     ways = _operators(path)
     targets = [f"{step.operator}.{step.port}" for step in path.steps if step.kind == "work"]
-    hops = set(zip(ways, targets[1:], strict=False))
+    spans = set(zip(ways, targets[1:], strict=False))
     return {
         "name": path.name,
         "operators": [numbers[name] for name in ways if name in numbers],
-        "flows": [n for n, flow in enumerate(flows) if (flow.producer, flow.target) in hops],
+        "flows": [n for n, flow in enumerate(flows) if (flow.producer, flow.target) in spans],
         "limits": [
             {"name": name, "seconds": seconds}
             for budget in snapshot.budgets

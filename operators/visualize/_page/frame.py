@@ -11,8 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from holoflow.extras import optional
-from holoflow.message import Header
+from holoflow.core.errors import optional
+from holoflow.core.message import Header
+from holoflow.core.objects import Boxes, Keypoints
+from holoflow.core.pictures import Image, Mask
+from holoflow.core.samples import Text
 from holoflow.operators.visualize._marks import (
     box_marks,
     check_flat,
@@ -21,7 +24,6 @@ from holoflow.operators.visualize._marks import (
     points,
 )
 from holoflow.operators.visualize._pixels import Scale, check_shown, pixels
-from holoflow.payload import Boxes, Image, Keypoints, Mask, Text
 
 LARGEST = 65_500
 """Pixels along a side that JPEG can hold."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
-from holoflow.flow.books import Snapshot
 from holoflow.operators.visualize._page.times import NONE, Times
+from holoflow.stats.snapshot import Snapshot
 
 Kind: TypeAlias = Literal["operators", "flows", "paths", "workers", "fragments"]
 
@@ -18,27 +18,27 @@ class Look:
         """Look at `snapshot`."""
         self.snapshot = snapshot
         self.seconds = snapshot.seconds
-        self._books: dict[Kind, Mapping[Any, Any]] = {
-            "operators": {books.name: books for books in snapshot.operators},
-            "flows": {books.name: books for books in snapshot.flows},
-            "paths": {books.name: books for books in snapshot.paths},
-            "workers": {(books.fragment, books.name): books for books in snapshot.workers},
+        self._stats: dict[Kind, Mapping[Any, Any]] = {
+            "operators": {stats.name: stats for stats in snapshot.operators},
+            "flows": {stats.name: stats for stats in snapshot.flows},
+            "paths": {stats.name: stats for stats in snapshot.paths},
+            "workers": {(stats.fragment, stats.name): stats for stats in snapshot.workers},
             "fragments": {(b.name, b.host, b.pid): b for b in snapshot.fragments},
         }
         self._times: dict[tuple[Kind, Any, str], Times] = {}
 
     def find(self, kind: Kind, name: Any) -> Any:
         """Return the books of that name; None if there are none."""
-        return self._books[kind].get(name)
+        return self._stats[kind].get(name)
 
     def times(self, kind: Kind, name: Any, field: str) -> Times:
         """Return the histogram `field` of the books of that name; empty if there are none."""
         key = (kind, name, field)
         if key not in self._times:
-            books = self.find(kind, name)
-            if books is None:
+            stats = self.find(kind, name)
+            if stats is None:
                 return NONE
-            self._times[key] = Times.of(getattr(books, field))
+            self._times[key] = Times.of(getattr(stats, field))
         return self._times[key]
 
 
@@ -79,9 +79,9 @@ class Change:
         return {c: n if n >= 0 else now.dropped[c] for c, n in grown.items() if n}
 
 
-def _number(books: Any, fields: tuple[str, ...]) -> float:
+def _number(stats: Any, fields: tuple[str, ...]) -> float:
     for field in fields:
-        if books is None:
+        if stats is None:
             return 0.0
-        books = getattr(books, field)
-    return float(books or 0.0)
+        stats = getattr(stats, field)
+    return float(stats or 0.0)

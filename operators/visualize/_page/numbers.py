@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from holoflow.flow.books import (
-    BudgetBooks,
-    FlowBooks,
-    FragmentBooks,
-    OperatorBooks,
-    PathBooks,
-    Sample,
-    Snapshot,
-    WorkerBooks,
-)
 from holoflow.operators.visualize._page.look import Change
 from holoflow.operators.visualize._page.times import Times
+from holoflow.stats.snapshot import (
+    BudgetStats,
+    FlowStats,
+    FragmentStats,
+    OperatorStats,
+    PathStats,
+    Sample,
+    Snapshot,
+    WorkerStats,
+)
 
 Plain: TypeAlias = dict[str, Any]
 
@@ -26,9 +26,9 @@ RARE = 0.01
 """Share of a path's frames: paths that set the latency of fewer are told of in passing."""
 
 
-def operator_numbers(books: OperatorBooks, change: Change) -> Plain:
+def operator_numbers(stats: OperatorStats, change: Change) -> Plain:
     """Return what an operator does."""
-    name = books.name
+    name = stats.name
     working = change.times("operators", name, "working")
     waits = change.times("operators", name, "waits")
     frames = change.number("operators", name, "frames")
@@ -37,12 +37,12 @@ def operator_numbers(books: OperatorBooks, change: Change) -> Plain:
         for reason in ("partner", "turn", "room", "worker")
         if frames and (seconds := change.number("operators", name, "waiting", reason)) > 0
     }
-    counted = books.frames is not None
+    counted = stats.frames is not None
     busy = change.share("operators", name, "busy") if counted else None
     p50, p99 = working.quantiles((0.5, 0.99))
     wait50, wait99 = waits.quantiles((0.5, 0.99))
     return {
-        "frames": books.frames,
+        "frames": stats.frames,
         "rate": short(change.share("operators", name, "frames")) if counted else None,
         # A call that began earlier counts when it ends.
         "busy": None if busy is None else short(min(busy, 1.0)),
@@ -50,38 +50,38 @@ def operator_numbers(books: OperatorBooks, change: Change) -> Plain:
         "paced": short(change.share("operators", name, "paced")),
         "p50": short(p50), "p99": short(p99), "wait50": short(wait50), "wait99": short(wait99),
         "waiting": waiting,
-        "cpu": short(books.cpu),
-        "skipped": books.skipped,
-        "lost": sum(books.dropped.values()),
+        "cpu": short(stats.cpu),
+        "skipped": stats.skipped,
+        "lost": sum(stats.dropped.values()),
     }  # fmt: skip
 
 
-def flow_numbers(books: FlowBooks, change: Change) -> Plain:
+def flow_numbers(stats: FlowStats, change: Change) -> Plain:
     """Return how a flow's messages fare."""
     p50 = p99 = None
-    if books.queue:
-        p50, p99 = change.times("flows", books.name, "waits").quantiles((0.5, 0.99))
+    if stats.queue:
+        p50, p99 = change.times("flows", stats.name, "waits").quantiles((0.5, 0.99))
     return {
-        "depth": books.waiting,
-        "rate": short(change.share("flows", books.name, "sent")),
+        "depth": stats.waiting,
+        "rate": short(change.share("flows", stats.name, "sent")),
         "p50": short(p50), "p99": short(p99),
-        "sent": books.sent,
-        "dropped": {cause: n for cause, n in books.dropped.items() if n},
+        "sent": stats.sent,
+        "dropped": {cause: n for cause, n in stats.dropped.items() if n},
         # What a `Latest` input replaces is as it should be.
-        "rising": sum(n for c, n in change.dropped("flows", books.name).items() if c != "replaced"),
+        "rising": sum(n for c, n in change.dropped("flows", stats.name).items() if c != "replaced"),
     }  # fmt: skip
 
 
-def path_numbers(books: PathBooks, recent: Change, last: Change) -> Plain:
+def path_numbers(stats: PathStats, recent: Change, last: Change) -> Plain:
     """Return how long frames took on a path: lately, over the run, and since the last time."""
-    name = books.name
+    name = stats.name
     run = recent.now.times("paths", name, "end_to_end")
     return {
         "recent": _extent(recent.times("paths", name, "end_to_end")),
         "run": _extent(run),
         "frames": run.count,
         # Elsewhere another path came later at the joins, and set the latency.
-        "critical": books.critical >= RARE * books.frames,
+        "critical": stats.critical >= RARE * stats.frames,
         "cells": last.times("paths", name, "end_to_end").cells(),
     }
 
@@ -95,48 +95,48 @@ def _extent(times: Times) -> list[float | None]:
 def drops(snapshot: Snapshot, change: Change) -> dict[str, int]:
     """Return how many messages were dropped, by cause."""
     causes: dict[str, int] = {}
-    grown = [change.dropped("flows", books.name) for books in snapshot.flows]
-    grown += [change.dropped("operators", books.name) for books in snapshot.operators]
+    grown = [change.dropped("flows", stats.name) for stats in snapshot.flows]
+    grown += [change.dropped("operators", stats.name) for stats in snapshot.operators]
     for counts in grown:
         for cause, count in counts.items():
             causes[cause] = causes.get(cause, 0) + count
     return causes
 
 
-def worker_numbers(books: WorkerBooks, change: Change) -> float | None:
+def worker_numbers(stats: WorkerStats, change: Change) -> float | None:
     """Return the share of its time in which a worker had work."""
-    return short(change.share("workers", (books.fragment, books.name), "busy"))
+    return short(change.share("workers", (stats.fragment, stats.name), "busy"))
 
 
-def fragment_numbers(books: FragmentBooks, change: Change) -> Plain:
+def fragment_numbers(stats: FragmentStats, change: Change) -> Plain:
     """Return what a process took of its machine: `cpu` in cores, `memory` in bytes."""
-    key = (books.name, books.host, books.pid)
+    key = (stats.name, stats.host, stats.pid)
     return {
         "cpu": short(change.share("fragments", key, "machine", "cpu")),
-        "memory": books.machine.memory,
-        "gil": short(books.machine.gil),
-        "crowded": short(books.machine.crowded),
+        "memory": stats.machine.memory,
+        "gil": short(stats.machine.gil),
+        "crowded": short(stats.machine.crowded),
     }
 
 
-def budget_numbers(books: BudgetBooks) -> Plain:
+def budget_numbers(stats: BudgetStats) -> Plain:
     """Return how a budget is kept."""
     return {
-        "now": {name: short(value) for name, value in books.now.items()},
-        "judged": books.judged,
-        "missed": books.missed,
-        "over": is_over(books),
+        "now": {name: short(value) for name, value in stats.now.items()},
+        "judged": stats.judged,
+        "missed": stats.missed,
+        "over": is_over(stats),
     }
 
 
-def is_over(books: BudgetBooks) -> bool:
+def is_over(stats: BudgetStats) -> bool:
     """Whether a limit is exceeded now."""
-    return any(value > books.limits.get(name, value) for name, value in books.now.items())
+    return any(value > stats.limits.get(name, value) for name, value in stats.now.items())
 
 
 def sample_numbers(sample: Sample, snapshot: Snapshot, paths: Sequence[str]) -> Plain:
     """Return a piece of the curves over the run."""
-    causes = {books.name: [c for c, n in books.dropped.items() if n] for books in snapshot.flows}
+    causes = {stats.name: [c for c, n in stats.dropped.items() if n] for stats in snapshot.flows}
     dropped: dict[str, int] = {}
     for flow, count in sample.dropped.items():
         known = causes.get(flow, [])

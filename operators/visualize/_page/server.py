@@ -20,15 +20,14 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from holoflow.flow.books import Sample, Snapshot
-from holoflow.listener import FULL, Listener
+from holoflow.core.listener import FULL, Listener, Refusals, Seldom
 from holoflow.operators.visualize._marks import PALETTE
 from holoflow.operators.visualize._page.board import Update
 from holoflow.operators.visualize._page.frame import Frame
 from holoflow.operators.visualize._page.guard import HEADERS, Guard
 from holoflow.operators.visualize._page.newest import Newest
 from holoflow.operators.visualize._page.watch import Watch
-from holoflow.refusals import Refusals, Seldom
+from holoflow.stats.snapshot import Sample, Snapshot
 
 FILES = {
     "/": ("index.html", "text/html"),

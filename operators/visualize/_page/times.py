@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from holoflow.flow.histogram import ACCURACY, Histogram
+from holoflow.stats.histogram import ACCURACY, Histogram
 
 ROWS = 12
 """Rows of the heat map for each doubling of the latency: 6% each."""

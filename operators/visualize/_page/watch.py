@@ -7,9 +7,9 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 
-from holoflow.flow.books import Sample, Snapshot
 from holoflow.operators.visualize._page.board import Board, Update
 from holoflow.operators.visualize._page.newest import Newest
+from holoflow.stats.snapshot import Sample, Snapshot
 
 EVERY = 0.5
 """Seconds between updates, at least."""

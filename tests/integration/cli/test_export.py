@@ -9,9 +9,8 @@ from support.perfetto_trace import Trace
 from support.records import faces as records
 from support.snapshots import faces as snapshot
 
-from holoflow.flow.export.table import read_records, write_csv
-from holoflow.flow.export.trace import write_trace
-from holoflow.flow.report.run_report import RunReport, read_report, write_report
+from holoflow.report.export.table import read_records, write_csv, write_trace
+from holoflow.report.run_report import RunReport, read_report, write_report
 
 
 @pytest.fixture
@@ -110,11 +109,11 @@ def test_of_a_traced_run_all_say_the_same(holoflow, folder, engine, fuse):
     found, last = read_records(folder / "out/records.csv"), read_report(folder / "out").snapshot
     assert (found.app, found.run) == ("numbers", last.run)
     assert Counter(call.operator for call in found.calls) == {
-        books.name: books.frames for books in last.operators
+        stats.name: stats.frames for stats in last.operators
     }
     for sides in ("gives", "takes"):
         messages = Counter(flow for call in found.calls for flow, _ in getattr(call, sides))
-        assert messages == {books.name: books.sent for books in last.flows}
+        assert messages == {stats.name: stats.sent for stats in last.flows}
 
     trace = Trace((folder / "out/trace.pftrace").read_bytes())
     assert trace.arrows() == {("count", "work"): 40, ("work", "keep"): 40}

@@ -10,7 +10,7 @@ import sys
 import pytest
 from support.launched import Launched, wait_for
 
-from holoflow.flow.live.health import ask
+from holoflow.live.health import ask
 
 ONE = """
 app: gated

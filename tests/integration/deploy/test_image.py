@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from holoflow.deploy import keyfile
-from holoflow.launch.recipe import Recipe
-from holoflow.plan.draw.document import describe
+from holoflow.launch.configuration import LaunchConfiguration
+from holoflow.plan.draw.formats import describe
 
 OPERATORS = '''
 import os
@@ -71,7 +71,7 @@ def layout(tmp_path):
     (folder / "operators.py").write_text(OPERATORS)
     for name in ("output", "runtime"):
         (tmp_path / name).mkdir()
-    plan = Recipe(folder / "numbers.yaml").plan()
+    plan = LaunchConfiguration(folder / "numbers.yaml").plan()
     manifest = {
         "format": "holoflow image", "version": 1,
         "app": {"name": "numbers", "version": "1", "file": "numbers.yaml", "description": ""},
@@ -93,7 +93,7 @@ def start(layout):
             **environment,
         }  # fmt: skip
         process = subprocess.Popen(
-            [sys.executable, "-m", "holoflow.deploy.image", *arguments],
+            [sys.executable, "-m", "holoflow.cli.container", *arguments],
             env={**os.environ, **{name: str(value) for name, value in own.items()}},
             cwd=layout / "output",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

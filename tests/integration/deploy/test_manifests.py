@@ -18,12 +18,12 @@ from support.deployable import RUNS, apps
 from typer.testing import CliRunner
 
 from holoflow.cli.program import program
+from holoflow.core.errors import HoloflowError
 from holoflow.deploy.compose import compose
 from holoflow.deploy.kubernetes import kubernetes, secrets
 from holoflow.deploy.services import Mount
 from holoflow.deploy.split import in_containers, on_machines
 from holoflow.deploy.systemd import systemd
-from holoflow.errors import HoloflowError
 
 INPUT = Mount(Path("/data"), "/input")
 few = settings(max_examples=15)

@@ -83,6 +83,6 @@ def test_it_ends_and_adds_up(
         assert ran.result.outcome == "failed"
         assert failure.operator == "bad" or "the app is stalled" in failure.cause
         assert "engine" not in failure.operator
-    for books in ran.result.last.operators:
-        into = [f for f in ran.result.last.flows if f.target.split(".")[0] == books.name]
-        assert books.frames <= max((f.delivered for f in into), default=books.frames)
+    for stats in ran.result.last.operators:
+        into = [f for f in ran.result.last.flows if f.target.split(".")[0] == stats.name]
+        assert stats.frames <= max((f.delivered for f in into), default=stats.frames)

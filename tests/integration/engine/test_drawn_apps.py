@@ -17,10 +17,10 @@ from support.graphs import EVENT2, INLINE, Engine, Got, run
 from support.parts import Parts, check
 
 from holoflow.app.graph import Sync
+from holoflow.app.joins import check_steps
+from holoflow.app.mistakes import Report
 from holoflow.app.origins import Origins
-from holoflow.app.report import Report
-from holoflow.app.steps import check_steps
-from holoflow.engine.result import RunResult
+from holoflow.engine.control import RunResult
 
 COUNT = int(os.environ.get("DRAWN_APPS", "40"))
 FIRST = int(os.environ.get("DRAWN_SEED") or os.environ["TEST_SEED"])

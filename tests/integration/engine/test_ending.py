@@ -80,7 +80,7 @@ def test_no_frames(engine: Engine, fuse: bool) -> None:
     ran = run(graph, engine, fuse=fuse)
     assert ran.result.outcome == "done"
     assert ran.payloads() == []
-    assert all(books.sent == 0 for books in ran.result.last.flows)
+    assert all(stats.sent == 0 for stats in ran.result.last.flows)
 
 
 @on_both
@@ -194,7 +194,7 @@ def test_asked_once_it_drains(engine: Engine, after: int) -> None:
     assert sent >= after
     assert ran.payloads("other") == list(range(sent))
     assert ran.payloads() == [(x, x) for x in range(sent)]
-    assert all(books.lost == 0 for books in ran.result.last.flows)
+    assert all(stats.lost == 0 for stats in ran.result.last.flows)
 
 
 @on_both
@@ -246,7 +246,7 @@ def test_asked_twice_it_stops(engine: Engine, after: int) -> None:
     observe = asks(stopper, lambda: len(recorded["other"]) >= after, times=2)
     ran = run(branched(), engine, stopper=stopper, observe=observe, every=0.0)
     assert ran.result.outcome == "interrupted"
-    assert {c for books in ran.result.last.flows for c in books.dropped} <= {"stopped"}
+    assert {c for stats in ran.result.last.flows for c in stats.dropped} <= {"stopped"}
     assert ran.payloads("other") == list(range(len(ran.payloads("other"))))
 
 
@@ -620,11 +620,11 @@ def test_the_books_of_time(engine: Engine) -> None:
             return x
 
     graph = chain(node("source", Source, {"n": 5}), node("slow", Slow), node("count", Count))
-    books = run(graph, engine).operator("slow")
-    assert books.working.count == books.latency.count == 5
-    assert books.busy >= 0.01
-    assert 0.002 <= books.working.min <= books.working.max <= books.busy
-    assert books.latency.min >= 0.002
+    stats = run(graph, engine).operator("slow")
+    assert stats.working.count == stats.latency.count == 5
+    assert stats.busy >= 0.01
+    assert 0.002 <= stats.working.min <= stats.working.max <= stats.busy
+    assert stats.latency.min >= 0.002
     untracked = run(graph, engine, tracked=False)
     slow = untracked.operator("slow")
     assert (slow.busy, slow.working.count, slow.latency.count) == (0, 0, 0)

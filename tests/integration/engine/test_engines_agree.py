@@ -30,9 +30,9 @@ from holoflow.app.graph import Sync
 def check_flows(ran: Run) -> None:
     """What an operator sends, all flows behind that output carry."""
     check_books(ran.result)
-    for books in ran.result.last.flows:
-        assert books.dropped.keys() <= {"end", "late"}
-        assert books.sent <= ran.operator(books.source.split(".")[0]).sent
+    for stats in ran.result.last.flows:
+        assert stats.dropped.keys() <= {"end", "late"}
+        assert stats.sent <= ran.operator(stats.source.split(".")[0]).sent
 
 
 @settings(max_examples=100)

@@ -58,7 +58,7 @@ def check_skipped(ran: Run, caplog: pytest.LogCaptureFixture, operator: str) -> 
     assert ran.result.outcome == "done"
     assert ran.result.failure is None
     (record,) = [r for r in caplog.records if r.levelno >= logging.WARNING]
-    assert record.name == f"holoflow.operator.{operator}"
+    assert record.name == f"holoflow.core.operator.{operator}"
     text = record.getMessage()
     assert text.startswith(f"skipped frame {BAD} of source (timestamp ")
     assert text.endswith(f"ValueError: bad {BAD}")
@@ -284,9 +284,9 @@ def test_a_join(engine: Engine, on_error: Any, caplog: pytest.LogCaptureFixture)
         check_skipped(ran, caplog, "bad")
         assert ran.payloads() == [(x, x) for x in WITHOUT]
     for source, port in (("source", "a"), ("way", "b")):
-        books = ran.flow(source, f"bad.{port}")
-        assert books.dropped["error"] == 1
-        assert books.delivered == len(ran.payloads())
+        stats = ran.flow(source, f"bad.{port}")
+        assert stats.dropped["error"] == 1
+        assert stats.delivered == len(ran.payloads())
 
 
 @on_all

@@ -24,9 +24,9 @@ from typing_extensions import TypedDict
 
 from holoflow import Arrays, Batching, Boxes, Geometry, Image, hosted, param
 from holoflow.app.graph import Node
-from holoflow.engine import runtime
-from holoflow.engine.geometry import pass_geometry, shared
-from holoflow.holoscan.objects import Native
+from holoflow.core.passed_geometry import pass_geometry, shared
+from holoflow.holoscan import runtime
+from holoflow.holoscan.classes import HoloscanOperator
 from holoflow.operators.inference._batches import run_together
 from holoflow.operators.postprocess.yolo import YoloOp
 from holoflow.operators.preprocess.letterbox import LetterboxOp
@@ -159,11 +159,12 @@ class Model(core.Operator):  # type: ignore[name-defined, misc]
 
 @pytest.mark.parametrize("engine", [GREEDY], ids=str)
 def test_geometry_passes_holoscans_own_operators(engine: Engine) -> None:
-    native = Native(Model, {}, (), ("in",), ("out",))
+    holoscan_operator = HoloscanOperator(Model, {}, (), ("in",), ("out",))
     graph = app(
         [
             node("scene", Scene), node("fit", LetterboxOp, {"width": 640, "height": 640}),
-            Node("model", f"{__name__}:Model", Model, native=native), yolo(), node("sink", Found),
+            Node("model", f"{__name__}:Model", Model, holoscan_operator=holoscan_operator), yolo(),
+            node("sink", Found),
         ],
         [
             flow("scene", "fit.image"), flow("fit", "model.in"), flow("model", "yolo.outputs"),

@@ -31,11 +31,12 @@ from support.graphs import (
 
 from holoflow import Array, Batching, Operator
 from holoflow.app.graph import App, Native, Node
-from holoflow.engine import RunOptions, RunResult, Stopper, calls, execute, runtime
-from holoflow.flow import hangs
-from holoflow.flow.hangs import stuck
-from holoflow.flow.verdict import explain
+from holoflow.engine import RunOptions, RunResult, Stopper, calls, execute
+from holoflow.holoscan import runtime
 from holoflow.plan import plan
+from holoflow.report.diagnosis.decision import explain
+from holoflow.stats import hangs
+from holoflow.stats.hangs import stuck
 
 holoscan = runtime.load()
 on_engines = pytest.mark.parametrize("engine", [INLINE, GREEDY, EVENT2, MULTITHREAD2], ids=str)
@@ -155,7 +156,7 @@ def test_the_run_fails_and_names_operator_and_frame(engine: Engine, fuse: bool) 
     # Of a single thread that hangs nobody works off what waits behind it.
     alone = engine in (INLINE, GREEDY) and not fuse
     assert payloads() == list(range(len(payloads()) if alone else 60))
-    (into,) = (books for books in result.last.flows if books.consumer == "hang")
+    (into,) = (stats for stats in result.last.flows if stats.consumer == "hang")
     assert (into.delivered, into.dropped["error"]) == (60, 1)
 
 
@@ -203,7 +204,7 @@ def test_a_hang_behind_another_is_given_up_too() -> None:
 
 def test_one_of_holoscans_own_operators() -> None:
     made = Native(HangsInHoloscan, {}, (), ("in",), ("out",))
-    relay = Node("relay", "its:Relay", HangsInHoloscan, native=made)
+    relay = Node("relay", "its:Relay", HangsInHoloscan, holoscan_operator=made)
     graph = app(
         [node("source", Arrays), relay, node("end", Count)],
         [flow("source", "relay.in"), flow("relay", "end")],

@@ -23,14 +23,9 @@ from support.loopback import Loopback
 from support.parts import Parts, check
 from support.random_graphs import outline, random_graphs, repeatable
 
-from holoflow.flow.ledger import (
-    CLOSED,
-    GONE,
-    gone,
-    waiting,
-)
-from holoflow.flow.merge import merge
 from holoflow.plan import plan
+from holoflow.stats.counters import CLOSED, GONE, gone, waiting
+from holoflow.stats.merge import merge
 
 
 def apart(graph: App, cut: list[int]) -> App:
@@ -56,7 +51,7 @@ def test_random_graphs_in_random_parts(graph: App, data: st.DataObject) -> None:
         assert result.outcome == "done", result.failure
     assert repeatable(graph, parts.sinks) == repeatable(graph, whole.sinks)
     check(parts)
-    assert all(waiting(row) == 0 or row[GONE] for row in parts.ledger.rows)
+    assert all(waiting(row) == 0 or row[GONE] for row in parts.counters.rows)
 
 
 def three(**fields: Any) -> App:
@@ -70,9 +65,9 @@ def three(**fields: Any) -> App:
 def test_the_merged_state_is_that_of_one_run() -> None:
     parts = Parts(three()).run()
     merged = merge([result.last for result in parts.results.values()])
-    assert [books.name for books in merged.operators] == ["source", "add", "pass", "sink"]
-    for books in merged.flows:
-        assert (books.sent, books.delivered, books.waiting) == (50, 50, 0), books
+    assert [stats.name for stats in merged.operators] == ["source", "add", "pass", "sink"]
+    for stats in merged.flows:
+        assert (stats.sent, stats.delivered, stats.waiting) == (50, 50, 0), stats
     (path,) = merged.paths
     assert path.name == "source → add → pass → sink"
     assert path.frames == 50
@@ -89,8 +84,8 @@ def test_a_part_that_fails_for_good_ends_what_feeds_it_and_what_it_feeds() -> No
         "a": "done", "b": "failed", "c": "done",
     }  # fmt: skip
     assert [got.payload for got in parts.sinks["sink"]] == list(range(1, 9))
-    assert parts.books("pass", "sink") == (8, 8, {})
-    assert parts.ledger.rows[0][GONE] == gone("stopped")
+    assert parts.stats("pass", "sink") == (8, 8, {})
+    assert parts.counters.rows[0][GONE] == gone("stopped")
     check(parts)
 
 
@@ -101,8 +96,8 @@ def test_a_part_that_comes_back_leaves_its_links_open() -> None:
     threads = parts.start(*fragments)
     threads["b"].join()
     assert parts.results["b"].outcome == "failed"
-    assert parts.ledger.rows[0][GONE] == 0
-    assert parts.ledger.rows[2][CLOSED] == 0
+    assert parts.counters.rows[0][GONE] == 0
+    assert parts.counters.rows[2][CLOSED] == 0
     assert set(parts.loopback.cables[0].suspended) == {"inlet"}
     assert set(parts.loopback.cables[2].suspended) == {"outlet"}
     assert threads["a"].is_alive()
@@ -135,7 +130,7 @@ def test_a_source_that_comes_back_goes_on_counting() -> None:
     threads["b"].join()
     assert [got.sequence for got in parts.sinks["sink"]] == list(range(15))
     assert [got.payload for got in parts.sinks["sink"]] == [*range(5), *range(10)]
-    assert parts.books("source", "sink") == (15, 15, {})
+    assert parts.stats("source", "sink") == (15, 15, {})
 
 
 def test_what_cannot_be_read_is_counted_and_the_rest_goes_on() -> None:
@@ -154,4 +149,4 @@ def test_what_cannot_be_read_is_counted_and_the_rest_goes_on() -> None:
     parts.loopback = Spoilt()
     parts.run()
     assert [got.payload for got in parts.sinks["sink"]] == [0, 1, 3, 4, 5, 6, 7, 8, 9]
-    assert parts.books("source", "sink") == (10, 9, {"error": 1})
+    assert parts.stats("source", "sink") == (10, 9, {"error": 1})

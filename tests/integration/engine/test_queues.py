@@ -76,8 +76,8 @@ def test_what_survives_a_full_queue(engine: Engine, when_full: Any, survivors: l
     ran = run(slow(InStep, when_full), engine)
     assert ran.result.outcome == "done"
     assert ran.payloads() == survivors
-    books = ran.flow("source", "gate")
-    assert (books.sent, books.delivered, books.dropped) == (N, 4, {"full": 16})
+    stats = ran.flow("source", "gate")
+    assert (stats.sent, stats.delivered, stats.dropped) == (N, 4, {"full": 16})
 
 
 @on_all
@@ -87,10 +87,10 @@ def test_lossy_flows_add_up(engine: Engine, when_full: Any) -> None:
     gates["gate"].open()
     ran = run(slow(Source, when_full, queue=1), engine)
     got = ran.payloads()
-    books = ran.flow("source", "gate")
-    assert books.sent == N
-    assert books.delivered == len(got)
-    assert books.dropped.get("full", 0) == N - len(got)
+    stats = ran.flow("source", "gate")
+    assert stats.sent == N
+    assert stats.delivered == len(got)
+    assert stats.dropped.get("full", 0) == N - len(got)
     assert got == sorted(set(got))
     assert (got[-1] == N - 1) if when_full == "drop_oldest" else (got[0] == 0)
 
@@ -112,10 +112,10 @@ def test_block_holds_the_producer_up(engine: Engine, queue: int) -> None:
 
     def observe(snapshot: Any, _history: Any) -> None:
         nonlocal most
-        books = snapshot.flows[0]
-        most = max(most, books.waiting)
-        if books.waiting == queue and books.delivered == 1:
-            assert books.sent == queue + 1
+        stats = snapshot.flows[0]
+        most = max(most, stats.waiting)
+        if stats.waiting == queue and stats.delivered == 1:
+            assert stats.sent == queue + 1
             gate.open()
 
     ran = run(slow(Source, "block", queue), engine, observe=observe, every=0.0)
@@ -140,11 +140,11 @@ def test_an_endless_generator_stays_bounded(engine: Engine) -> None:
     )  # fmt: skip
 
     def observe(snapshot: Any, _history: Any) -> None:
-        books = snapshot.flows[1]
-        assert books.waiting <= 3
+        stats = snapshot.flows[1]
+        assert stats.waiting <= 3
         if stopper.now.is_set():
             gate.open()
-        elif books.waiting == 3:
+        elif stats.waiting == 3:
             stopper.ask()
             stopper.ask()
 
@@ -220,8 +220,8 @@ def test_newest_values(engine: Engine) -> None:
     )  # fmt: skip
     ran = run(graph, engine)
     assert ran.payloads() == [(0, 49), (1, 49), (2, 49)]
-    books = ran.flow("newest", "join.newest")
-    assert (books.sent, books.delivered, books.dropped) == (50, 1, {"replaced": 49})
+    stats = ran.flow("newest", "join.newest")
+    assert (stats.sent, stats.delivered, stats.dropped) == (50, 1, {"replaced": 49})
 
 
 @on_all

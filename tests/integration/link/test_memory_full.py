@@ -42,9 +42,9 @@ def test_messages_that_are_too_large() -> None:
     done = in_small_memory(
         "import numpy as np\n"
         "from support.shared_ends import Stage, new_run, send\n"
-        "from holoflow.errors import HoloflowError\n"
+        "from holoflow.core.errors import HoloflowError\n"
         "from holoflow.link.shared_memory import SharedMemory\n"
-        "from holoflow.link.shared_memory.room import free\n"
+        "from holoflow.link.shared_memory.memory import free\n"
         "with new_run() as run:\n"
         "    link, linked = SharedMemory('edge', run.folder, run.run), run.flow()\n"
         "    out = link.outlet([linked], Stage())\n"
@@ -67,7 +67,7 @@ def test_a_message_for_which_there_was_room_before() -> None:
     done = in_small_memory(
         "import numpy as np\n"
         "from support.shared_ends import Stage, new_run, send\n"
-        "from holoflow.errors import ShortageError\n"
+        "from holoflow.core.errors import ShortageError\n"
         "from holoflow.link.shared_memory import SharedMemory\n"
         "with new_run() as run:\n"
         "    link, linked = SharedMemory('edge', run.folder, run.run), run.flow()\n"

@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 from support.shared_ends import DEADLINE, Run, Stage, content, eventually, new_run, send
 
-from holoflow.errors import HoloflowError
-from holoflow.flow.ledger import (
+from holoflow.core.errors import HoloflowError
+from holoflow.link.ends import LinkedFlow
+from holoflow.link.shared_memory import SharedMemory, sender
+from holoflow.link.shared_memory.services import HELD, LOANS, buffered
+from holoflow.stats.counters import (
     ARRIVED,
     CLOSED,
     GONE,
@@ -27,9 +30,6 @@ from holoflow.flow.ledger import (
     lost,
     waiting,
 )
-from holoflow.link.ends import LinkedFlow
-from holoflow.link.shared_memory import SharedMemory, outlet
-from holoflow.link.shared_memory.services import HELD, LOANS, buffered
 
 pytest.importorskip("iceoryx2")
 
@@ -145,7 +145,7 @@ def test_one_sample_for_many(three: Linked) -> None:
 
 
 def _file(name: str) -> Any:
-    from holoflow.link.shared_memory.leftovers import MEMORY
+    from holoflow.link.shared_memory.memory import MEMORY
 
     return MEMORY / name
 
@@ -173,7 +173,7 @@ def test_receivers_memory_cannot_be_written_to(one: Linked) -> None:
 
 def test_a_loaned_array_is_sent_where_it_lies(one: Linked, monkeypatch: Any) -> None:
     copied: list[Any] = []
-    monkeypatch.setattr(outlet, "_copy", lambda *what: copied.append(what))
+    monkeypatch.setattr(sender, "_copy", lambda *what: copied.append(what))
     array = one.outlet.allocate((480, 640, 3), np.uint8)
     assert address(array) % 64 == 0
     assert array.flags.writeable
@@ -367,19 +367,19 @@ def test_a_new_sender_goes_on_where_the_old_one_was(run: Run) -> None:
     view = SharedMemory("view0", run.folder, run.run)
     consumer = Stage(linked)
     inlet = view.inlet(linked, consumer)
-    for incarnation in range(5):
+    for generation in range(5):
         edge = SharedMemory("edge", run.folder, run.run)
         out = edge.outlet([linked], Stage())
         view.accept()
-        send(out, [linked], b"%d" % incarnation, content(incarnation, 70_000))
-        if incarnation % 2:  # died before it could send a second one
+        send(out, [linked], b"%d" % generation, content(generation, 70_000))
+        if generation % 2:  # died before it could send a second one
             linked.row[SENT] += 1
         inlet.poll()
         out.suspend()
         edge.close(0)
         _, head, [got] = consumer.take(inlet)
-        assert head == b"%d" % incarnation
-        assert bytes(got) == content(incarnation, 70_000).tobytes()
+        assert head == b"%d" % generation
+        assert bytes(got) == content(generation, 70_000).tobytes()
     linked.row[CLOSED] = 1
     inlet.poll()
     assert consumer.ended

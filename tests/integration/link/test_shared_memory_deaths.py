@@ -15,8 +15,8 @@ import pytest
 from support.shared_ends import DEADLINE, Run, eventually, new_run
 from support.shared_process import main
 
-from holoflow.flow.ledger import SENT, TAKEN, delivered, dropped, lost, waiting
 from holoflow.link.shared_memory import remove_leftovers
+from holoflow.stats.counters import SENT, TAKEN, delivered, dropped, lost, waiting
 
 pytest.importorskip("iceoryx2")
 
@@ -63,8 +63,8 @@ class Processes:
             process.join(DEADLINE)
             assert process.exitcode == 0
 
-    def books(self) -> Iterator[tuple[int, int, dict[str, int]]]:
-        for row in self.run.ledger.rows[: len(self.flows)]:
+    def stats(self) -> Iterator[tuple[int, int, dict[str, int]]]:
+        for row in self.run.counters.rows[: len(self.flows)]:
             assert waiting(row) == 0
             assert row[SENT] == delivered(row) + lost(row)
             yield row[SENT], delivered(row), dropped(row)
@@ -89,14 +89,14 @@ def processes(*flows: str) -> Iterator[Processes]:
 
 
 def taken(of: Processes, index: int = 0) -> int:
-    return of.run.ledger.rows[index][TAKEN]
+    return of.run.counters.rows[index][TAKEN]
 
 
 def test_nothing_is_lost_between_processes_that_live() -> None:
     with processes("0:4:block", "1:2:drop_oldest", "2:1:latest") as of:
         eventually(lambda: taken(of) > 2000 and taken(of, 1) and taken(of, 2), "messages")
         of.end()
-        whole, oldest, latest = of.books()
+        whole, oldest, latest = of.stats()
         assert whole[2] == {}
         assert whole[0] == whole[1]
         assert of.got(0) == list(range(1, whole[0] + 1))
@@ -123,10 +123,10 @@ def test_killed_and_started_again(victims: list[str]) -> None:
             lambda: all(taken(of, i) > before[i] for i in range(3)), "messages after the deaths"
         )
         of.end()
-        block, oldest, newest = of.books()
+        block, oldest, newest = of.stats()
         assert set(block[2]) <= {"crash"}
         # What a process has in hand, in its queue and under way is bounded, and so is the loss.
-        assert lost(of.run.ledger.rows[0]) <= deaths * (4 + 2)
+        assert lost(of.run.counters.rows[0]) <= deaths * (4 + 2)
         for _, _, causes in (oldest, newest):
             assert set(causes) <= {"crash", "full"}
         for index, (_, good, _) in enumerate((block, oldest, newest)):

@@ -9,14 +9,14 @@ import pytest
 
 from holoflow.app import load
 from holoflow.app.graph import App
-from holoflow.errors import AppError, Mistake
+from holoflow.core.errors import AppError, Mistake
 
 OPERATORS = '''
 from collections.abc import Iterator
 from typing import Any, Literal, TypedDict
 
 from holoflow import Boxes, Duration, Frequency, Image, Latest, Operator, Size, Text, param
-from holoflow.paths import InputPath
+from holoflow.core.files import InputPath
 
 
 class CameraOp(Operator):

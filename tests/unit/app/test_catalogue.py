@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from holoflow.app import TypeNameError, catalogue
-from holoflow.operator import Operator
+from holoflow.core.operator import Operator
 
 
 def test_names_are_sorted_and_of_two_parts():

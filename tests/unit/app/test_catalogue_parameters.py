@@ -9,8 +9,8 @@ import jsonschema
 import pytest
 
 from holoflow.app import catalogue, load
-from holoflow.app.shape import json_schema
-from holoflow.errors import AppError
+from holoflow.app.validation import json_schema
+from holoflow.core.errors import AppError
 
 CANDIDATES: dict[str, Any] = {
     "[[[1]]]": [[[1]]], "{a: {b: 1}}": {"a": {"b": 1}}, "true": True, "-1": -1, "1.5": 1.5,

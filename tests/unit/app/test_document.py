@@ -5,8 +5,8 @@ import pytest
 
 from holoflow.app import load
 from holoflow.app.document import BROKEN, MAX_BYTES, parse, plain
-from holoflow.app.report import Report
-from holoflow.errors import AppError
+from holoflow.app.mistakes import Report
+from holoflow.core.errors import AppError
 
 
 def read(text):

@@ -10,7 +10,7 @@ import pytest
 
 from holoflow.app import fragment_schema, schema
 from holoflow.app.document import parse, plain
-from holoflow.app.report import Report
+from holoflow.app.mistakes import Report
 
 TEXT = (Path(__file__).parents[3] / "docs" / "reference" / "app-format.md").read_text(
     encoding="utf-8"

@@ -8,10 +8,10 @@ import pytest
 
 from holoflow.app import load
 from holoflow.app.document import parse, plain
-from holoflow.app.extend import merged
 from holoflow.app.graph import Scheduler
-from holoflow.app.report import Report
-from holoflow.errors import AppError
+from holoflow.app.mistakes import Report
+from holoflow.app.templates import merged
+from holoflow.core.errors import AppError
 
 BASE = """\
 app: base

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from holoflow.app import load
 from holoflow.app.document import parse, plain
-from holoflow.app.report import Report
-from holoflow.errors import AppError, Mistake
+from holoflow.app.mistakes import Report
+from holoflow.core.errors import AppError, Mistake
 
 pytestmark = pytest.mark.slow
 

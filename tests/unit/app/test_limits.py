@@ -3,7 +3,7 @@
 import pytest
 
 from holoflow.app import operators
-from holoflow.errors import AppError
+from holoflow.core.errors import AppError
 
 pytestmark = pytest.mark.slow
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holoflow.app.order import components, cycles, reach
+from holoflow.app.cycles import components, cycles, reach
 
 
 @st.composite

@@ -13,11 +13,11 @@ import pytest
 from support.plugins import OPERATOR, install, on_path
 from typer.testing import CliRunner
 
-from holoflow.app import TypeNameError, catalogue, fragment_schema, load, plugins, reuse, schema
-from holoflow.app.errors import PluginError
+from holoflow.app import TypeNameError, catalogue, fragment_schema, load, plugins, schema, templates
+from holoflow.app.mistakes import PluginError
 from holoflow.cli import apps
 from holoflow.cli.program import program
-from holoflow.errors import AppError
+from holoflow.core.errors import AppError
 
 TEMPLATE = """\
 fragment: meter
@@ -131,11 +131,11 @@ def test_plugins_lists_all_that_a_package_adds(site: Path) -> None:
 def test_nothing_is_imported_to_list_what_there_is(site: Path) -> None:
     looked = (
         "import sys\n"
-        "from holoflow.app import catalogue, reuse\n"
+        "from holoflow.app import catalogue, templates\n"
         "from holoflow.cli import apps\n"
         "assert 'audio.measure' in catalogue.names()\n"
         "assert catalogue.summary('audio.measure') == 'Measure how bright an image is.'\n"
-        "assert 'meter' in reuse.templates()[0]\n"
+        "assert 'meter' in templates.templates()[0]\n"
         "assert apps.find('listen').is_file()\n"
         "print([name for name in sys.modules if name.startswith('good_audio')])\n"
     )
@@ -250,7 +250,7 @@ def test_a_name_that_holoflow_has_is_refused_and_both_owners_are_named(site: Pat
     }
     install(site, "holoflow-taker", entries, {})
     assert catalogue.find("capture.video").__module__ == "holoflow.operators.capture.video"
-    assert reuse.templates()[0]["web_view"] == reuse.shipped()["web_view"]
+    assert templates.templates()[0]["web_view"] == templates.shipped()["web_view"]
     assert apps.find("hello").is_relative_to(apps.shipped())
     said = invoke("plugins")[2].splitlines()
     assert len(said) == 4
@@ -319,7 +319,7 @@ def test_templates_and_apps_that_are_not_there(site: Path, tmp_path: Path) -> No
     with pytest.raises(PluginError, match="app 'away' of holoflow-bad "):
         apps.find("away")
     assert wrong in invoke("schema", "--output", str(tmp_path / "schema.json"))[2]
-    assert "meter" in reuse.templates()[0]
+    assert "meter" in templates.templates()[0]
 
 
 @pytest.mark.parametrize("line", ["no equals sign", "\xff = ="])

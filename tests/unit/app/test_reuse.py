@@ -2,8 +2,8 @@
 
 import pytest
 
-from holoflow.app import operators, reuse
-from holoflow.errors import AppError
+from holoflow.app import operators, templates
+from holoflow.core.errors import AppError
 
 FRONT = """\
 fragment: front
@@ -102,7 +102,7 @@ operators:
 
 
 def test_fragments_that_ship_are_found_by_name(load_text, monkeypatch, tmp_path):
-    monkeypatch.setattr(reuse, "shipped", lambda: {"front": tmp_path / "front.yaml"})
+    monkeypatch.setattr(templates, "shipped", lambda: {"front": tmp_path / "front.yaml"})
     app = load_text(APP.replace("./front.yaml", "front"), {"front.yaml": FRONT})
     assert "front.gray" in app.operators
 

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from holoflow.app.scalar import read_scalar
+from holoflow.app.document import read_scalar
 
 
 @pytest.mark.parametrize(

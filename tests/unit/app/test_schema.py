@@ -9,10 +9,10 @@ from typing import Any
 import jsonschema
 import pytest
 
-from holoflow.app import catalogue, fragment_schema, reuse, schema
+from holoflow.app import catalogue, fragment_schema, schema, templates
 from holoflow.app.document import parse, plain
 from holoflow.app.format import PACKAGE_PATTERN
-from holoflow.app.report import Report
+from holoflow.app.mistakes import Report
 
 SHA = "a" * 64
 
@@ -218,10 +218,10 @@ def test_types_complete_with_a_summary():
     assert by_name["capture.video"] == catalogue.summary("capture.video")
 
 
-@pytest.mark.parametrize("name", reuse.shipped())
+@pytest.mark.parametrize("name", templates.shipped())
 def test_fragments_that_ship_fit(name):
     validator = jsonschema.Draft202012Validator(fragment_schema())
-    assert errors(validator, reuse.shipped()[name].read_text(encoding="utf-8")) == []
+    assert errors(validator, templates.shipped()[name].read_text(encoding="utf-8")) == []
 
 
 APPS = sorted(Path(__file__).parents[3].glob("apps/*/*.yaml"))

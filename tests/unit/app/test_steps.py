@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from holoflow.app import load
-from holoflow.errors import AppError
+from holoflow.core.errors import AppError
 
 OPERATORS = '''
 from collections.abc import Iterator

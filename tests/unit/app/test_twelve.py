@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from holoflow.errors import AppError
+from holoflow.core.errors import AppError
 
 TWELVE = """\
 app: twelve

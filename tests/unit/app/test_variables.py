@@ -1,7 +1,7 @@
 import pytest
 
 from holoflow.app import variables
-from holoflow.errors import AppError
+from holoflow.core.errors import AppError
 
 APP = """
 app: x

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holoflow.assets import cache_folder, cached_path
-from holoflow.assets.asset import Asset
-from holoflow.assets.cache import file_name
+from holoflow.assets.fetching import file_name
+from holoflow.assets.source import Asset
 
 
 def test_the_folder_is_what_the_environment_says(monkeypatch):

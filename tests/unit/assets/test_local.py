@@ -13,11 +13,11 @@ from support.assets import PAYLOAD, asset, send
 from holoflow.app import load
 from holoflow.app.assets import fetch_all
 from holoflow.assets import AssetError, cached_path, fetch
-from holoflow.assets.lock import locked
+from holoflow.assets.fetching import locked
 
 FETCH = """
 import sys
-from holoflow.assets.asset import Asset
+from holoflow.assets.source import Asset
 from holoflow.assets import fetch, source
 source.WEB_SCHEMES = ("http:",)
 print(fetch(Asset("model", *sys.argv[1:]), progress=False).stat().st_size)

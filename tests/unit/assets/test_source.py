@@ -3,9 +3,8 @@ from pathlib import Path
 import pytest
 
 from holoflow.assets import AssetError
-from holoflow.assets.asset import Asset
-from holoflow.assets.source import Local, Web, Wheel, WheelMember, read_source
-from holoflow.errors import Location
+from holoflow.assets.source import Asset, Local, Web, Wheel, WheelMember, read_source
+from holoflow.core.errors import Location
 
 
 def read(url):

@@ -132,7 +132,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(server, cache, monkeypatch):
     def full(*_arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("holoflow.assets.web.download", full)
+    monkeypatch.setattr("holoflow.assets.download.from_web", full)
     message = fails(asset(server.serve("/a", send(PAYLOAD))))
     assert "cannot be stored: No space left on device" in message
     assert str(cache) in message

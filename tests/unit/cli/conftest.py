@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 from support import snapshots
 
-from holoflow.engine.result import RunResult
-from holoflow.flow.books import Snapshot
+from holoflow.engine.control import RunResult
+from holoflow.stats.snapshot import Snapshot
 
 
 def operator(name, frames, *, working=0.0, latency=0.0, skipped=0, **dropped):

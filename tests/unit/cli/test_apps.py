@@ -1,7 +1,7 @@
 import pytest
 
 from holoflow.cli import apps
-from holoflow.errors import HoloflowError
+from holoflow.core.errors import HoloflowError
 
 
 @pytest.fixture

@@ -11,15 +11,14 @@ import pytest
 from holoflow.cli.display_json import JsonDisplay
 from holoflow.cli.display_live import LiveDisplay
 from holoflow.cli.display_plain import PlainDisplay
-from holoflow.cli.summary import Summary
-from holoflow.cli.written import Written
-from holoflow.engine.result import Failure
+from holoflow.cli.summary import Summary, Written
+from holoflow.engine.control import Failure
 
 PAGE = ("live page", "http://127.0.0.1:8080")
 
 
 def record(message, level=logging.WARNING):
-    return logging.LogRecord("holoflow.operator.camera", level, "", 0, message, None, None)
+    return logging.LogRecord("holoflow.core.operator.camera", level, "", 0, message, None, None)
 
 
 def summary(made, **arguments):

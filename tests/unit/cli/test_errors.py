@@ -5,7 +5,7 @@ import pytest
 import typer
 
 from holoflow.cli.errors import reported
-from holoflow.errors import AppError, HoloflowError, Location, Mistake
+from holoflow.core.errors import AppError, HoloflowError, Location, Mistake
 
 
 def status_of(error, **options):

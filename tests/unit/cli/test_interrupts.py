@@ -5,10 +5,10 @@ import threading
 
 import pytest
 
-from holoflow.cli import interrupts
+from holoflow.cli import terminal
 
 
-@pytest.mark.parametrize("number", interrupts.SIGNALS)
+@pytest.mark.parametrize("number", terminal.SIGNALS)
 def test_a_signal_is_heard_in_a_thread_of_its_own(number):
     heard, threads = threading.Event(), []
 
@@ -16,7 +16,7 @@ def test_a_signal_is_heard_in_a_thread_of_its_own(number):
         threads.append(threading.current_thread())
         heard.set()
 
-    with interrupts.heard(on_signal):
+    with terminal.heard(on_signal):
         os.kill(os.getpid(), number)
         assert heard.wait(300)
     assert threads != [threading.main_thread()]
@@ -36,18 +36,18 @@ def test_signals_are_heard_while_the_main_thread_is_inside_c():
         else:
             os.kill(os.getpid(), signal.SIGINT)
 
-    with interrupts.heard(on_signal):
+    with terminal.heard(on_signal):
         os.kill(os.getpid(), signal.SIGINT)
         libc.pthread_mutex_lock(lock)
     assert len(heard) == 3
 
 
 def test_all_is_as_it_was_afterwards():
-    handlers = [signal.getsignal(number) for number in interrupts.SIGNALS]
+    handlers = [signal.getsignal(number) for number in terminal.SIGNALS]
     threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
-    with pytest.raises(KeyError), interrupts.heard(lambda: None):
+    with pytest.raises(KeyError), terminal.heard(lambda: None):
         raise KeyError
-    assert [signal.getsignal(number) for number in interrupts.SIGNALS] == handlers
+    assert [signal.getsignal(number) for number in terminal.SIGNALS] == handlers
     assert threading.active_count() == threads
     assert len(os.listdir("/proc/self/fd")) == descriptors
     previous = signal.set_wakeup_fd(-1)

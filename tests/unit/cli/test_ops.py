@@ -6,9 +6,9 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from holoflow.app import catalogue
-from holoflow.app.format import OperatorPiece
+from holoflow.app.format import OperatorSchema
+from holoflow.cli.operator_sheet import sheet
 from holoflow.cli.program import program
-from holoflow.cli.sheet import sheet
 
 OWN = '''
 from typing import TypedDict
@@ -257,7 +257,7 @@ def test_every_example_is_an_entry_that_an_app_may_have(name):
     cls = catalogue.find(name)
     entries = YAML(typ="safe").load(sheet(name, cls).example)
     assert len(entries) == 1
-    piece = OperatorPiece.model_validate(next(iter(entries.values())))
+    piece = OperatorSchema.model_validate(next(iter(entries.values())))
     assert piece.type == name
     cls.from_app(piece.with_ or {})
     connected(name, piece)

@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 import holoflow
 from holoflow.cli.program import program
-from holoflow.errors import HoloflowError
+from holoflow.core.errors import HoloflowError
 
 COMMANDS = ("run", "report", "compare", "check", "graph", "ops", "schema", "assets", "new")
 

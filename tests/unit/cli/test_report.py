@@ -9,7 +9,7 @@ from support.snapshots import faces
 from typer.testing import CliRunner
 
 from holoflow.cli.program import program
-from holoflow.flow.report.run_report import write_report
+from holoflow.report.run_report import write_report
 
 
 @pytest.fixture

@@ -14,13 +14,11 @@ from support.reports import report
 from support.snapshots import faces
 
 from holoflow.cli import compare, sections
-from holoflow.cli.bars import bar
-from holoflow.cli.printing import WIDE, plain_text
 from holoflow.cli.report import parts
-from holoflow.cli.summary import Summary, renderables
-from holoflow.cli.written import Written
-from holoflow.engine.result import RunResult
-from holoflow.flow.report.comparison import compare as compare_runs
+from holoflow.cli.summary import Summary, Written, renderables
+from holoflow.cli.tables import WIDE, bar, plain_text
+from holoflow.engine.control import RunResult
+from holoflow.report.comparison import compare as compare_runs
 
 
 def drawn(content, width):

@@ -1,7 +1,7 @@
 import pytest
 import typer
 
-from holoflow.cli.settings import parse_duration, parse_settings
+from holoflow.cli.arguments import parse_duration, parse_settings
 
 
 def test_settings_split_at_the_first_equals_sign_and_the_last_of_a_key_wins():

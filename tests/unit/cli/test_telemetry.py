@@ -1,7 +1,7 @@
 import pytest
 import typer
 
-from holoflow.cli.telemetry import parse_metrics, parse_trace
+from holoflow.cli.arguments import parse_metrics, parse_trace
 
 
 def test_frames_to_trace():

@@ -8,11 +8,11 @@ from rich.console import Console
 from support.snapshots import faces, flow, operator, path
 
 from holoflow.cli.top_drawing import draw
-from holoflow.cli.top_lines import line
+from holoflow.cli.top_output import line
 from holoflow.cli.top_view import view
-from holoflow.flow.books import Step
-from holoflow.flow.live.difference import difference
-from holoflow.flow.live.state import FragmentState, State
+from holoflow.live.state import FragmentState, LiveState
+from holoflow.stats.difference import difference
+from holoflow.stats.snapshot import Step
 
 ALIVE = {"main": FragmentState(4711, True, 0.25)}
 
@@ -28,7 +28,7 @@ def shown(state, recent=None, *, width=80, height=24, hint="", colours=None):
 
 
 def live(snapshot, **others):
-    return replace(State("live", snapshot.app, snapshot.run, snapshot, ALIVE), **others)
+    return replace(LiveState("live", snapshot.app, snapshot.run, snapshot, ALIVE), **others)
 
 
 def test_all_of_it_in_80_columns():
@@ -126,9 +126,9 @@ def test_what_is_hot_is_coloured():
 @pytest.mark.parametrize(
     ("state", "first", "second"),
     [
-        (State("none"), "holoflow top  no app runs; waiting", "holoflow run APP"),
-        (State("none", "faces"), "faces  does not run; waiting for it", "holoflow run faces"),
-        (State("live", "faces", fragments=ALIVE), "faces  starting", None),
+        (LiveState("none"), "holoflow top  no app runs; waiting", "holoflow run APP"),
+        (LiveState("none", "faces"), "faces  does not run; waiting for it", "holoflow run faces"),
+        (LiveState("live", "faces", fragments=ALIVE), "faces  starting", None),
     ],
 )
 def test_before_there_are_numbers(state, first, second):

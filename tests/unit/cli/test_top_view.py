@@ -7,21 +7,21 @@ import pytest
 from support.snapshots import faces, names, operator
 
 from holoflow.cli.top_view import view
-from holoflow.flow.books import FragmentBooks, Waiting
-from holoflow.flow.live.difference import difference
-from holoflow.flow.live.state import FragmentState, State
-from holoflow.plain_data import plain
+from holoflow.core.text import plain
+from holoflow.live.state import FragmentState, LiveState
+from holoflow.stats.difference import difference
+from holoflow.stats.snapshot import FragmentStats, Waiting
 
 ALIVE = {"main": FragmentState(4711, True, 0.25)}
 
 
 def live(snapshot, recent=None, **others):
-    state = State("live", snapshot.app, snapshot.run, snapshot, ALIVE, **others)
+    state = LiveState("live", snapshot.app, snapshot.run, snapshot, ALIVE, **others)
     return view(state, snapshot if recent is None else recent)
 
 
 def test_nothing_but_the_state_is_known_before_the_first_snapshot():
-    shown = view(State("live", "faces", "1", None, ALIVE, problems=("x",)), None)
+    shown = view(LiveState("live", "faces", "1", None, ALIVE, problems=("x",)), None)
     assert (shown.state, shown.app, shown.run, shown.age) == ("live", "faces", "1", 0.25)
     assert (shown.operators, shown.bottleneck, shown.problems) == ((), None, ("x",))
     json.dumps(plain(shown), allow_nan=False)
@@ -68,7 +68,7 @@ def test_rates_and_percentiles_are_of_the_last_seconds_and_drops_of_the_whole_ru
 
 def test_a_fragment_has_its_own_time():
     machine = faces().fragments[0].machine
-    short = FragmentBooks("edge", 1, "box", "inline", "inline", 1, 5.0, machine)
+    short = FragmentStats("edge", 1, "box", "inline", "inline", 1, 5.0, machine)
     snapshot = replace(
         faces(), operators=(operator("camera", 0.01, fragment="edge"),), fragments=(short,)
     )

@@ -1,4 +1,4 @@
-from holoflow.cli.written import FEW, state, written
+from holoflow.cli.summary import FEW, state, written
 
 
 def test_only_what_is_new_or_changed_counts(tmp_path):

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from holoflow.core.errors import HoloflowError
 from holoflow.deploy.contents import read_contents
-from holoflow.errors import HoloflowError
 
 GOOD = {
     "format": "holoflow image", "version": 1,

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from holoflow.core.errors import HoloflowError
 from holoflow.deploy import folder
 from holoflow.deploy.folder import app_files, copy_app
-from holoflow.errors import HoloflowError
 
 
 @pytest.fixture

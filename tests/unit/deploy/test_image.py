@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from holoflow.cli.container import completed
+from holoflow.core.errors import HoloflowError
 from holoflow.deploy.contents import Contents
-from holoflow.deploy.image import completed
-from holoflow.errors import HoloflowError
 
 FACES = Contents("{}", "faces", "apart.yaml", {"clip": "a b"}, ("edge", "detect"), {})
 RUN = ["run", "/app/apart.yaml", "--output=/out", "--set=clip=a b"]

@@ -7,8 +7,8 @@ from base64 import b64encode
 
 import pytest
 
+from holoflow.core.errors import HoloflowError
 from holoflow.deploy import keyfile
-from holoflow.errors import HoloflowError
 from holoflow.link.keys import KeyStore, keys_folder
 
 

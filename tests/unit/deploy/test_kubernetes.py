@@ -8,10 +8,10 @@ import pytest
 import yaml
 from support.deployable import in_a_row
 
+from holoflow.core.errors import HoloflowError
 from holoflow.deploy.kubernetes import kubernetes, read_secrets, secrets, surprises
 from holoflow.deploy.services import Mount, Run
 from holoflow.deploy.split import in_containers
-from holoflow.errors import HoloflowError
 
 MB = 1 << 20
 

@@ -6,8 +6,8 @@ import stat
 
 import pytest
 
+from holoflow.core.errors import HoloflowError
 from holoflow.deploy.output import File, ignoring, read, write
-from holoflow.errors import HoloflowError
 
 
 def mode(path):

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holoflow.app import load
+from holoflow.core.errors import HoloflowError
 from holoflow.deploy.manifest import Origin, manifest
 from holoflow.deploy.needs import Needs, needs_of
 from holoflow.deploy.recipe import labels, recipe
 from holoflow.deploy.target import GPU_BASE, Target, target_for
-from holoflow.errors import HoloflowError
 from holoflow.plan import plan
 
 TARGET = Target("linux/amd64", "3.12")

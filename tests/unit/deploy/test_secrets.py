@@ -7,11 +7,11 @@ import json
 import pytest
 from support.deployable import in_a_row
 
+from holoflow.core.errors import HoloflowError
 from holoflow.deploy import keyfile
 from holoflow.deploy.secrets import secrets
 from holoflow.deploy.services import Run
 from holoflow.deploy.split import in_containers
-from holoflow.errors import HoloflowError
 
 
 def services(*names):

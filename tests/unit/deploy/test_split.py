@@ -10,10 +10,10 @@ from hypothesis import given
 from support.deployable import RUNS, apps, in_a_row
 from support.graphs import Pass, Sink, Source, app, flow, fragment, node
 
+from holoflow.core.errors import AppError, HoloflowError
 from holoflow.deploy.names import LONGEST, dns_name
 from holoflow.deploy.services import Port, Run
 from holoflow.deploy.split import MARGIN, in_containers, on_machines
-from holoflow.errors import AppError, HoloflowError
 from holoflow.operators.visualize.web import WebOp
 
 MB = 1 << 20

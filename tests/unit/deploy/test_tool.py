@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from holoflow.core.errors import HoloflowError
 from holoflow.deploy.commands import CommandError, run
 from holoflow.deploy.tool import explained, find_tool
-from holoflow.errors import HoloflowError
 
 
 def program(folder: Path, name: str, text: str) -> None:
@@ -58,7 +58,7 @@ def test_of_a_build_the_last_step_is_told() -> None:
 
 def test_a_check_that_fails_speaks_for_itself() -> None:
     said = BUILD.format(
-        command="python3 -m holoflow.deploy.image check", said="a.py:1: needs 'scipy'"
+        command="python3 -m holoflow.cli.container check", said="a.py:1: needs 'scipy'"
     )
     error = explained(CommandError("the image cannot be built (podman):", said))
     assert str(error).splitlines() == [

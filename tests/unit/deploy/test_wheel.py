@@ -35,7 +35,7 @@ def test_the_wheel_is_whole_and_the_same_each_time(tmp_path: Path) -> None:
             if name != record:
                 found = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=")
                 assert (digest, size) == (f"sha256={found.decode()}", str(len(data)))
-    for needed in ("operators/capture/video.py", "fragments/camera.yaml", "deploy/image.py",
+    for needed in ("operators/capture/video.py", "fragments/camera.yaml", "cli/container.py",
                    "cli/program.py", "py.typed"):  # fmt: skip
         assert f"holoflow/{needed}" in names
     assert not [name for name in names if name.startswith("holoflow/apps/") or ".pyc" in name]

@@ -15,7 +15,7 @@ from holoflow.engine.queue import Queue
 def drain(inputs: InOrder | InTurn) -> list[Any]:
     taken = []
     while inputs.ready():
-        taken += inputs.take().arguments.values()
+        taken += inputs.pop().arguments.values()
     return taken
 
 
@@ -63,7 +63,7 @@ def test_the_order_is_the_same_however_they_come(data: Any) -> None:
         queues[way].mark(came[way])
         taken += drain(inputs)
     assert taken == list(range(len(frames)))
-    assert sum(queue.books().delivered for queue in queues) == len(frames)
+    assert sum(queue.stats().delivered for queue in queues) == len(frames)
 
 
 def in_turn(number: Any) -> tuple[InTurn, Queue, Queue]:
@@ -82,6 +82,6 @@ def test_inputs_take_turns_and_numbers_go_on_in_a_successor() -> None:
     successor, a, b = in_turn(number)
     put(b, 9)
     assert successor.ready()
-    header = successor.take().header
+    header = successor.pop().header
     assert (header.source, header.sequence) == ("merge", 4)
     assert header.metadata == {"from": {"source": "cam", "sequence": 9}}

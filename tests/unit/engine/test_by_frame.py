@@ -11,13 +11,13 @@ from support.marked_queues import make, put
 
 from holoflow.engine.by_frame import ByFrame
 from holoflow.engine.queue import Queue
-from holoflow.flow.ledger import ARRIVED, SENT
+from holoflow.stats.counters import ARRIVED, SENT
 
 
 def drain(join: ByFrame) -> list[tuple[Any, ...]]:
     taken = []
     while join.ready():
-        taken.append(tuple(join.take().arguments.values()))
+        taken.append(tuple(join.pop().arguments.values()))
     return taken
 
 
@@ -33,8 +33,8 @@ def test_only_messages_of_one_frame_are_joined() -> None:
     put(b, 1)
     put(b, 3)
     assert drain(join) == [("a1", "b1"), ("a3", "b3")]
-    assert a.books().dropped == {"unpaired": 2}
-    assert (a.books().delivered, b.books().delivered) == (2, 2)
+    assert a.stats().dropped == {"unpaired": 2}
+    assert (a.stats().delivered, b.stats().delivered) == (2, 2)
 
 
 def test_a_frame_waits_until_it_is_known_that_nothing_comes() -> None:
@@ -45,7 +45,7 @@ def test_a_frame_waits_until_it_is_known_that_nothing_comes() -> None:
     assert join.waits_for() == "'b' from of_b.out (0 worked off) for frame 0 of cam"
     b.mark(1)
     assert not join.ready()
-    assert a.books().dropped == {"unpaired": 1}
+    assert a.stats().dropped == {"unpaired": 1}
     assert join.passed() == 1
     put(b, 1)
     assert drain(join) == [("a1", "b1")]
@@ -61,7 +61,7 @@ def test_an_optional_input_gives_none() -> None:
     put(b, 2)
     a.mark(3)
     assert drain(join) == []
-    assert b.books().dropped == {"unpaired": 1}
+    assert b.stats().dropped == {"unpaired": 1}
 
 
 def test_a_watermark_holds_once_all_that_it_speaks_of_has_come() -> None:
@@ -71,10 +71,10 @@ def test_a_watermark_holds_once_all_that_it_speaks_of_has_come() -> None:
     b.row[SENT] = 1
     b.mark(1)
     assert not join.ready()
-    assert a.books().dropped == {}
+    assert a.stats().dropped == {}
     b.row[ARRIVED] = 1  # and was lost on the way
     assert not join.ready()
-    assert a.books().dropped == {"unpaired": 1}
+    assert a.stats().dropped == {"unpaired": 1}
 
 
 @pytest.mark.parametrize("lossy", ["drop_oldest", "drop_newest"])
@@ -89,8 +89,8 @@ def test_what_is_dropped_at_a_queue_has_no_partner(lossy: Any) -> None:
     assert drain(join) == ([("a2", "b2")] if kept == 2 else [])
     join.release("end")
     for queue in (a, b):
-        books = queue.books()
-        assert books.sent == books.delivered + books.lost + books.waiting
+        stats = queue.stats()
+        assert stats.sent == stats.delivered + stats.lost + stats.waiting
 
 
 def test_it_ends_with_an_input_that_is_needed() -> None:
@@ -134,6 +134,6 @@ def test_any_order_gives_the_same_pairs(
     assert joined == expected
     assert join.passed() == 6
     for queue, sent in ((a, sum(of_a)), (b, sum(of_b))):
-        books = queue.books()
-        assert (books.sent, books.waiting) == (sent, 0)
-        assert books.sent == books.delivered + books.lost
+        stats = queue.stats()
+        assert (stats.sent, stats.waiting) == (sent, 0)
+        assert stats.sent == stats.delivered + stats.lost

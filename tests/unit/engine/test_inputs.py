@@ -10,12 +10,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from holoflow.app.graph import Endpoint, Sync
+from holoflow.core.message import Header
 from holoflow.engine.inputs import Arrival, Synced, merge_headers
 from holoflow.engine.queue import LatestQueue, Message, Queue
-from holoflow.flow.ledger import Ledger
-from holoflow.flow.paths import Stop
-from holoflow.message import Header
 from holoflow.plan.plan import PlannedFlow
+from holoflow.stats.counters import Counters
+from holoflow.stats.spans import PathStep
 
 MS = 1_000_000
 
@@ -25,8 +25,8 @@ def make(port: str, latest: bool = False) -> Any:
         Endpoint(f"of_{port}", "out"), Endpoint("join", port), 4, "block",
         fused=False, latest=latest, back_edge=False, link="none",
     )  # fmt: skip
-    stop = Stop("work", "join", port)
-    row = Ledger(1).rows[0]
+    stop = PathStep("work", "join", port)
+    row = Counters(1).rows[0]
     return LatestQueue(flow, stop, row) if latest else Queue(flow, stop, row)
 
 
@@ -37,7 +37,7 @@ def put(queue: Queue, payload: Any, time: int = 0, **metadata: Any) -> None:
 def drain(inputs: Any) -> list[dict[str, Any]]:
     taken = []
     while inputs.ready():
-        taken.append(inputs.take().arguments)
+        taken.append(inputs.pop().arguments)
     return taken
 
 
@@ -78,7 +78,7 @@ def test_one_of_each() -> None:
     assert join.waits_for() == "'b' from of_b.out (0 sent)"
     put(queues["b"], 2, time=9, from_b=2)
     assert join.ready()
-    call = join.take()
+    call = join.pop()
     assert call.arguments == {"a": 1, "b": 2}
     assert call.header == Header(0, 7, "of_a", {"from_a": 1, "from_b": 2})
     assert [(q.stop.port, m.payload) for q, m in call.parts] == [("a", 1), ("b", 2)]
@@ -99,9 +99,9 @@ def test_an_error_is_booked_once_for_each() -> None:
     join, queues = arrival("a", "b")
     put(queues["a"], 1)
     put(queues["b"], 1)
-    join.failed(join.take())
-    assert [q.books().dropped for q in join.queues] == [{"error": 1}] * 2
-    assert [q.books().delivered for q in join.queues] == [0, 0]
+    join.failed(join.pop())
+    assert [q.stats().dropped for q in join.queues] == [{"error": 1}] * 2
+    assert [q.stats().delivered for q in join.queues] == [0, 0]
 
 
 def test_a_back_edge_is_one_behind() -> None:
@@ -109,11 +109,11 @@ def test_a_back_edge_is_one_behind() -> None:
     put(queues["x"], 1)
     put(queues["x"], 2)
     assert join.ready()
-    assert join.take().arguments == {"x": 1, "back": None}
+    assert join.pop().arguments == {"x": 1, "back": None}
     assert not join.ready()
     assert join.waits_for() == "'back' from of_back.out (0 sent)"
     put(queues["back"], "one")
-    assert join.take().arguments == {"x": 2, "back": "one"}
+    assert join.pop().arguments == {"x": 2, "back": "one"}
     assert not join.ended()
 
 
@@ -122,7 +122,7 @@ def test_a_back_edge_that_has_ended_ends_it() -> None:
     put(queues["x"], 1)
     queues["back"].close()
     assert not join.ended()
-    join.take()
+    join.pop()
     put(queues["x"], 2)
     assert not join.ready()
     assert join.ended()
@@ -191,7 +191,7 @@ def test_the_nearest() -> None:
     assert drain(join) == [{"a": 10, "b": 8}]
     stream(queues["a"], 20)
     assert drain(join) == [{"a": 20, "b": 19}]
-    assert queues["b"].books().dropped == {"late": 1}
+    assert queues["b"].stats().dropped == {"late": 1}
 
 
 def test_of_two_as_near_the_earlier() -> None:
@@ -228,9 +228,9 @@ def test_one_partner_serves_several() -> None:
     assert [call["b"] for call in drain(join)] == [10, 10, 10, 10]
     queues["a"].close()
     assert join.ended()
-    assert queues["b"].books().dropped == {}
-    assert queues["b"].books().delivered == 1
-    assert queues["b"].books().waiting == 1
+    assert queues["b"].stats().dropped == {}
+    assert queues["b"].stats().delivered == 1
+    assert queues["b"].stats().waiting == 1
 
 
 def test_beyond_the_tolerance() -> None:
@@ -238,7 +238,7 @@ def test_beyond_the_tolerance() -> None:
     stream(queues["b"], 0, 30)
     stream(queues["a"], 10, 11, 19, 20)
     assert drain(join) == [{"a": 10, "b": 0}, {"a": 20, "b": 30}]
-    assert queues["a"].books().dropped == {"late": 2}
+    assert queues["a"].stats().dropped == {"late": 2}
 
 
 def test_an_optional_partner() -> None:
@@ -257,9 +257,9 @@ def test_all_partners_must_be_there() -> None:
     stream(queues["b"], 0, 20)
     stream(queues["c"], 20)
     assert drain(join) == [{"a": 20, "b": 20, "c": 20}]
-    assert queues["a"].books().dropped == {"late": 1}
+    assert queues["a"].stats().dropped == {"late": 1}
     # It was near enough to the leader that was dropped, but served nobody.
-    assert queues["b"].books().dropped == {"late": 1}
+    assert queues["b"].stats().dropped == {"late": 1}
 
 
 def test_a_partner_that_ends_early() -> None:
@@ -268,7 +268,7 @@ def test_a_partner_that_ends_early() -> None:
     stream(queues["a"], 0, 5, 15, 25)
     queues["b"].close()
     assert drain(join) == [{"a": 0, "b": 0}, {"a": 5, "b": 0}]
-    assert queues["a"].books().dropped == {"late": 2}
+    assert queues["a"].stats().dropped == {"late": 2}
     assert not join.ended()
     queues["a"].close()
     assert join.ended()
@@ -289,8 +289,8 @@ def test_a_leader_that_ends_early() -> None:
     assert drain(join) == [{"a": 110, "b": 100}]
     assert join.ended()
     assert join.ended()
-    books = queues["b"].books()
-    assert (books.sent, books.delivered, dict(books.dropped), books.waiting) == (
+    stats = queues["b"].stats()
+    assert (stats.sent, stats.delivered, dict(stats.dropped), stats.waiting) == (
         3, 1, {"late": 1}, 1,
     )  # fmt: skip
 
@@ -300,7 +300,7 @@ def test_a_partner_out_of_order_does_not_hold_up_the_rest() -> None:
     stream(queues["b"], 10, 3, 20, 30)
     stream(queues["a"], 10, 20, 30)
     assert drain(join) == [{"a": t, "b": t} for t in (10, 20, 30)]
-    assert queues["b"].books().dropped == {"late": 1}
+    assert queues["b"].stats().dropped == {"late": 1}
 
 
 def test_a_leader_out_of_order() -> None:
@@ -308,7 +308,7 @@ def test_a_leader_out_of_order() -> None:
     stream(queues["b"], 10, 20, 30, 40)
     stream(queues["a"], 20, 10, 5, 30)
     assert drain(join) == [{"a": 20, "b": 20}, {"a": 10, "b": 20}, {"a": 30, "b": 30}]
-    assert queues["a"].books().dropped == {"late": 1}
+    assert queues["a"].stats().dropped == {"late": 1}
 
 
 def test_merged_metadata_and_latest() -> None:
@@ -317,7 +317,7 @@ def test_merged_metadata_and_latest() -> None:
     put(queues["b"], 2, 0, x=2, y=2)
     put(queues["newest"], 3, 0, z=3)
     assert join.ready()
-    call = join.take()
+    call = join.pop()
     assert call.arguments == {"a": 1, "b": 2, "newest": 3}
     assert call.header.metadata == {"x": 1, "y": 2}
 
@@ -327,9 +327,9 @@ def test_an_error_is_booked_for_the_leader() -> None:
     stream(queues["a"], 0)
     stream(queues["b"], 0)
     assert join.ready()
-    join.failed(join.take())
-    assert queues["a"].books().dropped == {"error": 1}
-    assert queues["b"].books().dropped == {}
+    join.failed(join.pop())
+    assert queues["a"].stats().dropped == {"error": 1}
+    assert queues["b"].stats().dropped == {}
 
 
 def test_what_it_waits_for() -> None:
@@ -352,7 +352,7 @@ def test_a_timeout_gives_up() -> None:
     assert not join.ready()
     clock.now = 500 * MS
     assert not join.ready()
-    assert queues["a"].books().dropped == {"late": 1}
+    assert queues["a"].stats().dropped == {"late": 1}
     # The next has all its time.
     stream(queues["a"], 20)
     assert not join.ready()
@@ -379,7 +379,7 @@ def test_a_partner_after_the_timeout_is_late() -> None:
     stream(queues["b"], 10, 50)
     stream(queues["a"], 50)
     assert drain(join) == [{"a": 50, "b": 50}]
-    assert queues["b"].books().dropped == {"late": 1}
+    assert queues["b"].stats().dropped == {"late": 1}
 
 
 # -- against complete streams ----------------------------------------------------------------
@@ -447,12 +447,12 @@ def test_synced_is_the_nearest_of_complete_streams(
     assert got == wanted
     for queue in queues.values():
         queue.abandon("end")
-    assert queues["a"].books().delivered == len(wanted)
+    assert queues["a"].stats().delivered == len(wanted)
     for port in partners:
         used = {call[port] for call in wanted if call[port] is not None}
-        books = queues[port].books()
-        assert books.delivered == len(used)
-        assert books.sent == books.delivered + books.lost
+        stats = queues[port].stats()
+        assert stats.delivered == len(used)
+        assert stats.sent == stats.delivered + stats.lost
 
 
 # -- clocks that are set back ----------------------------------------------------------------
@@ -488,7 +488,7 @@ def test_a_partner_that_is_set_back_alone_goes_by_until_it_is_right_again() -> N
     paired = [call["a"] for call in got]
     assert all(call["a"] == call["b"] for call in got)
     assert paired == [time for number, time in enumerate(times) if number not in wrong]
-    assert queues["b"].books().dropped == {"late": len(wrong)}
+    assert queues["b"].stats().dropped == {"late": len(wrong)}
 
 
 def test_a_leader_that_is_set_back_alone_goes_by_until_it_is_right_again() -> None:
@@ -573,8 +573,8 @@ def test_what_was_captured_between_two_resets_is_joined_as_if_there_were_none(
     assert got == wanted
     for queue in queues.values():
         queue.abandon("end")
-        books = queue.books()
-        assert books.sent == books.delivered + books.lost
+        stats = queue.stats()
+        assert stats.sent == stats.delivered + stats.lost
 
 
 @settings(max_examples=200)

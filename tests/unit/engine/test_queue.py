@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holoflow.app.graph import Endpoint, WhenFull
+from holoflow.core.message import Header
 from holoflow.engine.queue import LatestQueue, Message, Queue
-from holoflow.flow.ledger import RETURNED, TAKEN, Ledger, Row
-from holoflow.flow.paths import Stop
-from holoflow.message import Header
 from holoflow.plan.plan import PlannedFlow
+from holoflow.stats.counters import RETURNED, TAKEN, Counters, Row
+from holoflow.stats.spans import PathStep
 
-STOP = Stop("work", "b", "x")
+STOP = PathStep("work", "b", "x")
 
 
 class Waker:
@@ -38,7 +38,7 @@ def planned(when_full: WhenFull = "block", size: int = 2, latest: bool = False) 
 
 
 def row() -> Row:
-    return Ledger(1).rows[0]
+    return Counters(1).rows[0]
 
 
 def message(payload: Any) -> Message:
@@ -57,7 +57,7 @@ def put(q: Queue, *payloads: Any) -> None:
 
 
 def taken(q: Queue) -> list[Any]:
-    return [q.take().payload for _ in range(len(q.items))]
+    return [q.pop().payload for _ in range(len(q.items))]
 
 
 def test_in_order() -> None:
@@ -67,8 +67,8 @@ def test_in_order() -> None:
     assert taken(q) == [1, 2, 3]
     assert q.has_room()
     with pytest.raises(IndexError):
-        q.take()
-    assert q.books().sent == q.books().delivered == 3
+        q.pop()
+    assert q.stats().sent == q.stats().delivered == 3
 
 
 def test_drop_oldest() -> None:
@@ -76,14 +76,14 @@ def test_drop_oldest() -> None:
     put(q, 1, 2, 3, 4, 5)
     assert q.has_room()
     assert taken(q) == [4, 5]
-    assert q.books().dropped == {"full": 3}
+    assert q.stats().dropped == {"full": 3}
 
 
 def test_drop_newest() -> None:
     q = queue("drop_newest")
     put(q, 1, 2, 3, 4, 5)
     assert taken(q) == [1, 2]
-    assert q.books().dropped == {"full": 3}
+    assert q.stats().dropped == {"full": 3}
 
 
 def test_the_end() -> None:
@@ -91,7 +91,7 @@ def test_the_end() -> None:
     put(q, 1)
     q.close()
     assert not q.ended()
-    q.take()
+    q.pop()
     assert q.ended()
     assert q.consumer.count == 2  # type: ignore[union-attr]
 
@@ -104,26 +104,26 @@ def test_abandoned(when_full: WhenFull) -> None:
     assert q.has_room()
     put(q, 3, 4, 5)
     q.abandon("end")  # the first cause counts
-    assert q.books().dropped == {"stopped": 5}
-    assert q.books().waiting == 0
+    assert q.stats().dropped == {"stopped": 5}
+    assert q.stats().waiting == 0
     assert q.producer.count > 0  # type: ignore[union-attr]
 
 
 def test_rebook() -> None:
     q = queue()
     put(q, 1, 2)
-    q.rebook("error", q.take())
-    books = q.books()
-    assert (books.sent, books.delivered, books.waiting, books.lost) == (2, 0, 1, 1)
+    q.count_dropped("error", q.pop())
+    stats = q.stats()
+    assert (stats.sent, stats.delivered, stats.waiting, stats.lost) == (2, 0, 1, 1)
 
 
 def test_only_a_full_queue_wakes_its_producer() -> None:
     q = queue()
     put(q, 1)
-    q.take()
+    q.pop()
     assert q.producer.count == 0  # type: ignore[union-attr]
     put(q, 2, 3)
-    q.take()
+    q.pop()
     assert q.producer.count == 1  # type: ignore[union-attr]
 
 
@@ -140,7 +140,7 @@ def test_a_queue_that_fills_while_its_consumer_takes() -> None:
 
     q.items = Slow()
     put(q, 1)
-    assert q.take().payload == 1
+    assert q.pop().payload == 1
     assert q.producer.count == 1  # type: ignore[union-attr]
 
 
@@ -162,8 +162,8 @@ def test_latest() -> None:
     put(q, 5)
     assert q.newest() == (3, None)
     assert q.consumer.count == 0
-    books = q.books()
-    assert (books.sent, books.delivered, dict(books.dropped)) == (5, 2, {"replaced": 1, "end": 2})
+    stats = q.stats()
+    assert (stats.sent, stats.delivered, dict(stats.dropped)) == (5, 2, {"replaced": 1, "end": 2})
 
 
 @given(
@@ -184,13 +184,13 @@ def test_books_add_up_at_any_time(when_full: WhenFull, size: int, steps: list[st
             elif when_full == "drop_oldest":
                 model = [*model[1:], number]
         elif step == "take" and model:
-            assert q.take().payload == model.pop(0)
+            assert q.pop().payload == model.pop(0)
         elif step == "rebook" and q.row[TAKEN] > q.row[RETURNED]:
-            q.rebook("error", message(number))
+            q.count_dropped("error", message(number))
         elif step == "abandon":
             q.abandon("stopped")
             abandoned, model = True, []
         assert [m.payload for m in q.items] == model
         assert len(model) <= size
-        books = q.books()
-        assert books.sent == books.delivered + books.lost + books.waiting
+        stats = q.stats()
+        assert stats.sent == stats.delivered + stats.lost + stats.waiting

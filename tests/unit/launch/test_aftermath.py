@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from support.graphs import Pass, Sink, Source, chain, fragment, node
 
-from holoflow.flow.ledger import (
+from holoflow.launch.supervisor import book_death, end_flows, settle
+from holoflow.plan import plan
+from holoflow.stats.counters import (
     ARRIVED,
     CLOSED,
     GONE,
     SENT,
     SETTLED,
     TAKEN,
-    Ledger,
+    Counters,
     delivered,
     dropped,
     gone,
     waiting,
 )
-from holoflow.launch.aftermath import book_death, end_flows, settle
-from holoflow.plan import plan
 
 PLAN = plan(
     chain(
@@ -32,44 +32,44 @@ PLAN = plan(
 INTO, WITHIN, OUT = range(3)
 
 
-def under_way() -> Ledger:
+def under_way() -> Counters:
     """Ten messages sent, of which the middle fragment has one in hand, one waiting inside."""
-    ledger = Ledger.of(PLAN)
-    into, within, out = ledger.rows
+    counters = Counters.of(PLAN)
+    into, within, out = counters.rows
     into[SENT], into[ARRIVED], into[TAKEN], into[SETTLED] = 10, 8, 7, 6
     within[SENT], within[TAKEN], within[SETTLED] = 6, 5, 5
     out[SENT], out[ARRIVED], out[TAKEN], out[SETTLED] = 5, 5, 4, 4
-    return ledger
+    return counters
 
 
 def test_what_a_dead_process_had_is_lost_and_what_it_had_not_is_not() -> None:
-    ledger = under_way()
-    book_death(PLAN, ledger, "b")
-    into, within, out = ledger.rows
+    counters = under_way()
+    book_death(PLAN, counters, "b")
+    into, within, out = counters.rows
     assert (delivered(into), dropped(into), waiting(into)) == (6, {"crash": 2}, 2)
     assert (delivered(within), dropped(within), waiting(within)) == (5, {"crash": 1}, 0)
     assert (delivered(out), dropped(out), waiting(out)) == (4, {}, 1)
     assert not into[GONE]
     assert not out[CLOSED]
-    before = [list(row) for row in ledger.rows]
-    book_death(PLAN, ledger, "b")
-    assert [list(row) for row in ledger.rows] == before
+    before = [list(row) for row in counters.rows]
+    book_death(PLAN, counters, "b")
+    assert [list(row) for row in counters.rows] == before
 
 
 def test_who_does_not_come_back_takes_nothing_and_sends_nothing() -> None:
-    ledger = under_way()
-    assert end_flows(PLAN, ledger, "b", "crash") == (INTO, WITHIN, OUT)
-    assert ledger.rows[INTO][GONE] == gone("crash")
-    assert ledger.rows[OUT][CLOSED] == 1
-    assert ledger.rows[OUT][GONE] == 0
-    assert end_flows(PLAN, ledger, "b", "stopped") == ()
-    assert ledger.rows[INTO][GONE] == gone("crash")
+    counters = under_way()
+    assert end_flows(PLAN, counters, "b", "crash") == (INTO, WITHIN, OUT)
+    assert counters.rows[INTO][GONE] == gone("crash")
+    assert counters.rows[OUT][CLOSED] == 1
+    assert counters.rows[OUT][GONE] == 0
+    assert end_flows(PLAN, counters, "b", "stopped") == ()
+    assert counters.rows[INTO][GONE] == gone("crash")
 
 
 def test_at_the_end_the_books_add_up() -> None:
-    ledger = under_way()
-    book_death(PLAN, ledger, "b")
-    end_flows(PLAN, ledger, "b", "crash")
-    settle(PLAN, ledger, "stopped")
-    assert [dropped(row) for row in ledger.rows] == [{"crash": 4}, {"crash": 1}, {"stopped": 1}]
-    assert all(waiting(row) == 0 for row in ledger.rows)
+    counters = under_way()
+    book_death(PLAN, counters, "b")
+    end_flows(PLAN, counters, "b", "crash")
+    settle(PLAN, counters, "stopped")
+    assert [dropped(row) for row in counters.rows] == [{"crash": 4}, {"crash": 1}, {"stopped": 1}]
+    assert all(waiting(row) == 0 for row in counters.rows)

@@ -12,7 +12,7 @@ import pytest
 from support.launched import wait_for
 
 from holoflow.launch.group import confined, exit_status, kill_group, own_memory, reap
-from holoflow.launch.warden import VARIABLE, marked
+from holoflow.launch.reaper import VARIABLE, marked
 
 SLEEP = "import time; print('there', flush=True); time.sleep(1000)"
 FAMILY = f"""

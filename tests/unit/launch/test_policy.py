@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.graphs import Pass, Sink, Source, chain, fragment, node
 
-from holoflow.launch.policy import LATEST, SOONEST, again, back_off, in_a_row, policy_of
+from holoflow.launch.supervisor import LATEST, SOONEST, again, back_off, in_a_row, policy_of
 from holoflow.plan import plan
 
 

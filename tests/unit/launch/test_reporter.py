@@ -11,13 +11,21 @@ from dataclasses import replace
 import pytest
 from support.snapshots import faces
 
-from holoflow.launch.control import Beat, Ended, Message, Ready, State, Told, read_message
-from holoflow.launch.reporter import LONGEST, MOST_TOLD, Reporter
+from holoflow.launch.channel import (
+    Ended,
+    Heartbeat,
+    LogEntry,
+    Message,
+    Ready,
+    StateReport,
+    read_message,
+)
+from holoflow.launch.worker import LONGEST, MOST_TOLD, Reporter
 
 
 def record(text: str) -> logging.LogRecord:
     return logging.makeLogRecord(
-        {"name": "holoflow.operator.a", "msg": text, "levelno": logging.WARNING}
+        {"name": "holoflow.core.operator.a", "msg": text, "levelno": logging.WARNING}
     )
 
 
@@ -44,7 +52,7 @@ class Launcher:
         closing.start()
         heard = [read_message(line) for line in self.stream]
         closing.join()
-        return [message for message in heard if not isinstance(message, Beat)]
+        return [message for message in heard if not isinstance(message, Heartbeat)]
 
 
 @pytest.fixture
@@ -58,19 +66,19 @@ def launcher() -> Iterator[Launcher]:
 
 
 def test_there_are_signs_of_life_where_there_is_nothing_to_say(launcher: Launcher) -> None:
-    assert [launcher.hear() for _ in range(2)] == [Beat(), Beat()]
+    assert [launcher.hear() for _ in range(2)] == [Heartbeat(), Heartbeat()]
 
 
 def test_all_arrives_and_what_is_said_comes_last(launcher: Launcher) -> None:
     launcher.reporter.say(Ready())
-    assert next(m for m in iter(launcher.hear, None) if m != Beat()) == Ready()
+    assert next(m for m in iter(launcher.hear, None) if m != Heartbeat()) == Ready()
     launcher.reporter.log(record("one"))
     launcher.reporter.log(record("x" * 2 * LONGEST))
     launcher.reporter.show(faces())
     launcher.reporter.say(Ended("done", "inline", faces()))
     heard = launcher.all()
-    assert [m.text[:3] for m in heard if isinstance(m, Told)] == ["one", "xxx"]
-    assert max(len(m.text) for m in heard if isinstance(m, Told)) == LONGEST
+    assert [m.text[:3] for m in heard if isinstance(m, LogEntry)] == ["one", "xxx"]
+    assert max(len(m.text) for m in heard if isinstance(m, LogEntry)) == LONGEST
     assert isinstance(heard[-1], Ended)
 
 
@@ -82,10 +90,10 @@ def test_who_listens_slowly_gets_the_newest_and_a_bounded_log(launcher: Launcher
         for number in range(5):
             reporter.show(replace(faces(), seconds=float(number)))
     heard = launcher.all()
-    told = [message.text for message in heard if isinstance(message, Told)]
+    told = [message.text for message in heard if isinstance(message, LogEntry)]
     assert len(told) == MOST_TOLD + 1
     assert told[-1] == "5 entries of the log were too many to be sent"
-    assert [m.snapshot.seconds for m in heard if isinstance(m, State)] == [4.0]
+    assert [m.snapshot.seconds for m in heard if isinstance(m, StateReport)] == [4.0]
 
 
 def test_a_launcher_that_has_gone_holds_nobody_up(launcher: Launcher) -> None:

@@ -7,42 +7,45 @@ from dataclasses import replace
 import pytest
 from support.graphs import fragment
 
-from holoflow.flow.books import FragmentBooks, Machine
-from holoflow.launch.watchdog import Sample, ended_how, judge
+from holoflow.launch.process import ProcessSample, ended_how, judge
+from holoflow.stats.snapshot import FragmentStats, MachineStats
 
 PLACED = fragment("a", hang=10.0, memory=500_000_000)
 
 
-def call(seconds: float) -> FragmentBooks:
+def call(seconds: float) -> FragmentStats:
     """Return the books of a process in which a call goes on for so long."""
-    idle = FragmentBooks("a", 1, "box", "inline", "inline", 1, 60.0, Machine(2, 1.0, 1))
+    idle = FragmentStats("a", 1, "box", "inline", "inline", 1, 60.0, MachineStats(2, 1.0, 1))
     return replace(idle, call="detect", call_frame="frame 7 of camera", call_for=seconds)
 
 
 @pytest.mark.parametrize(
     ("sample", "words"),
     [
-        (Sample(silent=9.9, books=call(9.9), memory=500_000_000), None),
-        (Sample(silent=10.1), "it hangs: nothing was heard of it for 10.1 s"),
-        (Sample(silent=29.0, new=True), None),
-        (Sample(silent=31.0, new=True), "it hangs: nothing was heard of it for 31.0 s"),
+        (ProcessSample(silent=9.9, stats=call(9.9), memory=500_000_000), None),
+        (ProcessSample(silent=10.1), "it hangs: nothing was heard of it for 10.1 s"),
+        (ProcessSample(silent=29.0, new=True), None),
+        (ProcessSample(silent=31.0, new=True), "it hangs: nothing was heard of it for 31.0 s"),
         (
-            Sample(0.1, books=call(12.0)),
+            ProcessSample(0.1, stats=call(12.0)),
             "it hangs: detect has been at work on frame 7 of camera for 12.0 s",
         ),
-        (Sample(0.1, memory=1_234_000_000), "it uses 1,234 MB of memory, where it may use 500 MB"),
+        (
+            ProcessSample(0.1, memory=1_234_000_000),
+            "it uses 1,234 MB of memory, where it may use 500 MB",
+        ),
     ],
 )
-def test_judgement(sample: Sample, words: str | None) -> None:
+def test_judgement(sample: ProcessSample, words: str | None) -> None:
     assert judge(sample, PLACED) == words
 
 
 def test_memory_is_not_bounded_where_the_app_does_not_say_so() -> None:
-    assert judge(Sample(0.1, memory=1 << 50), fragment("a")) is None
+    assert judge(ProcessSample(0.1, memory=1 << 50), fragment("a")) is None
 
 
 def test_a_new_process_has_as_long_as_any_other() -> None:
-    assert judge(Sample(50.0, new=True), fragment("a", hang=60.0)) is None
+    assert judge(ProcessSample(50.0, new=True), fragment("a", hang=60.0)) is None
 
 
 @pytest.mark.parametrize(

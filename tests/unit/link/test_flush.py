@@ -9,9 +9,9 @@ import pytest
 from support.graphs import App, Sink, Source, chain, fragment, node
 from support.loopback import Loopback
 
-from holoflow.flow.ledger import CLOSED, GONE, SENT, SETTLED, TAKEN, Ledger, gone
 from holoflow.link.links import Links
 from holoflow.plan import plan
+from holoflow.stats.counters import CLOSED, GONE, SENT, SETTLED, TAKEN, Counters, gone
 
 
 @pytest.fixture(params=["shared_memory", "zeromq"])
@@ -20,7 +20,7 @@ def sender(request):
     made = plan(two_parts(request.param))
     (flow,) = [flow for flow in made.flows if flow.link != "none"]
     assert flow.link == request.param
-    links = Links(made, Ledger.of(made), {request.param: Loopback()})
+    links = Links(made, Counters.of(made), {request.param: Loopback()})
     links.outlet(links.groups([flow])[0], Nobody())
     row = links.row(flow)
     row[SENT] = 1

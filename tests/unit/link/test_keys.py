@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zmq.utils import z85
 
-from holoflow.errors import HoloflowError
+from holoflow.core.errors import HoloflowError
 from holoflow.link import keys
 from holoflow.link.keys import KeyStore, keys_folder
 

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from support.wire_heads import decode, encode, split
 from support.wire_payloads import ANYTHING, PAYLOADS, SCALARS, Scene, same
 
-from holoflow import payload as payloads
-from holoflow.flow import carry
-from holoflow.flow.paths import PathTree, Tracks, extend
+from holoflow.core import payload as payloads
+from holoflow.core.message import Header
+from holoflow.core.pictures import Image
+from holoflow.core.samples import Arrays
 from holoflow.link.wire import (
     INLINE,
     PREFIX,
@@ -32,17 +33,17 @@ from holoflow.link.wire import (
     Types,
     WireError,
 )
-from holoflow.message import Header
-from holoflow.payload import Arrays, Image
+from holoflow.stats import spans
+from holoflow.stats.spans import PathTree, TraceContext, extend
 
 TYPES = Types.of([Scene])
 HEADER = Header(3, 1_000_000_007, "camera")
 HD = Image(np.arange(1080 * 1920 * 3, dtype=np.uint32).astype(np.uint8).reshape(1080, 1920, 3))
 
 
-def tracks_of(tree: PathTree) -> Tracks:
-    tracks = tree.begin("camera", 5, 7)
-    return extend(tracks, tree.stop("work", "detect", "image"), 8, 9)
+def tracks_of(tree: PathTree) -> TraceContext:
+    trace = tree.begin("camera", 5, 7)
+    return extend(trace, tree.stop("work", "detect", "image"), 8, 9)
 
 
 def there_and_back(payload: Any, encoding: Encoding = Encoding()) -> Any:  # noqa: B008
@@ -72,12 +73,12 @@ def test_there_is_a_strategy_for_every_payload_type() -> None:
 
 
 def test_header_tracks_and_times_come_along() -> None:
-    tracks = tracks_of(PathTree())
+    trace = tracks_of(PathTree())
     header = Header(
         (1 << 64) - 1, -5, "cámera", MappingProxyType({"gain": np.float32(2), "roi": np.arange(4)})
     )
     before = time.monotonic_ns()
-    message = encode(HD, header, tracks)
+    message = encode(HD, header, trace)
     after = time.monotonic_ns()
     decoded = decode(*message, TYPES)
     assert isinstance(decoded, Decoded)
@@ -85,7 +86,7 @@ def test_header_tracks_and_times_come_along() -> None:
     assert decoded.header.timestamp == -5
     assert decoded.header.source == "cámera"
     assert same(dict(decoded.header.metadata), {"gain": np.float32(2), "roi": np.arange(4)})
-    assert decoded.ways == carry.to_ways(tracks)
+    assert decoded.ways == spans.to_ways(trace)
     assert decoded.times == (5, 7, 8, 9)
     assert before <= decoded.began <= decoded.sent <= after
 
@@ -211,15 +212,15 @@ ORIGINS = st.tuples(
 @settings(max_examples=100)
 def test_messages_of_a_flow_do_not_depend_on_those_before(drawn: Any, data: st.DataObject) -> None:
     encoder, decoder = Encoder(types=TYPES), Decoder(TYPES)
-    for (source, metadata, tracks), payload in drawn:
+    for (source, metadata, trace), payload in drawn:
         for _ in range(data.draw(st.integers(1, 3))):
             header = Header(7, 8, source, metadata)
-            decoded = decoder.decode(*encoder.encode(payload, header, tracks))
+            decoded = decoder.decode(*encoder.encode(payload, header, trace))
             assert same(decoded.payload, payload)
             assert decoded.header.source == source
             assert same(dict(decoded.header.metadata), metadata)
-            assert decoded.ways == carry.to_ways(tracks)
-            assert list(decoded.times) == carry.to_times(tracks)
+            assert decoded.ways == spans.to_ways(trace)
+            assert list(decoded.times) == spans.to_times(trace)
 
 
 def test_what_one_message_cannot_send_does_not_harm_the_next() -> None:

@@ -13,7 +13,10 @@ import zstandard
 from support.wire_heads import decode, encode, head, split
 from support.wire_payloads import same
 
-from holoflow.errors import MissingExtraError
+from holoflow.core.errors import MissingExtraError
+from holoflow.core.message import Header
+from holoflow.core.pictures import Image
+from holoflow.core.samples import Signal
 from holoflow.link.wire import (
     Encoding,
     Types,
@@ -21,8 +24,6 @@ from holoflow.link.wire import (
     compression,
     require,
 )
-from holoflow.message import Header
-from holoflow.payload import Image, Signal
 
 TYPES = Types.of([])
 HEADER = Header(0, 1, "camera")

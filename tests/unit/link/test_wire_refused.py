@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from support.wire_heads import decode, encode, head, join
 
-from holoflow.errors import HoloflowError
+from holoflow.core.errors import HoloflowError
+from holoflow.core.message import Header
+from holoflow.core.samples import Arrays
 from holoflow.link.wire import (
     BUFFERS,
     HEAD,
@@ -22,8 +24,6 @@ from holoflow.link.wire import (
     Types,
     WireError,
 )
-from holoflow.message import Header
-from holoflow.payload import Arrays
 
 TYPES = Types.of([])
 HEADER = Header(0, 1, "camera")

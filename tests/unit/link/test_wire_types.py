@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from support.wire_heads import decode, encode
 
-from holoflow.app.classes import find_class
+from holoflow.app.catalogue import find_class
+from holoflow.core.message import Header
+from holoflow.core.objects import Boxes
+from holoflow.core.pictures import Image
 from holoflow.link.wire import Types, WireError
-from holoflow.message import Header
-from holoflow.payload import Boxes, Image
 
 HEADER = Header(0, 1, "camera")
 

@@ -10,13 +10,18 @@ import pytest
 from support.graphs import App, Sink, Source, app, flow, fragment, node
 
 from holoflow.app.graph import Scheduler
-from holoflow.errors import AppError, Location
-from holoflow.operator import param
-from holoflow.plan import checks, plan
-from holoflow.plan.checks import check_placement, cores_of, environment_of, require_placement
-from holoflow.plan.machine import Machine
+from holoflow.core.errors import AppError, Location
+from holoflow.core.operator import param
+from holoflow.plan import machine, plan
+from holoflow.plan.machine import (
+    MachineResources,
+    check_placement,
+    cores_of,
+    environment_of,
+    require_placement,
+)
 
-MACHINE = Machine(frozenset(range(4)), ("0", "GPU-b"), 8_000_000_000)
+MACHINE = MachineResources(frozenset(range(4)), ("0", "GPU-b"), 8_000_000_000)
 AT_ONE, AT_TWO = Location("app.yaml", 7, 3), Location("app.yaml", 8, 3)
 
 
@@ -66,7 +71,7 @@ def test_what_a_machine_lacks(keys: dict[str, Any], message: str) -> None:
         (replace(MACHINE, gpus=("0", "1", "2")), "GPUs 0 to 2"),
     ],
 )  # fmt: skip
-def test_it_says_what_is_there(machine: Machine, words: str) -> None:
+def test_it_says_what_is_there(machine: MachineResources, words: str) -> None:
     (mistake,) = check_placement(plan(two({"gpu": 3})), machine)
     assert mistake.right == f"this machine has {words}"
 
@@ -147,7 +152,7 @@ def test_two_that_listen_at_one_port() -> None:
 
 
 def test_what_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "read_machine", lambda: MACHINE)
+    monkeypatch.setattr(machine, "read_machine", lambda: MACHINE)
     require_placement(plan(two({"gpu": 1})))
     with pytest.raises(AppError, match=r"^app\.yaml:7:3: fragment 'one' needs GPU 2; "):
         require_placement(plan(two({"gpu": 2})))

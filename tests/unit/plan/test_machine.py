@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from holoflow.plan.machine import Machine, read_machine
+from holoflow.plan.machine import MachineResources, read_machine
 
 
 @pytest.fixture
@@ -85,4 +85,4 @@ def test_memory_of_a_container(root: Path) -> None:
 
 
 def test_a_machine_is_a_value() -> None:
-    assert Machine(frozenset({0}), (), 1) == Machine(frozenset({0}), (), 1)
+    assert MachineResources(frozenset({0}), (), 1) == MachineResources(frozenset({0}), (), 1)

@@ -6,10 +6,9 @@ import pytest
 from support.graphs import App, Pass, Sink, Source, app, flow, fragment, node
 
 from holoflow.app.graph import Scheduler
-from holoflow.errors import HoloflowError
+from holoflow.core.errors import HoloflowError
 from holoflow.plan import plan
-from holoflow.plan.addresses import Address, addresses
-from holoflow.plan.places import given_from_outside, put, read_places
+from holoflow.plan.hosts import FragmentAddress, addresses, given_from_outside, put, read_places
 
 
 def two(**fields: object) -> App:
@@ -37,7 +36,7 @@ def test_what_is_no_host_is_refused(text: str) -> None:
 def test_a_fragment_is_reached_where_it_was_put() -> None:
     moved = put(two(), {"view": "screen", "feed": "camera"})
     planned = plan(moved, here=["feed"])
-    assert addresses(planned, {}) == {"view": Address("screen", 7421)}
+    assert addresses(planned, {}) == {"view": FragmentAddress("screen", 7421)}
     assert moved.fragments["feed"].host == "camera"
     assert put(two(), {}) == two()
 

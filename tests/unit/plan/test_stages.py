@@ -31,7 +31,7 @@ from support.graphs import (
 
 from holoflow import Operator
 from holoflow.app.graph import App, Flow, Node
-from holoflow.holoscan.objects import Native
+from holoflow.holoscan.classes import HoloscanOperator
 from holoflow.plan import Plan, plan
 
 
@@ -176,8 +176,13 @@ def test_a_ring_has_no_head() -> None:
 
 
 def test_operators_of_holoscan() -> None:
-    native = Node("native", "x:Y", object, native=Native(object, inputs=("x",), outputs=("out",)))
-    graph = line(node("a", Pass), native, node("b", Pass))
+    holoscan_operator = Node(
+        "native",
+        "x:Y",
+        object,
+        holoscan_operator=HoloscanOperator(object, inputs=("x",), outputs=("out",)),
+    )
+    graph = line(node("a", Pass), holoscan_operator, node("b", Pass))
     assert stages(graph) == ["source+a", "native", "b+sink"]
 
 

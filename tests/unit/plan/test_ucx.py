@@ -7,11 +7,10 @@ from support.graphs import Add, Sink, Source, chain, fragment, node
 
 from holoflow.link.ucx import environment
 from holoflow.plan import plan
-from holoflow.plan.checks import check_placement
-from holoflow.plan.machine import Machine
-from holoflow.plan.ucx import find_faults
+from holoflow.plan.hosts import find_faults
+from holoflow.plan.machine import MachineResources, check_placement
 
-MACHINE = Machine(frozenset(range(2)), (), 2**33)
+MACHINE = MachineResources(frozenset(range(2)), (), 2**33)
 
 
 def planned(*, link="ucx", encrypt=True, here=None, one=None, two=None):

@@ -13,8 +13,15 @@ import pytest
 from support.ends import eventually
 from support.zeromq_process import row_of
 
-from holoflow.flow.ledger import SENT, TAKEN, dropped, lost, waiting
-from holoflow.flow.recovery import consumer_died, producer_died
+from holoflow.stats.counters import (
+    SENT,
+    TAKEN,
+    consumer_died,
+    dropped,
+    lost,
+    producer_died,
+    waiting,
+)
 
 TESTS = Path(__file__).parents[3]
 

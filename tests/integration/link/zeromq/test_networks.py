@@ -10,10 +10,10 @@ from support.ends import eventually
 from support.pairs import Pair
 from support.relay import Relay
 
-from holoflow.flow.ledger import SENT, dropped, lost, waiting
 from holoflow.link.zeromq import Timing
+from holoflow.stats.counters import SENT, dropped, lost, waiting
 
-ALERT = Timing(beat=0.05, silence=0.5, retry=0.005, refused=0.1, orphaned=30.0)
+ALERT = Timing(heartbeat=0.05, silence=0.5, retry=0.005, refused=0.1, orphaned=30.0)
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def joined(request, tmp_path, kind):
     opened = []
 
     def make(**flow):
-        pair = Pair(tmp_path, kind, doorbells=request.param, **flow)
+        pair = Pair(tmp_path, kind, notifiers=request.param, **flow)
         opened.append(pair)
         got = []
         pair.start_screen(lambda number, head, buffers: got.append((int(head), *buffers)))

@@ -10,21 +10,12 @@ from support.ends import Sender, eventually
 from support.pairs import KINDS, QUICK, Pair
 from support.wires import linked
 
-from holoflow.errors import HoloflowError
-from holoflow.flow.ledger import (
-    GONE,
-    RETURNED,
-    SENT,
-    TAKEN,
-    Ledger,
-    dropped,
-    lost,
-    waiting,
-)
+from holoflow.core.errors import HoloflowError
 from holoflow.link.keys import KeyStore
-from holoflow.link.zeromq import Address, AppIdentity, ZeroMQ, frames, handshake
+from holoflow.link.zeromq import AppIdentity, PeerAddress, ZeroMQ, frames, handshake
 from holoflow.link.zeromq.counts import HALF
-from holoflow.link.zeromq.handshake import Hello
+from holoflow.link.zeromq.handshake import FlowHello
+from holoflow.stats.counters import GONE, RETURNED, SENT, TAKEN, Counters, dropped, lost, waiting
 
 
 @pytest.fixture(params=[False, True], ids=["woken", "doorbells"])
@@ -36,7 +27,7 @@ def pairs(request, tmp_path):
     made = []
 
     def make(kind="tcp", **flow):
-        made.append(Pair(tmp_path, kind, doorbells=request.param, **flow))
+        made.append(Pair(tmp_path, kind, notifiers=request.param, **flow))
         return made[-1]
 
     yield make
@@ -283,7 +274,7 @@ def test_a_new_host_goes_on_with_the_numbers_of_the_one_that_was_lost(pairs):
         sender.send(b"%d" % number)
     eventually(lambda: len(got) == 10)
     pair.kill(pair.edge)
-    pair.rows[0] = Ledger(1).rows[0]
+    pair.rows[0] = Counters(1).rows[0]
     pair.names[0] = "another host"
     sender = pair.start_edge()
     eventually(lambda: not pair.edge.waits_for())
@@ -302,13 +293,13 @@ def test_nothing_is_delivered_to_a_new_host_before_it_knows_its_numbers(tmp_path
         onward = Pair(tmp_path / "onward", "tcp")
         onward.start_screen()
         (address,) = onward.screen.endpoints
-        pair.screen._peers["screen"] = Address(address)
-        Sender(pair.screen, linked(Ledger(1).rows[0]))
+        pair.screen._peers["screen"] = PeerAddress(address)
+        Sender(pair.screen, linked(Counters(1).rows[0]))
         pair.screen.accept()
         sender = pair.start_edge()
         sender.send(b"0")
         eventually(lambda: len(receiver.inlet.receiving.backlog) == 1)
-        receiver.look()
+        receiver.poll()
         assert got == []
         onward.screen.accept()
         eventually(lambda: got == [0])
@@ -352,12 +343,12 @@ class TestRefused:
             edge = ZeroMQ(
                 "edge",
                 identity or pair.identity(0),
-                peers={"screen": Address(pair.endpoint, pair._own if encrypted else None)},
+                peers={"screen": PeerAddress(pair.endpoint, pair._own if encrypted else None)},
                 keys=keys or pair.keys[0],
                 timing=QUICK,
             )
             pair.open.append(edge)
-            Sender(edge, replace(linked(Ledger(1).rows[0]), number=number))
+            Sender(edge, replace(linked(Counters(1).rows[0]), number=number))
             errors = []
 
             def error():
@@ -452,8 +443,8 @@ def test_a_second_sender_of_another_program_is_refused_while_the_first_is_there(
 def test_without_keys_there_is_no_encrypted_link(tmp_path):
     empty = KeyStore(tmp_path / "none")
     for bind, peers in (
-        ([Address("tcp://127.0.0.1:*", "x")], {}),
-        ([], {"b": Address("tcp://x:1", "x")}),
+        ([PeerAddress("tcp://127.0.0.1:*", "x")], {}),
+        ([], {"b": PeerAddress("tcp://x:1", "x")}),
     ):
         with pytest.raises(HoloflowError, match="holoflow keys new"):
             ZeroMQ("a", AppIdentity("app", "d", "l"), bind, peers, keys=empty)
@@ -470,14 +461,14 @@ def test_without_keys_there_is_no_encrypted_link(tmp_path):
 )
 def test_where_one_cannot_listen_is_said(endpoint, why):
     with pytest.raises(HoloflowError, match=why):
-        ZeroMQ("a", AppIdentity("app", "d", "l"), [Address(endpoint)])
+        ZeroMQ("a", AppIdentity("app", "d", "l"), [PeerAddress(endpoint)])
 
 
 def test_a_port_that_is_taken_is_said(pairs):
     pair = pairs("tcp")
     pair.start_screen()
     with pytest.raises(HoloflowError, match="another program listens there; give the fragment"):
-        ZeroMQ("a", AppIdentity("app", "d", "l"), [Address(pair.endpoint)])
+        ZeroMQ("a", AppIdentity("app", "d", "l"), [PeerAddress(pair.endpoint)])
 
 
 def test_a_name_of_a_host_is_enough(pairs):
@@ -490,7 +481,7 @@ def test_a_name_of_a_host_is_enough(pairs):
 def test_a_fragment_of_which_nobody_knows_where_it_is(pairs):
     edge = ZeroMQ("edge", AppIdentity("app", "d", "l"))
     with pytest.raises(HoloflowError, match="where the fragment 'screen' is reached"):
-        edge.outlet([linked(Ledger(1).rows[0])], None)
+        edge.outlet([linked(Counters(1).rows[0])], None)
     edge.close(0)
 
 
@@ -507,7 +498,7 @@ def test_closing_takes_no_longer_than_it_may(pairs, caplog):
 
 def test_a_sender_is_there_once_it_has_heard_that_it_is_welcome(tmp_path):
     # Who only comes to say that nothing more is taken must not go before that was heard.
-    hello = Hello("app", "digest", 0, "camera.out", "view.image", "x", 1, 0, [0] * HALF)
+    hello = FlowHello("app", "digest", 0, "camera.out", "view.image", "x", 1, 0, [0] * HALF)
     with Pair(tmp_path, "tcp") as pair, zmq.Context() as context:
         pair.start_screen()
         pair.screen.accept()
@@ -517,5 +508,5 @@ def test_a_sender_is_there_once_it_has_heard_that_it_is_welcome(tmp_path):
             sender.send(handshake.hello(hello))
             assert sender.recv()[0] == frames.WELCOME
             assert "no link from edge" in pair.screen.waits_for()
-            sender.send(frames.state(frames.State(0, 0, 0, False)))
+            sender.send(frames.state(frames.SenderProgress(0, 0, 0, False)))
             eventually(lambda: not pair.screen.waits_for())

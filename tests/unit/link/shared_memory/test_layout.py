@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holoflow.errors import HoloflowError
+from holoflow.core.errors import HoloflowError
 from holoflow.link.shared_memory import layout
 
 SIZES = st.lists(st.integers(0, 300), max_size=6)

@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holoflow.link.shared_memory.leftovers import prefix, remove_leftovers
+from holoflow.link.shared_memory.memory import prefix, remove_leftovers
 
 
 def test_only_that_runs_memory_goes(tmp_path: Path) -> None:

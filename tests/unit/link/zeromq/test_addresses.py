@@ -5,7 +5,7 @@ import pytest
 from support.wires import planned
 
 from holoflow.app.graph import Endpoint
-from holoflow.errors import HoloflowError
+from holoflow.core.errors import HoloflowError
 from holoflow.link.zeromq import encrypted, on_host, on_network
 
 

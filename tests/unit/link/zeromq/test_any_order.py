@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.wires import World
 
-from holoflow.flow.ledger import SENT
+from holoflow.stats.counters import SENT
 
 DAILY = (
     "send", "send", "pump", "receive", "receive", "answer", "poll", "take", "settle", "tell",
@@ -50,7 +50,7 @@ class TestFlowThatBlocks:
         live(world, actions)
         world.heal()
         assert world.taken == list(range(1, world.ours[SENT] + 1))
-        assert world.books() == {}
+        assert world.stats() == {}
         assert world.sender.kept == 0
 
     @QUICK
@@ -62,7 +62,7 @@ class TestFlowThatBlocks:
         missing = set(range(1, world.ours[SENT] + 1)) - set(world.taken)
         assert in_order(world.taken)
         assert missing <= world.died
-        assert world.books() == ({"crash": len(missing)} if missing else {})
+        assert world.stats() == ({"crash": len(missing)} if missing else {})
 
     @QUICK
     @given(actions=orders(HOSTS), queue=st.integers(1, 3))
@@ -70,7 +70,7 @@ class TestFlowThatBlocks:
         world = World(queue=queue, when_full="block", shared=shared)
         live(world, actions)
         world.heal()
-        world.books()
+        world.stats()
         assert set(range(1, world.ours[SENT] + 1)) - set(world.taken) <= world.died
         before = len(world.taken)
         world.send()
@@ -92,7 +92,7 @@ class TestFlowThatBlocks:
         world.heal()
         assert world.ends == 1
         assert not world.sender.awaited
-        world.books()
+        world.stats()
 
 
 @pytest.mark.parametrize("shared", [True, False])
@@ -114,7 +114,7 @@ class TestFlowThatDrops:
         world.heal()
         assert in_order(world.taken)
         missing = set(range(1, world.ours[SENT] + 1)) - set(world.taken)
-        booked = world.books()
+        booked = world.stats()
         assert sum(booked.values()) == len(missing)
         assert set(booked) <= {"full", "crash"}
 
@@ -124,7 +124,7 @@ class TestFlowThatDrops:
         world = World(**{"queue": queue, "shared": shared} | flow)
         live(world, actions)
         world.heal()
-        assert set(world.books()) <= {"full"}
+        assert set(world.stats()) <= {"full"}
 
     @QUICK
     @given(actions=orders(DEATHS), queue=st.integers(1, 3))
@@ -135,7 +135,7 @@ class TestFlowThatDrops:
         world.heal()
         assert world.ends == 1
         assert not world.sender.awaited
-        world.books()
+        world.stats()
 
     @QUICK
     @given(actions=orders(HOSTS), queue=st.integers(1, 3))
@@ -143,7 +143,7 @@ class TestFlowThatDrops:
         world = World(**{"queue": queue, "shared": shared} | flow)
         live(world, actions)
         world.heal()
-        world.books()
+        world.stats()
         before = len(world.taken)
         world.send()
         world.heal()

@@ -3,37 +3,37 @@
 import pytest
 from support.wires import World, linked
 
-from holoflow.flow.ledger import (
+from holoflow.link.zeromq.counts import half, mirror, worked_off
+from holoflow.link.zeromq.frames import FlowMessage
+from holoflow.link.zeromq.receiver_state import ReceiverState
+from holoflow.link.zeromq.sender_state import SenderState
+from holoflow.link.zeromq.settings import AppIdentity, Timing
+from holoflow.stats.counters import (
     ARRIVED,
     CLOSED,
     GONE,
     RETURNED,
     SENT,
     TAKEN,
-    Ledger,
+    Counters,
     drop,
     dropped,
+    producer_died,
     waiting,
 )
-from holoflow.flow.recovery import producer_died
-from holoflow.link.zeromq.counts import half, mirror, worked_off
-from holoflow.link.zeromq.frames import Message
-from holoflow.link.zeromq.receiving import Receiving
-from holoflow.link.zeromq.sending import Sending
-from holoflow.link.zeromq.settings import AppIdentity, Timing
 
 
 def message(number, size=1):
-    return Message(number, b"", (), size)
+    return FlowMessage(number, b"", (), size)
 
 
 def sender(row, window=0, **flow):
-    return Sending(linked(row, **flow), AppIdentity("app", "digest", "here"), 1, window)
+    return SenderState(linked(row, **flow), AppIdentity("app", "digest", "here"), 1, window)
 
 
 @pytest.fixture
 def row():
-    return Ledger(1).rows[0]
+    return Counters(1).rows[0]
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_what_was_received_is_not_sent_again(joined):
     world.cut()
     world.settle_connection()
     world.pump()
-    assert [what.number for what in world.to_receiver if isinstance(what, Message)] == [2]
+    assert [what.number for what in world.to_receiver if isinstance(what, FlowMessage)] == [2]
 
 
 def test_counts_are_known_as_soon_as_the_ends_have_met(joined):
@@ -82,7 +82,7 @@ def test_a_host_that_is_lost_leaves_its_counts_to_the_next(joined):
     world.lose_receivers_host()
     send(world, 1)
     world.heal()
-    assert world.books() == {}
+    assert world.stats() == {}
     assert world.theirs[TAKEN] == 3
 
 
@@ -98,13 +98,13 @@ def test_what_a_lost_host_had_in_hand_is_booked(joined):
     world.answer()
     world.lose_receivers_host()
     world.heal()
-    assert world.books() == {"crash": 1}
+    assert world.stats() == {"crash": 1}
     assert world.taken == [2]
 
 
 def test_a_restarted_receiver_of_a_flow_that_drops_books_its_queue(row):
     row[SENT], row[ARRIVED], row[TAKEN] = 5, 4, 2
-    Receiving(linked(row, when_full="drop_oldest"), "here", 0.0)
+    ReceiverState(linked(row, when_full="drop_oldest"), "here", 0.0)
     assert dropped(row) == {"crash": 2}
     assert worked_off(row) == row[ARRIVED]
 
@@ -112,7 +112,7 @@ def test_a_restarted_receiver_of_a_flow_that_drops_books_its_queue(row):
 def test_a_receiver_killed_between_a_drop_and_its_number_counts_on_right(row):
     row[SENT], row[ARRIVED] = 5, 2
     drop(row, "full", 3)
-    Receiving(linked(row, when_full="drop_oldest"), "here", 0.0)
+    ReceiverState(linked(row, when_full="drop_oldest"), "here", 0.0)
     assert row[ARRIVED] == 3
     assert dropped(row) == {"full": 3}
 
@@ -156,7 +156,7 @@ def test_the_newest_that_was_dropped_is_booked_without_a_next_one(joined):
     world = joined(when_full="drop_newest", queue=1)
     send(world, 5)
     world.heal()
-    assert world.books() == {"full": 4}
+    assert world.stats() == {"full": 4}
 
 
 def test_a_receiver_that_is_gone_is_sent_nothing(joined):
@@ -201,10 +201,10 @@ def test_the_end_of_an_empty_stream_is_told_too(joined):
 def test_a_stream_whose_sender_is_gone_ends_after_a_while(row):
     timing = Timing()
     row[SENT], row[CLOSED] = 3, 1
-    end = Receiving(linked(row, when_full="drop_oldest"), "here", 0.0)
-    end.look(timing.silence * 2, timing, alone=True)
+    end = ReceiverState(linked(row, when_full="drop_oldest"), "here", 0.0)
+    end.poll(timing.silence * 2, timing, alone=True)
     assert not end.ended
-    end.look(timing.orphaned + 1, timing, alone=True)
+    end.poll(timing.orphaned + 1, timing, alone=True)
     assert end.ended
     end.deliver(World(queue=2, when_full="block", shared=True))
     assert dropped(row) == {"crash": 3}
@@ -213,18 +213,18 @@ def test_a_stream_whose_sender_is_gone_ends_after_a_while(row):
 def test_a_stream_that_was_complete_ends_sooner(row):
     timing = Timing()
     row[CLOSED] = 1
-    end = Receiving(linked(row), "here", 0.0)
-    end.look(timing.silence + 1, timing, alone=True)
+    end = ReceiverState(linked(row), "here", 0.0)
+    end.poll(timing.silence + 1, timing, alone=True)
     assert end.ended
 
 
 def test_a_stream_whose_sender_has_died_for_good_ends_once_all_is_read(row):
     row[SENT], row[CLOSED] = 3, 1
     producer_died(row)
-    end = Receiving(linked(row), "here", 0.0)
-    end.look(0.1, Timing(), alone=False)
+    end = ReceiverState(linked(row), "here", 0.0)
+    end.poll(0.1, Timing(), alone=False)
     assert not end.ended
-    end.look(0.1, Timing(), alone=True)
+    end.poll(0.1, Timing(), alone=True)
     assert end.ended
     end.deliver(World(queue=2, when_full="block", shared=True))
     assert dropped(row) == {"crash": 3}
@@ -234,7 +234,7 @@ def test_a_second_sender_is_refused_while_the_first_is_there(joined):
     world = joined()
     first = world.sender.hello()
     other = AppIdentity("app", "digest", "elsewhere")
-    second = Sending(linked(Ledger(1).rows[0]), other, 7).hello()
+    second = SenderState(linked(Counters(1).rows[0]), other, 7).hello()
     assert world.receiver.conflict(first, alive=True) == ""
     assert "another sender of camera.out -> view.image is there" in world.receiver.conflict(
         second, alive=True
@@ -263,7 +263,7 @@ def test_who_comes_after_the_end_is_refused(joined):
 
 
 def test_more_than_any_of_ours_sends_is_not_kept(row):
-    end = Receiving(linked(row), "here", 0.0)
+    end = ReceiverState(linked(row), "here", 0.0)
     said = [end.take(message(number, 8 << 20), 0.0) for number in range(1, 20)]
     assert "without room" in said
     assert len(end.backlog) < 12
@@ -284,7 +284,7 @@ class Spy:
 
 
 def test_there_never_seems_to_be_more_room_than_there_is(row):
-    theirs = Ledger(1).rows[0]
+    theirs = Counters(1).rows[0]
     theirs[ARRIVED] = theirs[TAKEN] = 4
     theirs[RETURNED] = 2
     drop(theirs, "error", 2)

@@ -6,7 +6,7 @@ import pytest
 import zmq
 from support.ends import eventually
 
-from holoflow.link.doorbell import Doorbell
+from holoflow.link.ends import Notifier
 from holoflow.link.zeromq import loop as module
 from holoflow.link.zeromq import sockets
 from holoflow.link.zeromq.loop import Loop
@@ -48,7 +48,7 @@ def test_what_comes_is_read_by_its_thread(loop, ends):
 def test_what_is_left_to_a_stage_wakes_the_stage(loop, ends, monkeypatch):
     monkeypatch.setattr(module, "_LEFT", 60.0)
     here, there, got = ends
-    bell = Doorbell()
+    bell = Notifier()
     with loop.lock:
         loop.leave(here, bell)
         loop.leave(here, bell)
@@ -81,9 +81,9 @@ def test_what_is_left_to_a_stage_that_does_not_look_is_read_all_the_same(loop, e
 
 
 def test_who_is_not_watched_any_more_rings_at_no_doorbell(loop, ends, monkeypatch):
-    monkeypatch.setattr("holoflow.link.doorbell.LOOK", 0.01)
+    monkeypatch.setattr("holoflow.link.ends.LOOK", 0.01)
     here, there, _ = ends
-    bell = Doorbell()
+    bell = Notifier()
     with loop.lock:
         loop.leave(here, bell)
         loop.forget(here)

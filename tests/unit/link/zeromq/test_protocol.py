@@ -10,15 +10,14 @@ from hypothesis import strategies as st
 from support.pairs import QUICK
 from support.wires import linked
 
-from holoflow.flow.ledger import SENT, Ledger
+from holoflow.core.listener import Refusals
 from holoflow.link.zeromq import AppIdentity, frames, handshake
 from holoflow.link.zeromq.counts import HALF
-from holoflow.link.zeromq.frames import Counts, Malformed, State
-from holoflow.link.zeromq.gate import Gate
-from holoflow.link.zeromq.handshake import Hello, Welcome
-from holoflow.link.zeromq.inlet import ZeroMQInlet
-from holoflow.link.zeromq.reception import Reception
-from holoflow.refusals import Refusals
+from holoflow.link.zeromq.dispatcher import Dispatcher
+from holoflow.link.zeromq.frames import Malformed, ReceiverProgress, SenderProgress
+from holoflow.link.zeromq.handshake import FlowHello, Welcome
+from holoflow.link.zeromq.receiver import StartBarrier, ZeroMQInlet
+from holoflow.stats.counters import SENT, Counters
 
 numbers = st.integers(1, frames.LARGEST - 1)
 counts = st.integers(-frames.LARGEST + 1, frames.LARGEST - 1)
@@ -56,19 +55,19 @@ def test_buffers_of_any_shape_travel():
 @given(numbers, numbers, st.booleans(), numbers, st.tuples(times, times, times))
 def test_states(a, b, closed, watermark, clock):
     low, high = sorted((a, b))
-    state = State(low, high if closed else low, high, closed, watermark, *clock)
+    state = SenderProgress(low, high if closed else low, high, closed, watermark, *clock)
     assert frames.read_state(frames.state(state)) == state
 
 
 @given(halves, st.booleans(), times)
 def test_counts(half, ended, asked):
-    sent = Counts(half, ended, asked)
+    sent = ReceiverProgress(half, ended, asked)
     assert frames.read_counts(frames.counts(sent)) == sent
 
 
 @given(st.text(max_size=50), numbers, halves)
 def test_greetings(text, number, half):
-    hello = Hello(text, text, number, text, text, text, number, number, half)
+    hello = FlowHello(text, text, number, text, text, text, number, number, half)
     assert handshake.read_hello(handshake.hello(hello)) == hello
     welcome = Welcome(text, number, number, number, half, True, number)
     assert handshake.read_welcome(handshake.welcome(welcome)) == welcome
@@ -100,12 +99,12 @@ def test_a_hello_that_is_none(part):
 @pytest.mark.parametrize(
     ("state", "what"),
     [
-        (State(2, 0, 1, False), "begun behind the newest"),
-        (State(0, 2, 1, False), "more put than sent"),
-        (State(0, 0, 1, True), "ended before all was put"),
-        (State(0, -1, 1, False), "negative"),
-        (State(0, 0, frames.LARGEST, False), "too large"),
-        (State(0, 0, 1, False, -1), "frames before the first"),
+        (SenderProgress(2, 0, 1, False), "begun behind the newest"),
+        (SenderProgress(0, 2, 1, False), "more put than sent"),
+        (SenderProgress(0, 0, 1, True), "ended before all was put"),
+        (SenderProgress(0, -1, 1, False), "negative"),
+        (SenderProgress(0, 0, frames.LARGEST, False), "too large"),
+        (SenderProgress(0, 0, 1, False, -1), "frames before the first"),
     ],
 )
 def test_a_state_that_contradicts_itself(state, what):
@@ -161,10 +160,10 @@ class Consumer:
 
 
 def entrance(row=None):
-    reception = Reception(APP, QUICK, Refusals(logging.getLogger("holoflow.link")))
+    reception = Dispatcher(APP, QUICK, Refusals(logging.getLogger("holoflow.link")))
     consumer = Consumer()
-    made = linked(Ledger(1).rows[0] if row is None else row, queue=1000)
-    inlet = ZeroMQInlet(Loop(), reception, made, consumer, "here", QUICK, Gate())
+    made = linked(Counters(1).rows[0] if row is None else row, queue=1000)
+    inlet = ZeroMQInlet(Loop(), reception, made, consumer, "here", QUICK, StartBarrier())
     reception.add(inlet)
     reception.accept()
     return reception, inlet, consumer
@@ -173,9 +172,9 @@ def entrance(row=None):
 def hello(**changed):
     said = {
         "app": "app", "digest": "digest", "flow": 0, "source": "camera.out",
-        "target": "view.image", "ledger": "there", "incarnation": 1, "sent": 0, "half": [0] * HALF,
+        "target": "view.image", "counters": "there", "generation": 1, "sent": 0, "half": [0] * HALF,
     } | changed  # fmt: skip
-    return handshake.hello(Hello(**said))
+    return handshake.hello(FlowHello(**said))
 
 
 pieces = st.one_of(
@@ -183,7 +182,7 @@ pieces = st.one_of(
     st.builds(lambda kind, rest: bytes([kind]) + rest, st.integers(0, 9), st.binary(max_size=60)),
     st.builds(lambda n, b: frames.pack([frames.message(n, b, []).packed]), numbers, st.binary()),
     st.builds(
-        lambda a, b, c: frames.state(State(min(a, b), c, max(a, b), False)),
+        lambda a, b, c: frames.state(SenderProgress(min(a, b), c, max(a, b), False)),
         numbers, numbers, numbers,
     ),
 )  # fmt: skip
@@ -235,7 +234,7 @@ def test_what_the_former_connection_still_brings_is_not_counted_as_strange():
 
 
 def test_those_who_come_early_wait_and_those_who_are_too_many_are_not_remembered():
-    reception = Reception(APP, QUICK, Refusals(logging.getLogger("holoflow.link")))
+    reception = Dispatcher(APP, QUICK, Refusals(logging.getLogger("holoflow.link")))
     door = Door()
     for peer in range(2000):
         reception.hear(door, b"%d" % peer, hello(), [])

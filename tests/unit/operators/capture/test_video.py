@@ -272,7 +272,7 @@ def test_a_recording_that_breaks_off_is_played_to_its_end_and_told(
         assert re.search(r"the file ends early: 1\.6\d? of 2\.4\d? s", caplog.text)
 
 
-def tracks(path, *sizes, default=(), attached=()):
+def trace(path, *sizes, default=(), attached=()):
     """Write an .mkv of several video streams."""
     with av.open(str(path), "w") as container:
         streams = [container.add_stream("mpeg4", rate=25) for _ in sizes]
@@ -295,7 +295,7 @@ def tracks(path, *sizes, default=(), attached=()):
 def test_the_default_video_stream_is_read_and_the_others_are_named(
     tmp_path, running, caplog, default, chosen, width
 ):
-    path = tracks(tmp_path / "several.mkv", (64, 48), (96, 64), (32, 32), default=default)
+    path = trace(tmp_path / "several.mkv", (64, 48), (96, 64), (32, 32), default=default)
     frames, _ = play(running, path=path, stream=chosen)
     assert frames[0].payload.width == width
     told = "0 (mpeg4, 64 x 48), 1 (mpeg4, 96 x 64), 2 (mpeg4, 32 x 32)" in caplog.text

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holoflow import Header, HoloflowError, Image
-from holoflow.context import OperatorContext
+from holoflow.core.operator import OperatorContext
 from holoflow.operators.io._files import NumberedFiles, Numbers, cut_to_whole_lines, part_name
 from holoflow.operators.io.image_writer import ImageWriterOp
 from holoflow.operators.io.json_lines import JsonLinesOp
@@ -17,8 +17,8 @@ from holoflow.operators.io.video_writer import VideoWriterOp
 FRAME = Image(np.zeros((16, 16, 3), np.uint8))
 
 
-def started(operator, folder, incarnation):
-    operator.context = OperatorContext(output=folder, incarnation=incarnation)
+def started(operator, folder, generation):
+    operator.context = OperatorContext(output=folder, generation=generation)
     operator.start()
     return operator
 
@@ -63,8 +63,8 @@ def test_a_first_process_begins_anew(tmp_path):
 
 
 def test_a_clip_has_a_file_for_each_process(tmp_path):
-    for incarnation in range(3):
-        writer = started(VideoWriterOp(path="of/clip.mp4", codec="mpeg4"), tmp_path, incarnation)
+    for generation in range(3):
+        writer = started(VideoWriterOp(path="of/clip.mp4", codec="mpeg4"), tmp_path, generation)
         writer.process(FRAME, Header(0, 0, "a"))
         writer.stop()
     assert sorted(file.name for file in (tmp_path / "of").iterdir()) == [
@@ -75,8 +75,8 @@ def test_a_clip_has_a_file_for_each_process(tmp_path):
 
 @pytest.mark.parametrize("pattern", ["{index}.png", "of/{sequence}-{index}.png"])
 def test_numbered_images_go_on_counting(tmp_path, pattern):
-    for incarnation in range(2):
-        writer = started(ImageWriterOp(path=pattern), tmp_path, incarnation)
+    for generation in range(2):
+        writer = started(ImageWriterOp(path=pattern), tmp_path, generation)
         for sequence in range(2):
             writer.process(FRAME, Header(sequence, 0, "a"))
     assert len(list(tmp_path.rglob("*.png"))) == 4

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from holoflow import Header, HoloflowError, Image, ParameterError
-from holoflow.context import OperatorContext
+from holoflow.core.operator import OperatorContext
 from holoflow.operators.io.image_writer import ImageWriterOp
 
 RANDOM = np.random.default_rng(0)

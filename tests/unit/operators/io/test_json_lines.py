@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holoflow import Boxes, Header, HoloflowError, ParameterError, Text
-from holoflow.context import OperatorContext
+from holoflow.core.operator import OperatorContext
 from holoflow.operators.io.json_lines import JsonLinesOp
 
 BOXES = Boxes(

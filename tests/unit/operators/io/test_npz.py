@@ -13,7 +13,7 @@ from holoflow import (
     Signal,
     Text,
 )
-from holoflow.context import OperatorContext
+from holoflow.core.operator import OperatorContext
 from holoflow.operators.io.npz import NpzOp
 
 RANDOM = np.random.default_rng(0)

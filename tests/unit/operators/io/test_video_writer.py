@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holoflow import Header, HoloflowError, Image, ParameterError
-from holoflow.context import OperatorContext
+from holoflow.core.operator import OperatorContext
 from holoflow.operators.io.video_writer import VideoWriterOp
 
 
@@ -231,7 +231,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 import numpy as np
 from holoflow import Header, Image
-from holoflow.context import OperatorContext
+from holoflow.core.operator import OperatorContext
 from holoflow.operators.io.video_writer import VideoWriterOp
 
 operator = VideoWriterOp(path=sys.argv[1])

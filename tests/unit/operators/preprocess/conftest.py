@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from holoflow import Image
-from holoflow.payload.image import CHANNELS
+from holoflow.core.pictures import CHANNELS
 
 
 def _pixels(shape, dtype, seed=0):

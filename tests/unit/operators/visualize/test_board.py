@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holoflow.flow.books import Step
-from holoflow.flow.graph import describe_graph
-from holoflow.flow.histogram import Histogram
 from holoflow.operators.visualize._page.board import FAR, PATHS, Board
 from holoflow.operators.visualize._page.times import FLOOR, NONE, ROWS, Times
+from holoflow.report.graph_layout import describe_graph
+from holoflow.stats.histogram import Histogram
+from holoflow.stats.snapshot import Step
 from tests.support.snapshots import faces, flow, history, operator, path, times
 
 CAMERA, DETECT, OVERLAY, SCREEN = range(4)
@@ -26,11 +26,11 @@ def later(snapshot, seconds=0.5, **changes):
 
 def busier(snapshot, number, frames, working):
     """Return `snapshot` after another second in which an operator had so many frames."""
-    books = snapshot.operators[number]
-    grown = books.working.copy()
+    stats = snapshot.operators[number]
+    grown = stats.working.copy()
     grown.add(np.full(frames, working))
     changed = replace(
-        books, frames=books.frames + frames, busy=books.busy + frames * working, working=grown
+        stats, frames=stats.frames + frames, busy=stats.busy + frames * working, working=grown
     )
     operators = (*snapshot.operators[:number], changed, *snapshot.operators[number + 1 :])
     return later(snapshot, 1.0, operators=operators)
@@ -195,7 +195,7 @@ def test_the_mark_does_not_jump_between_paths_that_are_as_slow():
     a, b = snapshot.paths
     first = now(board.update(snapshot))["worst"]
     for step in range(1, 6):
-        slower = [books.end_to_end.copy() for books in (a, b)]
+        slower = [stats.end_to_end.copy() for stats in (a, b)]
         slower[1 - first].add(np.full(100, 0.21))
         slower[first].add(np.full(100, 0.2))
         a, b = (replace(x, end_to_end=y) for x, y in zip((a, b), slower, strict=True))

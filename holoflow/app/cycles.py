@@ -1,0 +1,156 @@
+"""Cycles and reach in the graph: back edges, what a budget can reach."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from holoflow.app.mistakes import Report, short
+from holoflow.app.unresolved import UnresolvedOperator
+from holoflow.app.wiring import Edge
+
+Graph: TypeAlias = Sequence[Sequence[int]]
+"""Successors of every node."""
+
+
+def components(graph: Graph) -> list[list[int]]:
+    """Return the strongly connected components, each before those that lead to it.
+
+    Tarjan, "Depth-first search and linear graph algorithms", SIAM J. Comput. 1 (1972), without
+    recursion.
+    """
+    order = [-1] * len(graph)
+    lowest = [0] * len(graph)
+    waiting: list[int] = []
+    is_waiting = [False] * len(graph)
+    found: list[list[int]] = []
+    count = 0
+    for root in range(len(graph)):
+        if order[root] >= 0:
+            continue
+        visits = [(root, iter(graph[root]))]
+        while visits:
+            node, successors = visits[-1]
+            if order[node] < 0:
+                order[node] = lowest[node] = count
+                count += 1
+                waiting.append(node)
+                is_waiting[node] = True
+            for successor in successors:
+                if order[successor] < 0:
+                    visits.append((successor, iter(graph[successor])))
+                    break
+                if is_waiting[successor]:
+                    lowest[node] = min(lowest[node], order[successor])
+            else:
+                visits.pop()
+                if visits:
+                    above = visits[-1][0]
+                    lowest[above] = min(lowest[above], lowest[node])
+                if lowest[node] == order[node]:
+                    component = []
+                    while is_waiting[node]:
+                        component.append(waiting.pop())
+                        is_waiting[component[-1]] = False
+                    found.append(component)
+    return found
+
+
+def cycles(graph: Graph) -> list[list[int]]:
+    """Return one shortest cycle of every component that has one, from its first node on."""
+    found = []
+    for component in components(graph):
+        start = min(component)
+        if len(component) > 1 or start in graph[start]:
+            found.append(_shortest_cycle(graph, start, set(component)))
+    return found
+
+
+def _shortest_cycle(graph: Graph, start: int, component: set[int]) -> list[int]:
+    came_from: dict[int, int] = {}
+    queue = deque([start])
+    while start not in came_from:
+        node = queue.popleft()
+        for successor in graph[node]:
+            if successor in component and successor not in came_from:
+                came_from[successor] = node
+                queue.append(successor)
+    cycle: list[int] = []
+    node = start
+    while not cycle or node != start:
+        node = came_from[node]
+        cycle.append(node)
+    return cycle[::-1]
+
+
+def reach(graph: Graph, targets: Sequence[int]) -> list[int]:
+    """Return for every node which of the `targets` can be reached from it, as bits of a number.
+
+    A node reaches itself. Bit i stands for `targets[i]`.
+    """
+    own = [0] * len(graph)
+    for bit, target in enumerate(targets):
+        own[target] |= 1 << bit
+    found = [0] * len(graph)
+    for component in components(graph):
+        bits = 0
+        for node in component:
+            bits |= own[node]
+            for successor in graph[node]:
+                bits |= found[successor]
+        for node in component:
+            found[node] = bits
+    return found
+
+
+def check_cycles(
+    unresolved_operators: list[UnresolvedOperator], edges: list[Edge], report: Report
+) -> None:
+    """Report cycles without a declared back edge, and back edges that close none."""
+    number = {unresolved: i for i, unresolved in enumerate(unresolved_operators)}
+    forward: list[list[int]] = [[] for _ in unresolved_operators]
+    for edge in edges:
+        if not edge.back:
+            forward[number[edge.source]].append(number[edge.target])
+    places = {
+        (number[edge.source], number[edge.target]): edge.at for edge in edges if not edge.back
+    }
+    for cycle in cycles(forward):
+        names = [unresolved_operators[i].name for i in cycle[:20]] + ["…"] * (len(cycle) > 20)
+        shown = " → ".join([*names, names[0]])
+        right = "declare the flow that closes it with back_edge: true"
+        report.add(places[cycle[-1], cycle[0]], f"cycle {shown}", right)
+    back = [edge for edge in edges if edge.back]
+    connected = Reach(unresolved_operators, edges, [edge.source for edge in back])
+    for edge in back:
+        if not connected.may(edge.target, edge.source):
+            wrong = f"this back edge closes no cycle: {short(edge.target.name)} does not lead to "
+            report.add(edge.at, wrong + short(edge.source.name), "remove back_edge")
+
+
+class Reach:
+    """Which operators messages of which others may come to."""
+
+    def __init__(
+        self,
+        unresolved_operators: list[UnresolvedOperator],
+        edges: list[Edge],
+        targets: list[UnresolvedOperator],
+    ) -> None:
+        """Follow `edges` to each of the `targets`."""
+        self._number = {unresolved: i for i, unresolved in enumerate(unresolved_operators)}
+        self._bits = {target: bit for bit, target in enumerate(dict.fromkeys(targets))}
+        graph: list[list[int]] = [[] for _ in range(len(unresolved_operators) + 1)]
+        for edge in edges:
+            graph[self._number[edge.source]].append(self._number[edge.target])
+        # Where a mistake hides what an operator is connected to, it may be anything.
+        graph[-1] = [
+            self._number[unresolved] for unresolved in unresolved_operators if unresolved.unclear
+        ]
+        self._reach = reach(graph, [self._number[target] for target in self._bits])
+
+    def may(self, source: UnresolvedOperator, target: UnresolvedOperator) -> bool:
+        """Whether messages of `source` may come to `target`, one of the targets."""
+        found = self._reach[self._number[source]] | self._reach[-1]
+        return bool(found >> self._bits[target] & 1)

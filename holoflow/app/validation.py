@@ -1,0 +1,263 @@
+"""Checks a value of an app file against a pydantic model, and tells mistakes at their places."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+import pydantic
+from pydantic_core import ErrorDetails
+
+from holoflow.app.document import YAML_1_1_BOOLEANS, Broken, Plain, Value, plain
+from holoflow.app.mistakes import Report, Schema, allowed, short, shown, subschema
+from holoflow.core.errors import Location
+from holoflow.core.quantity import UNITS_REQUIRED
+
+M = TypeVar("M", bound=pydantic.BaseModel)
+Path: TypeAlias = tuple["str | int", ...]
+
+KEY = "[key]"
+"""How pydantic says that the key itself is meant."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """How mistakes of a mapping are worded."""
+
+    noun: str = "key"
+    """What its entries are called."""
+    owner: str = ""
+    """What it belongs to."""
+    missing_at: Location | None = None
+    """Where an entry that is missing is reported; None takes the beginning of the mapping."""
+
+
+def check(model: type[M], value: Value, report: Report, words: Words | None = None) -> M | None:
+    """Return `value` as a `model`, reporting every mistake in it.
+
+    With mistakes the model is made of what is left without them; None if that is not enough.
+    """
+    data = plain(value)
+    if isinstance(data, Broken):
+        return None
+    try:
+        return _validate(model, data)
+    except pydantic.ValidationError as error:
+        problems = _problems(error, value)
+    _Teller(model, value, report, words or Words()).tell(problems)
+    for problem in problems:
+        _prune(data, problem.path)
+    try:
+        return _validate(model, data)
+    except pydantic.ValidationError:
+        return None
+
+
+def _validate(model: type[M], data: Any) -> M:
+    # As JSON, strict means what JSON Schema means: no true for 1, but a list for a tuple.
+    return model.model_validate_json(json.dumps(data), strict=True, context=UNITS_REQUIRED)
+
+
+@functools.lru_cache(maxsize=512)
+def json_schema(model: type[pydantic.BaseModel]) -> Schema:
+    """Return the JSON Schema of `model`; empty where it cannot be said in JSON Schema."""
+    try:
+        return model.model_json_schema()
+    except Exception:  # types of a user may do anything; the mistakes are then worded without
+        return {}
+
+
+@dataclass(frozen=True)
+class _Problem:
+    path: Path
+    """As far as the value goes."""
+    kind: str
+    """pydantic's type of error."""
+    name: str
+    """Of a missing or unknown entry."""
+    message: str
+    is_key: bool
+    union: Path | None
+    """Where the value was tried against several types."""
+    branch: str
+    """Which of these types."""
+
+    @property
+    def rank(self) -> tuple[int, bool]:
+        """How far a type went along with the value: the one meant goes furthest."""
+        return len(self.path), self.kind in ("missing", "extra_forbidden")
+
+
+def _problems(error: pydantic.ValidationError, value: Value) -> list[_Problem]:
+    items = error.errors(include_url=False, include_context=False, include_input=False)
+    found = [_problem(item, value) for item in items]
+    groups: dict[Path | None, list[_Problem]] = {}
+    for problem in found:
+        groups.setdefault(problem.union, []).append(problem)
+    kept = groups.pop(None, [])
+    for problems in groups.values():
+        best = max(problem.rank for problem in problems)
+        branches = {problem.branch for problem in problems if problem.rank == best}
+        kept += [problem for problem in problems if problem.branch in branches]
+    # A list of a wrong length is one mistake, whatever else is wrong inside.
+    short_lists = {problem.path for problem in kept if problem.kind == "too_short"}
+    return [
+        problem
+        for problem in kept
+        if not any(problem.path[:i] in short_lists for i in range(len(problem.path)))
+    ]
+
+
+def _problem(item: ErrorDetails, value: Value) -> _Problem:
+    kind, loc = item["type"], list(item["loc"])
+    name = ""
+    if kind == "missing":
+        name = str(last := loc.pop())
+        if isinstance(last, int):
+            kind = "too_short"
+    path: list[str | int] = []
+    union: Path | None = None
+    branch = ""
+    is_key = bool(loc) and loc[-1] == KEY
+    for step in loc[:-1] if is_key else loc:
+        data = value.data
+        if isinstance(data, dict) and str(step) in data:
+            step = str(step)
+            value = data[step]
+        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
+            value = data[step]
+        else:
+            if union is None:
+                union, branch = tuple(path), str(step)
+            continue
+        path.append(step)
+    if kind == "extra_forbidden":
+        name = str(path[-1])
+    return _Problem(tuple(path), kind, name, item["msg"], is_key, union, branch)
+
+
+def _prune(data: Plain | Broken, path: Path) -> None:
+    """Take what lies at `path` out of nested mappings: the innermost entry it belongs to."""
+    while path and isinstance(path[-1], int):
+        path = path[:-1]
+    for step in path[:-1]:
+        if isinstance(data, dict) and step in data:
+            data = data[str(step)]
+        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
+            data = data[step]
+        else:
+            return
+    if path and isinstance(data, dict):
+        data.pop(str(path[-1]), None)
+
+
+def _at(value: Value, path: Path) -> Value:
+    for step in path:
+        data = value.data
+        if isinstance(data, dict):
+            value = data[str(step)]
+        elif isinstance(data, list):
+            value = data[int(step)]
+    return value
+
+
+class _Teller:
+    """Words the problems of one value."""
+
+    def __init__(
+        self, model: type[pydantic.BaseModel], value: Value, report: Report, words: Words
+    ) -> None:
+        self.schema = json_schema(model)
+        self.value = value
+        self.report = report
+        self.words = words
+
+    def tell(self, problems: Sequence[_Problem]) -> None:
+        missing: dict[Path, list[str]] = {}
+        for problem in problems:
+            if problem.kind == "missing":
+                missing.setdefault(problem.path, []).append(problem.name)
+        meant = {
+            (above, self.report.nearest(problem.name, missing[above]))
+            for problem in problems
+            if problem.kind == "extra_forbidden" and (above := problem.path[:-1]) in missing
+        }
+        told: set[Path] = set()
+        for problem in problems:
+            if problem.kind == "missing":
+                # A misspelled key is one mistake, not an unknown one and a missing one.
+                if (problem.path, problem.name) not in meant:
+                    self.tell_missing(problem)
+            elif problem.kind == "extra_forbidden":
+                self.tell_unknown(problem)
+            elif problem.path not in told:
+                told.add(problem.path)
+                self.tell_wrong(problem)
+
+    def properties(self, path: Path) -> Schema:
+        found = subschema(self.schema, path, self.schema) or {}
+        properties: Schema = found.get("properties", {})
+        return properties
+
+    def owner(self, path: Path) -> str:
+        if not path:
+            return self.words.owner
+        return " of " + ".".join(str(step) for step in path)
+
+    def tell_missing(self, problem: _Problem) -> None:
+        place = _at(self.value, problem.path)
+        if problem.name in place.mapping:
+            return  # It is there, but a mistake in it has been reported.
+        noun = self.words.noun if not problem.path else "key"
+        wrong = f"missing {noun} {short(problem.name)}{self.owner(problem.path)}"
+        schema = self.properties(problem.path).get(problem.name, {})
+        text, meaning = allowed(schema, self.schema), schema.get("description", "")
+        right = f"it is {text}" if text else ""
+        right += (f" ({meaning})" if right else meaning) if meaning else ""
+        at = self.words.missing_at if not problem.path else None
+        self.report.add(at or place.at, wrong, right)
+
+    def tell_unknown(self, problem: _Problem) -> None:
+        above = problem.path[:-1]
+        at = _at(self.value, above).keys[problem.name]
+        noun = self.words.noun if not above else "key"
+        known = self.properties(above)
+        kind = f"{noun} {short(problem.name)}{self.owner(above)}"
+        self.report.add(at, f"unknown {kind}", self.report.suggestion(problem.name, known))
+
+    def tell_wrong(self, problem: _Problem) -> None:
+        value = _at(self.value, problem.path)
+        label = _label(problem.path)
+        message = problem.message.removeprefix("Value error, ")
+        if problem.is_key:
+            key = str(problem.path[-1])
+            at = _at(self.value, problem.path[:-1]).keys[key]
+            self.report.add(at, f"the name {short(key)} is not allowed", _NAME_RULE)
+        elif not problem.path and problem.union:
+            self.report.add(value.at, message)
+        elif problem.kind in ("value_error", "assertion_error"):
+            wrong, _, right = message.partition("; ")
+            self.report.add(
+                value.at, f"{label}{wrong}" if not label else f"{label}: {wrong}", right
+            )
+        else:
+            schema = subschema(self.schema, problem.path, self.schema) or {}
+            text = allowed(schema, self.schema)
+            right = f"it is {text}"
+            if not text or (problem.kind.startswith(("greater", "less")) and "number" not in text):
+                right = message.replace("Input should", "it should")
+            if "true or false" in text and value.text.lower() in YAML_1_1_BOOLEANS:
+                right = f"write true or false ({value.text} is text in YAML 1.2)"
+            self.report.add(value.at, f"{label or 'this'} cannot be {shown(plain(value))}", right)
+
+
+_NAME_RULE = "a name begins with a letter and has letters, digits, _ and - only"
+
+
+def _label(path: Path) -> str:
+    """Return the entry that `path` means, in quotes: `'size[1]'`, `'names.left'`."""
+    name = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return short(name.removeprefix(".")) if name else ""

@@ -1,1 +1,0 @@
-"""Measuring what links cost on this machine, by small apps (`holoflow plan --calibrate`)."""

@@ -1,0 +1,137 @@
+"""What runs in a container of an app: `python3 -m holoflow.cli.container [COMMAND] [ARGUMENTS]`.
+
+Without a command it runs the app; all commands of `holoflow` can be given, without their APP.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from holoflow.deploy.contents import Contents
+
+MANIFEST = "/etc/holoflow/app.json"
+APP = "/opt/holoflow/app"
+OUTPUT = "/output"
+KEYS = "/run/secrets/holoflow-keys"
+DESCRIBE = "describe"
+"""The command that prints the manifest, which only images have."""
+
+
+def main() -> None:
+    """Do what the arguments say; ends the process."""
+    # The first process of a container hears no signal that it does not handle.
+    signal.signal(signal.SIGTERM, _end)
+    from holoflow.cli.errors import ExitStatus, say
+    from holoflow.core.errors import HoloflowError
+
+    try:
+        arguments = _prepare(sys.argv[1:])
+    except HoloflowError as error:
+        say(str(error))
+        sys.exit(ExitStatus.APP_WRONG)
+    if arguments is not None:
+        from holoflow.cli import main as hand_over
+
+        sys.argv = ["holoflow", *arguments]
+        hand_over()
+
+
+def _end(_number: int, _frame: object) -> None:
+    """End at once: no run has begun, which would hear the signal itself."""
+    os._exit(128 + signal.SIGTERM)
+
+
+def _prepare(given: Sequence[str]) -> list[str] | None:
+    """Return the arguments of `holoflow` for those that were `given`; None where all is done."""
+    from io import TextIOWrapper
+    from pathlib import Path
+
+    from holoflow.core.errors import HoloflowError
+    from holoflow.deploy.contents import read_contents
+
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(line_buffering=True)
+    contents = read_contents(Path(os.environ.get("HOLOFLOW_MANIFEST") or MANIFEST))
+    if given[:1] == [DESCRIBE]:
+        if len(given) > 1:
+            raise HoloflowError(f"{DESCRIBE} takes no arguments")
+        sys.stdout.write(contents.text)
+        return None
+    folder = Path(os.environ.get("HOLOFLOW_APP") or APP)
+    output = os.environ.get("HOLOFLOW_OUTPUT") or OUTPUT
+    arguments = completed(given, contents, folder, output)
+    if arguments[0] == "check" and "--help" not in given:
+        _check_libraries(contents, folder / contents.file, as_json="--json" in given)
+    if os.path.exists(KEYS):
+        os.environ.setdefault("HOLOFLOW_KEYS_FILE", KEYS)
+    return arguments
+
+
+def completed(given: Sequence[str], contents: Contents, folder: Path, output: str) -> list[str]:
+    """Return the arguments of `holoflow` for those that an image was `given`.
+
+    The app lies in `folder`; what a run writes goes to `output`. Raises HoloflowError for an
+    unknown command.
+    """
+    import typer
+
+    from holoflow.cli.program import program
+    from holoflow.core.errors import HoloflowError
+
+    rest = list(given)
+    if not rest or rest[0].startswith("-"):
+        rest.insert(0, "run")
+    command: Any = typer.main.get_command(program)
+    if rest[0] not in command.commands:
+        raise HoloflowError(_unknown(rest[0], [*command.commands, DESCRIBE], contents))
+    words: list[str] = []
+    while rest and rest[0] in getattr(command, "commands", ()):
+        words.append(rest.pop(0))
+        command = command.commands[words[-1]]
+    for parameter in command.params:
+        if parameter.name == "app" and parameter.param_type_name == "argument":
+            # Where it can be left out, it is the name of what runs.
+            words.append(str(folder / contents.file) if parameter.required else contents.name)
+        if "--set" in parameter.opts:
+            rest = [f"--set={key}={value}" for key, value in contents.settings.items()] + rest
+    if words[0] == "run":
+        rest = [f"--output={output}", *rest]
+    return words + rest
+
+
+def _unknown(word: str, known: Sequence[str], contents: Contents) -> str:
+    import difflib
+
+    nearest = difflib.get_close_matches(word[:100], known, n=1)
+    right = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(known)}"
+    if word in contents.fragments:
+        right = f"a fragment is run with --fragment {word}"
+    return f"unknown command {word[:100]!r}; {right}"
+
+
+def _check_libraries(contents: Contents, app: Path, *, as_json: bool) -> None:
+    """Say what operators need and is not installed, and end, if there is any."""
+    from holoflow.cli.check import mistakes_as_json
+    from holoflow.cli.errors import ExitStatus
+    from holoflow.core.errors import AppError
+    from holoflow.deploy.undeclared import undeclared
+
+    mistakes = undeclared(app, contents.settings, contents.types)
+    if mistakes:
+        error = AppError(mistakes)
+        if not as_json:
+            raise error
+        sys.stdout.write(f"{mistakes_as_json(error)}\n")
+        sys.exit(ExitStatus.APP_WRONG)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""What `holoflow top` prints: a picture that is renewed in place, or lines in a pipe."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections import Counter
+
+from rich.console import Console
+from rich.live import Live
+
+from holoflow.cli import terminal
+from holoflow.cli.tables import print_parts
+from holoflow.cli.terminal import Keyboard, keyboard
+from holoflow.cli.top_drawing import SILENT, draw, state_words
+from holoflow.cli.top_view import View, view
+from holoflow.core import text
+from holoflow.core.errors import HoloflowError
+from holoflow.core.text import plain, printable
+from holoflow.live.attach import Attachment, running
+from holoflow.live.state import LiveState, Recent, RunningApp
+
+
+class Watch:
+    """Looks at the last seconds of whatever an attachment follows."""
+
+    def __init__(self, attachment: Attachment) -> None:
+        """Nothing has been seen yet."""
+        self.attachment = attachment
+        self._recent = Recent()
+
+    def view(self) -> View:
+        """Return what is to be shown now; raises HoloflowError where the user has to choose."""
+        self.attachment.wait(0)
+        state = self.attachment.state()
+        if state.kind == "several":
+            raise HoloflowError(_choice(state))
+        snapshot = state.snapshot
+        return view(state, None if snapshot is None else self._recent.add(snapshot))
+
+
+def _choice(state: LiveState) -> str:
+    lines = [f"  {_line(running)}" for running in state.running]
+    first = f"several apps run; name one, such as holoflow top {state.running[0].app}:"
+    return "\n".join([first, *lines])
+
+
+def _line(running: RunningApp) -> str:
+    processes = ", ".join(f"{name} is process {pid}" for name, pid in running.fragments.items())
+    return f"{running.app}: run {running.run}, {processes}"
+
+
+PATIENCE = 10.0
+"""Seconds that an app gets to send its first books."""
+_HEIGHT = 10_000
+"""Lines: more than any picture has, so that nothing is left out."""
+
+
+def show_lines(attachment: Attachment, every: float, *, as_json: bool) -> None:
+    """Print a line for what `attachment` follows every so many seconds where there is news."""
+    watch = Watch(attachment)
+    told: tuple[object, ...] = ()
+    for _ in attachment.states(every):
+        view = watch.view()
+        there = tuple(fragment.live for fragment in view.fragments.values())
+        news = view.state, view.run, view.seconds, view.problems, there, view.age > SILENT
+        if view.state != "looking" and news != told:
+            told = news
+            print(to_json(view) if as_json else line(view), flush=True)
+
+
+def show_once(attachment: Attachment, span: float, *, as_json: bool) -> None:
+    """Print what an app does over `span` seconds.
+
+    Raises HoloflowError where none runs that can be watched.
+    """
+    state = attachment.look()
+    if state.kind == "none":
+        raise HoloflowError(_nothing(attachment.app, state.problems))
+    watch = Watch(attachment)
+    view = watch.view()
+    first = view.seconds if view.operators else None
+    deadline = time.monotonic() + max(PATIENCE, 2 * span)
+    while view.state == "live" and time.monotonic() < deadline:
+        if first is not None and view.seconds - first >= span:
+            break
+        attachment.wait(span)
+        view = watch.view()
+        first = view.seconds if first is None and view.operators else first
+    if as_json:
+        print(to_json(view))
+    else:
+        print_parts(lambda width: [draw(view, width, _HEIGHT)])
+
+
+def _nothing(app: str | None, problems: tuple[str, ...]) -> str:
+    others = ", ".join(sorted({found.app for found in running()})) if app else ""
+    said = f"{app} does not run" if app else "no app runs"
+    if others:
+        said += f" (these do: {others})"
+    said += f"; start it with: holoflow run {app or 'APP'}; without --once top waits for it"
+    return "\n".join([said, *(f"cannot be watched: {problem}" for problem in problems)])
+
+
+def to_json(view: View) -> str:
+    """Return all numbers of `view` as a JSON object in one line."""
+    return json.dumps(plain(view), allow_nan=False)
+
+
+def line(view: View) -> str:
+    """Return the most important of `view` as a line."""
+    words = f"{view.app}: {state_words(view)[0]}" if view.app else state_words(view)[0]
+    if view.operators:
+        words += f", {text.seconds(view.seconds)}, {text.rate(view.rate)} frames/s"
+    for path in view.paths[:1]:
+        words += f", p99 {text.measured(path.p99)} ms ({path.name})"
+    dropped = Counter[str]()
+    for operator in view.operators:
+        dropped.update(operator.dropped)
+    if dropped:
+        words += f", dropped {text.causes(dropped)}"
+    if view.bottleneck is not None:
+        words += f"; {view.bottleneck.evidence}"
+    for problem in view.problems:
+        words += f"; cannot be watched: {problem}"
+    return printable(words).replace("\n", " ")
+
+
+_HINT = "q leaves"
+EARLY = 0.25
+"""Seconds from one picture to the next as long as there are no numbers to show."""
+
+
+def show_screen(attachment: Attachment, every: float) -> None:
+    """Show what `attachment` follows until the user leaves; the terminal is as it was then."""
+    console = Console(markup=False, highlight=False, emoji=False)
+    watch = Watch(attachment)
+    attachment.look()  # so that the first picture shows what runs
+    restore = terminal.remember()
+    try:
+        while True:
+            with (
+                keyboard() as keys,
+                Live(console=console, screen=True, auto_refresh=False) as live,
+            ):
+                left = _renew(live, keys, watch, every)
+            if left:
+                return
+            os.kill(os.getpid(), signal.SIGSTOP)  # goes on here when the shell brings it back
+    finally:
+        restore()
+
+
+def _renew(live: Live, keys: Keyboard, watch: Watch, every: float) -> bool:
+    """Renew the picture until a key is pressed; false where it is to stop for a while."""
+    attachment, console = watch.attachment, live.console
+    while True:
+        view = watch.view()
+        shown = _what(attachment)
+        live.update(draw(view, console.width, console.height, _HINT), refresh=True)
+
+        def take(shown: tuple[str, str] = shown) -> bool:
+            attachment.wait(0)
+            return _what(attachment) != shown
+
+        # Numbers take two snapshots; until then nobody is to wait for long.
+        pause = every if view.operators else min(every, EARLY)
+        pressed = keys.wait(pause, attachment, take)
+        if pressed == "stop":
+            return False
+        if "q" in pressed.lower():
+            return True
+
+
+def _what(attachment: Attachment) -> tuple[str, str]:
+    """Return what is told at once, however seldom the picture is renewed: state and run."""
+    state = attachment.state()
+    return state.kind, state.run

@@ -1,0 +1,1 @@
+"""What every room uses: operators, payloads, messages, errors, text."""

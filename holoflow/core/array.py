@@ -1,0 +1,146 @@
+"""Arrays: NumPy or CuPy, whichever holds the data."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+import array_api_compat
+import numpy as np
+import numpy.typing as npt
+
+from holoflow.core.errors import HoloflowError
+
+if TYPE_CHECKING:
+    Array: TypeAlias = npt.NDArray[Any]
+else:
+
+    class _AnyArray(type):
+        """Makes every array an instance of `Array`, wherever its data lie."""
+
+        def __instancecheck__(cls, value: object) -> bool:
+            return hasattr(value, "shape") and hasattr(value, "dtype")
+
+        def __subclasscheck__(cls, other: type) -> bool:
+            return hasattr(other, "shape") and hasattr(other, "dtype")
+
+    class Array(metaclass=_AnyArray):
+        """An array of any dtype, of NumPy or of CuPy."""
+
+
+class MaskedArrayError(HoloflowError):
+    """An array has a mask where none is kept, so that what it hides would be taken for data."""
+
+
+def namespace(*arrays: Any) -> Any:
+    """Return the array API namespace of `arrays`: write operators' code once with it.
+
+    `xp = namespace(image.data); xp.where(image.data > level, image.data, 0)` runs on the device
+    where the data lie.
+    """
+    return array_api_compat.array_namespace(*arrays)
+
+
+def to_numpy(array: Any) -> Array:
+    """Return `array` in main memory as a NumPy array; a view where it lies there already.
+
+    Raises MaskedArrayError for a masked array.
+    """
+    if isinstance(array, np.ma.MaskedArray):
+        raise MaskedArrayError(
+            "a masked array would lose its mask; fill it, or send the mask beside it"
+        )
+    if isinstance(array, np.ndarray):
+        return array
+    if array_api_compat.is_cupy_array(array):
+        return array.get()  # type: ignore[no-any-return]
+    return np.asarray(array)
+
+
+class Numbers(NamedTuple):
+    """What the elements of an array may be."""
+
+    kinds: str
+    """Letters of NumPy's kinds of dtypes."""
+    told: str
+    """Their names for the reader of an error."""
+
+
+INTEGERS: Final = Numbers("iu", "integers")
+CLASSES: Final = Numbers("iub", "integers or bool")
+REAL: Final = Numbers("fiu", "real numbers")
+PIXELS: Final = Numbers("ufibc", "numbers or bool")
+SAMPLES: Final = Numbers("ficu", "real or complex numbers")
+
+_ARRAY_API_KINDS: Final = {
+    "b": "bool", "i": "signed integer", "u": "unsigned integer", "f": "real floating",
+    "c": "complex floating",
+}  # fmt: skip
+
+
+def check_axes(
+    field: str, array: Any, told: str, numbers: Numbers, ndim: int, last: tuple[int, ...] = ()
+) -> None:
+    """Raise unless `array` has `ndim` axes, a last one of one of the lengths `last`, and `numbers`.
+
+    TypeError for what is no array, ValueError for another shape or dtype; both name `field` and
+    the shape that is right, `told`.
+    """
+    shape = _shape(field, array, told, numbers)
+    if len(shape) != ndim or (last and shape[-1] not in last):
+        raise ValueError(f"{field} must be an array of shape {told}, got shape {tuple(shape)}")
+
+
+def check_each(
+    field: str, array: Any, shape: tuple[int, ...], numbers: Numbers, each: str = ""
+) -> None:
+    """Raise unless `array` has `shape`, one element for `each`, and `numbers`; see `check_axes`."""
+    got = _shape(field, array, shape, numbers)
+    if tuple(got) != shape:
+        why = f", one for each {each}" if each else ""
+        raise ValueError(f"{field} must have shape {shape}{why}, got {tuple(got)}")
+
+
+def check_names(field: str, names: Any) -> tuple[str, ...]:
+    """Return `names` as a tuple of texts; TypeError where they are none."""
+    try:
+        if isinstance(names, (str, bytes)):
+            raise TypeError
+        checked: tuple[str, ...] = tuple(names)
+        "".join(checked)  # the fastest look at the type of each
+    except TypeError:
+        raise TypeError(f"{field} must be a tuple of str, got {names!r:.80}") from None
+    return checked
+
+
+def check_above_zero(field: str, values: Any, told: str, count: int = 1) -> tuple[float, ...]:
+    """Return `values` as a tuple; raises unless they are `count` finite numbers above 0."""
+    try:
+        checked: tuple[float, ...] = tuple(values)
+        right = all(0 < value < math.inf for value in checked)
+    except (TypeError, ValueError):
+        raise TypeError(f"{field} must be {told}, got {values!r:.80}") from None
+    if len(checked) != count or not right:
+        raise ValueError(f"{field} must be {told}, got {values if count > 1 else checked[0]!r}")
+    return checked
+
+
+def _shape(field: str, array: Any, told: Any, numbers: Numbers) -> Any:
+    try:
+        shape, dtype = array.shape, array.dtype
+    except AttributeError:
+        raise TypeError(
+            f"{field} must be an array of shape {told}, {numbers.told}, got "
+            f"{type(array).__name__}; numpy.asarray makes arrays of lists and numbers"
+        ) from None
+    if _kind(array, dtype) not in numbers.kinds:
+        raise ValueError(f"{field} must be an array of {numbers.told}, got one of {dtype}")
+    return shape
+
+
+def _kind(array: Any, dtype: Any) -> str:
+    try:
+        return dtype.kind  # type: ignore[no-any-return]
+    except AttributeError:  # neither NumPy's nor CuPy's
+        is_a = namespace(array).isdtype
+        return next((kind for kind, name in _ARRAY_API_KINDS.items() if is_a(dtype, name)), "?")

@@ -1,0 +1,166 @@
+"""The errors that holoflow raises on purpose, and what a system runs out of."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import resource
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+
+class HoloflowError(Exception):
+    """Base of every error that is meant to be read by the user: the message says all."""
+
+
+class OperatorDefinitionError(HoloflowError):
+    """An operator class is written wrongly: its signature, its annotations, its fields."""
+
+
+class ParameterError(HoloflowError, ValueError):
+    """A parameter of an operator has a wrong value; the message names every such parameter."""
+
+
+class MissingExtraError(HoloflowError, ImportError):
+    """An optional library is not installed; the message names the extra that brings it."""
+
+    def __init__(self, library: str, extra: str) -> None:
+        """Name the missing `library` and the `extra` of holoflow that installs it."""
+        super().__init__(
+            f"{library} is not installed; install it with: pip install 'holoflow[{extra}]'"
+        )
+        self.library = library
+        self.extra = extra
+
+
+class ShortageError(HoloflowError):
+    """The system has run out of something: memory, room on a disk, descriptors, processes.
+
+    What was to be done may be right, and go well another time.
+    """
+
+
+@dataclass(frozen=True, order=True)
+class Location:
+    """A place in a text file; `line` and `column` count from 1."""
+
+    file: str
+    line: int = 1
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, order=True)
+class Mistake:
+    """One thing that is wrong in an app file."""
+
+    location: Location
+    wrong: str
+    """What is wrong."""
+    right: str = ""
+    """What would be right; may be empty where `wrong` says it."""
+
+    def __str__(self) -> str:
+        return f"{self.location}: {self.wrong}" + (f"; {self.right}" if self.right else "")
+
+
+class AppError(HoloflowError):
+    """An app is wrong. All its mistakes at once, in the order of the file."""
+
+    def __init__(self, mistakes: list[Mistake]) -> None:
+        """Keep `mistakes` sorted by place, one line each in the message."""
+        self.mistakes = sorted(set(mistakes))
+        super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
+
+
+def describe(error: BaseException) -> str:
+    """Say what an exception says, in one line that names its type unless it is holoflow's."""
+    text = " ".join(str(error).split())
+    if isinstance(error, HoloflowError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+_ERRNOS: Final = frozenset(
+    (
+        errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN,
+        errno.ENOBUFS,
+    )
+)  # fmt: skip
+_FEW: Final = 6
+"""Descriptors that a library may need at a time for what it then says no reason of."""
+_NO_THREAD: Final = "can't start new thread"
+"""What Python says, in a RuntimeError, where the system has no thread left."""
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether `error` says that the system has run out of something."""
+    if isinstance(error, OSError):
+        return error.errno in _ERRNOS
+    return isinstance(error, MemoryError | ShortageError) or _NO_THREAD in str(error)
+
+
+def words(error: BaseException) -> str:
+    """Return what `error` says, and where the system has run out of something, how to help."""
+    if isinstance(error, ShortageError):
+        return str(error)
+    if isinstance(error, OSError):
+        said = (error.strerror or str(error)).lower()
+        what = f"{said}: {error.filename}" if error.filename else said
+        if error.errno == errno.EMFILE:
+            return f"{what} ({_limit()})"
+        return what
+    if isinstance(error, MemoryError):
+        return "no memory left"
+    if _NO_THREAD in str(error):
+        return f"{_NO_THREAD}: the system, or `ulimit -u`, allows no more of them"
+    return str(error)
+
+
+def require_descriptors() -> None:
+    """Raise ShortageError where this process cannot open a few files more."""
+    opened: list[int] = []
+    try:
+        while len(opened) < _FEW:
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        if is_shortage(error):
+            error.filename = None
+            raise ShortageError(words(error)) from None
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+
+
+def no_memory(folder: Path, size: int, whose: str) -> ShortageError:
+    """Return the error that there are no `size` bytes left for `whose` where `folder` is."""
+    found = os.statvfs(folder)
+    place = next((at for at in (folder, *folder.parents) if at.is_mount()), folder)
+    left = found.f_bavail * found.f_frsize
+    return ShortageError(
+        f"{place} is full: {whose} needs {size:,} bytes, it has {left:,}; "
+        "remove what is not needed there, or give it more (of a container: --shm-size=2g)"
+    )
+
+
+def _limit() -> str:
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return f"this process may open {most}; `ulimit -n` says how many, and sets it"
+
+
+def optional(module: str, extra: str) -> Any:
+    """Import and return `module`, which the extra `extra` installs.
+
+    Raises `MissingExtraError` where the module (or its package) is not installed; an
+    ImportError from inside an installed library passes through unchanged.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
+            raise
+        raise MissingExtraError(module.split(".")[0], extra) from None

@@ -1,0 +1,274 @@
+"""The operator: a class that turns input messages into output messages, and its context."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+import threading
+import time
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, get_origin
+
+import numpy as np
+import numpy.typing as npt
+import pydantic
+from typing_extensions import dataclass_transform
+
+from holoflow.core.errors import OperatorDefinitionError, ParameterError
+from holoflow.core.ports import Ports, Trigger, read_ports
+from holoflow.core.quantity import UNITS_REQUIRED
+
+if TYPE_CHECKING:
+    from holoflow.stats.snapshot import Sample, Snapshot
+
+
+def param(
+    default: Any = ...,
+    *,
+    doc: str,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    lt: float | None = None,
+    min_length: int | None = None,
+    max_length: int | None = None,
+    pattern: str | None = None,
+    examples: list[Any] | None = None,
+) -> Any:
+    """Declare a parameter of an operator, as a class field.
+
+    `level: float = param(0.5, ge=0, le=1, doc="fraction of full scale")`
+
+    Without a default the parameter is required. The bounds are pydantic's; `doc` gives meaning
+    and unit.
+    """
+    return pydantic.Field(
+        default, description=doc, ge=ge, gt=gt, le=le, lt=lt,
+        min_length=min_length, max_length=max_length, pattern=pattern, examples=examples,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Batching:
+    """How many messages `process_batch` takes at once, and how long it waits for them."""
+
+    size: int
+    wait: float
+    """Seconds from the first message of a batch to its call, full or not."""
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(param, pydantic.Field))
+class Operator:
+    """Base of all operators. A plain Python class; a test calls `process` without any graph.
+
+    Annotated class fields are parameters, given by name on construction and checked by
+    pydantic. `process` takes the payloads of the input ports, which are its parameters, and
+    returns that of the output port; None sends nothing, a generator sends several, a typed dict
+    has one key an output port. A source has `frames()` instead, an iterator whose end is the
+    end of the stream. A parameter of `process` annotated `Header` gets the header.
+
+    Payloads that come in may be shared with other operators: do not change them in place.
+    """
+
+    heavy: ClassVar[bool] = False
+    """Works for long, outside the interpreter lock: is never fused, so that it runs in parallel."""
+    trigger: ClassVar[Trigger] = "all"
+    """`any`: `process` is called for each message of any input, not for one of each. A list has
+    that one message then, or none; what else it takes has its default."""
+    live: ClassVar[bool] = False
+    """Of a source: `frames()` waits for a device or a network, so it is read in its own thread."""
+
+    context: OperatorContext
+
+    def __init__(self, **parameters: Any) -> None:
+        """Check `parameters` and set them as attributes; raises `ParameterError`."""
+        try:
+            checked = self.parameters()(**parameters)
+        except pydantic.ValidationError as error:
+            raise ParameterError(_describe(type(self), error)) from None
+        for name in type(checked).model_fields:
+            setattr(self, name, getattr(checked, name))
+        self.context = OperatorContext(name=type(self).__name__)
+
+    @classmethod
+    def from_app(cls, parameters: Mapping[str, Any]) -> Operator:
+        """Make the operator from parameters as an app file gives them: quantities carry units.
+
+        Raises pydantic's ValidationError.
+        """
+        # As JSON, strict means what JSON Schema means: no true for 1, but a list for a tuple.
+        document = json.dumps(dict(parameters))
+        checked = cls.parameters().model_validate_json(
+            document, strict=True, context=UNITS_REQUIRED
+        )
+        return cls(**{name: getattr(checked, name) for name in checked.model_fields_set})
+
+    @classmethod
+    def parameters(cls) -> type[pydantic.BaseModel]:
+        """Return the pydantic model of the parameters; raises `OperatorDefinitionError`."""
+        if "_parameters" not in cls.__dict__:
+            cls._parameters = _parameter_model(cls)
+        return cls._parameters
+
+    @classmethod
+    def ports(cls) -> Ports:
+        """Return the ports, read from the signature; raises `OperatorDefinitionError`."""
+        if "_ports" not in cls.__dict__:
+            cls._ports = read_ports(cls)
+        return cls._ports
+
+    _parameters: ClassVar[type[pydantic.BaseModel]]
+    _ports: ClassVar[Ports]
+
+    def start(self) -> None:
+        """Get ready: once, in the process and on the GPU where the operator will run."""
+
+    def stop(self) -> None:
+        """Let go of everything; called once for every `start()`, also after an error."""
+
+    def claims(self) -> tuple[str, ...]:
+        """Return what no other operator on its host may have: a device, a port, a file to write.
+
+        Asked before anything starts, of an operator that has its parameters alone.
+        """
+        return ()
+
+    def batching(self) -> Batching | None:
+        """Return how to gather messages for `process_batch`; None calls `process` for each."""
+        return None
+
+    def process_batch(self, batch: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
+        """Process several sets of inputs at once; returns one result for each, in order."""
+        process: Callable[..., Any] = self.process  # type: ignore[attr-defined]
+        return [process(**inputs) for inputs in batch]
+
+    def allocate(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Return an uninitialised array for an output.
+
+        It lies in the memory of the link where the output crosses to another process, so that
+        it need not be copied.
+        """
+        return self.context.allocate(shape, dtype)
+
+
+def _parameter_model(cls: type[Operator]) -> type[pydantic.BaseModel]:
+    fields: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        if not issubclass(base, Operator) or base is Operator:
+            continue
+        _refuse_unannotated(base)
+        for name, hint in _public_hints(base).items():
+            if get_origin(hint) is not ClassVar and name != "context":
+                fields[name] = (hint, base.__dict__.get(name, ...))
+    try:
+        return pydantic.create_model(
+            cls.__name__,
+            __config__=pydantic.ConfigDict(
+                extra="forbid", arbitrary_types_allowed=True, validate_default=True,
+                protected_namespaces=(),
+            ),
+            __doc__=inspect.getdoc(cls),
+            **fields,
+        )  # fmt: skip
+    except (pydantic.errors.PydanticUserError, NameError, TypeError) as error:
+        raise OperatorDefinitionError(f"{cls.__module__}.{cls.__qualname__}: {error}") from None
+
+
+def _refuse_unannotated(cls: type[Operator]) -> None:
+    """Raise `OperatorDefinitionError` for a `param` that would stay a class variable."""
+    annotated = inspect.get_annotations(cls)
+    for name, value in vars(cls).items():
+        if not isinstance(value, pydantic.fields.FieldInfo):
+            continue
+        where = f"{cls.__module__}.{cls.__qualname__}.{name}"
+        if name.startswith("_"):
+            raise OperatorDefinitionError(
+                f"{where}: a name that begins with an underscore is no parameter's; write "
+                f"`{name.lstrip('_')}: … = param(…)`"
+            )
+        if name not in annotated:
+            default = value.default
+            known = type(default) in (bool, int, float, str)
+            example = type(default).__name__ if known else "float"
+            raise OperatorDefinitionError(
+                f"{where}: a parameter needs a type; write "
+                f"`{name}: {example} = param({repr(default) + ', ' if known else ''}doc=…)`"
+            )
+
+
+def _public_hints(cls: type) -> dict[str, Any]:
+    """Resolve the annotations of `cls` itself that do not begin with an underscore."""
+    own = {n: h for n, h in inspect.get_annotations(cls).items() if not n.startswith("_")}
+    holder = type("holder", (), {"__annotations__": own, "__module__": cls.__module__})
+    try:
+        return typing.get_type_hints(holder, include_extras=True)
+    except NameError as error:
+        raise OperatorDefinitionError(
+            f"{cls.__module__}.{cls.__qualname__}: a parameter's annotation uses "
+            f"{error.name!r}, which is not defined in the module"
+        ) from None
+
+
+def _describe(cls: type[Operator], error: pydantic.ValidationError) -> str:
+    lines = []
+    for item in error.errors(include_url=False):
+        name = ".".join(str(part) for part in item["loc"]) or "parameters"
+        known = ", ".join(cls.parameters().model_fields) or "none"
+        if item["type"] == "extra_forbidden":
+            lines.append(f"{cls.__name__}: unknown parameter {name!r}; it has {known}")
+        elif item["type"] == "missing":
+            lines.append(f"{cls.__name__}: parameter {name!r} is required")
+        else:
+            lines.append(f"{cls.__name__}.{name}: {item['msg']}, got {item['input']!r}")
+    return "\n".join(lines)
+
+
+def _log() -> logging.Logger:
+    return logging.getLogger("holoflow.core.operator")
+
+
+@dataclass
+class OperatorContext:
+    """The surroundings of an operator; the engine sets it before `start()`.
+
+    Without an engine (in a test) it holds the defaults below.
+    """
+
+    name: str = "operator"
+    """The operator's name in the app."""
+    output: Path = field(default_factory=Path)
+    """Folder for what operators write; relative paths are meant from here."""
+    generation: int = 0
+    """How often the operator's process had been started before in this run: one that writes
+    files goes on with what is there where it is not 0."""
+    log: logging.Logger = field(default_factory=_log)
+    lossless: bool = False
+    """No frame may be dropped and nothing may depend on arrival times."""
+    web: bool = True
+    """Whether live pages are served."""
+    now: Callable[[], int] = time.time_ns
+    """The clock of the run in nanoseconds; in the inline engine it jumps over waiting."""
+    ending: threading.Event = field(default_factory=threading.Event)
+    """Set when a source is to end: one that waits in `frames()` waits for it, in place of
+    sleeping: `if self.context.ending.wait(0.05): return`."""
+    announce: Callable[[str, str], None] = lambda _kind, _text: None
+    """Tell the user something, once: `announce("live page", "http://127.0.0.1:8080")`."""
+    count_drop: Callable[[str, int], None] = lambda _cause, _count: None
+    """Book frames that were lost before the framework saw them: `count_drop("device", 3)`."""
+    snapshot: Callable[[], Snapshot | None] = lambda: None
+    """The newest state of the whole run, taken twice a second; None outside of a run."""
+    history: Callable[[], tuple[Sample, ...]] = lambda: ()
+    """Curves over the run so far."""
+    _told: set[str] = field(default_factory=set)
+    allocate: Callable[[tuple[int, ...], Any], npt.NDArray[Any]] = np.empty
+    """Memory for an output; a link's own where the output crosses to another process."""
+
+    def warn_once(self, text: str, *values: object) -> None:
+        """Warn in the log, the first time that `text` comes; `values` are put into it by `%`."""
+        if text not in self._told:
+            self._told.add(text)
+            self.log.warning(text + " (told once)", *values)

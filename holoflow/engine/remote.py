@@ -1,0 +1,208 @@
+"""Flows that cross the boundary of a process: remote inputs and remote outputs of stages."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from holoflow.core.errors import HoloflowError
+from holoflow.core.samples import Arrays
+from holoflow.engine.queue import EVERY, Marker, Message, Queue, Sizes, Waker
+from holoflow.holoscan.data import from_tensors
+from holoflow.link.ends import Buffer, LinkedFlow, Notifier, Outlet
+from holoflow.link.wire import Decoder, Encoder, Encoding, Types
+from holoflow.plan.plan import PlannedFlow
+from holoflow.stats import counters
+from holoflow.stats.counters import ARRIVED, CAUSES, CLOSED, GONE, SENT, TAKEN, waiting
+from holoflow.stats.snapshot import FlowStats
+from holoflow.stats.spans import Nodes, PathTree, Ways, extend, to_nodes, to_trace
+
+_log = logging.getLogger("holoflow.link")
+
+
+class RemoteInput:
+    """Unpacks what a link delivers and puts it into the queue of the stage that takes it."""
+
+    def __init__(
+        self, queue: Queue, types: Types, wanted: Any, paths: PathTree,
+        shift: Callable[[], tuple[int, int]],
+    ) -> None:  # fmt: skip
+        """Fill `queue` with payloads of `types`, for an input of the type `wanted`.
+
+        `shift` tells what to add to times of the sender's clock, and how far that may be off (ns).
+        """
+        self._queue = queue
+        self._decoder = Decoder(types)
+        self._wanted = wanted
+        self._paths = paths
+        self._shift = shift
+        self._ways: Ways | None = None
+        self._nodes: Nodes = ()
+        """Where `_ways` lead."""
+        ends = queue.stop
+        self._serialise, self._link = (
+            paths.stop(kind, ends.operator, ends.port, by_port=ends.by_port)
+            for kind in ("serialise", "link")
+        )
+
+    def deliver(self, number: int, head: Buffer, buffers: Sequence[Buffer]) -> None:
+        """Put a message into the queue; what cannot be read is dropped by `error`."""
+        try:
+            message = self._read(head, buffers)
+        except HoloflowError as error:
+            counters.drop(self._queue.row, "error")
+            _log.error("%s: message %d cannot be read: %s", self._queue.name, number, error)
+            return
+        self._queue.store(message)
+
+    def _read(self, head: Buffer, buffers: Sequence[Buffer]) -> Message:
+        decoded = self._decoder.decode(head, buffers)
+        payload = decoded.payload
+        if type(payload) is Arrays:  # maybe of one of Holoscan's operators
+            payload = from_tensors(payload, self._wanted)
+        if not decoded.ways:
+            return Message(payload, decoded.header, ())
+        if decoded.ways is not self._ways:
+            self._nodes = to_nodes(decoded.ways, self._paths)
+            self._ways = decoded.ways
+        shift, uncertainty = self._shift()
+        trace = to_trace(self._nodes, decoded.times, shift=shift, uncertainty=uncertainty)
+        began, sent = decoded.began + shift, decoded.sent + shift
+        trace = extend(trace, self._serialise, began, sent)
+        trace = extend(trace, self._link, sent, max(time.monotonic_ns(), sent))
+        return Message(payload, decoded.header, trace)
+
+    def close(self) -> None:
+        """Say that the stream has ended."""
+        self._queue.close()
+
+    def wake(self) -> None:
+        """Have the receiving stage looked at."""
+        self._queue.wake()
+
+
+class RemoteOutput:
+    """The flows of one output port that one link carries; to its stage it is like a queue."""
+
+    def __init__(
+        self, flows: Sequence[LinkedFlow], types: Types, comes_back: Callable[[], bool]
+    ) -> None:
+        """Send payloads of `types` to `flows`.
+
+        `comes_back` tells whether the fragment is going to be started again.
+        """
+        self.flows = list(flows)
+        self.flow = flows[0].flow
+        self.name = f"{self.flow.source} -> {', '.join(str(f.flow.target) for f in flows)}"
+        self.outlet: Outlet | None = None
+        """The link's end; set before the first message."""
+        self.place = ""
+        """Where the other ends are: ` of fragment edge on host box`."""
+        self._closed = False
+        self.producer: Waker | None = None
+        self._encoder = Encoder(Encoding(self.flow.compress, self.flow.quality), types)
+        self._comes_back = comes_back
+        self._sizes = Sizes()
+        marked = [f for f in flows if f.flow.watermark]
+        self.marks = bool(marked)
+        """Whether it tells how many frames of its origin are through."""
+        self._marker = Marker(
+            [f.row for f in marked],
+            eager=any(f.flow.several or f.flow.when_full != "block" for f in marked),
+        )
+        self._blocking = [f for f in flows if f.flow.when_full == "block" and not f.flow.latest]
+
+    def has_room(self) -> bool:
+        """Whether the producer may begin a frame."""
+        for linked in self._blocking:
+            row = linked.row
+            # What was dropped makes room too, but is seldom needed to see that there is some.
+            if (
+                row[SENT] - row[TAKEN] >= linked.flow.queue
+                and not row[GONE]
+                and waiting(row) >= linked.flow.queue
+            ):
+                return False
+        return True
+
+    def about_to_sleep(self, notifier: Notifier | None) -> bool:
+        """Have the producer woken when there is room; whether there is some by now.
+
+        `notifier`: where it waits, if it does so by itself.
+        """
+        if self.outlet is not None:
+            self.outlet.wants_room(notifier)
+        return self.has_room()
+
+    def flush(self) -> None:
+        """Have nothing wait to be sent together with what comes next."""
+        if self.outlet is not None:
+            self.outlet.flush()
+
+    def put(self, message: Message) -> None:
+        """Send `message` to all flows that are still heard.
+
+        Raises WireError where it holds something that cannot travel.
+        """
+        head, buffers = self._encoder.encode(message.payload, message.header, message.trace)
+        if self.flows[0].row[SENT] % EVERY == 0:
+            self._sizes.add(len(head) + sum(buffer.nbytes for buffer in buffers))
+        numbers = []
+        for linked in self.flows:
+            linked.row[SENT] += 1
+            numbers.append(0 if linked.row[GONE] else linked.row[SENT])
+        if any(numbers) and self.outlet is not None:
+            self.outlet.send(numbers, head, buffers)
+
+    def mark(self, frames: int) -> None:
+        """Note that of the first `frames` frames of its origin all has been sent that ever will."""
+        if self._marker.mark(frames) and self.outlet is not None:
+            self.outlet.mark()
+
+    @property
+    def abandoned(self) -> str | None:
+        """Why nobody takes anything any more; None while one does."""
+        for linked in self.flows:  # looked at before every frame
+            if not linked.row[GONE]:
+                return None
+        return CAUSES[self.flows[0].row[GONE] - 1]
+
+    def wake(self) -> None:
+        """Have the producer look again whether there is room."""
+        if self.producer is not None:
+            self.producer.wake()
+
+    def close(self) -> None:
+        """End the stream, or leave it open for the fragment's next process."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._comes_back():
+            if self.outlet is not None:
+                self.outlet.suspend()
+            return
+        for linked in self.flows:
+            linked.row[CLOSED] = 1
+        if self.outlet is not None:
+            self.outlet.close()
+
+    def stats(self) -> Mapping[PlannedFlow, FlowStats]:
+        """Return this end's half of the books: what was sent, and what is still under way."""
+        return {
+            linked.flow: FlowStats(
+                source=str(linked.flow.source),
+                target=str(linked.flow.target),
+                sent=linked.row[SENT],
+                delivered=0,
+                waiting=linked.row[SENT] - linked.row[ARRIVED],
+                queue=linked.flow.queue,
+                when_full=linked.flow.when_full,
+                link=linked.flow.link,
+                latest=linked.flow.latest,
+                back_edge=linked.flow.back_edge,
+                size=self._sizes.mean(),
+            )
+            for linked in self.flows
+        }

@@ -1,0 +1,118 @@
+"""Payloads as Holoscan's tensors and headers as its metadata, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args
+
+import numpy as np
+
+from holoflow.core.array import Array, to_numpy
+from holoflow.core.errors import optional
+from holoflow.core.geometry import Geometry
+from holoflow.core.message import Header
+from holoflow.core.objects import PointCloud
+from holoflow.core.passed_geometry import shared
+from holoflow.core.pictures import Image, Mask, Volume
+from holoflow.core.ports import class_of
+from holoflow.core.samples import Arrays, Signal
+
+
+def to_tensors(payload: Any) -> Any:
+    """Return the arrays of `payload` by name, as Holoscan's operators take them.
+
+    Image, Mask, Signal, Volume and PointCloud become one tensor with an empty name; what holds
+    no array goes as the Python object that it is.
+    """
+    if isinstance(payload, (Image, Mask, Signal, Volume)):
+        return {"": _contiguous(payload.data)}
+    if isinstance(payload, PointCloud):
+        return {"": _contiguous(payload.points)}
+    if isinstance(payload, Mapping):
+        return {name: _contiguous(array) for name, array in payload.items()}
+    if hasattr(payload, "shape") and hasattr(payload, "dtype"):
+        return {"": _contiguous(payload)}
+    return payload
+
+
+def _contiguous(array: Any) -> Any:
+    """Return an array that DLPack can export: in one piece, and writeable."""
+    if not isinstance(array, np.ndarray):
+        return array
+    array = to_numpy(array)
+    if not array.flags.writeable:  # memory of a link
+        return array.copy()
+    return np.ascontiguousarray(array)
+
+
+def from_tensors(message: Any, wanted: Any, geometry: Geometry | None = None) -> Any:
+    """Return what Holoscan's operator sent as the payload type `wanted`.
+
+    A single tensor becomes an `Image` (gray, rgb or rgba by its channels) where one is wanted,
+    an array where an array is; several become `Arrays`. Anything else passes unchanged.
+    `geometry` is that of the picture that the operator was given: arrays keep it, and an image
+    of the same size.
+    """
+    if not isinstance(message, Mapping):
+        return message
+    geometry = getattr(message, "geometry", geometry)
+    arrays = Arrays({name: _array(t) for name, t in message.items()}, geometry=geometry)
+    if len(arrays) == 1:
+        (array,) = arrays.values()
+        kinds = (wanted, *get_args(wanted))
+        if Image in kinds:
+            return _image(array, geometry)
+        if Arrays not in kinds and any(class_of(k) in (Array, np.ndarray) for k in kinds):
+            return array
+    return arrays
+
+
+def _array(tensor: Any) -> Any:
+    """Return a view of a tensor as an array, on the device where it lies."""
+    if hasattr(tensor, "__array_interface__"):
+        return np.asarray(tensor)
+    if hasattr(tensor, "__cuda_array_interface__"):
+        return optional("cupy", "cu12").asarray(tensor)
+    return to_numpy(tensor)
+
+
+def _image(array: Any, geometry: Geometry | None) -> Image:
+    if array.ndim == 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    colours = {3: "rgb", 4: "rgba"}
+    colour: Any = "gray" if array.ndim == 2 else colours.get(array.shape[-1], "rgb")
+    image = Image(array, colour)
+    if geometry is None or (geometry.width, geometry.height) != (image.width, image.height):
+        return image
+    return Image(array, colour, geometry)
+
+
+KEY = "holoflow."
+_GEOMETRY = KEY + "geometry"
+_FIELDS = ("sequence", "timestamp", "source", "metadata")
+
+
+def put_header(metadata: Any, header: Header, payloads: Iterable[Any]) -> None:
+    """Store `header`, and the geometry of `payloads`, in Holoscan's `metadata`.
+
+    They take the place of what is there: tensors have no room for them.
+    """
+    metadata.pop(_GEOMETRY, None)
+    geometry = shared(payloads)
+    if geometry is not None:
+        metadata.set(_GEOMETRY, geometry)
+    for name in _FIELDS:
+        metadata.pop(KEY + name, None)
+        metadata.set(KEY + name, getattr(header, name))
+
+
+def get_header(metadata: Any) -> Header | None:
+    """Return the header that Holoscan's `metadata` holds; None where it holds none."""
+    if not metadata.has_key(KEY + "source"):
+        return None
+    return Header(*(metadata[KEY + name] for name in _FIELDS))
+
+
+def get_geometry(metadata: Any) -> Geometry | None:
+    """Return the geometry that Holoscan's `metadata` holds; None where it holds none."""
+    return metadata.get(_GEOMETRY, None)  # type: ignore[no-any-return]

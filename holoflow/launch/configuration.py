@@ -1,0 +1,110 @@
+"""What a process must know to run its fragment: how the app's plan is made, and its links."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from holoflow.app import load
+from holoflow.app.graph import App, Scheduler, SchedulerKind
+from holoflow.core.errors import HoloflowError
+from holoflow.engine.control import RunOptions
+from holoflow.link.links import Links
+from holoflow.link.opening import open_transports
+from holoflow.plan import Plan, plan
+from holoflow.plan.hosts import given_from_outside, put
+from holoflow.stats.counters import Counters
+
+
+@dataclass(frozen=True)
+class LaunchConfiguration:
+    """An app file and all that the command line says about its plan."""
+
+    app: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Of `--set`."""
+    scheduler: SchedulerKind | None = None
+    """Instead of the app's."""
+    workers: int | None = None
+    """Instead of the app's."""
+    fuse: bool = True
+    lossless: bool = False
+    only: tuple[str, ...] = ()
+    """Fragments that run here; the others are on other hosts. Empty: all run here."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Hosts of fragments, instead of the app's."""
+    placed: bool = False
+    """Whether GPUs and cores are given from outside, as to a container."""
+
+    def plan(self, environment: Mapping[str, str] | None = None) -> Plan:
+        """Read the app and plan it; `environment` stands in for that of the process.
+
+        Raises AppError where the app is wrong, HoloflowError where it has no such fragment, and
+        where one cannot be put on its host.
+        """
+        app = load(self.app, settings=self.settings, environment=environment)
+        unknown = [name for name in self.only if name not in app.fragments]
+        if unknown:
+            there = f"it has {', '.join(app.fragments)}" if app.fragments else "it has none"
+            raise HoloflowError(f"--fragment: {app.name} has no fragment {unknown[0]!r}; {there}")
+        app = put(_rescheduled(app, self.scheduler, self.workers), self.places)
+        here = self.only or tuple(app.fragments)
+        if self.placed:
+            app = given_from_outside(app, here)
+        return plan(app, fuse=self.fuse, lossless=self.lossless, here=here)
+
+
+def _rescheduled(app: App, kind: SchedulerKind | None, workers: int | None) -> App:
+    def changed(scheduler: Scheduler) -> Scheduler:
+        return replace(scheduler, kind=kind or scheduler.kind, workers=workers or scheduler.workers)
+
+    fragments = {
+        name: replace(f, scheduler=f.scheduler and changed(f.scheduler))
+        for name, f in app.fragments.items()
+    }
+    return replace(app, scheduler=changed(app.scheduler), fragments=fragments)
+
+
+@dataclass(frozen=True)
+class WorkerSpec:
+    """Everything that a fragment's process is told at its start, in one line of JSON."""
+
+    configuration: LaunchConfiguration
+    digest: str
+    """Of the launcher's plan (`recipe.digest`): that of the process must be equal."""
+    fragment: str
+    generation: int
+    """How often the fragment had been started before."""
+    options: RunOptions
+    folder: Path
+    """The run's: its ledger and its sockets are there."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    hosts: Mapping[str, str] | None = None
+    """Addresses of hosts, by the names that the app gives them."""
+    outer: Mapping[str, str | None] | None = None
+    """What the launcher's environment has for variables that the fragment sets for itself: the
+    app must read the same in all processes."""
+    path: tuple[str, ...] = ()
+    """Where the launcher finds Python modules."""
+
+
+LEDGER = "ledger"
+"""File in the run's folder in which all flows are counted."""
+
+
+def open_links(plan: Plan, counters: Counters, worker_spec: WorkerSpec) -> Links:
+    """Return the links that join the fragment of `worker_spec` to others.
+
+    Raises HoloflowError where one cannot be opened.
+    """
+    transports = open_transports(
+        plan,
+        worker_spec.fragment,
+        worker_spec.folder,
+        worker_spec.options.run,
+        worker_spec.digest,
+        worker_spec.hosts or {},
+    )
+    return Links(plan, counters, transports)

@@ -1,0 +1,208 @@
+"""The control connection beside a flow's UCX connection: the ends meet, count, notice a death.
+
+The receiving end listens, the sending end connects. Frames are a byte for their kind and integers
+of 64 bits, little-endian.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from typing import Final, NamedTuple, TypeAlias
+
+from holoflow.core.errors import HoloflowError
+from holoflow.stats.counters import ARRIVED, WIDTH
+
+RETRY: Final = 0.05
+"""Seconds between two attempts to reach a peer that is not there yet."""
+
+
+def listen(at: str | tuple[str, int]) -> socket.socket:
+    """Return a socket that listens at a path or an address; raises OSError."""
+    if isinstance(at, str):
+        door = socket.socket(socket.AF_UNIX)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(at)
+    else:
+        door = socket.socket(socket.AF_INET)
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        door.bind(at)
+        door.listen(4)
+        door.setblocking(False)
+    except OSError:
+        door.close()
+        raise
+    return door
+
+
+def reach(at: str | tuple[str, int]) -> socket.socket | None:
+    """Return a socket that is connected with who listens there; None where nobody does."""
+    connection = socket.socket(socket.AF_UNIX if isinstance(at, str) else socket.AF_INET)
+    connection.settimeout(RETRY if isinstance(at, str) else 1.0)
+    try:
+        connection.connect(at)
+    except OSError:
+        connection.close()
+        return None
+    return connection
+
+
+def notice_silence(connection: socket.socket) -> None:
+    """Have a peer noticed that does not answer any more: its host has gone, or the cable."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 2), ("TCP_KEEPINTVL", 1), ("TCP_KEEPCNT", 5)):
+        if hasattr(socket, name):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 7000)
+
+
+VERSION: Final = 2
+HALF: Final = WIDTH - ARRIVED
+"""Integers of the consumer's half of a row."""
+
+_KIND: Final = struct.Struct("<B")
+_HELLO: Final = struct.Struct("<4sIQq32s")
+_STATE: Final = struct.Struct(f"<q??{HALF}q")
+_NUMBER: Final = struct.Struct("<q")
+_TIMES: Final = struct.Struct("<qqq")
+_MARK: Final = struct.Struct("<qq")
+_MAGIC: Final = b"hucl"
+
+
+class LineLostError(HoloflowError):
+    """A peer has gone in the middle of a stream, or is none of this run."""
+
+
+class UcxHello(NamedTuple):
+    """What each end says first."""
+
+    number: int
+    """Of the flow."""
+    port: int
+    """Where UCX listens; 0 from the sending end."""
+    run: str
+
+
+class UcxProgress(NamedTuple):
+    """How far the receiving end is."""
+
+    received: int
+    """Number of the newest message after which the next one may come."""
+    listening: bool
+    """Whether UCX listens."""
+    closed: bool
+    """Whether it knows that the stream has ended."""
+    half: tuple[int, ...]
+    """The consumer's half of the row."""
+
+
+class Closed(NamedTuple):
+    """The stream has ended."""
+
+    last: int
+    """Number of its last message, sent or not."""
+
+
+class Mark(NamedTuple):
+    """Frames are through, of which no message tells so."""
+
+    last: int
+    """Number of the newest message, sent or not."""
+    watermark: int
+    """Of so many frames nothing comes behind it."""
+
+
+class Ask(NamedTuple):
+    """The receiving end asks for the time."""
+
+    asked: int
+    """When, by its clock (ns)."""
+
+
+class Answer(NamedTuple):
+    """The sending end gives it."""
+
+    asked: int
+    arrived: int
+    """When the question arrived and the answer left, by its own clock (ns)."""
+    left: int
+
+
+Frame: TypeAlias = UcxHello | UcxProgress | Closed | Ask | Answer | Mark
+
+
+def write(frame: Frame) -> bytes:
+    """Return `frame` as bytes."""
+    if isinstance(frame, UcxHello):
+        run = frame.run.encode()[:32]
+        return _KIND.pack(0) + _HELLO.pack(_MAGIC, VERSION, frame.number, frame.port, run)
+    if isinstance(frame, UcxProgress):
+        flags = frame.listening, frame.closed
+        return _KIND.pack(1) + _STATE.pack(frame.received, *flags, *frame.half)
+    if isinstance(frame, Closed):
+        return _KIND.pack(2) + _NUMBER.pack(frame.last)
+    if isinstance(frame, Ask):
+        return _KIND.pack(3) + _NUMBER.pack(frame.asked)
+    if isinstance(frame, Mark):
+        return _KIND.pack(5) + _MARK.pack(*frame)
+    return _KIND.pack(4) + _TIMES.pack(*frame)
+
+
+_LAYOUTS: Final = (_HELLO, _STATE, _NUMBER, _NUMBER, _TIMES, _MARK)
+
+
+class Frames:
+    """Makes frames of what comes, however it is cut."""
+
+    def __init__(self) -> None:
+        """Nothing has come."""
+        self._bytes = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """Yield the frames that are complete now; raises LineLostError for what is none."""
+        self._bytes += data
+        while self._bytes:
+            kind = self._bytes[0]
+            if kind >= len(_LAYOUTS):
+                raise LineLostError("what came on the line of a ucx flow is none of ours")
+            layout = _LAYOUTS[kind]
+            end = 1 + layout.size
+            if len(self._bytes) < end:
+                return
+            values = layout.unpack(self._bytes[1:end])
+            del self._bytes[:end]
+            yield _read(kind, values)
+
+
+def _read(kind: int, values: tuple[int, ...]) -> Frame:
+    if kind == 1:
+        received, listening, closed, *half = values
+        return UcxProgress(received, bool(listening), bool(closed), tuple(half))
+    if kind == 2:
+        return Closed(*values)
+    if kind == 3:
+        return Ask(*values)
+    if kind == 4:
+        return Answer(*values)
+    if kind == 5:
+        return Mark(*values)
+    return _read_hello(*values)
+
+
+def _read_hello(*values: object) -> UcxHello:
+    magic, version, number, port, run = values
+    assert isinstance(number, int) and isinstance(port, int)  # noqa: PT018, S101 - typing
+    assert isinstance(run, bytes)  # noqa: S101 - typing
+    if magic != _MAGIC:
+        raise LineLostError("what came on the line of a ucx flow is none of ours")
+    if version != VERSION:
+        raise LineLostError(
+            f"the other end speaks version {version} of the ucx link, this one {VERSION}; "
+            f"install the same holoflow on both hosts"
+        )
+    return UcxHello(number, port, run.rstrip(b"\0").decode(errors="replace"))

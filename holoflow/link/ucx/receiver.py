@@ -1,0 +1,174 @@
+"""The receiving end of a flow."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from holoflow.link.clock import ClockOffset
+from holoflow.link.ends import Consumer, LinkedFlow, Notifier
+from holoflow.link.ucx.control import Answer, Ask, Closed, Frame, Mark, UcxProgress
+from holoflow.link.ucx.frame import UcxFrame, unpack
+from holoflow.link.wire import WireError
+from holoflow.stats import counters
+from holoflow.stats.counters import ARRIVED, CLOSED, SENT, WATERMARK
+
+ASKING: Final = 1_000_000_000
+"""Nanoseconds between two questions for the other host's time."""
+_log = logging.getLogger("holoflow.link")
+
+
+class UcxReceiver:
+    """Takes what comes until the stage fetches it, and tells the sending end how far it is."""
+
+    def __init__(self, flow: LinkedFlow, consumer: Consumer, *, near: bool) -> None:
+        """Receive the messages of `flow`; `near` where the sender counts in the same row."""
+        self.flow = flow
+        self.near = near
+        self.peer = flow.source
+        self.clock = ClockOffset()
+        self.done = False
+        """Whether the stream has ended and the sender knows that this is known."""
+        self.kick: Callable[[], None] = lambda: None
+        """Set by the engine: have the operator that receives look at `done`."""
+        self.say: Callable[[Frame], None] = lambda _frame: None
+        """Set by the line: send a frame."""
+        self._consumer = consumer
+        self._lossy = flow.flow.when_full != "block" or flow.flow.latest
+        self._come: deque[UcxFrame] = deque()
+        self._received = flow.row[ARRIVED]
+        self._listening = self._gone = self._delivered_end = False
+        self._last: int | None = None
+        self._mark: Mark | None = None
+        """What the sender has said of frames that are through."""
+        self._asked = 0
+        self._lock = threading.Lock()
+
+    # -- the receiving operator's side -------------------------------------------------------
+
+    def listen(self) -> None:
+        """Say that UCX listens."""
+        self._listening = True
+        self.tell()
+
+    def come(self, tensors: Any) -> None:
+        """Take a message; what is none is logged and dropped."""
+        try:
+            ucx_frame = unpack(tensors)
+            known = self.flow.row[SENT] if self.near else ucx_frame.number
+            if not self._received < ucx_frame.number <= known:
+                raise WireError(f"message {ucx_frame.number} does not come behind {self._received}")
+        except WireError as error:
+            _log.error("%s -> %s: %s", self.flow.flow.source, self.flow.flow.target, error)
+            return
+        with self._lock:
+            self._received = ucx_frame.number
+            if not self._gone:
+                self._come.append(ucx_frame)
+        self._consumer.wake()
+        self.tell()
+
+    # -- the engine's side -------------------------------------------------------------------
+
+    def poll(self) -> None:
+        """Deliver what has come."""
+        row = self.flow.row
+        fetched = False
+        while (ucx_frame := self._next()) is not None:
+            self._arrive(ucx_frame.number - 1)
+            row[ARRIVED] = ucx_frame.number
+            self._consumer.deliver(ucx_frame.number, ucx_frame.head, ucx_frame.buffers)
+            fetched = True
+        mark = self._mark
+        if mark is not None and not self._come and not self._gone:
+            self._mark = None
+            self._arrive(mark.last)
+            if not self.near:
+                row[SENT] = max(row[SENT], mark.last)
+                row[WATERMARK] = max(row[WATERMARK], mark.watermark)
+        if fetched and self._lossy:
+            self.tell()  # there was no room for more
+        if self._last is not None and not self._come and not self._gone:
+            self._end()
+
+    def _next(self) -> UcxFrame | None:
+        with self._lock:
+            return self._come.popleft() if self._come and not self._gone else None
+
+    def _arrive(self, number: int) -> None:
+        """Book what had no room at the sender, up to `number`."""
+        missing = number - self.flow.row[ARRIVED]
+        if missing > 0:
+            self.flow.row[ARRIVED] = number
+            counters.drop(self.flow.row, "full", missing)
+
+    def _end(self) -> None:
+        if not self._delivered_end and self._last is not None:
+            self._delivered_end = True
+            self._arrive(self._last)
+            self._consumer.close()
+            self._finish()
+
+    def about_to_sleep(self, notifier: Notifier | None = None) -> bool:  # noqa: ARG002 - Holoscan calls
+        """Whether nothing is there; whatever comes wakes the stage."""
+        if self._mark is not None and not self._come and not self._gone:
+            return False
+        return not self._come and (self._last is None or self._delivered_end)
+
+    def took(self) -> None:
+        """Let the producer know that there is room."""
+        self.tell()
+
+    def suspend(self) -> None:
+        """Go away for good: no process comes after this one."""
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Take nothing more, whatever comes: the sender ends the stream when it hears of it."""
+        with self._lock:
+            self._gone = True
+            self._come.clear()
+        self.tell()
+        if self._last is not None:
+            self._finish()
+
+    # -- the line's side ---------------------------------------------------------------------
+
+    def heard(self, frame: Frame) -> None:
+        """Take note of what the sender says."""
+        if isinstance(frame, Answer):
+            self.clock.add(*frame, time.monotonic_ns())
+        elif isinstance(frame, Mark):
+            self._mark = frame
+            self._consumer.wake()
+        elif isinstance(frame, Closed):
+            if not self.near:
+                self.flow.row[SENT], self.flow.row[CLOSED] = frame.last, 1
+            self._last = frame.last
+            if self._gone:
+                self._finish()
+            self._consumer.wake()
+
+    def tell(self) -> None:
+        """Tell the sender how far this end is."""
+        now = time.monotonic_ns()
+        if not self.near and now - self._asked >= ASKING:
+            self._asked = now
+            self.say(Ask(now))
+        self.say(self._state())
+
+    def _state(self) -> UcxProgress:
+        received = self._received
+        if self._lossy and len(self._come) >= self.flow.flow.queue and not self._gone:
+            received = -1  # the stage has enough to do: the sender drops meanwhile
+        half = tuple(self.flow.row[ARRIVED:])
+        return UcxProgress(received, self._listening, self.done, half)
+
+    def _finish(self) -> None:
+        self.done = True
+        self.say(self._state())
+        self.kick()

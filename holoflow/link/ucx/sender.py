@@ -1,0 +1,147 @@
+"""The sending end of a flow."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from holoflow.link.ends import Buffer, LinkedFlow, Notifier, Producer
+from holoflow.link.ucx.control import Answer, Ask, Closed, Frame, Mark, UcxProgress
+from holoflow.link.ucx.frame import UcxFrame
+from holoflow.stats.counters import ARRIVED, GONE, RETURNED, WATERMARK
+
+
+class UcxSender:
+    """Holds what is to be sent until the other end can take it: one message is under way at a time.
+
+    That is no matter of taste. Where a message comes to Holoscan's receiver before the one before
+    it has been handed over, it is lost now and then, and with it the connection.
+    """
+
+    def __init__(self, flow: LinkedFlow, producer: Producer, *, near: bool) -> None:
+        """Send the messages of `flow`; `near` where the other end counts in the same row."""
+        self.flow = flow
+        self.near = near
+        self.peer = flow.target
+        self.done = False
+        """Whether the other end knows that the stream has ended, or wants nothing any more."""
+        self.kick: Callable[[], None] = lambda: None
+        """Set by the engine: have the operator that sends look at `next`."""
+        self.say: Callable[[Frame], None] = lambda _frame: None
+        """Set by the line: send a frame."""
+        self._producer = producer
+        self._lossy = flow.flow.when_full != "block" or flow.flow.latest
+        self._waiting: deque[UcxFrame] = deque()
+        self._listening = False
+        self._emitted = self._received = self._last = flow.row[ARRIVED]
+        self._closing = self._told = self._marked = False
+        self._lock = threading.Lock()
+
+    # -- the engine's side -------------------------------------------------------------------
+
+    def send(self, numbers: Sequence[int], head: bytes, buffers: Sequence[Buffer]) -> None:
+        """Keep a message until it can go; one of a flow that drops takes the place of another."""
+        (number,) = numbers
+        if not number:
+            return
+        with self._lock:
+            self._last = number
+            if self._closing:
+                return
+            if self._lossy and len(self._waiting) >= self.flow.flow.queue:
+                if self.flow.flow.when_full == "drop_newest" and not self.flow.flow.latest:
+                    return  # the other end books what is missing
+                self._waiting.popleft()
+            self._waiting.append(UcxFrame(number, head, buffers))
+        self.kick()
+
+    def allocate(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Return an array; UCX has no memory of its own on the CPU."""
+        return np.empty(shape, dtype)
+
+    def mark(self) -> None:
+        """Tell the other end how many frames are through, behind what has been sent."""
+        self._marked = True
+        self._tell_mark()
+
+    def flush(self) -> None:
+        """Do nothing: nothing waits."""
+
+    def wants_room(self, notifier: Notifier | None = None) -> None:
+        """Do nothing: the line wakes the producer whenever the other end has made room."""
+
+    def close(self) -> None:
+        """End the stream behind what has been sent."""
+        with self._lock:
+            self._closing = True
+        self._tell_end()
+
+    def suspend(self) -> None:
+        """End the stream: no process comes after this one."""
+        self.close()
+
+    # -- the sending operator's side ---------------------------------------------------------
+
+    def next(self) -> UcxFrame | None:
+        """Return the message that may go now, if any."""
+        with self._lock:
+            free = self._listening and self._received >= self._emitted and not self.done
+            if not free or not self._waiting:
+                return None
+            ucx_frame = self._waiting.popleft()
+            self._emitted = ucx_frame.number
+            return ucx_frame
+
+    # -- the line's side ---------------------------------------------------------------------
+
+    def heard(self, frame: Frame) -> None:
+        """Take note of what the other end says."""
+        if isinstance(frame, Ask):
+            now = time.monotonic_ns()
+            self.say(Answer(frame.asked, now, time.monotonic_ns()))
+        if not isinstance(frame, UcxProgress):
+            return
+        if not self.near:
+            _mirror(self.flow.row, frame.half)
+        with self._lock:
+            self._listening = frame.listening
+            self._received = max(self._received, frame.received)
+            if self.flow.row[GONE]:
+                self._waiting.clear()
+                self._closing = True
+            self.done = self.done or frame.closed
+        self._tell_mark()
+        self._tell_end()
+        self._producer.wake()
+        self.kick()
+
+    def _tell_mark(self) -> None:
+        with self._lock:
+            arrived = self._received >= self._emitted and not self._waiting and self._listening
+            tell, self._marked = self._marked and arrived, self._marked and not arrived
+            watermark = self.flow.row[WATERMARK]  # first: it speaks of what has been given by now
+            mark = Mark(self._last, watermark)
+        if tell:
+            self.say(mark)
+
+    def _tell_end(self) -> None:
+        with self._lock:
+            arrived = self._received >= self._emitted and not self._waiting
+            tell = self._closing and arrived and not self._told
+            self._told = self._told or tell
+        if tell:
+            self.say(Closed(self._last))
+
+
+def _mirror(row: memoryview[int], half: Sequence[int]) -> None:
+    """Write the consumer's half of a row, counted on another host."""
+    # What makes messages seem to wait comes first: there must not seem to be more room.
+    row[RETURNED] = half[RETURNED - ARRIVED]
+    for at, count in enumerate(half, ARRIVED):
+        row[at] = count

@@ -1,0 +1,186 @@
+"""The receiving end of a flow: what is new, what is lost, when it ends. No sockets, no threads."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final, NamedTuple, TypeAlias
+
+from holoflow.link.ends import Consumer, LinkedFlow
+from holoflow.link.zeromq.counts import adopt, half, rejoin
+from holoflow.link.zeromq.frames import FlowMessage, ReceiverProgress, SenderProgress
+from holoflow.link.zeromq.handshake import FlowHello, Welcome
+from holoflow.link.zeromq.settings import Timing, blocks
+from holoflow.stats.counters import ARRIVED, CLOSED, PASSED, SENT, WATERMARK, drop
+
+_OVERHEAD: Final = 512
+"""Bytes that a message takes besides its own."""
+_BACKLOG: Final = 64 << 20
+
+
+class Lost(NamedTuple):
+    """All up to a number that has not come will not."""
+
+    number: int
+    cause: str
+
+
+class EndOfFlow:
+    """Nothing more will come."""
+
+
+Item: TypeAlias = "FlowMessage | Lost | EndOfFlow"
+
+
+class ReceiverState:
+    """A flow at its receiver.
+
+    Who calls `greet`, `take`, `learn` and `poll` holds the loop's lock; the stage calls `deliver`
+    without it. They share the backlog alone.
+    """
+
+    def __init__(self, linked: LinkedFlow, counters: str, now: float) -> None:
+        """Begin where the row says that a former process was."""
+        self.row = linked.row
+        self.blocks = blocks(linked.flow)
+        self.backlog: deque[Item] = deque()
+        """What the stage has not fetched yet."""
+        self.ended = False
+        """Whether it is known that nothing more will come."""
+        self.shared = False
+        """Whether the sender counts in the same row."""
+        self.sender: FlowHello | None = None
+        self.seen = now
+        """When the sender was last heard of."""
+        self._queue = linked.flow.queue
+        self._counters = counters
+        self._begun = 0
+        self._put = self._fetched = 0
+        rejoin(self.row, blocks=self.blocks)
+        self._received = self.row[ARRIVED]
+
+    # -- with the loop's lock
+
+    def conflict(self, hello: FlowHello, *, alive: bool) -> str:
+        """Say why `hello` cannot be the sender; empty if it can.
+
+        `alive`: whether the present one is there.
+        """
+        now = self.sender
+        if now is None or (now.counters, now.generation) == (hello.counters, hello.generation):
+            return ""
+        if self.ended:
+            return f"the stream {hello.source} -> {hello.target} has ended"
+        if now.counters == hello.counters and now.generation > hello.generation:
+            return "another process has taken its place"
+        if now.counters != hello.counters and alive:
+            return f"another sender of {hello.source} -> {hello.target} is there"
+        return ""
+
+    def greet(self, hello: FlowHello, now: float, asked: int = 0) -> Welcome:
+        """Take `hello` as the sender; return what to answer."""
+        self.sender, self.seen = hello, now
+        self.shared = hello.counters == self._counters
+        if not self.shared:
+            if not any(self.row[ARRIVED:]) and not self._put:
+                adopt(self.row, hello.half)
+                rejoin(self.row, blocks=self.blocks)
+                self._received = self.row[ARRIVED]
+            self.row[SENT] = max(self.row[SENT], hello.sent)
+        return Welcome(
+            counters=self._counters,
+            received=self._received,
+            sent=max(self.row[SENT], self._received),
+            watermark=self.row[WATERMARK],
+            half=half(self.row),
+            ended=self.ended,
+            asked=asked,
+        )
+
+    def take(self, message: FlowMessage, now: float) -> str:
+        """Put `message` into the backlog; return why it was not, empty if it was."""
+        self.seen = now
+        if message.number <= self._received:
+            return "duplicate"
+        if self.ended:
+            return "after the end"
+        size = self._put - self._fetched
+        if size > _BACKLOG and len(self.backlog) > 2 * self._queue:
+            return "without room"  # none of ours sends that much
+        if not self.shared:
+            self.row[SENT] = max(self.row[SENT], message.number)
+        self._lose(message.number - 1)
+        self._received = message.number
+        self._put += message.size + _OVERHEAD
+        self.backlog.append(message)
+        return ""
+
+    def learn(self, state: SenderProgress, now: float) -> None:
+        """Learn how far the sender is."""
+        self.seen = now
+        self._begun = state.begun
+        if self.ended:
+            return
+        if not self.shared:
+            self.row[SENT] = max(self.row[SENT], state.sent)
+            self.row[CLOSED] = int(state.closed)
+            # After SENT, as its own sender writes it.
+            self.row[WATERMARK] = max(self.row[WATERMARK], state.watermark)
+        self._lose(state.floor)
+        if state.closed:
+            self._end()
+
+    def poll(self, now: float, timing: Timing, *, alone: bool) -> None:
+        """End a stream that was closed, and whose sender is gone for good.
+
+        `alone`: whether nobody is connected, so that all that was sent has been read.
+        """
+        if self.ended or not self.row[CLOSED]:
+            return
+        if alone and self.row[PASSED] >= self.row[SENT] > 0:
+            patience = 0.0  # the launcher says that it has died
+        elif self._received >= self.row[SENT]:
+            patience = timing.silence
+        else:
+            patience = timing.orphaned
+        if now - self.seen > patience:
+            self.give_up()
+
+    def give_up(self) -> None:
+        """End the stream: its sender is gone, and what has not come by now will not."""
+        self._begun = self.row[SENT]
+        self._lose(self._begun)
+        self._end()
+
+    def counts(self, asked: int = 0) -> ReceiverProgress:
+        """Return how far this end is."""
+        return ReceiverProgress(half(self.row), self.ended, asked)
+
+    def _lose(self, upto: int) -> None:
+        """Book what has not come up to that number."""
+        crashed = upto if self.blocks else min(upto, self._begun)
+        for number, cause in ((crashed, "crash"), (upto, "full")):
+            if number > self._received:
+                self._received = number
+                self.backlog.append(Lost(number, cause))
+
+    def _end(self) -> None:
+        self.ended = True
+        self.backlog.append(EndOfFlow())
+
+    # -- the stage's thread
+
+    def deliver(self, consumer: Consumer) -> None:
+        """Hand over what has come."""
+        for _ in range(len(self.backlog)):
+            item = self.backlog.popleft()
+            if isinstance(item, FlowMessage):
+                self._fetched += item.size + _OVERHEAD
+                self.row[ARRIVED] = item.number
+                consumer.deliver(item.number, item.head, item.buffers)
+            elif isinstance(item, Lost):
+                # In this order, so that a death in between can be put right.
+                missing = item.number - self.row[ARRIVED]
+                self.row[ARRIVED] = item.number
+                drop(self.row, item.cause, missing)
+            else:
+                consumer.close()

@@ -1,0 +1,261 @@
+"""Following a running app from another process, through its restarts."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import time
+from collections.abc import Iterator
+from types import TracebackType
+
+from holoflow.core.errors import HoloflowError
+from holoflow.live import sockets
+from holoflow.live.protocol import LIMIT, Hello, read_hello, read_snapshot
+from holoflow.live.sockets import SocketAddress
+from holoflow.live.state import LiveState, Run, RunningApp, StateKind
+
+SCAN = 0.5
+"""Seconds from one look for new processes to the next."""
+ANSWER = 2.0
+"""Seconds that a process gets to say hello."""
+AGAIN = 5.0
+"""Seconds after which somebody who could not be understood is tried again."""
+_PIECE, _PIECES = 1 << 20, 32
+"""Bytes that are read at once, and how often before others have their turn."""
+
+
+def running() -> list[RunningApp]:
+    """Return the runs of this user that can be watched, the newest first."""
+    with Attachment() as attachment:
+        return list(attachment.look().running)
+
+
+class Attachment:
+    """Follows an app: all processes of its newest run, and the next run when that has ended.
+
+    A context manager, for one thread. Who waits for other things too waits for `fileno` to be
+    readable, for `SCAN` seconds at most, and then calls `wait(0)`; all others take `states`.
+    """
+
+    def __init__(self, app: str | None = None) -> None:
+        """Follow the app of that name; without one, the first that is found running alone."""
+        self.app = app
+        self._selector = selectors.EpollSelector()
+        self._connections: dict[SocketAddress, _Connection] = {}
+        self._problems: dict[SocketAddress, tuple[str, float]] = {}
+        """What is wrong with a socket, and when to try it again."""
+        self._closed: list[str] = []
+        """What is wrong with folders."""
+        self._runs: dict[tuple[str, str], Run] = {}
+        self._current: Run | None = None
+        self._scanned = -SCAN
+
+    def __enter__(self) -> Attachment:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        for connection in self._connections.values():
+            connection.line.close()
+        self._selector.close()
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable when there is news."""
+        return self._selector.fileno()
+
+    def states(self, every: float) -> Iterator[LiveState]:
+        """Yield the state every so many seconds, for ever."""
+        while True:
+            due = time.monotonic() + every
+            while (left := due - time.monotonic()) > 0:
+                self.wait(left)
+            yield self.state()
+
+    def look(self) -> LiveState:
+        """Return the first state that is more than `looking`."""
+        while (state := self.state()).kind == "looking":
+            self.wait(SCAN)
+        return state
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def wait(self, timeout: float) -> None:
+        """Take in what there is, or the first that comes within `timeout` seconds."""
+        now = time.monotonic()
+        if now - self._scanned >= SCAN:
+            self._scan(now)
+        left = max(min(timeout, self._scanned + SCAN - now), 0.0)
+        for key, _ in self._selector.select(left):
+            self._read(key.data)
+
+    def _scan(self, now: float) -> None:
+        """Connect to whoever is new, and see who does not answer."""
+        self._scanned = now
+        self._closed.clear()
+        there: list[SocketAddress] = []
+        for place in sockets.places():
+            try:
+                there += sockets.addresses(place)
+            except HoloflowError as error:
+                self._closed.append(str(error))
+        self._problems = {a: said for a, said in self._problems.items() if a in there}
+        for address in there:
+            _, again = self._problems.get(address, ("", 0.0))
+            if address not in self._connections and self._wanted(address) and now >= again:
+                line = sockets.connect(address)
+                if line is not None:
+                    made = _Connection(address, line, now)
+                    self._connections[address] = made
+                    self._selector.register(line, selectors.EVENT_READ, made)
+                elif address.path.exists():
+                    self._problems[address] = "too many wait there to be let in", now
+        for connection in list(self._connections.values()):
+            if connection.hello is None and now - connection.heard > ANSWER:
+                self._give_up(connection)
+
+    def _wanted(self, address: SocketAddress) -> bool:
+        return self.app is None or address.name.startswith(sockets.short(self.app) + ".")
+
+    def _give_up(self, silent: _Connection) -> None:
+        if sockets.is_gone(silent.address.pid):  # a child of it holds the socket open
+            sockets.remove(silent.address)
+        self._end(silent, "it does not answer; perhaps it was stopped")
+
+    def _read(self, connection: _Connection) -> None:
+        try:
+            goes_on = connection.read()
+            self._note(connection)
+        except HoloflowError as error:
+            self._end(connection, str(error))
+            return
+        if not goes_on:
+            early = connection.hello is None
+            self._end(connection, "it lets nobody in; perhaps too many watch it" if early else "")
+
+    def _note(self, connection: _Connection) -> None:
+        """Put what has come into the books of its run."""
+        hello = connection.hello
+        if hello is None or self.app not in (None, hello.app):
+            return
+        self._problems.pop(connection.address, None)
+        if hello.phases is not None:  # a launcher, which has no books
+            return
+        run = self._runs.setdefault((hello.app, hello.run), Run(hello.app, hello.run))
+        line, connection.newest = connection.newest, None
+        run.hear(hello, connection.heard, None)
+        if line is not None:
+            run.hear(hello, connection.heard, read_snapshot(line, hello))
+
+    def _end(self, connection: _Connection, problem: str) -> None:
+        self._selector.unregister(connection.line)
+        connection.line.close()
+        del self._connections[connection.address]
+        hello = connection.hello
+        if hello is not None and hello.phases is None:
+            run = self._runs.get((hello.app, hello.run))
+            if run is not None:
+                run.end(hello)
+        if problem:
+            self._problems[connection.address] = problem, time.monotonic() + AGAIN
+
+    # -- what is known -----------------------------------------------------------------------
+
+    def ask(self) -> tuple[list[Hello], dict[SocketAddress, str]]:
+        """Return what all processes say of themselves, and why some say nothing.
+
+        Waits until every one has answered, or `ANSWER` seconds and a little more.
+        """
+        self.wait(0)
+        while not self._settled():
+            self.wait(SCAN)
+        said = [made.hello for made in self._connections.values() if made.hello is not None]
+        hellos = [hello for hello in said if self.app in (None, hello.app)]
+        return hellos, {address: why for address, (why, _) in self._problems.items()}
+
+    def state(self) -> LiveState:
+        """Return what is known by now."""
+        live = sorted((r for r in self._runs.values() if r.live), key=lambda run: -run.began)
+        settled = self._settled()
+        if self.app is None and settled and len({run.app for run in live}) == 1:
+            self.app = live[0].app
+        shown = live if self.app is None else [run for run in live if run.app == self.app]
+        if self.app is not None and shown:
+            self._current = shown[0]
+        current = self._current
+        self._runs = {k: run for k, run in self._runs.items() if run.live or run is current}
+        return LiveState(
+            kind=self._kind(shown, settled),
+            app=self.app or "",
+            run=current.run if current else "",
+            snapshot=current.snapshot if current else None,
+            fragments=current.fragments(time.monotonic()) if current else {},
+            histories=current.histories if current else {},
+            running=tuple(run.running() for run in shown),
+            problems=(
+                *self._closed,
+                *(f"{why}: {at.path}" for at, (why, _) in self._problems.items()),
+            ),
+        )
+
+    def _kind(self, shown: list[Run], settled: bool) -> StateKind:
+        if shown:
+            return "live" if self.app is not None else "several" if settled else "looking"
+        if self._current is not None:
+            return "ended"
+        return "none" if settled else "looking"
+
+    def _settled(self) -> bool:
+        """Whether everybody who was there at the last look has said who it is."""
+        return self._scanned > 0 and not any(
+            connection.hello is None and address not in self._problems
+            for address, connection in self._connections.items()
+        )
+
+
+class _Connection:
+    """A socket, and what has come of the line that is being read."""
+
+    def __init__(self, address: SocketAddress, line: socket.socket, now: float) -> None:
+        self.address = address
+        self.line = line
+        self.hello: Hello | None = None
+        self.newest: bytes | None = None
+        """The newest whole line after the hello that nobody has taken yet."""
+        self.heard = now
+        self._begun = bytearray()
+
+    def read(self) -> bool:
+        """Take in what is there; false at the end. Raises HoloflowError for what it cannot be."""
+        try:
+            for _ in range(_PIECES):
+                piece = self.line.recv(_PIECE)
+                if not piece:
+                    return False
+                self._take(piece)
+        except BlockingIOError:
+            pass
+        except OSError:  # reset
+            return False
+        return True
+
+    def _take(self, piece: bytes) -> None:
+        self.heard = time.monotonic()
+        ended, end, rest = piece.rpartition(b"\n")
+        if end:
+            lines = bytes(self._begun + ended).split(b"\n")
+            if self.hello is None:
+                self.hello = read_hello(lines.pop(0))
+            if lines:
+                self.newest = lines[-1]
+            self._begun = bytearray()
+        self._begun += rest
+        if len(self._begun) > LIMIT:
+            raise HoloflowError("it sends lines that are too long")

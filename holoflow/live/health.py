@@ -1,0 +1,112 @@
+"""Whether a run does well: what those are told who may start it again, or send it work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from holoflow.core.errors import HoloflowError
+from holoflow.live import sockets
+from holoflow.live.attach import Attachment
+from holoflow.live.protocol import Hello, Phase
+from holoflow.live.sockets import SocketAddress
+
+RECENT = 10.0
+"""Seconds within which every process of a run must have shown what it does, which it does twice
+a second; the operators of one that ends get as long to stop."""
+
+_WAITS: Mapping[Phase, str] = {"starting": "is starting", "again": "is to be started again"}
+
+
+@dataclass(frozen=True)
+class Health:
+    """How a run is."""
+
+    app: str
+    """Empty where none runs and none was named."""
+    run: str
+    """Empty where there is none."""
+    live: bool
+    """Whether it is there, all of its processes show what they do, and nothing has got stuck."""
+    ready: bool
+    """Whether, in addition, all sources have begun."""
+    why: str
+    """Why it is not live, or else not ready; empty where it is."""
+    waits: str = ""
+    """What is waited for where nothing has moved for long, although it is live: frames of another
+    host, or of a device that gives none."""
+    phases: Mapping[str, Phase] = field(default_factory=dict)
+    """By fragment."""
+    age: float | None = None
+    """Seconds since that process showed what it does that did so first; None where none has."""
+
+
+def ask(app: str | None) -> Health:
+    """Ask the newest run of this user's `app`; without a name that of the only app.
+
+    Waits for `attach.ANSWER` seconds and a little more, where somebody does not answer. Raises
+    HoloflowError where none is named and several run.
+    """
+    with Attachment(app) as attachment:
+        return judge(app, *attachment.ask())
+
+
+def judge(app: str | None, hellos: Sequence[Hello], silent: Mapping[SocketAddress, str]) -> Health:
+    """Return how the newest run of `app` is, by what its processes say.
+
+    `silent` says why others have not answered. Raises HoloflowError as `ask`.
+    """
+    apps = sorted({hello.app for hello in hellos})
+    if app is None and len(apps) > 1:
+        raise HoloflowError(f"several apps run; name one of {', '.join(apps)}")
+    if not hellos:
+        said = (_said(address, why) for address, why in silent.items())
+        why = next(said, f"no run{f' of {app}' if app else ''} is there")
+        return Health(app or "", "", live=False, ready=False, why=why)
+    newest = max(hellos, key=lambda hello: hello.began).run
+    ours = [hello for hello in hellos if hello.run == newest]
+    theirs = f"{sockets.short(apps[0])}."
+    silent = {address: why for address, why in silent.items() if address.name.startswith(theirs)}
+    phases = _phases(ours)
+    dead = next(_dead(ours, phases, silent), "")
+    waits = (f"{name} {_WAITS[phase]}" for name, phase in phases.items() if phase in _WAITS)
+    why = dead or next(waits, "")
+    ages = [hello.age for hello in ours if hello.age is not None]
+    waiting = next((hello.waits for hello in ours if hello.waits), "")
+    age = max(ages, default=None)
+    return Health(apps[0], newest, not dead, not why, why, waiting, phases, age)
+
+
+def _phases(hellos: Sequence[Hello]) -> dict[str, Phase]:
+    """Return what fragments do: as their launcher says, or where there is none they themselves."""
+    for hello in hellos:
+        if hello.phases is not None:
+            return dict(hello.phases)
+    return {hello.fragment: "starting" if hello.age is None else "running" for hello in hellos}
+
+
+def _dead(
+    hellos: Sequence[Hello], phases: Mapping[str, Phase], silent: Mapping[SocketAddress, str]
+) -> Iterator[str]:
+    """Yield why a run is not live."""
+    # While a process loads libraries it may not get to answer; its launcher sees to it.
+    starting = {sockets.short(name) for name, phase in phases.items() if phase == "starting"}
+    for address, why in silent.items():
+        if _who(address) not in starting:
+            yield _said(address, why)
+    for hello in hellos:
+        if hello.trouble:
+            yield hello.trouble
+        if hello.age is not None and hello.age > RECENT:
+            who = f"{hello.fragment} (process {hello.pid})"
+            yield f"{who} has not shown what it does for {hello.age:.0f} s"
+
+
+def _who(address: SocketAddress) -> str:
+    """Return the fragment whose socket it is, as far as the name tells."""
+    parts = address.name.split(".")
+    return parts[2] if len(parts) == 4 else address.name
+
+
+def _said(address: SocketAddress, why: str) -> str:
+    return f"{_who(address)} (process {address.pid}): {why}"

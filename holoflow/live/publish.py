@@ -1,0 +1,249 @@
+"""A running app lets its user's other processes watch it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import TracebackType
+
+from holoflow.core.errors import HoloflowError
+from holoflow.live import sockets
+from holoflow.live.protocol import LIMIT, VERSION, Hello, Phase
+from holoflow.stats import standing
+from holoflow.stats.hangs import stuck
+from holoflow.stats.snapshot import Sample, Snapshot, to_json
+
+WATCHERS = 32
+"""How many may watch at once."""
+PATIENCE = 10.0
+"""Seconds without taking a byte after which a watcher that is behind is let go."""
+FAREWELL = 0.5
+"""Seconds that the last snapshot gets to arrive."""
+
+_log = logging.getLogger(__name__)
+
+
+class Publisher:
+    """Shows the newest snapshot of a fragment to all who watch, from a thread of its own.
+
+    A context manager. Whoever reads slowly gets fewer snapshots, and nobody who watches can
+    hold the app up or make it keep more than one. Where publishing fails, the app goes on
+    without it: a note in the log says why.
+    """
+
+    def __init__(self, app: str, run: str, fragment: str, *, whole: bool = True) -> None:
+        """Name what is shown; `whole` where that is all of the app."""
+        self._whole = whole
+        self._hello = Hello(VERSION, app, run, fragment, os.getpid(), time.time())
+        self._name = sockets.name(app, run, fragment, os.getpid())
+        self._address: sockets.SocketAddress | None = None
+        self._newest: tuple[int, Snapshot, Sequence[Sample]] | None = None
+        self._shown: float | None = None
+        """When something was last shown."""
+        self._phases: Mapping[str, Phase] | None = None
+        self._trouble = self._waits = ""
+        self._line: tuple[int, bytes] = (0, b"")
+        self._watchers: list[_Watcher] = []
+        self._ending = False
+
+    def __enter__(self) -> Publisher:
+        failures = []
+        for place in sockets.places():
+            address = sockets.SocketAddress(place, self._name)
+            try:
+                self._server = sockets.listen(address)
+            except (OSError, HoloflowError) as error:
+                failures.append(str(error))
+                continue
+            self._address = address
+            break
+        if self._address is None:
+            _log.info("this run cannot be watched with holoflow top: %s", "; ".join(failures))
+            return self
+        sockets.clean(self._address.place)
+        self._alarm, self._bell = socket.socketpair()
+        self._alarm.setblocking(False)
+        self._bell.setblocking(False)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._alarm, selectors.EVENT_READ)
+        self._selector.register(self._server, selectors.EVENT_READ)
+        self._thread = threading.Thread(target=self._serve, name="holoflow-live", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._address is None:
+            return
+        sockets.remove(self._address)
+        self._ending = True
+        self._ring()
+        self._thread.join()
+        for watcher in self._watchers:
+            watcher.line.close()
+        self._selector.close()
+        for end in (self._server, self._alarm, self._bell):
+            end.close()
+
+    def put(self, snapshot: Snapshot, history: Sequence[Sample] = ()) -> None:
+        """Show `snapshot` from now on; `history` is what those get who come later."""
+        number = 1 if self._newest is None else self._newest[0] + 1
+        self._newest = (number, snapshot, history)
+        self._shown = time.monotonic()
+        if self._watchers:
+            self._ring()
+
+    def tell(self, phases: Mapping[str, Phase], trouble: str = "", waits: str = "") -> None:
+        """Show, as a launcher, what its fragments do, and what is wrong with all of them.
+
+        `waits`: what they wait for, where nothing has moved for long.
+
+        It sends no snapshots.
+        """
+        self._phases, self._trouble, self._waits = phases, trouble, waits
+        self._shown = time.monotonic()
+
+    def _ring(self) -> None:
+        with contextlib.suppress(OSError):  # it rings already, or all is over
+            self._bell.send(b"\0")
+
+    # -- the thread --------------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        try:
+            while not self._ending:
+                self._turn(None)
+            self._selector.unregister(self._server)
+            deadline = time.monotonic() + FAREWELL
+            while self._offer() and (left := deadline - time.monotonic()) > 0:
+                self._turn(left)
+        except Exception:  # nothing that watching is worth ends a run
+            _log.info("this run cannot be watched any more", exc_info=True)
+
+    def _turn(self, timeout: float | None) -> None:
+        for key, _ in self._selector.select(timeout):
+            if key.fileobj is self._server:
+                self._accept()
+            elif key.fileobj is self._alarm:
+                self._alarm.recv(4096)
+            elif not key.data.hears():
+                self._let_go(key.data)
+        self._offer()
+
+    def _accept(self) -> None:
+        try:
+            line, _ = self._server.accept()
+        except OSError:  # gone again, or no descriptor is free
+            time.sleep(0.01)
+            return
+        if len(self._watchers) >= WATCHERS:
+            line.close()
+            return
+        line.setblocking(False)
+        watcher = _Watcher(line, self._greeting())
+        self._selector.register(line, selectors.EVENT_READ, watcher)
+        self._watchers.append(watcher)
+
+    def _greeting(self) -> bytes:
+        history = () if self._newest is None else tuple(self._newest[2])
+        age = None if self._shown is None else time.monotonic() - self._shown
+        hello = replace(self._hello, age=age, phases=self._phases, trouble=self._wrong())
+        hello = replace(hello, waits=self._waiting())
+        line = to_json(replace(hello, history=history)) + b"\n"
+        return line if len(line) <= LIMIT else to_json(hello) + b"\n"
+
+    def _wrong(self) -> str:
+        """Return why the process does not do well."""
+        if self._newest is None:
+            return self._trouble
+        snapshot = self._newest[1]
+        said = next(filter(None, map(stuck, snapshot.fragments)), "")
+        return self._trouble or said or (standing.trouble(snapshot) if self._whole else "")
+
+    def _waiting(self) -> str:
+        """Return what is waited for, as far as that is seen here."""
+        if self._newest is None or not self._whole:
+            return self._waits
+        return standing.standing(self._newest[1])
+
+    def _offer(self) -> bool:
+        """Send each watcher what it can take; whether one is still behind."""
+        newest = self._newest
+        now = time.monotonic()
+        for watcher in list(self._watchers):
+            try:
+                watcher.send(now)
+                if not watcher.left and newest is not None and watcher.seen != newest[0]:
+                    watcher.seen = newest[0]
+                    watcher.begin(self._encoded(*newest[:2]), now)
+                    watcher.send(now)
+            except OSError:
+                self._let_go(watcher)
+                continue
+            if watcher.left and now - watcher.moved > PATIENCE:
+                self._let_go(watcher)
+                continue
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if watcher.left else 0)
+            self._selector.modify(watcher.line, events, watcher)
+        if not self._watchers:
+            self._line = (0, b"")
+        return any(watcher.left for watcher in self._watchers)
+
+    def _encoded(self, number: int, snapshot: Snapshot) -> bytes:
+        """Return a snapshot's line, made once for all."""
+        if self._line[0] != number:
+            line = to_json(snapshot) + b"\n"
+            self._line = (number, line if len(line) <= LIMIT else b"")
+        return self._line[1]
+
+    def _let_go(self, watcher: _Watcher) -> None:
+        self._selector.unregister(watcher.line)
+        self._watchers.remove(watcher)
+        watcher.line.close()
+
+
+class _Watcher:
+    """Who watches, and what is still to be sent of the line it is getting."""
+
+    def __init__(self, line: socket.socket, hello: bytes) -> None:
+        self.line = line
+        self.left = memoryview(hello)
+        self.seen = 0
+        """Number of the newest snapshot that it got."""
+        self.moved = time.monotonic()
+        """When it last took something."""
+
+    def begin(self, text: bytes, now: float) -> None:
+        self.left = memoryview(text)
+        self.moved = now
+
+    def send(self, now: float) -> None:
+        """Send as much as is taken; raises OSError where nobody is there any more."""
+        while self.left:
+            try:
+                taken = self.line.send(self.left)
+            except BlockingIOError:
+                return
+            self.left = self.left[taken:]
+            self.moved = now
+
+    def hears(self) -> bool:
+        """Whether it is still there and, as it should, says nothing."""
+        try:
+            self.line.recv(1)
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        return False

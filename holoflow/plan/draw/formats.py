@@ -1,0 +1,205 @@
+"""A plan for other programs: as plain data, in the language of Graphviz, as a Mermaid flowchart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from holoflow.app.graph import Sync
+from holoflow.plan.draw.layout import (
+    PortFacts,
+    flow_facts,
+    input_facts,
+    operator_facts,
+    output_facts,
+    process_facts,
+)
+from holoflow.plan.plan import Plan, PlannedFlow, PlannedProcess, PlannedStage
+
+
+def describe(plan: Plan) -> dict[str, Any]:
+    """Return `plan` as data that JSON can hold."""
+    return {
+        "app": plan.app.name,
+        "operators": [_operator(plan, name) for name in plan.app.operators],
+        "flows": [_flow_data(flow) for flow in plan.flows],
+        "processes": [_process_data(process) for process in plan.processes],
+        "notices": list(plan.notices),
+    }
+
+
+def _operator(plan: Plan, name: str) -> dict[str, Any]:
+    node = plan.app.operators[name]
+    return {
+        "name": name,
+        "type": node.type_name,
+        "stage": plan.stage_of(name).name,
+        "inputs": [_port(port) for port in input_facts(plan, name)],
+        "outputs": [_port(port) for port in output_facts(plan, name)],
+        "on_error": node.on_error,
+        "sync": {
+            "leader": node.sync.leader,
+            "tolerance_s": node.sync.tolerance,
+            "timeout_s": node.sync.timeout,
+        }
+        if isinstance(node.sync, Sync)
+        else node.sync,
+    }
+
+
+def _port(port: PortFacts) -> dict[str, Any]:
+    return {"name": port.name, "type": port.type, "connected": port.connected}
+
+
+def _flow_data(flow: PlannedFlow) -> dict[str, Any]:
+    return {
+        "from": str(flow.source),
+        "to": str(flow.target),
+        "fused": flow.fused,
+        "queue": flow.queue,
+        "when_full": flow.when_full,
+        "latest": flow.latest,
+        "back_edge": flow.back_edge,
+        "link": flow.link,
+        "compress": flow.compress,
+        "quality": flow.quality if flow.compress == "jpeg" else None,
+        "encrypt": flow.encrypt,
+    }
+
+
+def _process_data(process: PlannedProcess) -> dict[str, Any]:
+    placement = process.placement
+    return {
+        "fragment": process.fragment,
+        "host": placement.host,
+        "port": placement.port,
+        "gpu": placement.gpu,
+        "cores": list(placement.cores),
+        "exclusive": placement.exclusive,
+        "environment": dict(placement.environment),
+        "memory": placement.memory,
+        "hang_s": placement.hang,
+        "restart": placement.restart,
+        "restarts": placement.restarts,
+        "scheduler": {
+            "kind": process.scheduler.kind,
+            "workers": process.workers,
+            "cores": list(process.scheduler.cores),
+        },
+        "stages": [list(stage.operators) for stage in process.stages],
+    }
+
+
+def draw_dot(plan: Plan) -> str:
+    """Return `plan` as a Graphviz digraph.
+
+    Fragments and fused stages are clusters; a dashed edge is a flow that may drop messages, a
+    bold one a call inside a stage.
+    """
+    lines = [
+        f"digraph {_quote(plan.app.name)} {{",
+        "  rankdir=LR",
+        '  node [shape=box, style=rounded, fontname="sans-serif"]',
+        '  edge [fontname="sans-serif", fontsize=10]',
+    ]
+    for number, process in enumerate(plan.processes):
+        lines += _dot_process(plan, process, number)
+    lines += [_dot_flow(plan, flow) for flow in plan.flows]
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def _dot_process(plan: Plan, process: PlannedProcess, number: int) -> list[str]:
+    body = [line for stage in process.stages for line in _dot_stage(plan, stage)]
+    if not plan.app.fragments:
+        return body
+    head = f"  subgraph cluster_fragment{number} {{ label={_quote(process_facts(process))}"
+    return [head, *body, "  }"]
+
+
+def _dot_stage(plan: Plan, stage: PlannedStage) -> list[str]:
+    boxes = [f"  {_quote(name)} [label={_label(plan, name)}]" for name in stage.operators]
+    if len(boxes) == 1:
+        return boxes
+    head = f"  subgraph {_quote(f'cluster_stage_{stage.name}')} {{ label=stage style=filled"
+    return [f"{head} color=lightgrey", *boxes, "  }"]
+
+
+def _label(plan: Plan, name: str) -> str:
+    node = plan.app.operators[name]
+    return _quote("\n".join([name, node.type_name, *operator_facts(node)]))
+
+
+def _dot_flow(plan: Plan, flow: PlannedFlow) -> str:
+    several = len(output_facts(plan, flow.source.operator)) > 1
+    ports = f"{flow.source.port} → {flow.target.port}" if several else flow.target.port
+    style = "bold" if flow.fused else "solid" if flow.when_full == "block" else "dashed"
+    # A back edge must not push its target to the right of its source.
+    constraint = ", constraint=false" if flow.back_edge else ""
+    ends = f"{_quote(flow.source.operator)} -> {_quote(flow.target.operator)}"
+    label = _quote(f"{ports}\n{flow_facts(flow)}")
+    return f"  {ends} [label={label}, style={style}{constraint}]"
+
+
+def _quote(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def draw_mermaid(plan: Plan) -> str:
+    """Return `plan` as the text of a Mermaid flowchart.
+
+    Fragments and fused stages are subgraphs; a dotted arrow is a flow that may drop messages, a
+    thick one a call inside a stage.
+    """
+    ids = {name: f"op{number}" for number, name in enumerate(plan.app.operators)}
+    lines = ["---", f"title: {_title(plan.app.name)}", "---", "flowchart LR"]
+    for number, process in enumerate(plan.processes):
+        indent = "  "
+        if plan.app.fragments:
+            lines.append(f'  subgraph fragment{number}["{_escape(process_facts(process))}"]')
+            indent = "    "
+        for stage in process.stages:
+            lines += [indent + line for line in _mermaid_stage(plan, stage, ids)]
+        if plan.app.fragments:
+            lines.append("  end")
+    lines += [f"  {_mermaid_flow(plan, flow, ids)}" for flow in plan.flows]
+    return "\n".join(lines) + "\n"
+
+
+def _mermaid_stage(plan: Plan, stage: PlannedStage, ids: dict[str, str]) -> list[str]:
+    boxes = [_box(plan, name, ids) for name in stage.operators]
+    if len(boxes) == 1:
+        return boxes
+    head = f'subgraph stage_{ids[stage.operators[0]]}["one stage"]'
+    return [head, *(f"  {box}" for box in boxes), "end"]
+
+
+def _box(plan: Plan, name: str, ids: dict[str, str]) -> str:
+    node = plan.app.operators[name]
+    facts = [node.type_name, *operator_facts(node)]
+    text = "<br/>".join([f"<b>{_escape(name)}</b>", *(_escape(fact) for fact in facts)])
+    return f'{ids[name]}["{text}"]'
+
+
+def _mermaid_flow(plan: Plan, flow: PlannedFlow, ids: dict[str, str]) -> str:
+    several = len(output_facts(plan, flow.source.operator)) > 1
+    ports = f"{flow.source.port} → {flow.target.port}" if several else flow.target.port
+    arrow = "==>" if flow.fused else "-->" if flow.when_full == "block" else "-.->"
+    label = "<br/>".join([_escape(ports), _escape(flow_facts(flow))])
+    return f'{ids[flow.source.operator]} {arrow}|"{label}"| {ids[flow.target.operator]}'
+
+
+def _escape(text: str) -> str:
+    """Replace what Mermaid or HTML would read as markup."""
+    for char, entity in {
+        "#": "#35;",
+        "&": "#amp;",
+        '"': "#quot;",
+        "<": "#lt;",
+        ">": "#gt;",
+    }.items():
+        text = text.replace(char, entity)
+    return text
+
+
+def _title(text: str) -> str:
+    """Quote `text` as a YAML string."""
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,264 @@
+"""From a plan and a profile to a model: what every stage, flow and process takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from holoflow.app.graph import App, Fragment, Sync
+from holoflow.app.mistakes import short
+from holoflow.core.errors import HoloflowError
+from holoflow.core.ports import base
+from holoflow.plan.plan import Plan, PlannedFlow, PlannedProcess, PlannedStage, fragment_of
+from holoflow.plan.planner import plan
+from holoflow.predict.costs import Costs
+from holoflow.predict.model import (
+    Carriage,
+    FlowModel,
+    Model,
+    ProcessModel,
+    SourcePace,
+    StageModel,
+    Work,
+)
+from holoflow.predict.profile import (
+    Profile,
+    cores_of,
+    link_name,
+    overhead_of,
+    pace_of,
+    waiting_for_core,
+)
+
+FRAMING = 1538 / 1448
+"""Bytes on an Ethernet with packets of 1,500 bytes for each byte that TCP carries."""
+_LEAST_CORES = 0.05
+"""Of a pool, whatever processes keep busy in the background."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The hosts, and what joins them."""
+
+    cores: float
+    """Of each host; with `shared`, of all together."""
+    shared: bool = False
+    """Whether the hosts share the cores of one machine (namespaces, virtual machines)."""
+    bandwidth: float = 1e9
+    """Bits a second in which a host sends, and as many in which it receives."""
+    delay: float = 0.0002
+    """Seconds from host to host, one way."""
+    encrypt: bool | None = None
+    """Of flows between hosts; None leaves it to the app."""
+    rates: Mapping[str, float] = field(default_factory=dict)
+    """Frames a second of sources, in place of what the run says."""
+
+
+def on_hosts(app: App, places: Mapping[str, str]) -> App:
+    """Return the app with each fragment on the host that `places` names."""
+    return replace(
+        app,
+        fragments={
+            name: replace(fragment, host=places[name]) for name, fragment in app.fragments.items()
+        },
+    )
+
+
+def build(
+    app: App, places: Mapping[str, str], profile: Profile, costs: Costs, setting: Setting
+) -> Model:
+    """Return the model of `app` with its fragments at `places`.
+
+    Raises HoloflowError where the run does not say how large messages are that travel, or where
+    a flow's link is one whose costs are not known.
+    """
+    planned = plan(on_hosts(app, places))
+    stage_of = {name: stage.name for stage in planned.stages for name in stage.operators}
+    pools, pools_of = _pools(planned, places, costs, setting)
+    return Model(
+        stages=tuple(
+            _stage(planned, stage, process, profile, costs, setting)
+            for process in planned.processes
+            for stage in process.stages
+        ),
+        flows=tuple(
+            _flow(planned, flow, stage_of, profile, costs, setting)
+            for flow in _in_order_of_ports(planned)
+            if not flow.fused
+        ),
+        processes=tuple(
+            ProcessModel(
+                name=process.fragment,
+                host=places.get(process.fragment, ""),
+                workers=process.workers,
+                pools=pools_of[process.fragment],
+            )
+            for process in planned.processes
+        ),
+        pools=pools,
+        wake=costs.wake,
+    )
+
+
+def _pools(
+    planned: Plan, places: Mapping[str, str], costs: Costs, setting: Setting
+) -> tuple[dict[str, float], dict[str, tuple[str, ...]]]:
+    """Return all pools of cores, and those that each fragment draws from."""
+    pools: dict[str, float] = {}
+    drawn: dict[str, tuple[str, ...]] = {}
+    for process in planned.processes:
+        name, cores = process.fragment, process.placement.cores
+        host = "all hosts" if setting.shared else places.get(name, "this host")
+        pools.setdefault(host, setting.cores)
+        if cores and process.placement.exclusive:
+            pools[host] -= len(cores)
+            pools[name] = len(cores)
+            drawn[name] = (name,)
+        elif cores:
+            pools[name] = len(cores)
+            drawn[name] = (host, name)
+        else:
+            drawn[name] = (host,)
+    for names in drawn.values():
+        for pool in names:
+            pools[pool] -= costs.background
+    return {name: max(cores, _LEAST_CORES) for name, cores in pools.items()}, drawn
+
+
+def _stage(
+    planned: Plan,
+    stage: PlannedStage,
+    process: PlannedProcess,
+    profile: Profile,
+    costs: Costs,
+    setting: Setting,
+) -> StageModel:
+    first = planned.app.operators[stage.operators[0]]
+    stats = profile.operators[first.name]
+    fed = {flow.target.operator for flow in planned.flows}
+    pace = None
+    if first.name not in fed:
+        rate = setting.rates.get(first.name, pace_of(profile, first.name)[0])
+        pace = SourcePace(rate, stats.live and rate is not None)
+    work = []
+    for index, name in enumerate(stage.operators):
+        own = profile.operators[name]
+        times = own.working
+        if pace is not None and index == 0 and stats.live:
+            times = type(times)()  # it waits for its device, in a thread of its own
+        passes = 1.0 if own.sent is None else min(own.sent / max(own.calls, 1), 1.0)
+        factor = 1 - waiting_for_core(profile, name)
+        work.append(Work(name, times, cores_of(profile, name), factor, passes))
+    optional: frozenset[str] = frozenset()
+    sync = first.sync if isinstance(first.sync, Sync) else None
+    if sync is not None:
+        ports = first.cls.ports().inputs  # type: ignore[attr-defined]
+        optional = frozenset(name for name, port in ports.items() if not port.required)
+    return StageModel(
+        name=stage.name,
+        process=process.fragment,
+        work=tuple(work),
+        overhead=overhead_of(profile, first.name, costs)[0],
+        pace=pace,
+        sync=sync,
+        optional=optional,
+        trigger="all" if first.holoscan_operator else first.cls.ports().trigger,  # type: ignore[attr-defined]
+        batch=stats.batch,
+    )
+
+
+def _in_order_of_ports(planned: Plan) -> list[PlannedFlow]:
+    """Return the flows such that those into one operator are in the order of its ports."""
+
+    def place(flow: PlannedFlow) -> int:
+        node = planned.app.operators[flow.target.operator]
+        if node.holoscan_operator is not None:
+            return 0
+        names = list(node.cls.ports().inputs)  # type: ignore[attr-defined]
+        port = base(flow.target.port)
+        return names.index(port) if port in names else len(names)
+
+    return sorted(planned.flows, key=place)
+
+
+def _flow(
+    planned: Plan, flow: PlannedFlow, stage_of: Mapping[str, str], profile: Profile, costs: Costs,
+    setting: Setting,
+) -> FlowModel:  # fmt: skip
+    stats = profile.flows[str(flow.source), str(flow.target)]
+    sender = profile.operators[flow.source.operator]
+    target = profile.operators[flow.target.operator]
+    own_ring = stage_of[flow.source.operator] == stage_of[flow.target.operator]
+    return FlowModel(
+        name=f"{flow.source} -> {flow.target}",
+        source=stage_of[flow.source.operator],
+        target=stage_of[flow.target.operator],
+        port=flow.target.port,
+        rate=stats.sent / max(sender.calls, 1),
+        queue=max(flow.queue, target.batch) + own_ring,
+        when_full=flow.when_full,
+        latest=flow.latest,
+        back_edge=flow.back_edge,
+        carriage=_carriage(planned, flow, profile, costs, setting),
+    )
+
+
+def _carriage(
+    planned: Plan, flow: PlannedFlow, profile: Profile, costs: Costs, setting: Setting
+) -> Carriage | None:
+    if flow.link == "none":
+        return None
+    hosts = [_host(planned.app, end.operator) for end in (flow.source, flow.target)]
+    across = hosts[0] != hosts[1]
+    encrypt = flow.encrypt if setting.encrypt is None else setting.encrypt
+    kind = link_name(flow.link, across=across, encrypt=encrypt)
+    if across and kind == "shared_memory":
+        raise HoloflowError(
+            f"flow {flow.source} -> {flow.target} has link shared_memory, which leads to no other "
+            "host; --link zeromq predicts with that instead"
+        )
+    if kind is None:
+        raise HoloflowError(
+            f"flow {flow.source} -> {flow.target} has link {flow.link}, of which no costs are "
+            "known; --link zeromq predicts with that instead"
+        )
+    stats = profile.flows[str(flow.source), str(flow.target)]
+    if stats.size is None and stats.sent:
+        raise HoloflowError(
+            f"the run does not say how large the messages of {flow.source} -> {flow.target} are, "
+            "which would travel here; run the app once more with this holoflow, and with "
+            "--fuse off"
+        )
+    size, link = stats.size or 0.0, costs.links[kind]
+    wire = size * 8 * FRAMING / setting.bandwidth if across else 0.0
+    way = setting.delay if across else 0.0
+    return Carriage(
+        send=0.0 if _sent_before(planned, flow) else link.send.at(size),
+        receive=link.receive.at(size),
+        out=link.out.at(size),
+        into=link.into.at(size),
+        delay=link.delay.at(size) + way,
+        back=link.delay.at(0.0) + way,
+        wire=wire,
+    )
+
+
+def _host(app: App, operator: str) -> str | None:
+    fragment: Fragment | None = app.fragments.get(fragment_of(app, operator))
+    return None if fragment is None else fragment.host
+
+
+def _sent_before(planned: Plan, flow: PlannedFlow) -> bool:
+    """Whether shared memory holds the message already, for another flow of the same port."""
+    same = [f for f in planned.flows if f.source == flow.source and f.link == "shared_memory"]
+    return flow in same[1:]
+
+
+def check_setting(app: App, setting: Setting) -> None:
+    """Raise HoloflowError for rates of what is no source."""
+    sources = sorted(app.operators.keys() - {flow.target.operator for flow in app.flows})
+    for name in setting.rates:
+        if name not in sources:
+            raise HoloflowError(
+                f"--rate: {short(name)} is no source; the app has {', '.join(sources[:8])}"
+            )

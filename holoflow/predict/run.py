@@ -1,0 +1,228 @@
+"""Running a model: an app on its hosts, in simulated time; and what limited it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from holoflow.predict.flows import LinkModel, Network, PathTable, SimulatedQueue, Thread
+from holoflow.predict.model import (
+    FlowModel,
+    FlowOutcome,
+    Model,
+    Outcome,
+    PathOutcome,
+    Resource,
+    ResourceKind,
+)
+from holoflow.predict.resources import Events, Pool
+from holoflow.predict.stages import (
+    SimulatedOperatorStage,
+    SimulatedSourceStage,
+    SimulatedStage,
+    Workers,
+)
+
+FULL = 0.93
+"""Share from which something is taken to be fully used."""
+_KEPT = 0.98
+"""Share of its own pace that a source must come to."""
+
+LimitKind: TypeAlias = "ResourceKind | Literal['pace', 'queue', 'stuck']"
+
+_WORDS: Mapping[ResourceKind, str] = {
+    "stage": "{name} works all the time",
+    "workers": "the workers of fragment {name} are all busy",
+    "cores": "the cores of {name} are all busy",
+    "link": "the link's threads of {name} are always busy",
+    "network": "the network {name} is full",
+}
+_RANKS: Mapping[ResourceKind, int] = {"cores": 0, "network": 1, "link": 2, "stage": 3, "workers": 4}
+"""What comes first where several are full: cores that are short keep everything else busy."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What limits it."""
+
+    kind: LimitKind
+    where: str
+    used: float
+    """Share of the time in which it is used, 0 to 1."""
+    words: str
+
+
+def limit(model: Model, outcome: Outcome) -> Limit:
+    """Return what limits the rate of `outcome`."""
+    if outcome.stuck:
+        return Limit("stuck", "", 0.0, "it comes to a stop: what is waited for never comes")
+    full = [resource for resource in outcome.resources if resource.used >= FULL]
+    if full:
+        first = min(full, key=lambda resource: (_RANKS[resource.kind], -resource.used))
+        words = _WORDS[first.kind].format(name=first.name)
+        return Limit(first.kind, first.name, first.used, f"{words} ({first.used:.0%})")
+    busiest = _said(outcome.resources[0]) if outcome.resources else "nothing busy"
+    late = _late(model, outcome)
+    if late is None:
+        return Limit("pace", "", 0.0, f"the pace of the sources ({busiest})")
+    words = f"{busiest}, and queues too short for how times vary, or for the way to another host"
+    return Limit("queue", late, 0.0, words)
+
+
+def _said(resource: Resource) -> str:
+    what = {"stage": "", "workers": "workers of ", "cores": "cores of ", "link": "link of "}
+    kind = what.get(resource.kind, "network ")
+    return f"{kind}{resource.name} {resource.used:.0%} busy"
+
+
+def _late(model: Model, outcome: Outcome) -> str | None:
+    """Return a source that does not come to its pace."""
+    for stage in model.stages:
+        if stage.pace is not None:
+            name, rate = stage.work[0].operator, stage.pace.rate
+            if rate is None or outcome.rates[name] < _KEPT * rate:
+                return name
+    return None
+
+
+FRAMES = 1000
+"""Frames of each source that are measured."""
+WARM = 0.1
+"""Share of them that goes before, until queues are filled."""
+MOST_EVENTS = 1_000_000
+"""After so many the rest is left out: some seconds."""
+
+
+def simulate(model: Model, frames: int = FRAMES, seed: int = 0) -> Outcome:
+    """Run `model` until every source has given `frames` frames, and all is worked off.
+
+    Equal for equal arguments.
+    """
+    return _World(model, seed).run(frames)
+
+
+class _World:
+    """All that moves."""
+
+    def __init__(self, model: Model, seed: int) -> None:
+        self.model = model
+        self.events = Events()
+        self.ways = PathTable()
+        self.network = Network(self.events)
+        self.pools = {name: Pool(name, cores) for name, cores in model.pools.items()}
+        self.workers: dict[str, Workers] = {}
+        self.threads: dict[tuple[str, str], Thread] = {}
+        hosts = {process.name: process.host for process in model.processes}
+        for process in model.processes:
+            pools = [self.pools[name] for name in process.pools]
+            self.workers[process.name] = Workers(
+                process.name, process.workers, pools, self.events, model.wake
+            )
+            for way in ("out", "in"):
+                self.threads[process.name, way] = Thread(process.name, self.events, pools)
+        process_of = {stage.name: stage.process for stage in model.stages}
+        self.queues = [
+            SimulatedQueue(flow, self.events, self._carrier(flow, process_of, hosts))
+            for flow in model.flows
+        ]
+        self.stages = [self._stage(index, seed) for index in range(len(model.stages))]
+        self.sources = [stage for stage in self.stages if isinstance(stage, SimulatedSourceStage)]
+
+    def _carrier(
+        self, flow: FlowModel, process_of: Mapping[str, str], hosts: Mapping[str, str]
+    ) -> LinkModel | None:
+        if flow.carriage is None:
+            return None
+        sender, receiver = process_of[flow.source], process_of[flow.target]
+        threads = (self.threads[sender, "out"], self.threads[receiver, "in"])
+        ends = (hosts[sender], hosts[receiver])
+        return LinkModel(flow.carriage, self.events, threads, ends, self.network)
+
+    def _stage(self, index: int, seed: int) -> SimulatedStage:
+        model = self.model.stages[index]
+        outputs = [queue for queue in self.queues if queue.model.source == model.name]
+        inputs = [queue for queue in self.queues if queue.model.target == model.name]
+        kind = SimulatedOperatorStage if model.pace is None else SimulatedSourceStage
+        stage = kind(model, self.workers[model.process], self.events, outputs, self.ways, seed)
+        if isinstance(stage, SimulatedOperatorStage):
+            stage.connect(inputs)
+        return stage
+
+    def run(self, frames: int) -> Outcome:
+        for source in self.sources:
+            assert source.model.pace is not None  # noqa: S101 - for the type checker
+            source.begin(source.model.pace)
+        warm = round(frames * WARM)
+        begin: _Counts | None = None
+        end: _Counts | None = None
+        while self.events.next():
+            if end is not None:
+                continue
+            given = min((source.given for source in self.sources), default=0)
+            if begin is None and given >= warm:
+                begin = self._counts()
+            if given >= frames + warm or self.events.count > MOST_EVENTS:
+                end = self._counts()
+                for source in self.sources:
+                    source.ended = True
+        stuck = end is None
+        return self._outcome(begin or _Counts(), end or self._counts(), stuck=stuck)
+
+    def _counts(self) -> _Counts:
+        counts = _Counts()
+        counts.time = self.events.now
+        for stage in self.stages:
+            counts.calls.update(stage.calls)
+            counts.used["stage", stage.model.name] = stage.busy
+        for name, workers in self.workers.items():
+            counts.used["workers", name] = workers.busy / workers.count
+        for (name, way), thread in self.threads.items():
+            counts.used["link", f"{name}, {'sending' if way == 'out' else 'receiving'}"] = (
+                thread.busy
+            )
+        for (host, way), busy in self.network.busy.items():
+            counts.used["network", f"{'from' if way == 'out' else 'to'} {host}"] = busy
+        for name, pool in self.pools.items():
+            pool.acknowledge(self.events.now)
+            counts.used["cores", name] = pool.used / pool.cores
+        return counts
+
+    def _outcome(self, begin: _Counts, end: _Counts, *, stuck: bool) -> Outcome:
+        seconds = max(end.time - begin.time, 1e-12)
+        names = [work.operator for stage in self.model.stages for work in stage.work]
+        used = [
+            Resource(kind, name, min((busy - begin.used.get((kind, name), 0.0)) / seconds, 1.0))  # type: ignore[arg-type]
+            for (kind, name), busy in end.used.items()
+        ]
+        paths = []
+        for way, times in self.ways.times.items():
+            took = np.array([took for captured, took in times if captured >= begin.time])
+            if len(took):
+                operators = self.ways.names[way]
+                p50, p99 = np.quantile(took, (0.5, 0.99), method="inverted_cdf").tolist()
+                paths.append(PathOutcome(operators, len(took), float(took.mean()), p50, p99))
+        return Outcome(
+            seconds=seconds,
+            rates={name: (end.calls[name] - begin.calls[name]) / seconds for name in names},
+            paths=tuple(sorted(paths, key=lambda path: -path.p50)),
+            flows=tuple(
+                FlowOutcome(q.model.name, q.sent, q.delivered, dict(q.dropped), q.waiting)
+                for q in self.queues
+            ),
+            resources=tuple(sorted(used, key=lambda resource: -resource.used)),
+            lost={s.model.work[0].operator: s.lost for s in self.sources if s.lost},
+            stuck=stuck,
+        )
+
+
+class _Counts:
+    """How far everything is, at a moment."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self.calls: Counter[str] = Counter()
+        self.used: dict[tuple[str, str], float] = {}

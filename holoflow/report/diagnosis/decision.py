@@ -1,0 +1,225 @@
+"""The decision: what limits a run most, and what else matters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from holoflow.report import measures
+from holoflow.report.diagnosis import advice, breakdown, rate
+from holoflow.report.diagnosis.facts import Facts
+from holoflow.report.diagnosis.finding import Explanation, Finding, demands
+from holoflow.report.diagnosis.words import finite, percent, share, span
+from holoflow.report.diagnosis.words import rate as per_second
+from holoflow.stats.hangs import stuck
+from holoflow.stats.snapshot import BudgetStats, PathStats, Snapshot
+from holoflow.stats.standing import standing
+
+MOST = 5
+"""Findings beside the bottleneck."""
+OFTEN = 0.1
+"""Share of the judgements from which a budget counts as missed: not by a single hiccup."""
+BEHIND = 2
+"""Intervals between frames that they may wait before an app counts as late."""
+NO_FRAME = "no frame has come yet"
+SLIGHT = 5e-3
+"""Seconds of waiting that make no app late."""
+
+
+def explain(snapshot: Snapshot) -> Explanation:
+    """Return what holds the run back that left `snapshot`.
+
+    Equal snapshots give equal explanations; no snapshot makes it raise.
+    """
+    facts = Facts(snapshot)
+    grave = amiss(snapshot)
+    limits = [*grave, *rate.limits(facts, demands(facts))]
+    missed = [budget for budget in snapshot.budgets if _missed(budget)]
+    path = next(filter(None, (_path_of(facts, budget) for budget in missed)), facts.critical)
+    delays = _delays(facts, path, missed=bool(missed))
+    lost = _losses(facts)
+    first = grave[0] if grave else _first(facts, limits, lost, delays, missed)
+    if first is None:
+        first = _nothing(facts, path)
+        # Work is not amiss where all keep up.
+        delays = [delay for delay in delays if delay.finding.cause != "slow operator"]
+    return Explanation(
+        _with_rates(
+            _with_budget(first, [budget for budget in missed if _concerns(facts, first, budget)]),
+            snapshot,
+        ),
+        _others(first, [*limits, *lost, *(delay.finding for delay in delays)]),
+        facts.critical,
+    )
+
+
+def amiss(snapshot: Snapshot) -> list[Finding]:
+    """Return what has gone on for so long that nothing else matters: calls, and a standstill."""
+    found = [
+        Finding("slow operator", stats.call, said, advice.stuck_call(), 1.0)
+        for stats in snapshot.fragments
+        if (said := stuck(stats))
+    ]
+    if said := snapshot.stood or standing(snapshot):
+        found.append(Finding("standstill", snapshot.app, said, (), 1.0))
+    return found
+
+
+@dataclass(frozen=True)
+class Delay:
+    """What makes frames late, and on which path."""
+
+    finding: Finding
+    path: PathStats
+
+    @property
+    def seconds(self) -> float:
+        """How late."""
+        return self.finding.weight * finite(self.path.end_to_end.mean)
+
+
+def _delays(facts: Facts, path: PathStats | None, *, missed: bool) -> list[Delay]:
+    if path is None:
+        return []
+    slight = 0.0 if missed else breakdown.SLIGHT
+    found = [Delay(finding, path) for finding in breakdown.parts(facts, path, slight=slight)]
+    # On a path that waits for its partners at joins it is them who set the latency.
+    waits = [p for p in facts.snapshot.paths if p is not path and p.frames]
+    if waits and not missed:
+        slowest = max(waits, key=lambda path: finite(path.end_to_end.mean))
+        found += [
+            Delay(finding, slowest)
+            for finding in breakdown.parts(facts, slowest)
+            if finding.cause == "late partner"
+        ]
+    return sorted(found, key=lambda delay: -delay.finding.weight)
+
+
+def _missed(budget: BudgetStats) -> bool:
+    return budget.dropped > 0 or share(budget.missed, budget.judged) >= OFTEN
+
+
+def _path_of(facts: Facts, budget: BudgetStats) -> PathStats | None:
+    """Return the slowest path that the budget speaks of."""
+    for path in facts.snapshot.paths:
+        names = [step.operator for step in path.steps]
+        if budget.source in names and budget.target in names and path.frames:
+            return path
+    return None
+
+
+def _first(
+    facts: Facts, limits: list[Finding], lost: list[Finding], delays: list[Delay],
+    missed: list[BudgetStats],
+) -> Finding | None:  # fmt: skip
+    """Return what matters most; None where the app keeps up."""
+    if missed and limits and not any(_concerns(facts, limits[0], budget) for budget in missed):
+        limits = []  # of other frames than those that are late
+    if limits:
+        # Where frames are dropped or have a time to keep, it counts how old they are.
+        queues = [delay.finding for delay in delays if delay.finding.cause == "full queue"]
+        old = [queue for queue in queues if queue.weight >= 0.5]
+        return old[0] if old and (missed or _lossy(facts, old[0])) else limits[0]
+    if lost:
+        return lost[0]
+    if missed:
+        return delays[0].finding if delays else None
+    grave = (delay for delay in delays if _grave(facts, delay))
+    return next((delay.finding for delay in grave), None)
+
+
+def _grave(facts: Facts, delay: Delay) -> bool:
+    """Whether frames pile up for want of anything but time to work on them."""
+    interval = facts.seconds / max(delay.path.frames, 1)
+    needless = delay.finding.cause not in ("slow operator", "link", "serialising")
+    late = delay.seconds > max(BEHIND * interval, SLIGHT)
+    return needless and late and delay.finding.weight >= 0.5
+
+
+def _lossy(facts: Facts, queue: Finding) -> bool:
+    return any(
+        flow.name == queue.where and flow.when_full != "block" for flow in facts.snapshot.flows
+    )
+
+
+def _losses(facts: Facts) -> list[Finding]:
+    """Return joins that lose messages because their partners come too late."""
+    budgeted = {budget.target for budget in facts.snapshot.budgets if budget.dropped}
+    found = []
+    for stats in facts.snapshot.operators:
+        flows = facts.flows_into(stats.name)
+        lost = max((share(flow.dropped.get("late", 0), flow.sent) for flow in flows), default=0.0)
+        if lost >= 0.05 and not budgeted & facts.downstream([stats.name]):
+            found.append(rate.late_partner(facts, stats, lost))
+    return sorted(filter(None, found), key=lambda finding: -finding.weight)
+
+
+def _nothing(facts: Facts, path: PathStats | None) -> Finding:
+    """Say that the app keeps up, how fast it goes and how much there is to spare."""
+    sources = [stats for stats in facts.snapshot.operators if stats.source and stats.frames]
+    if not sources or not facts.seconds:
+        counts = [stats.frames for stats in measures.sources(facts.snapshot)]
+        unseen = bool(counts) and all(count is None for count in counts)
+        text = "nobody can count the frames of Holoscan's own operators" if unseen else NO_FRAME
+        return Finding("unknown", facts.snapshot.app, text, (), 0.0)
+    short = [stats for stats in sources if measures.falls_short(stats)]
+    if short:
+        # Nothing after it holds it up.
+        return Finding("slow source", short[0].name, "what comes after keeps up", (), 1.0)
+    fastest = max(sources, key=lambda stats: stats.calls)
+    paced = "gives" if fastest.live or facts.of_run(fastest.paced) else "gave"
+    text = (
+        f"{fastest.name} {paced} {per_second(fastest.calls / facts.seconds)} frames a second, "
+        f"and what comes after keeps up"
+    )
+    others = [stats for stats in facts.snapshot.operators if not stats.source]
+    busiest = max(others, key=lambda stats: finite(stats.busy), default=None)
+    if busiest is not None:
+        works = percent(facts.of_run(busiest.busy))
+        text += f"; the busiest, {busiest.name}, works {works} of the time"
+    if path is not None:
+        text += f"; a frame takes {span(path.end_to_end.mean)} on {path.name}"
+    return Finding("nothing", fastest.name, text, (), 0.0)
+
+
+def _concerns(facts: Facts, finding: Finding, budget: BudgetStats) -> bool:
+    """Whether what was found lies on a way of the budget, and not on one of other frames."""
+    way = facts.downstream([budget.source]) & facts.upstream([budget.target])
+    process = next((p for p in facts.processes if p.name == finding.where), None)
+    if process is not None:
+        return any(stats.name in way for stage in process.stages for stats in stage.operators)
+    consumer = finding.where.rpartition(" -> ")[2].partition(".")[0]
+    return finding.where in way or consumer in way
+
+
+def _with_rates(first: Finding, snapshot: Snapshot) -> Finding:
+    """Say first what sources were asked for and have not given."""
+    rates = [
+        f"{stats.name} was asked for {per_second(finite(measures.asked(stats)))} frames a second "
+        f"and gave {per_second(finite(measures.rate_in(snapshot, stats)))}"
+        for stats in snapshot.operators
+        if measures.falls_short(stats)
+    ]
+    return replace(first, evidence="; ".join([*rates, first.evidence]))
+
+
+def _with_budget(first: Finding, missed: list[BudgetStats]) -> Finding:
+    """Add the budget that makes the finding matter."""
+    if not missed or not missed[0].limits:
+        return first
+    budget = missed[0]
+    over = [n for n, limit in budget.limits.items() if budget.worst.get(n, 0.0) > limit]
+    name = min(over or budget.limits)
+    limit = budget.limits[name]
+    was = f", and was {span(budget.worst[name])}" if name in budget.worst else ""
+    text = f"{name} from {budget.source} to {budget.target} may be {span(limit)}{was}"
+    return replace(first, evidence=f"{first.evidence}; {text}")
+
+
+def _others(first: Finding, found: list[Finding]) -> tuple[Finding, ...]:
+    """Return what else was found, once each, without what says the same as the first."""
+    kept: dict[tuple[str, str], Finding] = {}
+    for finding in sorted(found, key=lambda finding: -finding.weight):
+        key = (finding.cause, finding.where)
+        if key != (first.cause, first.where) and finding.weight >= breakdown.WORTH:
+            kept.setdefault(key, finding)
+    return tuple(kept.values())[:MOST]

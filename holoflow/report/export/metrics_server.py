@@ -1,0 +1,141 @@
+"""The endpoint from which Prometheus fetches the metrics of a run."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+import socketserver
+import threading
+import time
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from holoflow.core.errors import HoloflowError, optional
+from holoflow.core.listener import Listener, Refusals
+from holoflow.report.export.prometheus import Collector
+from holoflow.stats.snapshot import Snapshot
+
+LOCAL = "127.0.0.1"
+"""Where nobody outside of this machine gets to."""
+PATIENCE = 10.0
+"""Seconds for which a client may be silent."""
+_SELDOM = 0.1
+"""Seconds between looks whether there are descriptors again."""
+
+_log = logging.getLogger("holoflow.metrics")
+
+
+class MetricsServer:
+    """Serves `/metrics` in Prometheus' text format or as OpenMetrics, as the client asks.
+
+    Everybody who reaches the address may read them.
+    """
+
+    def __init__(self, address: str = LOCAL, port: int = 9464) -> None:
+        """Listen at `address`; port 0 takes any that is free.
+
+        Raises HoloflowError where nobody can listen there, and `MissingExtraError`.
+        """
+        self._collector = Collector()
+        app = optional("prometheus_client", "metrics").make_wsgi_app(self._collector.registry)
+        try:
+            self._server = _listen(address, port)
+        except OSError as error:
+            raise HoloflowError(_refusal(address, port, error)) from None
+        self._server.set_app(_only_metrics(app))
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.1,), name="metrics", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """Where the metrics are."""
+        host, port = self._server.server_address[:2]
+        return f"http://{f'[{host!s}]' if ':' in str(host) else host!s}:{port}/metrics"
+
+    def put(self, snapshot: Snapshot) -> None:
+        """Serve `snapshot` from now on."""
+        self._collector.put(snapshot)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def __enter__(self) -> MetricsServer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self.close()
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = PATIENCE
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as inherited
+        """Say nothing: a request is nothing to tell the user."""
+
+
+class _Server(socketserver.ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    # Who waits for clients at the end waits for those that are silent, too.
+    block_on_close = False
+
+    def server_bind(self) -> None:
+        """Bind without asking for the name of the address, which may take seconds."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = map(str, self.server_address[:2])  # type: ignore[assignment]
+        self.setup_environ()
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Return a connection; while the process can open no more files, try seldom."""
+        try:
+            return super().get_request()
+        except BlockingIOError:
+            time.sleep(_SELDOM)
+            raise
+
+    def service_actions(self) -> None:
+        """Cut off, now and then, who is not done."""
+        if isinstance(self.socket, Listener):
+            self.socket.expire()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: the client went away."""
+
+
+def _listen(address: str, port: int) -> _Server:
+    family, _, _, _, at = socket.getaddrinfo(
+        address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    kind = type("_Server", (_Server,), {"address_family": family})
+    server: _Server = kind(at[:2], _Handler)
+    server.socket = Listener(server.socket, Refusals(_log))
+    return server
+
+
+def _refusal(address: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"metrics: port {port} of {address} is taken; give another, such as "
+            f"--metrics {port + 1 if port < 65535 else port - 1}"
+        )
+    return f"metrics: cannot listen at {address}, port {port}: {error.strerror or error}"
+
+
+def _only_metrics(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/metrics":
+            return app(environ, start)
+        start("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
+        return [b"the metrics are at /metrics\n"]
+
+    return answer

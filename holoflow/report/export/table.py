@@ -1,0 +1,223 @@
+"""Raw calls as a table (CSV, Parquet) and as HoloHub's scripts read them.
+
+A row is a call. Every row says which run it is of, so that tables of several runs can be joined
+and any program that reads CSV can take them as they are.
+
+A line is one way of a frame from a source to a sink, in microseconds since 1970:
+
+    (camera,1790000000000100,1790000000000120) -> (detect,1790000000000410,1790000000031500)
+
+Each operator has the times at which it received and published. A source receives when it has the
+frame in hand, any other operator when its call starts, so that the end-to-end times are those
+that reports show.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, TextIO
+
+from holoflow.core.errors import HoloflowError, MissingExtraError, optional
+from holoflow.report.export import perfetto
+from holoflow.stats.records import CallRecord, Records
+
+COLUMNS = (
+    "app", "run", "epoch_ns", "operator", "fragment", "worker", "source", "sequence",
+    "arrived_ns", "start_ns", "end_ns", "takes", "gives",
+)  # fmt: skip
+"""As in `Records` and `CallRecord`. `takes` and `gives` are `a.out -> b.image#17; …` in CSV."""
+
+MOST_CALLS = 5_000_000
+"""That are read from a file."""
+_LONGEST_LINE = 1 << 16
+_GREATEST = 1 << 63
+_BATCH = 16_384
+"""Rows that are turned into Parquet at once."""
+
+
+def write_csv(records: Records, path: Path) -> None:
+    """Write `records` to a CSV file; raises OSError."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for call in records.calls:
+            row = (records.app, records.run, records.epoch, *call)
+            writer.writerow((*row[:-2], _text(call.takes), _text(call.gives)))
+
+
+def write_parquet(records: Records, path: Path) -> None:
+    """Write `records` to a Parquet file; raises OSError and `MissingExtraError`."""
+    pa = optional("pyarrow", "parquet")
+    parquet = optional("pyarrow.parquet", "parquet")
+    name = pa.dictionary(pa.int32(), pa.string())
+    messages = pa.list_(pa.struct([("flow", pa.string()), ("number", pa.int64())]))
+    numbers = {"epoch_ns", "sequence", "arrived_ns", "start_ns", "end_ns"}
+    kinds = dict.fromkeys(COLUMNS, name) | dict.fromkeys(numbers, pa.int64())
+    schema = pa.schema(list((kinds | {"takes": messages, "gives": messages}).items()))
+    calls = iter(records.calls)
+    with parquet.ParquetWriter(path, schema) as writer:
+        while batch := list(islice(calls, _BATCH)):
+            writer.write_table(pa.table(_columns(records, batch), schema=schema))
+
+
+def _columns(records: Records, calls: Sequence[CallRecord]) -> dict[str, list[Any]]:
+    run = {"app": records.app, "run": records.run, "epoch_ns": records.epoch}
+    columns: dict[str, list[Any]] = {name: [value] * len(calls) for name, value in run.items()}
+    columns |= zip(COLUMNS[len(run) :], map(list, zip(*calls, strict=True)), strict=True)
+    for name in ("takes", "gives"):
+        columns[name] = [
+            [{"flow": flow, "number": number} for flow, number in cell] for cell in columns[name]
+        ]
+    return columns
+
+
+def read_records(path: Path) -> Records:
+    """Read what `write_csv` wrote; raises HoloflowError that names the line where it is not."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return _read(path, file)
+    except OSError as error:
+        raise HoloflowError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _read(path: Path, file: TextIO) -> Records:
+    # A line may be of any length, and of calls there may be any number.
+    lines = iter(lambda: file.readline(_LONGEST_LINE), "")
+    reader = csv.reader(lines, strict=True)
+    calls: list[CallRecord] = []
+    runs: set[tuple[str, str, int]] = set()
+    try:
+        _check_header(next(reader, []))
+        for row in reader:
+            if len(calls) == MOST_CALLS:
+                raise ValueError(f"there are more than {MOST_CALLS:,} calls")
+            run, call = _parse(row)
+            calls.append(call)
+            runs.add(run)
+            if len(runs) > 1:
+                raise ValueError("it is of another run than the lines before; give one run")
+    except UnicodeDecodeError:
+        raise HoloflowError(f"{path} is not a table of calls: it is not text") from None
+    except (ValueError, csv.Error) as error:
+        raise HoloflowError(f"{path}:{max(reader.line_num, 1)}: {error}") from None
+    if not calls:
+        raise HoloflowError(f"{path} holds no calls: no frame was traced")
+    return Records(*runs.pop(), tuple(calls))
+
+
+def _check_header(row: Sequence[str]) -> None:
+    if tuple(row) != COLUMNS:
+        raise ValueError(f"not a table of calls; its first line would be {','.join(COLUMNS)}")
+
+
+def _parse(row: Sequence[str]) -> tuple[tuple[str, str, int], CallRecord]:
+    """Return the run (app, run, epoch) and the call of a row; raises ValueError."""
+    if len(row) != len(COLUMNS):
+        raise ValueError(f"{len(row)} columns instead of {len(COLUMNS)}; is the line cut off?")
+    cells = dict(zip(COLUMNS, row, strict=True))
+    sequence, arrived, start, end = (
+        _number(name, cells[name]) for name in ("sequence", "arrived_ns", "start_ns", "end_ns")
+    )
+    if end < start:
+        raise ValueError(f"the call ends (end_ns {end}) before it starts (start_ns {start})")
+    call = CallRecord(
+        cells["operator"], cells["fragment"], cells["worker"], cells["source"], sequence,
+        arrived, start, end, _messages("takes", cells), _messages("gives", cells),
+    )  # fmt: skip
+    return (cells["app"], cells["run"], _number("epoch_ns", cells["epoch_ns"])), call
+
+
+def _number(name: str, text: str) -> int:
+    digits = text.removeprefix("-")
+    value = int(text) if digits.isascii() and digits.isdigit() and len(digits) < 20 else None
+    if value is None or not -_GREATEST <= value < _GREATEST:
+        raise ValueError(f"{name} is {text[:40]!r}; it would be a whole number")
+    return value
+
+
+def _text(messages: Sequence[tuple[str, int]]) -> str:
+    return "; ".join(f"{flow}#{number}" for flow, number in messages)
+
+
+def _messages(name: str, cells: dict[str, str]) -> tuple[tuple[str, int], ...]:
+    return tuple(_split(name, text)) if (text := cells[name]) else ()
+
+
+def _split(name: str, text: str) -> Iterator[tuple[str, int]]:
+    for message in text.split("; "):
+        flow, _, number = message.rpartition("#")
+        if flow.count(" -> ") != 1:
+            raise ValueError(f"{name} has {message[:80]!r}; it would be 'a.out -> b.image#17'")
+        yield flow, _number(f"the number of {flow[:80]!r} in {name}", number)
+
+
+RECORDS = "records.csv"
+"""All that is known of single frames; other exports are made from it."""
+TRACE = "trace.pftrace"
+
+
+def write_trace(folder: Path, records: Records) -> list[Path]:
+    """Write `records` into `folder`, also for Perfetto where that is installed.
+
+    Returns the files that were written; raises OSError.
+    """
+    written = [folder / RECORDS]
+    write_csv(records, written[0])
+    try:
+        perfetto.write_trace(records, folder / TRACE)
+        written.append(folder / TRACE)
+    except MissingExtraError:
+        pass
+    return written
+
+
+MOST_PATHS = 256
+"""Of one call of a sink; more ways that lead to it are left out."""
+
+
+def write_log(records: Records, path: Path) -> int:
+    """Write the log and return the number of its lines; raises OSError."""
+    count = 0
+    with path.open("w", encoding="utf-8") as file:
+        for way in paths(records):
+            file.write(" -> ".join(_stop(call, records.epoch) for call in way) + "\n")
+            count += 1
+    return count
+
+
+def paths(records: Records) -> Iterator[tuple[CallRecord, ...]]:
+    """Yield every way from a source to a sink whose calls are all in `records`.
+
+    A sink is an operator that sends nothing. Ways come in the order of their ends; one that
+    passes an operator twice, by a back edge, is left out.
+    """
+    sending = {call.operator for call in records.calls if call.gives}
+    senders: dict[tuple[str, int], CallRecord] = {}
+    """By message, where a way leads to it from a source."""
+    for call in sorted(records.calls, key=lambda call: call.end):
+        if not call.takes or any(message in senders for message in call.takes):
+            senders.update(dict.fromkeys(call.gives, call))
+        if call.operator not in sending:
+            # Flows between the same operators by different ports make ways that look the same.
+            yield from dict.fromkeys(islice(_ways((call,), senders), MOST_PATHS))
+
+
+def _ways(
+    tail: tuple[CallRecord, ...], senders: Mapping[tuple[str, int], CallRecord]
+) -> Iterator[tuple[CallRecord, ...]]:
+    """Yield the ways from a source that go on with `tail`."""
+    if not tail[0].takes:
+        yield tail
+    passed = {call.operator for call in tail}
+    for message in tail[0].takes:
+        sender = senders.get(message)
+        if sender is not None and sender.operator not in passed:
+            yield from _ways((sender, *tail), senders)
+
+
+def _stop(call: CallRecord, epoch: int) -> str:
+    received = call.start if call.takes else call.arrived
+    return f"({call.operator},{(received + epoch) // 1000},{(call.end + epoch) // 1000})"

@@ -1,0 +1,218 @@
+"""Rates, utilisation, depths, drops and where time goes, worked out from a snapshot.
+
+Each is None where nothing was measured.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from holoflow.core import text
+from holoflow.stats.histogram import Histogram
+from holoflow.stats.snapshot import FlowStats, OperatorStats, PathStats, Snapshot, Step, WorkerStats
+
+FEW = 10
+"""Frames of which no rate is told."""
+SHORT = 0.9
+"""Share of the rate asked for from which on that is given."""
+
+
+def seconds_of(snapshot: Snapshot, fragment: str) -> float:
+    """Return how long `fragment` has run; where that is unknown, how long the run has."""
+    return max((b.seconds for b in snapshot.fragments if b.name == fragment), default=0.0) or (
+        snapshot.seconds
+    )
+
+
+def _share(part: float | None, whole: float) -> float | None:
+    return part / whole if part is not None and whole > 0 else None
+
+
+def rate_in(snapshot: Snapshot, stats: OperatorStats) -> float | None:
+    """Return the calls of an operator per second; of a source, the frames that it sent."""
+    return _share(stats.frames, seconds_of(snapshot, stats.fragment))
+
+
+def rate_out(snapshot: Snapshot, stats: OperatorStats) -> float | None:
+    """Return the messages that an operator sent per second."""
+    return _share(stats.sent, seconds_of(snapshot, stats.fragment))
+
+
+def asked(stats: OperatorStats) -> float | None:
+    """Return the frames per second that a source was asked for."""
+    return _share(stats.frames, stats.own_time)
+
+
+def falls_short(stats: OperatorStats) -> bool:
+    """Whether a source gave noticeably less than it was asked for."""
+    return stats.calls >= FEW and stats.own_time < SHORT * stats.given_time
+
+
+def utilisation(snapshot: Snapshot, stats: OperatorStats | WorkerStats) -> float | None:
+    """Return the share of the time in which an operator or a worker was at work.
+
+    A call counts when it ends, so that one which began earlier may take more than a short time has.
+    """
+    measured = isinstance(stats, WorkerStats) or timed(stats)
+    share = _share(stats.busy, seconds_of(snapshot, stats.fragment)) if measured else None
+    return None if share is None else min(share, 1.0)
+
+
+def timed(stats: OperatorStats) -> bool:
+    """Whether it is known how long the calls of an operator took."""
+    return bool(stats.working.count or stats.busy)
+
+
+def mean_depth(snapshot: Snapshot, stats: FlowStats) -> float | None:
+    """Return how many messages waited in a flow's queue on average: Little's law."""
+    return _share(stats.waits.total, snapshot.seconds) if stats.waits.count else None
+
+
+def share_lost(stats: FlowStats) -> float | None:
+    """Return the share of a flow's messages that was dropped."""
+    return _share(stats.lost, stats.sent)
+
+
+def sources(snapshot: Snapshot) -> list[OperatorStats]:
+    """Return the operators that no flow feeds, counted or not."""
+    return [stats for stats in snapshot.operators if stats.source]
+
+
+def source_frames(snapshot: Snapshot) -> int | None:
+    """Return the frames that all sources have sent; None where those of none are counted."""
+    counts = [stats.frames for stats in sources(snapshot)]
+    counted = [count for count in counts if count is not None]
+    return sum(counted) if counted or not counts else None
+
+
+def source_rate(snapshot: Snapshot) -> float | None:
+    """Return the frames per second of all sources; None where those of none are counted."""
+    rates = [rate_in(snapshot, stats) for stats in sources(snapshot)]
+    counted = [rate for rate in rates if rate is not None]
+    return sum(counted) if counted or not rates else None
+
+
+def total_dropped(snapshot: Snapshot) -> Counter[str]:
+    """Return everything lost, by cause."""
+    total = Counter[str]()
+    stats: Iterable[OperatorStats | FlowStats] = (*snapshot.operators, *snapshot.flows)
+    for item in stats:
+        total.update({cause: count for cause, count in item.dropped.items() if count})
+    return total
+
+
+def statistic(times: Histogram, name: str) -> str:
+    """Return a statistic of `times`, such as `p99`, in milliseconds.
+
+    It is `-` where there are no times, or no such statistic.
+    """
+    try:
+        return text.measured(times.statistic(name)) if times.count else "-"
+    except (KeyError, ValueError):
+        return "-"
+
+
+Kind: TypeAlias = Literal[
+    "working", "worker", "room", "turn", "partner", "other", "link", "serialising"
+]
+LABELS: dict[Kind, str] = {
+    "working": "working",
+    "worker": "waiting for a worker",
+    "room": "waiting for room",
+    "turn": "waiting for its turn",
+    "partner": "waiting for a partner",
+    "other": "waiting",
+    "link": "on the link",
+    "serialising": "serialising",
+}
+"""What each kind of time is called, from the last to the first that a message comes by."""
+SHORT_LABELS: dict[Kind, str] = {
+    kind: "waiting" if kind == "other" else label.rpartition(" ")[2]
+    for kind, label in LABELS.items()
+}
+"""The same in a word, for the heads of tables."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one operator has of a path's time, with all that comes before it; mean seconds."""
+
+    operator: str
+    port: str
+    """Input port at which the path comes in; empty for the source's."""
+    begin: float
+    """When it begins, since the source had the frame in hand."""
+    seconds: Mapping[Kind, float]
+    """Seconds by kind; only what is not 0."""
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return sum(self.seconds.values())
+
+
+def split(path: PathStats, snapshot: Snapshot) -> tuple[Part, ...]:
+    """Return the parts of `path`, from source to sink; together they are its mean time.
+
+    How long frames waited before a step was measured for the path itself. Why they waited was
+    measured for the calls of the operator, to which the message that leads a call counts; for
+    other messages of a join it follows from that: whatever they waited longer than the call
+    that was complete had to, they waited for a partner.
+    """
+    stats = {item.name: item for item in snapshot.operators}
+    inputs = Counter(flow.consumer for flow in snapshot.flows)
+    parts: list[Part] = []
+    begin = 0.0
+    taken = dict.fromkeys(LABELS, 0.0)
+    for step in path.steps:
+        if step.kind == "work":
+            operator = stats.get(step.operator)
+            joins = inputs[step.operator] > 1 or (operator is not None and operator.batch > 1)
+            for kind, seconds in _waiting(step, operator, joins=joins).items():
+                taken[kind] += seconds
+            taken["working"] += step.taking
+            given = {kind: seconds for kind, seconds in taken.items() if seconds > 0}
+            parts.append(Part(step.operator, step.port, begin, given))
+            begin += parts[-1].total
+            taken = dict.fromkeys(LABELS, 0.0)
+        else:
+            # What a message waits for on its way between processes is not known.
+            taken["other"] += step.waiting
+            taken["link" if step.kind == "link" else "serialising"] += step.taking
+    return tuple(parts)
+
+
+def totals(parts: tuple[Part, ...]) -> dict[Kind, float]:
+    """Return the mean seconds of all parts by kind; only what is not 0."""
+    found = {kind: sum(part.seconds.get(kind, 0.0) for part in parts) for kind in LABELS}
+    return {kind: seconds for kind, seconds in found.items() if seconds > 0}
+
+
+def _waiting(step: Step, stats: OperatorStats | None, *, joins: bool) -> dict[Kind, float]:
+    """Return the waiting before a step by reason."""
+    if stats is None or step.waiting <= 0:
+        return {"other": step.waiting}
+    waiting = stats.waiting
+    if not step.port and waiting.total <= 0:
+        # A source waits with a frame in hand until there is room for it.
+        return {"room" if stats.held > 0 else "other": step.waiting}
+    rest = step.waiting
+    reasons: dict[Kind, float] = {
+        "turn": waiting.turn, "room": waiting.room, "worker": waiting.worker,
+    }  # fmt: skip
+    if joins and stats.waits.count:
+        complete = min(sum(reasons.values()) / stats.waits.count, step.waiting)
+        partner, rest = step.waiting - complete, complete
+    else:
+        partner = 0.0
+        reasons["partner"] = waiting.partner
+    total = sum(reasons.values())
+    if total <= 0:
+        found: dict[Kind, float] = {"other": rest}
+    else:
+        found = {kind: rest * seconds / total for kind, seconds in reasons.items()}
+    found["partner"] = found.get("partner", 0.0) + partner
+    return found

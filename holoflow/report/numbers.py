@@ -1,0 +1,173 @@
+"""What a snapshot says in plain numbers, for machines: all that reports show, without histograms.
+
+Times are in seconds, rates in 1/s; None stands for what was not measured.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from holoflow.report import measures
+from holoflow.report.diagnosis.finding import Explanation, Finding
+from holoflow.report.measures import split
+from holoflow.stats.histogram import Histogram
+from holoflow.stats.snapshot import (
+    BudgetStats,
+    FlowStats,
+    OperatorStats,
+    PathStats,
+    Snapshot,
+    WorkerStats,
+)
+
+STATISTICS = (
+    "mean", "p50", "p90", "p95", "p99", "p99.9", "max", "std", "tail", "flatness",
+)  # fmt: skip
+
+
+def spread(times: Histogram) -> dict[str, Any]:
+    """Return the count and every statistic of `times`; None for all of an empty one."""
+    if not times.count:
+        return {"count": 0, **dict.fromkeys(STATISTICS)}
+    found = times.statistics()
+    return {
+        "count": found.count,
+        **{name: getattr(found, name.replace(".", "_")) for name in STATISTICS},
+    }
+
+
+def numbers(snapshot: Snapshot) -> dict[str, Any]:
+    """Return the statistics of everything in `snapshot`."""
+    return {
+        "paths": [_path(stats, snapshot) for stats in snapshot.paths],
+        "operators": operators(snapshot),
+        "flows": flows(snapshot),
+        "workers": [_worker(stats, snapshot) for stats in snapshot.workers],
+        "budgets": [_budget(stats) for stats in snapshot.budgets],
+        "dropped": dict(measures.total_dropped(snapshot)),
+    }
+
+
+def operators(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Return the statistics of every operator."""
+    return [_operator(stats, snapshot) for stats in snapshot.operators]
+
+
+def flows(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Return the statistics of every flow."""
+    return [_flow(stats, snapshot) for stats in snapshot.flows]
+
+
+def latencies(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Return the end-to-end times of every path, without their parts."""
+    return [
+        {"name": stats.name, "frames": stats.frames, "end_to_end": spread(stats.end_to_end)}
+        for stats in snapshot.paths
+    ]
+
+
+def explained(explanation: Explanation) -> dict[str, Any]:
+    """Return an explanation as plain data."""
+    return {
+        "bottleneck": _finding(explanation.bottleneck),
+        "others": [_finding(finding) for finding in explanation.others],
+        "critical": explanation.critical.name if explanation.critical is not None else None,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "cause": finding.cause,
+        "where": finding.where,
+        "evidence": finding.evidence,
+        "advice": list(finding.advice),
+        "weight": finding.weight,
+    }
+
+
+def _path(stats: PathStats, snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        "name": stats.name,
+        "frames": stats.frames,
+        "critical": stats.critical,
+        **{
+            part: spread(getattr(stats, part))
+            for part in ("end_to_end", "working", "waiting", "link", "serialising", "jitter")
+        },
+        "uncertainty": stats.uncertainty,
+        "split": [
+            {"operator": part.operator, "port": part.port, "begin": part.begin, **part.seconds}
+            for part in split(stats, snapshot)
+        ],
+    }
+
+
+def _operator(stats: OperatorStats, snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        "name": stats.name,
+        "fragment": stats.fragment,
+        "stage": stats.stage,
+        "frames": stats.frames,
+        "sent": stats.sent,
+        "skipped": stats.skipped,
+        "dropped": dict(stats.dropped),
+        "rate_in": measures.rate_in(snapshot, stats),
+        "rate_out": measures.rate_out(snapshot, stats),
+        "rate_asked": measures.asked(stats),
+        "busy": stats.busy if measures.timed(stats) else None,
+        "utilisation": measures.utilisation(snapshot, stats),
+        "working": spread(stats.working),
+        "waits": spread(stats.waits),
+        "waiting": {
+            reason: getattr(stats.waiting, reason)
+            for reason in ("partner", "turn", "room", "worker")
+        },
+        "latency": spread(stats.latency),
+        "jitter": spread(stats.jitter),
+        "held": stats.held,
+        "paced": stats.paced,
+        "cpu": stats.cpu,
+    }
+
+
+def _flow(stats: FlowStats, snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        "source": stats.source,
+        "target": stats.target,
+        "sent": stats.sent,
+        "delivered": stats.delivered,
+        "dropped": dict(stats.dropped),
+        "waiting": stats.waiting,
+        "queue": stats.queue,
+        "when_full": stats.when_full,
+        "link": stats.link,
+        "size": stats.size,
+        "mean_depth": measures.mean_depth(snapshot, stats),
+        "waits": spread(stats.waits),
+        "ages": spread(stats.ages),
+    }
+
+
+def _worker(stats: WorkerStats, snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        "fragment": stats.fragment,
+        "name": stats.name,
+        "busy": stats.busy,
+        "utilisation": measures.utilisation(snapshot, stats),
+    }
+
+
+def _budget(stats: BudgetStats) -> dict[str, Any]:
+    return {
+        "name": stats.name,
+        "limits": dict(stats.limits),
+        "when_missed": stats.when_missed,
+        "window": stats.window,
+        "kept": stats.kept if stats.judged else None,
+        "judged": stats.judged,
+        "missed": stats.missed,
+        "dropped": stats.dropped,
+        "now": dict(stats.now),
+        "worst": dict(stats.worst),
+        "times": spread(stats.times),
+    }

@@ -1,0 +1,410 @@
+"""The parts of the page, one function each; one that has nothing to say yields nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from holoflow.core import text
+from holoflow.report import charts, measures
+from holoflow.report.charts import CurvePoint, curve, distribution, heat_map
+from holoflow.report.diagnosis.finding import Explanation, Finding
+from holoflow.report.graph_chart import graph
+from holoflow.report.markup import Child, Column, Html, el, grid
+from holoflow.report.measures import LABELS, SHORT_LABELS, Kind, Part, split, totals
+from holoflow.report.run_report import RunReport
+from holoflow.stats.snapshot import (
+    BudgetStats,
+    FlowStats,
+    FragmentStats,
+    OperatorStats,
+    PathStats,
+    Snapshot,
+)
+
+MOST_PATHS = 12
+"""Paths that are drawn; the table has all."""
+_STATISTICS = ("mean", "p50", "p90", "p95", "p99", "p99.9", "max", "std")
+
+
+def _others(_report: RunReport, explanation: Explanation) -> Iterator[Html]:
+    for found in explanation.others:
+        yield el(
+            "div",
+            el("strong", f"{found.where}: {found.cause}"),
+            *evidence(found),
+            class_="verdict",
+        )
+
+
+def evidence(found: Finding) -> Iterator[Html]:
+    """Yield what a finding is based on, and what would help."""
+    if found.evidence:
+        yield el("p", *_coded(found.evidence))
+    if found.advice:
+        yield el("p", "What would help, the best first:", class_="soft")
+        yield el("ol", *(el("li", *_coded(words)) for words in found.advice))
+
+
+def _coded(words: str) -> Iterator[Child]:
+    """Yield a sentence with what stands between backticks as code."""
+    for index, piece in enumerate(words.split("`")):
+        yield el("code", piece) if index % 2 else piece
+
+
+def _budgets(report: RunReport, _: Explanation) -> Iterator[Html]:
+    budgets = report.snapshot.budgets
+    if budgets:
+        yield grid(
+            "Times in ms",
+            (
+                Column("budget", "line"), Column("limit", "line"), Column("whole run"),
+                Column("worst window"), Column("last window"), Column("judged"), Column("missed"),
+                Column("when missed", "words"), Column("late frames dropped"),
+                Column("verdict", "words"),
+            ),
+            (_limit(stats, name) for stats in budgets for name in stats.limits),
+        )  # fmt: skip
+
+
+def _limit(stats: BudgetStats, name: str) -> list[Child]:
+    if not stats.judged:
+        verdict: Child = "-"
+    else:
+        verdict = (
+            el("span", "kept", class_="good") if stats.kept else el("span", "missed", class_="bad")
+        )
+    return [
+        stats.name,
+        f"{name} ≤ {text.milliseconds(stats.limits[name])} in {text.seconds(stats.window)}",
+        measures.statistic(stats.times, name),
+        text.measured(stats.worst.get(name)),
+        text.measured(stats.now.get(name)),
+        text.count(stats.judged),
+        text.count(stats.missed),
+        stats.when_missed,
+        text.count(stats.dropped),
+        verdict,
+    ]
+
+
+def _paths(report: RunReport, explanation: Explanation) -> Iterator[Html]:
+    last = report.snapshot
+    if not last.paths:
+        return
+    yield grid(
+        "End to end, in ms, the slowest first",
+        (
+            Column("path", "name"), Column("frames"), *(Column(name) for name in _STATISTICS),
+            Column("jitter", help="mean difference of successive intervals between frames"),
+            Column("tail", help="p95 to p100"), Column("flatness", help="p10 to p90"),
+            Column("critical", help="share of frames on which this way came last at every join"),
+        ),
+        map(_path, last.paths),
+    )  # fmt: skip
+    if last.unfollowed:
+        words = f"{text.plural(last.unfollowed, 'way')} through the graph were too many to follow."
+        yield el("p", words, class_="soft")
+    critical = explanation.critical
+    drawn = sorted(last.paths, key=lambda path: path is not critical)[:MOST_PATHS]
+    for path in drawn:
+        yield from _drawn(path, report, critical=path is critical)
+    if len(last.paths) > len(drawn):
+        yield el("p", f"{text.plural(len(last.paths) - len(drawn), 'path')} more are not drawn.")
+
+
+def _path(stats: PathStats) -> list[Child]:
+    times = stats.end_to_end
+    found = times.statistics()
+    return [
+        stats.name,
+        text.count(stats.frames),
+        *(measures.statistic(times, name) for name in _STATISTICS),
+        measures.statistic(stats.jitter, "mean"),
+        text.measured(found.tail if times.count else None),
+        text.measured(found.flatness if times.count else None),
+        text.percent(stats.critical / stats.frames if stats.frames else None),
+    ]
+
+
+def _drawn(path: PathStats, report: RunReport, *, critical: bool) -> Iterator[Html]:
+    yield el("h3", path.name, " (critical)" if critical else None)
+    parts = split(path, report.snapshot)
+    if any(part.total > 0 for part in parts):
+        yield _split(parts)
+    pictures = (
+        ("How long frames took", distribution(path.name, path.end_to_end, _limits(path, report))),
+        ("The same over the run", heat_map(path.name, report.history)),
+    )
+    figures = [
+        el("figure", el("figcaption", caption), drawing)
+        for caption, drawing in pictures
+        if drawing is not None
+    ]
+    if figures:
+        yield el("div", *figures, class_="charts")
+
+
+def _limits(path: PathStats, report: RunReport) -> Mapping[str, float]:
+    """Return the budget of the whole path, where there is one."""
+    works = [step.operator for step in path.steps if step.kind == "work"]
+    for stats in report.snapshot.budgets:
+        if works and (stats.source, stats.target) == (works[0], works[-1]):
+            return stats.limits
+    return {}
+
+
+def _split(parts: tuple[Part, ...]) -> Html:
+    whole = sum(part.total for part in parts)
+    sums = totals(parts)
+    columns = (
+        Column("operator", "name"), Column("from capture to the end", "curve"), Column("in all"),
+        Column("share"), *(Column(SHORT_LABELS[kind], help=LABELS[kind]) for kind in sums),
+    )  # fmt: skip
+    rows = [
+        _times(part.operator, part.seconds, part.total, whole, sums, part.begin) for part in parts
+    ]
+    rows.append(_times("in all", sums, whole, whole, sums, 0.0))
+    legend = el("ul", *(el("li", _swatch(kind), LABELS[kind]) for kind in sums), class_="legend")
+    table = grid("Where the time goes: means, in ms", columns, rows, total=True)
+    return el("div", table, legend)
+
+
+def _times(
+    name: str, seconds: Mapping[Kind, float], total: float, whole: float,
+    kinds: Mapping[Kind, float], begin: float,
+) -> list[Child]:  # fmt: skip
+    return [
+        name,
+        charts.stacked(seconds, begin, whole),
+        text.milliseconds(total),
+        text.percent(total / whole),
+        *(text.milliseconds(seconds.get(kind, 0.0)) for kind in kinds),
+    ]
+
+
+def _swatch(kind: Kind) -> Html:
+    return el(
+        "svg", el("rect", class_=f"k-{kind}", width=10, height=10),
+        viewBox="0 0 10 10", aria_hidden="true",
+    )  # fmt: skip
+
+
+def _graph(report: RunReport, explanation: Explanation) -> Iterator[Html]:
+    drawn = graph(report.snapshot, explanation.critical)
+    if drawn is not None:
+        yield drawn
+        yield el(
+            "p",
+            "In each box: how busy the operator was, and the median of its working time. Beside a "
+            "flow: the median of its messages' waiting, and how many it lost. The critical path "
+            "is drawn thick; dashed flows lost messages.",
+            class_="soft",
+        )
+
+
+def _operators(report: RunReport, _: Explanation) -> Iterator[Html]:
+    last = report.snapshot
+    if last.operators:
+        yield grid(
+            "Times in ms",
+            (
+                Column("operator", "name"), Column("type", "words"), Column("frames"),
+                Column("in/s", help="calls per second"),
+                Column("out/s", help="messages sent per second"),
+                Column("busy"), Column("", "bar"),
+                Column("on a CPU", help="share of its working time that was spent on a CPU"),
+                Column("working p50"), Column("p99"), Column("max"),
+                Column("latency p50", help="from capture to the end of its call"), Column("p99"),
+                Column("jitter"), Column("skipped"), Column("dropped before it", "words"),
+            ),
+            (_operator(last, stats) for stats in last.operators),
+        )  # fmt: skip
+    if last.workers:
+        yield el("h3", "Workers of the scheduler")
+        yield grid(
+            "Share of the time in which they had a stage to work on",
+            (Column("worker", "name"), Column("fragment", "words"), Column("busy"),
+             Column("", "bar")),
+            (
+                [
+                    stats.name,
+                    stats.fragment,
+                    text.percent(use),
+                    charts.share(use, f"{stats.name}: {text.percent(use)} busy"),
+                ]
+                for stats in last.workers
+                for use in [measures.utilisation(last, stats)]
+            ),
+        )  # fmt: skip
+
+
+def _operator(snapshot: Snapshot, stats: OperatorStats) -> list[Child]:
+    use = measures.utilisation(snapshot, stats)
+    return [
+        stats.name,
+        stats.type,
+        text.count(stats.frames),
+        text.rate(measures.rate_in(snapshot, stats)),
+        text.rate(measures.rate_out(snapshot, stats) if stats.sent else None),
+        text.percent(use),
+        charts.share(use, f"{stats.name}: {text.percent(use)} busy"),
+        text.percent(stats.cpu),
+        *(measures.statistic(stats.working, name) for name in ("p50", "p99", "max")),
+        *(measures.statistic(stats.latency, name) for name in ("p50", "p99")),
+        measures.statistic(stats.jitter, "mean"),
+        text.count(stats.skipped),
+        text.causes(stats.dropped) or "-",
+    ]
+
+
+def _flows(report: RunReport, _: Explanation) -> Iterator[Html]:
+    last = report.snapshot
+    if not last.flows:
+        return
+    causes = list(dict.fromkeys(c for stats in last.flows for c, n in stats.dropped.items() if n))
+    yield grid(
+        "Every message that was sent was delivered, or dropped for a cause. Times in ms",
+        (
+            Column("flow", "line"), Column("sent"), Column("delivered"),
+            *(Column(f"dropped: {cause}") for cause in causes), Column("lost"),
+            Column("waiting"), Column("wait p50"), Column("p99"),
+            Column("mean depth", help="messages that waited on average"), Column("queue"),
+            Column("when full", "words"), Column("link", "words"),
+        ),
+        (_flow(last, stats, causes) for stats in last.flows),
+    )  # fmt: skip
+
+
+def _flow(snapshot: Snapshot, stats: FlowStats, causes: Sequence[str]) -> list[Child]:
+    depth = measures.mean_depth(snapshot, stats)
+    lost = measures.share_lost(stats)
+    return [
+        stats.name,
+        text.count(stats.sent),
+        text.count(stats.delivered),
+        *(text.count(stats.dropped.get(cause, 0)) for cause in causes),
+        el("span", text.percent(lost), class_="bad") if stats.lost else text.percent(lost),
+        text.count(stats.waiting),
+        measures.statistic(stats.waits, "p50"),
+        measures.statistic(stats.waits, "p99"),
+        f"{depth:.2f}" if depth is not None and stats.queue else "-",
+        text.count(stats.queue) if stats.queue else "-",
+        stats.when_full if stats.queue else "direct call",
+        stats.link if stats.link != "none" else "-",
+    ]
+
+
+def _curves(report: RunReport, _: Explanation) -> Iterator[Html]:
+    last, history = report.snapshot, report.history
+    spans = [(max(s.seconds - s.span, 0.0), s.seconds) for s in history]
+    if not history or max(end for _, end in spans) <= 0:
+        return
+    rates = {
+        stats.name: [
+            CurvePoint(*at, s.frames.get(stats.name, 0) / s.span if s.span > 0 else 0.0)
+            for at, s in zip(spans, history, strict=True)
+        ]
+        for stats in last.operators
+        if stats.frames is not None
+    }
+    depths = {
+        stats.name: [
+            CurvePoint(*at, s.depth[stats.name])
+            for at, s in zip(spans, history, strict=True)
+            if stats.name in s.depth
+        ]
+        for stats in last.flows
+        if stats.queue
+    }
+    drops = {
+        stats.name: [
+            CurvePoint(*at, s.dropped.get(stats.name, 0) / s.span if s.span > 0 else 0.0)
+            for at, s in zip(spans, history, strict=True)
+        ]
+        for stats in last.flows
+        if stats.lost
+    }
+    queues = {stats.name: float(stats.queue) for stats in last.flows}
+    yield from _curve_table("Frames per second", "operator", rates, {})
+    yield from _curve_table(
+        "Messages in the queues, of those that may wait", "flow", depths, queues
+    )
+    yield from _curve_table("Messages dropped per second", "flow", drops, {})
+
+
+def _curve_table(
+    title: str, named: str, curves: Mapping[str, Sequence[CurvePoint]], tops: Mapping[str, float]
+) -> Iterator[Html]:
+    rows: list[list[Child]] = []
+    whole = max((point.end for points in curves.values() for point in points), default=0.0)
+    for name, points in curves.items():
+        if not points or whole <= 0:
+            continue
+        values = [point.value for point in points]
+        least, most = min(values), max(values)
+        said = f"{name}: {text.rate(least)} to {text.rate(most)} over {text.seconds(whole)}"
+        drawn = curve(points, whole, max(most, tops.get(name, 0.0)), said)
+        rows.append([name, drawn, text.rate(least), text.rate(most)])
+    if rows:
+        yield el("h3", title)
+        yield grid(
+            f"From the start of the run to {text.seconds(whole)}",
+            (Column(named, "line"), Column("over the run", "curve"), Column("least"),
+             Column("most")),
+            rows,
+        )  # fmt: skip
+
+
+def _run(report: RunReport, _: Explanation) -> Iterator[Html]:
+    fragments = report.snapshot.fragments
+    if fragments:
+        yield grid(
+            "Processes of the run",
+            (
+                Column("fragment", "name"), Column("host", "words"), Column("process"),
+                Column("restarts", help="how often its process was started again"),
+                Column("refused", help="what strangers have sent to its links"),
+                Column("engine", "words"), Column("scheduler", "words"), Column("workers"),
+                Column("cores"), Column("CPU cores in use"), Column("memory"),
+                Column("interpreter lock", help="share of the time in which threads wait for it"),
+                Column("crowded", help="share of the time in which threads wait for a core"),
+            ),
+            map(_fragment, fragments),
+        )  # fmt: skip
+    for title, data in (("Options", report.options), ("Versions", report.versions)):
+        if data:
+            words = json.dumps(data, indent=2, ensure_ascii=False)
+            yield el("details", el("summary", title), el("pre", words, tabindex=0))
+
+
+def _fragment(stats: FragmentStats) -> list[Child]:
+    machine = stats.machine
+    return [
+        stats.name,
+        stats.host,
+        str(stats.pid),
+        text.count(stats.restarts),
+        text.causes(stats.refused) or "0",
+        stats.engine,
+        stats.scheduler,
+        text.count(stats.workers),
+        text.count(machine.cores),
+        f"{machine.cpu / stats.seconds:.2f}" if stats.seconds > 0 else "-",
+        text.size(machine.memory),
+        text.percent(machine.gil),
+        text.percent(machine.crowded),
+    ]
+
+
+PARTS: Mapping[str, Callable[[RunReport, Explanation], Iterator[Html]]] = {
+    "What else matters": _others,
+    "Budgets": _budgets,
+    "Graph": _graph,
+    "Paths": _paths,
+    "Operators": _operators,
+    "Flows": _flows,
+    "Over the run": _curves,
+    "The run": _run,
+}
+"""In the order of the page."""

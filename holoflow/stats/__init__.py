@@ -1,0 +1,1 @@
+"""Statistics: what is counted and measured while frames flow."""

@@ -1,0 +1,244 @@
+"""What a run has done from one snapshot to a later one: the inverse of `merge`.
+
+Snapshots with the exact counts of the ledger, which outlive the processes that counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from holoflow.plan.plan import Plan, PlannedFlow
+from holoflow.stats.counters import SENT, Counters, Row, delivered, dropped, waiting
+from holoflow.stats.histogram import Histogram
+from holoflow.stats.snapshot import (
+    FlowStats,
+    FragmentStats,
+    OperatorStats,
+    PathStats,
+    Snapshot,
+    Step,
+    Waiting,
+    WorkerStats,
+)
+
+T = TypeVar("T")
+
+
+def difference(now: Snapshot, before: Snapshot) -> Snapshot:
+    """Return the books of the time from `before` to `now`, both of one run.
+
+    Counts, times and `seconds` are those of that time alone, and only paths that frames have
+    gone in it are there. Messages waiting, budgets, announcements and shares sampled over the
+    whole run are those of `now`. Whatever counts from the beginning again, because its process
+    was started again, is taken as a whole.
+    """
+    operators = _by(before.operators, lambda stats: stats.name)
+    flows = _by(before.flows, lambda stats: stats.name)
+    paths = _by(before.paths, _way)
+    workers = _by(before.workers, lambda stats: (stats.fragment, stats.name))
+    fragments = _by(before.fragments, _process)
+    gone = (_path(stats, paths.get(_way(stats))) for stats in now.paths)
+    return replace(
+        now,
+        seconds=max(now.seconds - before.seconds, 0.0),
+        operators=tuple(_operator(stats, operators.get(stats.name)) for stats in now.operators),
+        flows=tuple(_flow(stats, flows.get(stats.name)) for stats in now.flows),
+        paths=tuple(
+            sorted((b for b in gone if b.frames), key=lambda stats: -stats.end_to_end.mean)
+        ),
+        workers=tuple(
+            _worker(stats, workers.get((stats.fragment, stats.name))) for stats in now.workers
+        ),
+        fragments=tuple(
+            _fragment(stats, fragments.get(_process(stats))) for stats in now.fragments
+        ),
+    )
+
+
+def subtract(now: Histogram, before: Histogram) -> Histogram:
+    """Return what `now` has more than `before`; all of it where it does not hold `before`.
+
+    Count and mean are exact. The extremes are where they lie in this time; otherwise, like the
+    percentiles, right to 1%.
+    """
+    if not before.count:
+        return now
+    new, old = now.to_plain(), before.to_plain()
+    bins = dict(new["bins"])
+    for key, number in old["bins"]:
+        bins[key] = bins.get(key, 0) - number
+    zeros, count = new["zeros"] - old["zeros"], now.count - before.count
+    if zeros < 0 or min(bins.values(), default=0) < 0:
+        return now
+    if not count:
+        return Histogram()
+    mean = max((now.total - before.total) / count, 0.0)
+    between = (mean - before.mean) ** 2 * before.count * count / now.count
+    made = Histogram.from_plain(
+        {
+            "count": count, "mean": mean, "m2": max(now.m2 - before.m2 - between, 0.0),
+            "min": now.min, "max": now.max, "zeros": zeros,
+            "bins": sorted((key, number) for key, number in bins.items() if number),
+        }
+    )  # fmt: skip
+    held = list(made.bins())
+    made.min = now.min if now.min < before.min else min(max(_middle(held[0]), now.min), now.max)
+    made.max = now.max if now.max > before.max else min(max(_middle(held[-1]), made.min), now.max)
+    return made
+
+
+def _middle(bin_: tuple[float, float, int]) -> float:
+    """Return what differs least from all values of a bin."""
+    above, up_to, _ = bin_
+    return 2 * above * up_to / (above + up_to) if up_to else 0.0
+
+
+def _by(items: Sequence[T], key: Callable[[T], Hashable]) -> dict[Hashable, T]:
+    return {key(item): item for item in items}
+
+
+def _way(path: PathStats) -> Hashable:
+    return tuple((step.kind, step.operator, step.port) for step in path.steps)
+
+
+def _process(fragment: FragmentStats) -> Hashable:
+    return fragment.name, fragment.host, fragment.pid
+
+
+def _counts(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
+    return {name: count - before.get(name, 0) for name, count in now.items()}
+
+
+def _less(now: int | None, before: int | None) -> int | None:
+    return None if now is None else now - (before or 0)
+
+
+def _operator(now: OperatorStats, before: OperatorStats | None) -> OperatorStats:
+    if before is None or now.calls < before.calls:
+        return now
+    return replace(
+        now,
+        frames=_less(now.frames, before.frames),
+        sent=_less(now.sent, before.sent),
+        skipped=now.skipped - before.skipped,
+        busy=max(now.busy - before.busy, 0.0),
+        dropped=_counts(now.dropped, before.dropped),
+        working=subtract(now.working, before.working),
+        waits=subtract(now.waits, before.waits),
+        waiting=Waiting(
+            partner=max(now.waiting.partner - before.waiting.partner, 0.0),
+            turn=max(now.waiting.turn - before.waiting.turn, 0.0),
+            room=max(now.waiting.room - before.waiting.room, 0.0),
+            worker=max(now.waiting.worker - before.waiting.worker, 0.0),
+        ),
+        latency=subtract(now.latency, before.latency),
+        jitter=subtract(now.jitter, before.jitter),
+        held=max(now.held - before.held, 0.0),
+        paced=max(now.paced - before.paced, 0.0),
+        own_time=max(now.own_time - before.own_time, 0.0),
+        given_time=max(now.given_time - before.given_time, 0.0),
+    )
+
+
+def _flow(now: FlowStats, before: FlowStats | None) -> FlowStats:
+    if before is None or now.sent < before.sent or now.delivered < before.delivered:
+        return now
+    return replace(
+        now,
+        sent=now.sent - before.sent,
+        delivered=now.delivered - before.delivered,
+        dropped=_counts(now.dropped, before.dropped),
+        waits=subtract(now.waits, before.waits),
+        ages=subtract(now.ages, before.ages),
+    )
+
+
+def _path(now: PathStats, before: PathStats | None) -> PathStats:
+    if before is None or now.frames < before.frames or now.critical < before.critical:
+        return now
+    return replace(
+        now,
+        steps=tuple(
+            _step(new, now.frames, old, before.frames)
+            for new, old in zip(now.steps, before.steps, strict=True)
+        ),
+        critical=now.critical - before.critical,
+        end_to_end=subtract(now.end_to_end, before.end_to_end),
+        working=subtract(now.working, before.working),
+        waiting=subtract(now.waiting, before.waiting),
+        link=subtract(now.link, before.link),
+        serialising=subtract(now.serialising, before.serialising),
+        jitter=subtract(now.jitter, before.jitter),
+    )
+
+
+def _step(now: Step, frames: int, before: Step, frames_before: int) -> Step:
+    count = max(frames - frames_before, 1)
+    return replace(
+        now,
+        waiting=max(now.waiting * frames - before.waiting * frames_before, 0.0) / count,
+        taking=max(now.taking * frames - before.taking * frames_before, 0.0) / count,
+    )
+
+
+def _worker(now: WorkerStats, before: WorkerStats | None) -> WorkerStats:
+    if before is None or now.busy < before.busy:
+        return now
+    return replace(now, busy=now.busy - before.busy)
+
+
+def _fragment(now: FragmentStats, before: FragmentStats | None) -> FragmentStats:
+    if before is None or now.seconds < before.seconds:
+        return now
+    cpu = max(now.machine.cpu - before.machine.cpu, 0.0)
+    return replace(now, seconds=now.seconds - before.seconds, machine=replace(now.machine, cpu=cpu))
+
+
+def with_counts(snapshot: Snapshot, plan: Plan, counters: Counters) -> Snapshot:
+    """Return `snapshot` with the counts of the whole `plan`'s flows from `counters`.
+
+    Flows within a stage are counted by its operators, and stay as they are. Flows on which
+    something was sent are added where no fragment has told of them.
+    """
+    told = {(stats.source, stats.target) for stats in snapshot.flows}
+    rows = {
+        (str(flow.source), str(flow.target)): (flow, row)
+        for flow, row in zip(plan.flows, counters.rows, strict=True)
+        if not flow.fused
+    }
+    flows = [
+        _counted(stats, rows[ends][1]) if (ends := (stats.source, stats.target)) in rows else stats
+        for stats in snapshot.flows
+    ]
+    flows += [
+        _counted(_stats(flow), row)
+        for ends, (flow, row) in rows.items()
+        if row[SENT] and ends not in told
+    ]
+    return replace(snapshot, flows=tuple(flows))
+
+
+def _counted(stats: FlowStats, row: Row) -> FlowStats:
+    return replace(
+        stats,
+        sent=row[SENT],
+        delivered=delivered(row),
+        dropped=dropped(row),
+        waiting=max(waiting(row), 0),
+    )
+
+
+def _stats(flow: PlannedFlow) -> FlowStats:
+    return FlowStats(
+        source=str(flow.source),
+        target=str(flow.target),
+        sent=0,
+        delivered=0,
+        queue=flow.queue,
+        when_full=flow.when_full,
+        link=flow.link,
+        latest=flow.latest,
+        back_edge=flow.back_edge,
+    )

@@ -1,0 +1,196 @@
+"""What one operator did, counted as it happens."""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from holoflow.stats.histogram import Histogram
+
+if TYPE_CHECKING:
+    from holoflow.stats.spans import Span
+
+
+class Jitter:
+    """Collects differences, without sign, of successive intervals between times."""
+
+    __slots__ = ("_last", "times")
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.times = Histogram()
+        self._last: Any = np.empty(0, np.int64)
+
+    def add(self, ends: Any) -> None:
+        """Add times in nanoseconds, in their order."""
+        ends = np.concatenate((self._last, ends))
+        self._last = ends[-2:]
+        if len(ends) > 2:
+            self.times.add(np.abs(np.diff(ends, 2)) / 1e9)
+
+
+MOST_CALLS = 2048
+"""Calls after which who makes them folds them himself, if the run's observer does not keep up:
+memory stays flat at any rate of frames."""
+
+_end = itemgetter(3)
+
+
+class OperatorMeter:
+    """Running totals of an operator; times in nanoseconds.
+
+    The lists are appended to by one thread at a time, `fold` may be called by any: what is noted
+    at each call costs next to nothing, and thousands are worked on at once.
+    """
+
+    __slots__ = (
+        "_busy", "_ended", "_room", "calls", "completes", "counts_calls", "counts_sent", "dropped",
+        "failed", "frames", "jitter", "latency", "lock", "name", "overlap", "partner", "room",
+        "rooms", "sent", "since", "skipped", "turn", "waits", "worker", "working",
+    )  # fmt: skip
+
+    def __init__(self, name: str) -> None:
+        """Begin with nothing."""
+        self.name = name
+        self.frames = 0
+        self.sent = 0
+        self.counts_calls = self.counts_sent = True
+        """Whether anybody sees its calls, and what it sends."""
+        self.skipped = 0
+        self.failed = 0
+        self.dropped: dict[str, int] = {}
+        self.since = 0
+        """When the call that goes on now began, of an operator of Holoscan's own; else 0."""
+        self.calls: list[Span] = []
+        """Hops of calls, not yet folded; of a join, that of the message which leads it."""
+        self.completes: list[int] = []
+        """Of a join or of batches, for each of the calls: when the last message had come."""
+        self.rooms: list[int] = []
+        """When there was room again behind the operator, each time that there was none."""
+        self.overlap = 0
+        """Time that calls took, but the operator did not work: batches, waiting for a device."""
+        self.partner = self.turn = self.room = self.worker = 0
+        self.working = Histogram()
+        self.waits = Histogram()
+        self.latency = Histogram()
+        self.jitter = Jitter()
+        self.lock = threading.Lock()
+        """Held by who folds, or reads several totals."""
+        self._busy = 0
+        self._ended = 0
+        self._room = 0
+
+    @property
+    def busy(self) -> float:
+        """Seconds at work."""
+        return max(self._busy - self.overlap, 0) / 1e9
+
+    def count_drop(self, cause: str, count: int) -> None:
+        """Book frames lost before they became messages."""
+        self.dropped[cause] = self.dropped.get(cause, 0) + count
+
+    def note(self, start: int, end: int, captured: int) -> None:
+        """Note a call that waited for nothing: that of a source, or of Holoscan's own."""
+        self.calls.append(((None, None, start, start, start), None, start, end, captured))  # type: ignore[arg-type]
+
+    def fold(self) -> None:
+        """Work the new calls into the totals."""
+        with self.lock:
+            # The hop is noted last, so that what belongs to it is there.
+            calls = _take(self.calls, len(self.calls))
+            if calls:
+                self._fold(calls)
+
+    def _fold(self, calls: list[Span]) -> None:
+        before, _, *columns = zip(*calls, strict=True)
+        start, end, captured = np.array(columns, np.int64)
+        ready = np.fromiter(map(_end, before), np.int64, len(calls))
+        complete = ready
+        if self.completes:
+            complete = np.array(_take(self.completes, len(calls)))
+        rooms = np.array([self._room, *_take(self.rooms, len(self.rooms))])
+        self._room = int(rooms[-1])
+        self._add_waits(ready, complete, rooms, start, end)
+        self.add((end - start), (end - captured) / 1e9, end)
+
+    def _add_waits(self, ready: Any, complete: Any, rooms: Any, start: Any, end: Any) -> None:
+        ends = np.maximum.accumulate(np.concatenate(([self._ended], end)))
+        self._ended = int(ends[-1])
+        before, joined = ends[:-1], ready
+        if complete is not ready:
+            # Those of a batch, which begin together, all come after what was before the batch.
+            begins = np.concatenate(([True], start[1:] != start[:-1]))
+            before = ends[np.maximum.accumulate(np.where(begins, np.arange(len(start)), 0))]
+            joined = np.minimum(np.maximum(complete, ready), start)
+        # One reason after the other, none longer than until the start.
+        free = np.minimum(np.maximum(before, joined), start)
+        roomy = free
+        if len(rooms) > 1 or rooms[0] > free[0]:
+            room = rooms[np.maximum(np.searchsorted(rooms, start, side="right") - 1, 0)]
+            roomy = np.minimum(np.maximum(room, free), start)
+        self.partner += int((joined - ready).sum())
+        self.turn += int((free - joined).sum())
+        self.room += int((roomy - free).sum())
+        self.worker += int((start - roomy).sum())
+        self.waits.add((start - ready) / 1e9)
+
+    def add(self, working: Any, latency: Any, end: Any) -> None:
+        """Add calls: nanoseconds they took, seconds from capture to end, and their ends (ns)."""
+        self._busy += int(working.sum())
+        self.working.add(working / 1e9)
+        self.latency.add(latency)
+        self.jitter.add(end)
+
+
+def _take(items: list[Any], count: int) -> list[Any]:
+    """Remove and return the first `count` items; others may be appended meanwhile."""
+    taken = items[:count]
+    del items[:count]
+    return taken
+
+
+class Durations:
+    """Nanoseconds, as they come; a histogram of them whenever one is asked for."""
+
+    __slots__ = ("_lock", "_new", "_total")
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._new = array("q")
+        self._total = Histogram()
+        self._lock = threading.Lock()
+
+    def add(self, nanoseconds: int) -> None:
+        """Add one."""
+        self._new.append(nanoseconds)
+        if len(self._new) > MOST_CALLS:
+            self.total()
+
+    def add_many(self, nanoseconds: NDArray[np.int64]) -> None:
+        """Add any number."""
+        with self._lock:
+            self._total.add(nanoseconds / 1e9)
+
+    def total(self) -> Histogram:
+        """Return all of them."""
+        with self._lock:
+            self._fold()
+            return self._total.copy()
+
+    def take(self) -> Histogram:
+        """Return all of them, and begin with nothing again."""
+        with self._lock:
+            self._fold()
+            taken, self._total = self._total, Histogram()
+            return taken
+
+    def _fold(self) -> None:
+        # Copied, as the array cannot grow while NumPy looks at it.
+        count = len(self._new)
+        self._total.add(np.frombuffer(self._new[:count], np.int64) / 1e9)
+        del self._new[:count]

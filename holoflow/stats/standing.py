@@ -1,0 +1,66 @@
+"""Runs in which nothing moves: for how long, who waits for what, and where frames wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from holoflow.stats import hangs
+from holoflow.stats.snapshot import FragmentStats, Snapshot
+
+LONG = 10.0
+"""Seconds without a message that has moved, from which on that is said."""
+MOST = 4
+"""Stages, and queues, that are named."""
+
+
+def standing(snapshot: Snapshot) -> str:
+    """Say that nothing of a run has moved for long, and what is waited for; else nothing.
+
+    That need not be amiss: a device may have nothing to give.
+    """
+    going = _going(snapshot)
+    still = min((stats.still for stats in going), default=0.0)
+    if still < LONG:
+        return ""
+    said = [*_reasons(going), *_queues(snapshot)]
+    return f"nothing has moved for {still:.0f} s" + (f": {'; '.join(said)}" if said else "")
+
+
+def trouble(snapshot: Snapshot) -> str:
+    """Say the same only where frames wait, and no source, timer or call is the cause; else nothing.
+
+    The snapshot is one of all of the app: what is on other hosts may be the cause.
+    """
+    held = all(stats.held for stats in _going(snapshot))
+    return standing(snapshot) if held and frames_wait(snapshot) else ""
+
+
+def frames_wait(snapshot: Snapshot) -> bool:
+    """Whether frames are under way."""
+    return any(_queues(snapshot))
+
+
+def _going(snapshot: Snapshot) -> list[FragmentStats]:
+    return [stats for stats in snapshot.fragments if not stats.over]
+
+
+def _reasons(going: Sequence[FragmentStats]) -> Iterator[str]:
+    for stats in going:
+        if stats.call_for >= LONG:
+            yield f"{hangs.at_work(stats.call, stats.call_frame)} for {stats.call_for:.0f} s"
+    waits = [f"{stage} waits for {what}" for b in going for stage, what in b.awaits.items()]
+    yield from waits[:MOST]
+    if len(waits) > MOST:
+        yield f"{len(waits) - MOST} more wait"
+
+
+def _queues(snapshot: Snapshot) -> Iterator[str]:
+    # What a `Latest` input holds, or a back edge, waits for no longer than it may.
+    full = {
+        flow.target: flow.waiting
+        for flow in snapshot.flows
+        if flow.waiting > 0 and not (flow.latest or flow.back_edge)
+    }
+    if full:
+        most = sorted(full, key=lambda target: -full[target])[:MOST]
+        yield "frames wait for " + ", ".join(f"{target} ({full[target]})" for target in most)

@@ -1,0 +1,58 @@
+"""What the two ends of a flow say to one another."""
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holoflow.link.ucx.control import (
+    HALF,
+    VERSION,
+    Answer,
+    Ask,
+    Closed,
+    Frames,
+    LineLostError,
+    UcxHello,
+    UcxProgress,
+    write,
+)
+
+numbers = st.integers(-(2**63), 2**63 - 1)
+frames = st.one_of(
+    st.builds(
+        UcxHello, st.integers(0, 2**32 - 1), numbers, st.text("abc019-", min_size=0, max_size=32)
+    ),
+    st.builds(UcxProgress, numbers, st.booleans(), st.booleans(), st.tuples(*[numbers] * HALF)),
+    st.builds(Closed, numbers),
+    st.builds(Ask, numbers),
+    st.builds(Answer, numbers, numbers, numbers),
+)
+
+
+@given(st.lists(frames, max_size=5), st.integers(1, 50))
+def test_frames_come_out_however_they_are_cut(said, size):
+    data = b"".join(map(write, said))
+    reader = Frames()
+    heard = [f for at in range(0, len(data), size) for f in reader.feed(data[at : at + size])]
+    assert heard == said
+
+
+@given(st.binary(max_size=200))
+def test_anything_gives_frames_or_an_error(data):
+    with contextlib.suppress(LineLostError):
+        list(Frames().feed(data))
+
+
+def test_another_version():
+    hello = bytearray(write(UcxHello(1, 2, "run")))
+    hello[5] = VERSION + 1
+    with pytest.raises(LineLostError, match=f"speaks version {VERSION + 1} of the ucx link"):
+        list(Frames().feed(bytes(hello)))
+
+
+def test_somebody_else():
+    for data in (b"GET / HTTP/1.1\r\n", b"\0" * 100):
+        with pytest.raises(LineLostError, match="none of ours"):
+            list(Frames().feed(data))

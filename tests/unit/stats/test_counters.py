@@ -1,0 +1,106 @@
+"""The ledger: counts that outlive the process that counts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holoflow.stats import counters
+from holoflow.stats.counters import ARRIVED, CAUSES, RETURNED, SENT, TAKEN, WIDTH, Counters
+
+
+def test_rows_and_counters_lie_side_by_side() -> None:
+    made = Counters(3, 2)
+    for place, row in enumerate((*made.rows, made.counters)):
+        for index in range(len(row)):
+            row[index] = 100 * place + index
+    assert [list(row) for row in made.rows] == [
+        [100 * place + index for index in range(WIDTH)] for place in range(3)
+    ]
+    assert list(made.counters) == [300, 301]
+
+
+def test_an_app_without_flows_has_a_ledger_too() -> None:
+    assert Counters(0).rows == []
+
+
+@given(
+    st.lists(st.sampled_from(["send", "arrive", "take", "return", *CAUSES]), max_size=60),
+)
+def test_books_add_up(steps: list[str]) -> None:
+    row = Counters(1).rows[0]
+    queue = under_way = 0
+    for step in steps:
+        if step == "send":
+            row[SENT] += 1
+            under_way += 1
+        elif step == "arrive" and under_way:
+            row[ARRIVED] += 1
+            under_way, queue = under_way - 1, queue + 1
+        elif step == "take" and queue:
+            row[TAKEN] += 1
+            queue -= 1
+        elif step == "return" and counters.delivered(row):
+            row[RETURNED] += 1
+            counters.drop(row, "error")
+        elif step in CAUSES and queue:
+            counters.drop(row, step)
+            queue -= 1
+        assert counters.waiting(row) == queue + under_way
+        assert counters.queued(row) == queue
+        assert row[SENT] == counters.delivered(row) + counters.lost(row) + counters.waiting(row)
+        assert sum(counters.dropped(row).values()) == counters.lost(row)
+        assert 0 not in counters.dropped(row).values()
+
+
+def test_the_cause_of_an_end_is_kept() -> None:
+    assert [CAUSES[counters.gone(cause) - 1] for cause in CAUSES] == list(CAUSES)
+    assert all(counters.gone(cause) for cause in CAUSES)
+
+
+def test_a_file_is_seen_by_all_who_map_it(tmp_path: Path) -> None:
+    one, other = (Counters(2, 1, tmp_path / "ledger") for _ in range(2))
+    one.rows[1][SENT] = 7
+    other.counters[0] = 3
+    assert other.rows[1][SENT] == 7
+    assert one.counters[0] == 3
+    one.close()
+    assert other.rows[1][SENT] == 7
+    other.close()
+
+
+COUNTING = """
+import sys
+from pathlib import Path
+from holoflow.stats.counters import SENT, Counters
+row = Counters(1, 0, Path(sys.argv[1])).rows[0]
+while True:
+    row[SENT] += 1
+    if row[SENT] == 1000:
+        print("there", flush=True)
+"""
+
+
+def test_counts_outlive_a_process_that_is_killed(tmp_path: Path) -> None:
+    file = tmp_path / "ledger"
+    with subprocess.Popen(
+        [sys.executable, "-c", COUNTING, str(file)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        os.kill(process.pid, signal.SIGKILL)
+    left = Counters(1, 0, file)
+    assert left.rows[0][SENT] >= 1000
+    left.close()
+
+
+def test_a_file_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="nowhere"):
+        Counters(1, 0, tmp_path / "nowhere" / "ledger")

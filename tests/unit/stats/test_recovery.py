@@ -1,0 +1,253 @@
+"""Rows of a ledger whose writer has died between any two integers."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.marked_queues import make, put
+
+from holoflow.engine.by_frame import ByFrame
+from holoflow.engine.queue import Queue
+from holoflow.stats import counters
+from holoflow.stats.counters import (
+    ARRIVED,
+    PASSED,
+    RETURNED,
+    SENT,
+    SETTLED,
+    TAKEN,
+    WANTS_MORE,
+    WANTS_ROOM,
+    WATERMARK,
+    WIDTH,
+    consumer_died,
+    delivered,
+    drop,
+    dropped,
+    flow_over,
+    gone,
+    lost,
+    producer_died,
+    queued,
+    waiting,
+)
+
+
+class DeathError(Exception):
+    """What a process dies of."""
+
+
+class Life:
+    """How many integers a process writes before it dies."""
+
+    def __init__(self, writes: int) -> None:
+        self.writes = writes
+
+
+class MortalRow(list[int]):
+    """Counts of a process that dies before it writes the next one."""
+
+    def __init__(self, life: Life) -> None:
+        super().__init__([0] * WIDTH)
+        self.life = life
+
+    def __setitem__(self, at: Any, value: Any) -> None:
+        if self.life.writes == 0:
+            raise DeathError
+        self.life.writes -= 1
+        super().__setitem__(at, value)
+
+
+class Consumer:
+    """What the process of a consumer writes, in its order, and what is true besides."""
+
+    def __init__(self, row: Any) -> None:
+        self.row = row
+        self.queue: deque[int] = deque()
+        self.finished = 0
+        self.hand = 0
+        self.failed = 0
+
+    def arrive(self, lost_before: int) -> None:
+        number = self.row[ARRIVED] + lost_before + 1
+        if number > self.row[SENT]:
+            return
+        self.row[ARRIVED] = number
+        if lost_before:
+            drop(self.row, "full", lost_before)
+        self.queue.append(number)
+
+    def take(self) -> None:
+        if self.queue:
+            self.row[TAKEN] += 1
+            self.queue.popleft()
+            self.hand += 1
+
+    def fail(self) -> None:
+        if self.hand:
+            self.row[RETURNED] += 1
+            self.hand -= 1
+            self.failed += 1
+            drop(self.row, "error")
+
+    def drop(self) -> None:
+        if self.queue:
+            self.queue.popleft()
+            drop(self.row, "full")
+
+    def settle(self) -> None:
+        self.row[SETTLED] = self.row[TAKEN]
+        self.finished += self.hand
+        self.hand = self.failed = 0
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("send")),
+        st.tuples(st.just("arrive"), st.integers(0, 3)),
+        st.sampled_from([("take",), ("fail",), ("drop",), ("settle",), ("sleep",)]),
+    ),
+    max_size=60,
+)
+LOSSLESS = STEPS.map(lambda steps: [(s[0], 0) if s[0] == "arrive" else s for s in steps]).map(
+    lambda steps: [s for s in steps if s[0] != "drop"]
+)
+
+
+def die(steps: list[tuple[Any, ...]], writes: int) -> tuple[Any, Consumer]:
+    row = MortalRow(Life(writes))
+    consumer = Consumer(row)
+    try:
+        for name, *arguments in steps:
+            if name == "send":
+                list.__setitem__(row, SENT, row[SENT] + 1)  # of another process, which lives
+            elif name == "sleep":
+                row[WANTS_MORE] = 1
+            else:
+                getattr(consumer, name)(*arguments)
+    except DeathError:
+        pass
+    return list(row), consumer
+
+
+@given(STEPS, st.integers(0, 200))
+def test_what_a_dead_consumer_had_is_booked(steps: list[Any], writes: int) -> None:
+    row, consumer = die(steps, writes)
+    before = dropped(row)
+    consumer_died(row, resent=False)
+    assert queued(row) == 0
+    assert waiting(row) == row[SENT] - row[ARRIVED]
+    assert row[SENT] == delivered(row) + lost(row) + waiting(row)
+    # What failed since all was settled last may be booked as lost twice, never as delivered.
+    assert consumer.finished - consumer.failed <= delivered(row) <= consumer.finished
+    assert all(dropped(row).get(cause, 0) >= count for cause, count in before.items())
+    assert min(row) >= 0
+    assert row[WANTS_MORE] == 0
+    again = list(row)
+    consumer_died(again, resent=False)
+    assert again == row
+    flow_over(row)
+    assert waiting(row) == 0
+    assert row[SENT] == delivered(row) + lost(row)
+
+
+@given(LOSSLESS, st.integers(0, 200))
+def test_what_is_sent_again_is_under_way_again(steps: list[Any], writes: int) -> None:
+    row, consumer = die(steps, writes)
+    consumer_died(row, resent=True)
+    assert all(number > row[ARRIVED] for number in consumer.queue)
+    assert queued(row) == 0
+    assert waiting(row) == row[SENT] - row[ARRIVED]
+    again = list(row)
+    consumer_died(again, resent=True)
+    assert again == row
+    while row[ARRIVED] < row[SENT]:  # its successor
+        row[ARRIVED] += 1
+        row[TAKEN] += 1
+    assert waiting(row) == 0
+    assert row[SENT] == delivered(row) + lost(row)
+
+
+def send(queue: Queue, number: MortalRow, counts: list[int], *, source: bool) -> None:
+    """Send so many messages of each frame, from `number` on, as a source or an operator does."""
+    if source:
+        queue.mark(number[0])
+    while number[0] < len(counts):
+        frame = number[0]
+        number[0] = frame + 1  # of an operator, that it has taken the frame
+        for _ in range(counts[frame]):
+            assert frame >= queue.row[WATERMARK]  # else it was said that it never comes
+            put(queue, frame, frame)
+        queue.mark(frame + 1)
+    queue.mark(len(counts))  # nothing waits at its input
+
+
+@given(
+    counts=st.lists(st.integers(0, 2), max_size=8),
+    lives=st.lists(st.integers(0, 12), max_size=4),
+    source=st.booleans(),
+)
+def test_a_join_waits_for_nothing_that_a_dead_producer_has_not_sent(
+    counts: list[int], lives: list[int], *, source: bool
+) -> None:
+    life = Life(0)
+    row, number = MortalRow(life), MortalRow(life)
+    whole, mortal = make("whole"), make("mortal")
+    join = ByFrame({"whole": whole, "mortal": mortal}, frozenset(), {}, {})
+    for frame in range(len(counts)):
+        put(whole, frame)
+    whole.mark(len(counts))
+    joined: list[int] = []
+    came: list[int] = []
+    for life.writes in [*lives, 1000]:
+        process = make("mortal", row)
+        with suppress(DeathError):
+            send(process, number, counts, source=source)
+        mortal.row[WATERMARK] = row[WATERMARK]
+        for message in process.items:
+            came.append(message.payload)
+            mortal.put(message)
+        while join.ready():
+            joined.append(join.pop().arguments["mortal"])
+    assert joined == came == sorted(came)
+    assert not whole.items
+    assert whole.stats().dropped.get("unpaired", 0) == len(counts) - len(set(came))
+
+
+def row_of(**counts: int) -> Any:
+    row = [0] * WIDTH
+    for name, count in counts.items():
+        row[getattr(counters, name)] = count
+    return row
+
+
+def test_in_hand_and_in_the_queue() -> None:
+    row = row_of(SENT=10, ARRIVED=8, TAKEN=5, SETTLED=3)
+    consumer_died(row, resent=False)
+    assert (delivered(row), dropped(row), waiting(row)) == (3, {"crash": 5}, 2)
+
+
+def test_only_what_was_in_hand_where_the_queue_is_sent_again() -> None:
+    row = row_of(SENT=10, ARRIVED=8, TAKEN=5, SETTLED=3)
+    consumer_died(row, resent=True)
+    assert (row[ARRIVED], delivered(row), dropped(row), waiting(row)) == (5, 3, {"crash": 2}, 5)
+
+
+def test_a_producer_that_died_will_pass_on_nothing_more() -> None:
+    row = row_of(SENT=10, PASSED=9, WANTS_ROOM=1)
+    producer_died(row)
+    assert (row[PASSED], row[WANTS_ROOM]) == (10, 0)
+
+
+@pytest.mark.parametrize(("said", "booked"), [(0, "full"), (gone("error"), "error")])
+def test_what_never_arrives_is_booked_as_the_consumer_said(said: int, booked: str) -> None:
+    row = row_of(SENT=10, ARRIVED=8, TAKEN=8, GONE=said)
+    flow_over(row, "full")
+    assert (row[ARRIVED], dropped(row), waiting(row)) == (10, {booked: 2}, 0)
+    flow_over(row, "full")
+    assert dropped(row) == {booked: 2}
