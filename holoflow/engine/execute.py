@@ -474,6 +474,7 @@ def _told_if_long(name: str) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+        timer.join()  # so that a run leaves no thread behind
 
 
 def _keep_signal_handlers() -> None:
