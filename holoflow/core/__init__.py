@@ -1,1 +1,1 @@
-"""What every room uses: operators, payloads, messages, errors, text."""
+"""What every other package uses: operators, payloads, messages, errors, text."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 else:
 
     class _AnyArray(type):
-        """Makes every array an instance of `Array`, wherever its data lie."""
+        """Makes every array an instance of `Array`, whichever device holds it."""
 
         def __instancecheck__(cls, value: object) -> bool:
             return hasattr(value, "shape") and hasattr(value, "dtype")
@@ -25,26 +25,27 @@ else:
             return hasattr(other, "shape") and hasattr(other, "dtype")
 
     class Array(metaclass=_AnyArray):
-        """An array of any dtype, of NumPy or of CuPy."""
+        """A NumPy or CuPy array of any dtype."""
 
 
 class MaskedArrayError(HoloflowError):
-    """An array has a mask where none is kept, so that what it hides would be taken for data."""
+    """A masked array was given where the mask would be lost and hidden values taken for data."""
 
 
 def namespace(*arrays: Any) -> Any:
-    """Return the array API namespace of `arrays`: write operators' code once with it.
+    """Return the array API namespace of `arrays`, to write code once for NumPy and CuPy.
 
     `xp = namespace(image.data); xp.where(image.data > level, image.data, 0)` runs on the device
-    where the data lie.
+    that holds the data.
     """
     return array_api_compat.array_namespace(*arrays)
 
 
 def to_numpy(array: Any) -> Array:
-    """Return `array` in main memory as a NumPy array; a view where it lies there already.
+    """Return `array` as a NumPy array in main memory; without a copy if it is there already.
 
-    Raises MaskedArrayError for a masked array.
+    Raises:
+        MaskedArrayError: `array` is a masked array.
     """
     if isinstance(array, np.ma.MaskedArray):
         raise MaskedArrayError(
@@ -58,12 +59,12 @@ def to_numpy(array: Any) -> Array:
 
 
 class Numbers(NamedTuple):
-    """What the elements of an array may be."""
+    """The element types that an array may have."""
 
     kinds: str
-    """Letters of NumPy's kinds of dtypes."""
-    told: str
-    """Their names for the reader of an error."""
+    """NumPy's letters for kinds of dtypes."""
+    text: str
+    """Their names in error messages."""
 
 
 INTEGERS: Final = Numbers("iu", "integers")
@@ -79,22 +80,34 @@ _ARRAY_API_KINDS: Final = {
 
 
 def check_axes(
-    field: str, array: Any, told: str, numbers: Numbers, ndim: int, last: tuple[int, ...] = ()
+    field: str, array: Any, expected: str, numbers: Numbers, ndim: int, last: tuple[int, ...] = ()
 ) -> None:
-    """Raise unless `array` has `ndim` axes, a last one of one of the lengths `last`, and `numbers`.
+    """Check the number of axes and the dtype of `array`.
 
-    TypeError for what is no array, ValueError for another shape or dtype; both name `field` and
-    the shape that is right, `told`.
+    Args:
+        field: Name of the field, for the message.
+        array: The value to check.
+        expected: The right shape, for the message.
+        numbers: Allowed element types.
+        ndim: Number of axes.
+        last: Allowed lengths of the last axis; empty: any.
+
+    Raises:
+        TypeError: `array` is not an array.
+        ValueError: It has another shape or dtype.
     """
-    shape = _shape(field, array, told, numbers)
+    shape = _shape(field, array, expected, numbers)
     if len(shape) != ndim or (last and shape[-1] not in last):
-        raise ValueError(f"{field} must be an array of shape {told}, got shape {tuple(shape)}")
+        raise ValueError(f"{field} must be an array of shape {expected}, got shape {tuple(shape)}")
 
 
 def check_each(
     field: str, array: Any, shape: tuple[int, ...], numbers: Numbers, each: str = ""
 ) -> None:
-    """Raise unless `array` has `shape`, one element for `each`, and `numbers`; see `check_axes`."""
+    """Raise, as `check_axes` does, unless `array` has `shape` and `numbers`.
+
+    `each` names what there is one element for, in the message.
+    """
     got = _shape(field, array, shape, numbers)
     if tuple(got) != shape:
         why = f", one for each {each}" if each else ""
@@ -102,45 +115,45 @@ def check_each(
 
 
 def check_names(field: str, names: Any) -> tuple[str, ...]:
-    """Return `names` as a tuple of texts; TypeError where they are none."""
+    """Return `names` as a tuple of str; raise TypeError if they are not."""
     try:
         if isinstance(names, (str, bytes)):
             raise TypeError
         checked: tuple[str, ...] = tuple(names)
-        "".join(checked)  # the fastest look at the type of each
+        "".join(checked)  # the fastest check of the type of each
     except TypeError:
         raise TypeError(f"{field} must be a tuple of str, got {names!r:.80}") from None
     return checked
 
 
-def check_above_zero(field: str, values: Any, told: str, count: int = 1) -> tuple[float, ...]:
-    """Return `values` as a tuple; raises unless they are `count` finite numbers above 0."""
+def check_above_zero(field: str, values: Any, expected: str, count: int = 1) -> tuple[float, ...]:
+    """Return `values` as a tuple; raise unless they are `count` finite numbers above 0."""
     try:
         checked: tuple[float, ...] = tuple(values)
         right = all(0 < value < math.inf for value in checked)
     except (TypeError, ValueError):
-        raise TypeError(f"{field} must be {told}, got {values!r:.80}") from None
+        raise TypeError(f"{field} must be {expected}, got {values!r:.80}") from None
     if len(checked) != count or not right:
-        raise ValueError(f"{field} must be {told}, got {values if count > 1 else checked[0]!r}")
+        raise ValueError(f"{field} must be {expected}, got {values if count > 1 else checked[0]!r}")
     return checked
 
 
-def _shape(field: str, array: Any, told: Any, numbers: Numbers) -> Any:
+def _shape(field: str, array: Any, expected: Any, numbers: Numbers) -> Any:
     try:
         shape, dtype = array.shape, array.dtype
     except AttributeError:
         raise TypeError(
-            f"{field} must be an array of shape {told}, {numbers.told}, got "
+            f"{field} must be an array of shape {expected}, {numbers.text}, got "
             f"{type(array).__name__}; numpy.asarray makes arrays of lists and numbers"
         ) from None
     if _kind(array, dtype) not in numbers.kinds:
-        raise ValueError(f"{field} must be an array of {numbers.told}, got one of {dtype}")
+        raise ValueError(f"{field} must be an array of {numbers.text}, got one of {dtype}")
     return shape
 
 
 def _kind(array: Any, dtype: Any) -> str:
     try:
         return dtype.kind  # type: ignore[no-any-return]
-    except AttributeError:  # neither NumPy's nor CuPy's
+    except AttributeError:  # neither NumPy nor CuPy
         is_a = namespace(array).isdtype
         return next((kind for kind, name in _ARRAY_API_KINDS.items() if is_a(dtype, name)), "?")

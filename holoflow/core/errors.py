@@ -1,4 +1,4 @@
-"""The errors that holoflow raises on purpose, and what a system runs out of."""
+"""The errors that holoflow raises on purpose, and how to recognise a system out of resources."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Any, Final
 
 
 class HoloflowError(Exception):
-    """Base of every error that is meant to be read by the user: the message says all."""
+    """Base of every error meant for the user to read: its message is complete in itself."""
 
 
 class OperatorDefinitionError(HoloflowError):
-    """An operator class is written wrongly: its signature, its annotations, its fields."""
+    """An operator class is malformed: its signature, its annotations or its fields."""
 
 
 class ParameterError(HoloflowError, ValueError):
-    """A parameter of an operator has a wrong value; the message names every such parameter."""
+    """Parameters of an operator have invalid values; the message names all of them."""
 
 
 class MissingExtraError(HoloflowError, ImportError):
@@ -36,9 +36,9 @@ class MissingExtraError(HoloflowError, ImportError):
 
 
 class ShortageError(HoloflowError):
-    """The system has run out of something: memory, room on a disk, descriptors, processes.
+    """The system has run out of memory, disk space, file descriptors or processes.
 
-    What was to be done may be right, and go well another time.
+    The operation itself may be valid and succeed when tried again later.
     """
 
 
@@ -62,7 +62,7 @@ class Mistake:
     wrong: str
     """What is wrong."""
     right: str = ""
-    """What would be right; may be empty where `wrong` says it."""
+    """What would be right; may be empty where `wrong` makes it obvious."""
 
     def __str__(self) -> str:
         return f"{self.location}: {self.wrong}" + (f"; {self.right}" if self.right else "")
@@ -78,7 +78,7 @@ class AppError(HoloflowError):
 
 
 def describe(error: BaseException) -> str:
-    """Say what an exception says, in one line that names its type unless it is holoflow's."""
+    """Return an exception's message on one line, with its type unless it is one of holoflow's."""
     text = " ".join(str(error).split())
     if isinstance(error, HoloflowError) and text:
         return text
@@ -92,20 +92,20 @@ _ERRNOS: Final = frozenset(
     )
 )  # fmt: skip
 _FEW: Final = 6
-"""Descriptors that a library may need at a time for what it then says no reason of."""
+"""Descriptors that a library may need at once; when they run out, it fails without a reason."""
 _NO_THREAD: Final = "can't start new thread"
-"""What Python says, in a RuntimeError, where the system has no thread left."""
+"""Python's message, in a RuntimeError, when the system cannot start another thread."""
 
 
 def is_shortage(error: BaseException) -> bool:
-    """Whether `error` says that the system has run out of something."""
+    """Whether `error` means that the system has run out of a resource."""
     if isinstance(error, OSError):
         return error.errno in _ERRNOS
     return isinstance(error, MemoryError | ShortageError) or _NO_THREAD in str(error)
 
 
 def words(error: BaseException) -> str:
-    """Return what `error` says, and where the system has run out of something, how to help."""
+    """Return the message of `error`, with advice where the system has run out of a resource."""
     if isinstance(error, ShortageError):
         return str(error)
     if isinstance(error, OSError):
@@ -122,7 +122,7 @@ def words(error: BaseException) -> str:
 
 
 def require_descriptors() -> None:
-    """Raise ShortageError where this process cannot open a few files more."""
+    """Raise ShortageError if this process cannot open a few more files."""
     opened: list[int] = []
     try:
         while len(opened) < _FEW:
@@ -137,7 +137,13 @@ def require_descriptors() -> None:
 
 
 def no_memory(folder: Path, size: int, whose: str) -> ShortageError:
-    """Return the error that there are no `size` bytes left for `whose` where `folder` is."""
+    """Return the error for a file system that is too full.
+
+    Args:
+        folder: A folder on the file system in question.
+        size: Bytes needed.
+        whose: What needs them, for the message.
+    """
     found = os.statvfs(folder)
     place = next((at for at in (folder, *folder.parents) if at.is_mount()), folder)
     left = found.f_bavail * found.f_frsize
@@ -155,8 +161,9 @@ def _limit() -> str:
 def optional(module: str, extra: str) -> Any:
     """Import and return `module`, which the extra `extra` installs.
 
-    Raises `MissingExtraError` where the module (or its package) is not installed; an
-    ImportError from inside an installed library passes through unchanged.
+    Raises:
+        MissingExtraError: The module or its package is not installed. An ImportError from
+            inside an installed library passes through unchanged.
     """
     try:
         return importlib.import_module(module)

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and where relative paths are taken from."""
+"""Atomic file writing, and the parameter types for paths."""
 
 from __future__ import annotations
 
@@ -13,9 +13,15 @@ from pydantic import BeforeValidator, Field
 
 
 def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Write `content` to `path`, in the place of what is there once all of it is on the disk.
+    """Write `content` to `path` atomically: either all of it is there or `path` is unchanged.
 
-    Whatever fails, `path` is as it was. Raises OSError.
+    Args:
+        path: File to create or replace.
+        content: Bytes to write.
+        mode: Permissions of the file.
+
+    Raises:
+        OSError: The file could not be written; `path` is as it was.
     """
     half = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -35,7 +41,7 @@ class InputPathMarker:
 
 
 def _text(value: Any) -> Any:
-    """Return the text of a `pathlib.Path`, as Python code may give it; all else as it is."""
+    """Return a `pathlib.Path`, which Python code may pass, as a str; anything else unchanged."""
     return str(value) if isinstance(value, PurePath) else value
 
 
@@ -44,12 +50,12 @@ InputPath: TypeAlias = Annotated[
 ]
 """A file or folder to read, or a URL.
 
-In an app file a relative path is meant from the app's folder, or, if it is not there, from the
-current one; a missing file is a mistake of the app, found before anything starts. Python code
-may give a `pathlib.Path`, which becomes a str.
+In an app file a relative path is relative to the app's folder or, if there is no such file there,
+to the current one. A missing file is a mistake in the app, found before anything starts. Python
+code may pass a `pathlib.Path`, which becomes a str.
 """
 
 OutputPath: TypeAlias = Annotated[
     str, BeforeValidator(_text), Field(json_schema_extra={"format": "path"})
 ]
-"""A file to write, relative to `Operator.context.output`; a str, as an `InputPath` is."""
+"""A file to write, relative to `Operator.context.output`; a str, like an `InputPath`."""

@@ -1,4 +1,4 @@
-"""How a process of the command begins and ends, even where some of its threads do not end."""
+"""How the command's process starts and exits, even if some of its threads never finish."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _INTERRUPTED = 130  # `ExitStatus` is imported too late
 
 
 def guard() -> None:
-    """End at once at Ctrl-C until `ready` is called; only in the command itself."""
+    """Exit at once on Ctrl-C until `ready` is called; only in the command itself."""
     if _is_command() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
 
 
 def ready() -> None:
-    """Have Ctrl-C raise KeyboardInterrupt: from now on somebody turns that into a message."""
+    """Let Ctrl-C raise KeyboardInterrupt again: from now on it is caught and reported."""
     if signal.getsignal(signal.SIGINT) is _end:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _is_command() -> bool:
-    """Whether this process is `holoflow` or `python -m holoflow`, and not a user of the library."""
-    if sys.argv[:1] == ["-m"]:  # what Python says while it looks for the module
+    """Whether this process is `holoflow` or `python -m holoflow`, not a program that imports it."""
+    if sys.argv[:1] == ["-m"]:  # Python's placeholder while it looks for the module
         after = sys.orig_argv.index("-m") + 1 if "-m" in sys.orig_argv else 0
         return sys.orig_argv[after : after + 1] == ["holoflow"]
     return bool(sys.argv) and Path(sys.argv[0]).name == "holoflow"
@@ -45,20 +45,24 @@ guard()
 
 
 PATIENCE = 5.0
-"""Seconds that threads get to end by themselves."""
+"""Seconds that threads have to finish by themselves."""
 
 _log = logging.getLogger(__name__)
 
 
 def leave(status: int, *, besides: Collection[threading.Thread] = ()) -> NoReturn:
-    """End the process with `status`, whatever its threads do; `besides` may go on to its end.
+    """Exit with `status`, whatever the other threads do.
 
-    Python waits for threads for ever; and where an operator is left behind in a call, it takes
-    the interpreter away from under it, and the process dies of a signal. So where threads are
-    left the process ends without Python's own way of ending.
+    Python would wait for threads forever; and if an operator is still in a call, tearing down
+    the interpreter under it kills the process with a signal. So while threads remain, the
+    process exits without Python's own shutdown.
+
+    Args:
+        status: Exit status of the process.
+        besides: Threads that are not waited for and do not count as remaining.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # how it ends is decided, and soon
+        signal.signal(number, signal.SIG_IGN)  # the exit is already under way
     deadline = time.monotonic() + PATIENCE
     for thread in _others():
         if not thread.daemon and thread not in besides:
@@ -66,9 +70,9 @@ def leave(status: int, *, besides: Collection[threading.Thread] = ()) -> NoRetur
     left = [thread for thread in _others() if thread not in besides]
     if not left:
         sys.exit(status)
-    held = [thread.name for thread in left if not thread.daemon]
-    if held:
-        sys.stderr.write(f"not waited for any longer: thread {', '.join(held)}\n")
+    stuck = [thread.name for thread in left if not thread.daemon]
+    if stuck:
+        sys.stderr.write(f"not waited for any longer: thread {', '.join(stuck)}\n")
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
@@ -76,10 +80,10 @@ def leave(status: int, *, besides: Collection[threading.Thread] = ()) -> NoRetur
 
 
 def _others() -> list[threading.Thread]:
-    """Return the threads of Python's that are there beside this one."""
+    """Return Python's other threads."""
     return [
         thread
         for thread in threading.enumerate()
         if thread is not threading.current_thread()
-        and not isinstance(thread, threading._DummyThread)  # those of Holoscan that have ended, too
+        and not isinstance(thread, threading._DummyThread)  # includes Holoscan's finished threads
     ]

@@ -1,4 +1,4 @@
-"""A listening socket of which strangers get only so much, and how refusals are counted and told."""
+"""A listening socket that limits unknown peers, and how refusals are counted and logged."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 MOST: Final = 320
-"""Connections that may be open at once, if the process may have that many files."""
+"""Connections that may be open at once, if the process may open that many files."""
 EACH: Final = 16
-"""Strangers of one address."""
+"""Strangers allowed per address."""
 PATIENCE: Final = 20.0
 """Seconds for which a stranger may stay."""
 _WAITING: Final = 1024
 """Connections that may wait to be accepted."""
 FULL: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-"""Errors that say that the process, or the machine, can open no more."""
+"""Errors that mean that the process or the machine can open no more files."""
 _PAUSE: Final = 0.5
-"""Seconds after such an error in which it is not tried again."""
+"""Seconds to wait after such an error before the next attempt."""
 
 _Peer: TypeAlias = "tuple[str, int]"
 
 
 class Listener(socket.socket):
-    """A listening socket that leaves the process its descriptors, whoever comes.
+    """A listening socket that cannot exhaust the process's file descriptors.
 
-    A connection that was accepted is a stranger's until `welcome` says otherwise. Strangers have
-    a fifth of the room, and so many of one address; where there are more, the oldest gives way,
-    so that somebody who asks at once gets an answer. Who has stayed for `PATIENCE` seconds is
-    cut off by `expire`, to be called now and then. Nobody cuts off who is welcome; when all the
-    room is taken by these, newcomers are turned away.
+    An accepted connection is a stranger until `welcome` is called for it. Strangers may hold a
+    fifth of the connections, and `EACH` per address; beyond that the oldest is cut off, so that
+    a peer that sends its request at once gets an answer. `expire`, to be called regularly, cuts
+    off strangers older than `PATIENCE` seconds. Welcome peers are never cut off; when they hold
+    all connections, newcomers are refused.
 
-    At most a third of the files that the process may open are connections.
+    Connections use at most a third of the files that the process may open.
     """
 
     def __init__(
@@ -53,18 +53,20 @@ class Listener(socket.socket):
         self._clock = clock
         self._lock = threading.Lock()
         self._open: dict[_Peer, _Connection] = {}
-        self._strangers: dict[_Peer, float] = {}  # the oldest first, with the time of its coming
+        self._strangers: dict[_Peer, float] = {}  # arrival times, oldest first
         self._failed = -_PAUSE
 
     def listen(self, _backlog: int = 0) -> None:
-        """Let many wait; asyncio would have no more wait than it accepts at a time."""
+        """Listen with a long backlog; asyncio's own is only what it accepts at a time."""
         super().listen(_WAITING)
 
     def accept(self) -> tuple[socket.socket, Any]:
         """Return the next connection and its address.
 
-        Raises ConnectionAbortedError where there is no room for it, and OSError where the
-        process can open no more files; to whoever asks at once again BlockingIOError.
+        Raises:
+            ConnectionAbortedError: There are too many connections.
+            OSError: The process can open no more files.
+            BlockingIOError: Called again too soon after such an OSError.
         """
         if self._clock() - self._failed < _PAUSE:
             raise BlockingIOError
@@ -89,7 +91,7 @@ class Listener(socket.socket):
         return connection, address
 
     def welcome(self, peer: _Peer) -> bool:
-        """Let the connection of `peer` (host, port) stay; return whether there is room for it."""
+        """Let the connection of `peer` (address, port) stay; return whether there is room."""
         with self._lock:
             if peer not in self._strangers:
                 return peer in self._open
@@ -100,13 +102,13 @@ class Listener(socket.socket):
             return True
 
     def renew(self, peer: _Peer) -> None:
-        """Give the connection of `peer`, who may ask, as long again as it had at first."""
+        """Restart the time allowed to the connection of `peer`, which has authenticated."""
         with self._lock:
             if self._strangers.pop(peer, None) is not None:
                 self._strangers[peer] = self._clock()
 
     def expire(self) -> None:
-        """Cut off the strangers who have been here for too long."""
+        """Cut off strangers that have stayed too long."""
         with self._lock:
             for peer, came in list(self._strangers.items()):
                 if self._clock() - came < PATIENCE:
@@ -114,7 +116,7 @@ class Listener(socket.socket):
                 self._cut_off(peer, f"was not done in {PATIENCE:g} s")
 
     def left(self, peer: _Peer, connection: _Connection) -> None:
-        """Forget `connection`, which is closed."""
+        """Forget `connection`, which has been closed."""
         with self._lock:
             if self._open.get(peer) is connection:
                 del self._open[peer]
@@ -148,33 +150,33 @@ class _Connection(socket.socket):
         self._peer = peer
 
     def cut_off(self) -> None:
-        """End it for whoever reads or writes in another thread, and will close it."""
-        with contextlib.suppress(OSError):  # it has gone by itself
+        """Shut it down, so that the thread that reads or writes it ends and closes it."""
+        with contextlib.suppress(OSError):  # the peer has already disconnected
             self.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Close it, and make room for another."""
+        """Close it and free its place."""
         super().close()
         self._listener.left(self._peer, self)
 
 
 _REPORT_EVERY: Final = 10.0
-"""Seconds between two lines of the log on the same cause."""
+"""Seconds between two log records of the same cause."""
 
 _Clock: TypeAlias = Callable[[], float]
 
 
 class Refusals:
-    """How often what was refused, by cause. One at a time adds; any may read `counts`."""
+    """Counts of refusals by cause. `add` is called by one thread at a time; any may read."""
 
     def __init__(self, log: logging.Logger, clock: _Clock = time.monotonic) -> None:
-        """Nothing was refused yet; what is refused is told to `log`."""
+        """Start with no refusals; later ones are logged to `log`."""
         self.counts: Counter[str] = Counter()
         self._log = log
         self._limit = _Limit(clock)
 
     def add(self, cause: str, detail: str) -> None:
-        """Count a refusal, and log it unless one of the cause was logged just now."""
+        """Count a refusal, and log it unless one with the same cause was logged just before."""
         self.counts[cause] += 1
         more = self._limit.pass_on(cause)
         if more is not None:
@@ -182,15 +184,14 @@ class Refusals:
 
 
 class Seldom(logging.Filter):
-    """Lets each message of a library pass now and then, however often strangers cause it."""
+    """Limits how often each message of a library is logged, however often peers cause it."""
 
     def __init__(self, clock: _Clock = time.monotonic) -> None:
-        """Nothing was logged yet."""
         super().__init__()
         self._limit = _Limit(clock)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether to log `record`; it then says how many like it were not."""
+        """Return whether to log `record`; it then also says how many like it were suppressed."""
         more = self._limit.pass_on(str(record.msg))
         if more:
             record.msg, record.args = record.getMessage().rstrip() + _and_more(more), ()
@@ -201,16 +202,16 @@ class _Limit:
     def __init__(self, clock: _Clock) -> None:
         self._clock = clock
         self._passed: dict[str, float] = {}
-        self._kept: Counter[str] = Counter()
+        self._suppressed: Counter[str] = Counter()
 
     def pass_on(self, kind: str) -> int | None:
-        """Return how many of `kind` were kept back before this one; None to keep it back, too."""
+        """Return how many of `kind` were suppressed before this one; None to suppress it too."""
         now = self._clock()
         if now - self._passed.get(kind, -_REPORT_EVERY) < _REPORT_EVERY:
-            self._kept[kind] += 1
+            self._suppressed[kind] += 1
             return None
         self._passed[kind] = now
-        return self._kept.pop(kind, 0)
+        return self._suppressed.pop(kind, 0)
 
 
 def _and_more(count: int) -> str:

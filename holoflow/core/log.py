@@ -1,4 +1,4 @@
-"""What operators and libraries log, on its way to the display."""
+"""Log records of operators and libraries, on their way to the display."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LevelName: TypeAlias = Literal["debug", "info", "warning", "error"]
 
 @contextmanager
 def logged_to(show: Callable[[logging.LogRecord], None], level: LevelName) -> Iterator[None]:
-    """Give `show` what holoflow logs at `level` or above, and warnings of other libraries."""
+    """Pass to `show` what holoflow logs at `level` or above, and other libraries' warnings."""
     least: int = getattr(logging, level.upper())
     root, own = logging.getLogger(), logging.getLogger("holoflow")
     levels = root.level, own.level
@@ -40,7 +40,7 @@ class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             self._show(record)
-        except Exception:  # a wrong format string in an operator must not end a run
+        except Exception:  # an invalid format string in an operator must not end a run
             self.handleError(record)
 
 
@@ -58,14 +58,14 @@ def message(record: logging.LogRecord) -> str:
 
 
 def fragment(record: logging.LogRecord) -> str | None:
-    """Return whose process logged; None where it was this one, for no fragment."""
+    """Return the fragment whose process logged `record`; None if it was this process."""
     return getattr(record, "fragment", None)
 
 
 def line(record: logging.LogRecord) -> str:
-    """Return a record as a line: `[edge] warning camera: 3 frames lost`; `[edge] …` of a print.
+    """Return a record as text: `[edge] warning camera: 3 frames lost`, or `[edge] …` for a print.
 
-    Further lines of it begin with `| `, so that none looks like an entry of its own.
+    Continuation lines start with `| `, so that none looks like a record of its own.
     """
     whose = "" if fragment(record) is None else f"[{fragment(record)}] "
     who = f"{record.levelname.lower()} {source(record)}: " if record.name else ""

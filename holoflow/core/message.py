@@ -1,4 +1,4 @@
-"""What travels on a flow: a payload and its header."""
+"""Messages: a payload and its header."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _LATEST = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What is known of a message besides its payload; it passes from input to output by itself.
+    """Data about a message besides its payload; passed from input to output automatically.
 
     - `sequence`: number of the frame at its source, from 0, without gaps.
     - `timestamp`: time of capture in nanoseconds.
     - `source`: name of the source operator.
-    - `metadata`: whatever operators add with `Stamped(..., metadata=...)`; msgpack-able
-      values.
+    - `metadata`: what operators add with `Stamped(..., metadata=...)`; values that msgpack can
+      encode.
     """
 
     sequence: int
@@ -36,16 +36,16 @@ class Header:
 class Stamped(Generic[T]):
     """A payload whose header the operator sets in part.
 
-    A source yields it to give the time of capture, any operator to add metadata. The
-    annotation says so: `def frames(self) -> Iterator[Stamped[Image]]`.
+    A source yields it to set the time of capture, any operator to add metadata. The return
+    annotation declares it: `def frames(self) -> Iterator[Stamped[Image]]`.
 
-    Times are whole numbers below 2**62, 146 years; else TypeError or ValueError is raised.
+    Times are integers below 2**62 (146 years); others raise TypeError or ValueError.
 
     - `payload`: what is sent; None sends nothing.
-    - `timestamp`: time of capture in nanoseconds, in the clock of the run
+    - `timestamp`: time of capture in nanoseconds, by the clock of the run
       (`Operator.context.now()`).
-    - `elapsed`: instead of `timestamp`: nanoseconds since the stream began, as a recording
-      counts them.
+    - `elapsed`: instead of `timestamp`: nanoseconds since the start of the stream, as in a
+      recording.
     - `wait`: of a source, with `elapsed`: hold the frame back until that time has come.
     - `metadata`: added to the header's metadata.
     """
@@ -57,21 +57,21 @@ class Stamped(Generic[T]):
     metadata: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse times that are no nanoseconds, where they are given."""
+        """Reject times that are not integers in range."""
         if self.timestamp is not None and type(self.timestamp) is not int:
             object.__setattr__(self, "timestamp", _nanoseconds("timestamp", self.timestamp))
         if self.elapsed is not None and type(self.elapsed) is not int:
             object.__setattr__(self, "elapsed", _nanoseconds("elapsed", self.elapsed))
         if not -_LATEST < (self.timestamp or self.elapsed or 0) < _LATEST:
-            raise ValueError(f"{self.timestamp or self.elapsed} nanoseconds are over 146 years")
+            raise ValueError(f"{self.timestamp or self.elapsed} nanoseconds is over 146 years")
 
 
 def _nanoseconds(name: str, time: Any) -> int:
-    """Return `time` as an int, which NumPy's whole numbers become, too."""
+    """Return `time` as an int; NumPy integers are converted."""
     try:
         return operator.index(time)
     except TypeError:
         raise TypeError(
-            f"Stamped.{name} is in whole nanoseconds, not {time!r}; of seconds they are "
-            f"round(1e9 * seconds)"
+            f"Stamped.{name} must be a whole number of nanoseconds, not {time!r}; convert "
+            f"seconds with round(1e9 * seconds)"
         ) from None

@@ -1,4 +1,4 @@
-"""Payloads that say where things are: boxes, keypoints, point clouds, poses."""
+"""Payloads that locate things: boxes, keypoints, point clouds, poses."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Boxes:
 
     - `xyxy`: (N, 4) float32: left, top, right, bottom in pixels from the image's upper left
       corner.
-    - `scores`: (N,) float32, 0 to 1; None where there is no confidence.
+    - `scores`: (N,) float32, 0 to 1; None if there are no confidences.
     - `labels`: (N,) integers, indices into `names`.
     - `names`: names of the classes.
-    - `ids`: (N,) integers that stay with an object over frames; negative where not yet known.
-    - `geometry`: of the picture whose pixels these are; None: of whichever picture they are
+    - `ids`: (N,) integers that stay with an object across frames; negative if not yet known.
+    - `geometry`: of the picture whose pixels these are; None: that of the picture they are
       used with.
     """
 
@@ -62,8 +62,10 @@ class Boxes:
     def on(self, geometry: Geometry) -> Boxes:
         """Return the boxes in pixels of another picture of the same source.
 
-        They stay as they are where their own geometry is not known. Raises ValueError for
-        another source.
+        Boxes without a geometry are returned unchanged.
+
+        Raises:
+            ValueError: `geometry` is of another source.
         """
         if self.geometry is None or self.geometry == geometry:
             return self
@@ -74,7 +76,7 @@ class Boxes:
 
     @staticmethod
     def empty(names: tuple[str, ...] = ()) -> Boxes:
-        """Return no boxes."""
+        """Return zero boxes."""
         return Boxes(
             np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), names
         )
@@ -89,7 +91,7 @@ class Keypoints:
     - `scores`: (N, K) float32, 0 to 1.
     - `names`: names of the K points.
     - `edges`: pairs of points to draw a line between.
-    - `geometry`: of the picture whose pixels these are; None: of whichever picture they are
+    - `geometry`: of the picture whose pixels these are; None: that of the picture they are
       used with.
     """
 
@@ -114,8 +116,10 @@ class Keypoints:
     def on(self, geometry: Geometry) -> Keypoints:
         """Return the points in pixels of another picture of the same source.
 
-        They stay as they are where their own geometry is not known, and in space. Raises
-        ValueError for another source.
+        Points in space, and points without a geometry, are returned unchanged.
+
+        Raises:
+            ValueError: `geometry` is of another source.
         """
         if self.geometry is None or self.geometry == geometry or self.points.shape[2] != 2:
             return self
@@ -126,10 +130,10 @@ class Keypoints:
 
 
 def _pairs(edges: Any, points: int) -> tuple[tuple[int, int], ...]:
-    """Return `edges` as a tuple of pairs; raises where they are no pairs of `points` points."""
+    """Return `edges` as a tuple of pairs; raise unless each is a pair of indices below `points`."""
     try:
         return _checked_pairs(edges, points)
-    except TypeError:  # lists have no hash
+    except TypeError:  # lists are not hashable
         try:
             return _checked_pairs(tuple(tuple(pair) for pair in edges), points)
         except TypeError:
@@ -148,7 +152,7 @@ def _checked_pairs(edges: tuple[tuple[int, int], ...], points: int) -> tuple[tup
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PointCloud:
-    """N points in space; N may be 0 and differ from message to message.
+    """N points in space; N may be 0 and may differ from message to message.
 
     - `points`: (N, 3) float32: x forward, y left, z up, in metres, in the frame of the
       sensor.
@@ -187,7 +191,7 @@ class Quaternion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pose:
-    """Where something is and how it is turned.
+    """Position and orientation of a body.
 
     - `position`: (3,) float64: x, y, z in metres.
     - `orientation`: from the body's to the world's axes.

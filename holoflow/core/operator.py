@@ -43,8 +43,8 @@ def param(
 
     `level: float = param(0.5, ge=0, le=1, doc="fraction of full scale")`
 
-    Without a default the parameter is required. The bounds are pydantic's; `doc` gives meaning
-    and unit.
+    Without a default the parameter is required. The bounds are pydantic's; `doc` states the
+    meaning and the unit.
     """
     return pydantic.Field(
         default, description=doc, ge=ge, gt=gt, le=le, lt=lt,
@@ -63,29 +63,30 @@ class Batching:
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(param, pydantic.Field))
 class Operator:
-    """Base of all operators. A plain Python class; a test calls `process` without any graph.
+    """Base class of all operators. A plain Python class; a test calls `process` without a graph.
 
-    Annotated class fields are parameters, given by name on construction and checked by
-    pydantic. `process` takes the payloads of the input ports, which are its parameters, and
-    returns that of the output port; None sends nothing, a generator sends several, a typed dict
-    has one key an output port. A source has `frames()` instead, an iterator whose end is the
-    end of the stream. A parameter of `process` annotated `Header` gets the header.
+    Annotated class fields are parameters, passed by name on construction and checked by
+    pydantic. The parameters of `process` are the input ports: it takes their payloads and
+    returns that of the output port. None sends nothing, a generator sends several messages, a
+    typed dict has one key per output port. A source has `frames()` instead, an iterator whose
+    end is the end of the stream. A parameter of `process` annotated `Header` receives the
+    header.
 
-    Payloads that come in may be shared with other operators: do not change them in place.
+    Input payloads may be shared with other operators: do not change them in place.
     """
 
     heavy: ClassVar[bool] = False
-    """Works for long, outside the interpreter lock: is never fused, so that it runs in parallel."""
+    """Runs long outside the interpreter lock: is never fused, so that it runs in parallel."""
     trigger: ClassVar[Trigger] = "all"
-    """`any`: `process` is called for each message of any input, not for one of each. A list has
-    that one message then, or none; what else it takes has its default."""
+    """`any`: `process` is called for each message at any input, not for one at each. A list then
+    holds that one message or none; other parameters have their defaults."""
     live: ClassVar[bool] = False
-    """Of a source: `frames()` waits for a device or a network, so it is read in its own thread."""
+    """For a source: `frames()` waits for a device or network, so it is read in its own thread."""
 
     context: OperatorContext
 
     def __init__(self, **parameters: Any) -> None:
-        """Check `parameters` and set them as attributes; raises `ParameterError`."""
+        """Check `parameters` and set them as attributes; raise `ParameterError` if invalid."""
         try:
             checked = self.parameters()(**parameters)
         except pydantic.ValidationError as error:
@@ -96,11 +97,12 @@ class Operator:
 
     @classmethod
     def from_app(cls, parameters: Mapping[str, Any]) -> Operator:
-        """Make the operator from parameters as an app file gives them: quantities carry units.
+        """Make the operator from parameters as written in an app file: quantities have units.
 
-        Raises pydantic's ValidationError.
+        Raises:
+            pydantic.ValidationError: A parameter is invalid.
         """
-        # As JSON, strict means what JSON Schema means: no true for 1, but a list for a tuple.
+        # As JSON, strict means the same as in JSON Schema: not true for 1, but a list for a tuple.
         document = json.dumps(dict(parameters))
         checked = cls.parameters().model_validate_json(
             document, strict=True, context=UNITS_REQUIRED
@@ -109,14 +111,14 @@ class Operator:
 
     @classmethod
     def parameters(cls) -> type[pydantic.BaseModel]:
-        """Return the pydantic model of the parameters; raises `OperatorDefinitionError`."""
+        """Return the pydantic model of the parameters; may raise `OperatorDefinitionError`."""
         if "_parameters" not in cls.__dict__:
             cls._parameters = _parameter_model(cls)
         return cls._parameters
 
     @classmethod
     def ports(cls) -> Ports:
-        """Return the ports, read from the signature; raises `OperatorDefinitionError`."""
+        """Return the ports, read from the signature; may raise `OperatorDefinitionError`."""
         if "_ports" not in cls.__dict__:
             cls._ports = read_ports(cls)
         return cls._ports
@@ -125,32 +127,32 @@ class Operator:
     _ports: ClassVar[Ports]
 
     def start(self) -> None:
-        """Get ready: once, in the process and on the GPU where the operator will run."""
+        """Prepare for processing: called once, in the process and on the GPU that will be used."""
 
     def stop(self) -> None:
-        """Let go of everything; called once for every `start()`, also after an error."""
+        """Release everything; called once for every `start()`, also after an error."""
 
     def claims(self) -> tuple[str, ...]:
-        """Return what no other operator on its host may have: a device, a port, a file to write.
+        """Return what no other operator on its host may use: a device, a port, an output file.
 
-        Asked before anything starts, of an operator that has its parameters alone.
+        Called before anything starts; the operator has nothing but its parameters then.
         """
         return ()
 
     def batching(self) -> Batching | None:
-        """Return how to gather messages for `process_batch`; None calls `process` for each."""
+        """Return how to gather messages for `process_batch`; None: `process` is called for each."""
         return None
 
     def process_batch(self, batch: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
-        """Process several sets of inputs at once; returns one result for each, in order."""
+        """Process several sets of inputs at once; return one result for each, in order."""
         process: Callable[..., Any] = self.process  # type: ignore[attr-defined]
         return [process(**inputs) for inputs in batch]
 
     def allocate(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Return an uninitialised array for an output.
 
-        It lies in the memory of the link where the output crosses to another process, so that
-        it need not be copied.
+        If the output goes to another process, the array is in the link's memory, so that it
+        need not be copied.
         """
         return self.context.allocate(shape, dtype)
 
@@ -187,7 +189,7 @@ def _refuse_unannotated(cls: type[Operator]) -> None:
         where = f"{cls.__module__}.{cls.__qualname__}.{name}"
         if name.startswith("_"):
             raise OperatorDefinitionError(
-                f"{where}: a name that begins with an underscore is no parameter's; write "
+                f"{where}: the name of a parameter cannot start with an underscore; write "
                 f"`{name.lstrip('_')}: … = param(…)`"
             )
         if name not in annotated:
@@ -201,7 +203,7 @@ def _refuse_unannotated(cls: type[Operator]) -> None:
 
 
 def _public_hints(cls: type) -> dict[str, Any]:
-    """Resolve the annotations of `cls` itself that do not begin with an underscore."""
+    """Resolve the annotations of `cls` itself whose names do not start with an underscore."""
     own = {n: h for n, h in inspect.get_annotations(cls).items() if not n.startswith("_")}
     holder = type("holder", (), {"__annotations__": own, "__module__": cls.__module__})
     try:
@@ -233,18 +235,18 @@ def _log() -> logging.Logger:
 
 @dataclass
 class OperatorContext:
-    """The surroundings of an operator; the engine sets it before `start()`.
+    """What an operator can use of the run it is part of; the engine sets it before `start()`.
 
-    Without an engine (in a test) it holds the defaults below.
+    Without an engine (in a test) it has the defaults below.
     """
 
     name: str = "operator"
     """The operator's name in the app."""
     output: Path = field(default_factory=Path)
-    """Folder for what operators write; relative paths are meant from here."""
+    """Folder for what operators write; output paths are relative to it."""
     generation: int = 0
-    """How often the operator's process had been started before in this run: one that writes
-    files goes on with what is there where it is not 0."""
+    """How often the operator's process was started before in this run. If it is not 0, an
+    operator that writes files continues those that exist."""
     log: logging.Logger = field(default_factory=_log)
     lossless: bool = False
     """No frame may be dropped and nothing may depend on arrival times."""
@@ -253,22 +255,22 @@ class OperatorContext:
     now: Callable[[], int] = time.time_ns
     """The clock of the run in nanoseconds; in the inline engine it jumps over waiting."""
     ending: threading.Event = field(default_factory=threading.Event)
-    """Set when a source is to end: one that waits in `frames()` waits for it, in place of
-    sleeping: `if self.context.ending.wait(0.05): return`."""
+    """Set when a source is to end. A source that waits in `frames()` waits for this event
+    instead of sleeping: `if self.context.ending.wait(0.05): return`."""
     announce: Callable[[str, str], None] = lambda _kind, _text: None
     """Tell the user something, once: `announce("live page", "http://127.0.0.1:8080")`."""
     count_drop: Callable[[str, int], None] = lambda _cause, _count: None
-    """Book frames that were lost before the framework saw them: `count_drop("device", 3)`."""
+    """Count frames that were lost before the framework saw them: `count_drop("device", 3)`."""
     snapshot: Callable[[], Snapshot | None] = lambda: None
     """The newest state of the whole run, taken twice a second; None outside of a run."""
     history: Callable[[], tuple[Sample, ...]] = lambda: ()
-    """Curves over the run so far."""
-    _told: set[str] = field(default_factory=set)
+    """Time series of the run so far."""
+    _warned: set[str] = field(default_factory=set)
     allocate: Callable[[tuple[int, ...], Any], npt.NDArray[Any]] = np.empty
-    """Memory for an output; a link's own where the output crosses to another process."""
+    """Memory for an output; the link's own if the output goes to another process."""
 
     def warn_once(self, text: str, *values: object) -> None:
-        """Warn in the log, the first time that `text` comes; `values` are put into it by `%`."""
-        if text not in self._told:
-            self._told.add(text)
-            self.log.warning(text + " (told once)", *values)
+        """Log a warning the first time that `text` is passed; `values` are formatted in by `%`."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self.log.warning(text + " (logged once)", *values)

@@ -1,4 +1,4 @@
-"""Output that nobody waits for: a thread writes what is printed, as fast as it is read."""
+"""Output that never blocks: a thread writes what is printed, as fast as it is read."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from contextlib import contextmanager
 from typing import Any, TextIO, cast
 
 MOST = 16_000_000
-"""Bytes that wait for whoever reads; what is printed when there are more is left out."""
+"""Bytes that may wait for the reader; what is printed beyond that is left out."""
 PATIENCE = 5.0
-"""Seconds without taking anything that a reader gets once the run has ended."""
+"""Seconds for which a reader may read nothing once the run has ended."""
 _MOMENT = 0.01
-"""Seconds in which lines gather, so that not each of them wakes the thread."""
+"""Seconds for which lines are gathered, so that not every one wakes the thread."""
 _PIECE, _LAST_PIECE = 1 << 16, 1 << 12
-"""Bytes that are written at once: fewer where somebody waits to see whether any are taken."""
+"""Bytes per write; fewer at the end, where each write shows that the reader still reads."""
 _BEHIND = 1 << 16
 
 
 def left_out(lines: int) -> str:
-    """Return the line that stands for `lines` lines."""
+    """Return the line printed in place of `lines` lines."""
     return f"{lines:,} {'line' if lines == 1 else 'lines'} of output left out: not read fast enough"
 
 
 class Output(io.TextIOBase):
-    """A text stream that takes everything at once, and has a thread write it to another one."""
+    """A text stream that accepts everything at once and writes it to another in a thread."""
 
     encoding: str = "utf-8"
     errors: str | None = "replace"
@@ -40,16 +40,19 @@ class Output(io.TextIOBase):
         when_gone: Callable[[Exception], None] = lambda _: None,
         gap: Callable[[int], str] = left_out,
     ) -> None:
-        """Write to `stream`, and `gap(n)` where n lines were left out.
+        """Start writing to `stream`.
 
-        `when_gone` is called once, with the cause, when `stream` takes nothing any more; what
-        follows is let fall.
+        Args:
+            stream: Where the text goes in the end.
+            when_gone: Called once, with the cause, when `stream` can no longer be written;
+                what is printed later is discarded.
+            gap: Returns the line to write in place of the given number of lines left out.
         """
         super().__init__()
         stream.flush()
         self.encoding, self.errors = stream.encoding, stream.errors
         self._stream, self._when_gone, self._gap = stream, when_gone, gap
-        # Past Python's own buffers: their lock would be held by a write that does not return.
+        # Bypasses Python's own buffers: a write that does not return would hold their lock.
         self._raw: Any = getattr(stream.buffer, "raw", stream.buffer)
         self._process = os.getpid()
         self._waiting: list[bytes] = []
@@ -65,7 +68,7 @@ class Output(io.TextIOBase):
 
     @property
     def buffer(self) -> Any:
-        """What takes bytes, and has its user wait."""
+        """The stream for bytes, which blocks as usual."""
         return self._stream.buffer
 
     def fileno(self) -> int:
@@ -81,10 +84,10 @@ class Output(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
-        """Have `text` written, or leave it out where too much waits already."""
-        if not isinstance(text, str):  # by which typer tells streams of text from those of bytes
+        """Queue `text` for writing, or leave it out if too much is waiting already."""
+        if not isinstance(text, str):  # typer probes this to tell text streams from byte streams
             raise TypeError(f"write() takes a string, not {type(text).__name__}")
-        if os.getpid() != self._process:  # forked off: there is no thread here
+        if os.getpid() != self._process:  # a forked child does not have the thread
             self._stream.write(text)
             self._stream.flush()
             return len(text)
@@ -107,11 +110,11 @@ class Output(io.TextIOBase):
 
     @property
     def behind(self) -> bool:
-        """Whether its reader does not keep up, so that there is no use in what is soon old."""
+        """Whether the reader lags, so that text that is soon outdated is not worth printing."""
         return self._size > _BEHIND
 
     def settle(self) -> None:
-        """Wait until all is written, as long as the reader goes on taking some of it."""
+        """Wait until everything is written, as long as the reader keeps reading."""
         with self._news:
             self._say_gap()
             self._settling = True
@@ -121,7 +124,7 @@ class Output(io.TextIOBase):
                     self._give_up()
 
     def end(self) -> None:
-        """Write what waits, as `settle` does, and then nothing more."""
+        """Write what is waiting, as `settle` does, then stop the thread."""
         self.settle()
         with self._news:
             self._closed = True
@@ -157,7 +160,7 @@ class Output(io.TextIOBase):
                 self._waiting.clear()
             try:
                 self._put(data)
-            except (OSError, ValueError) as error:  # no reader, no terminal, no room on a disk
+            except (OSError, ValueError) as error:  # no reader, no terminal, a full disk
                 self._when_gone(error)
                 with self._news:
                     self._give_up()
@@ -166,7 +169,7 @@ class Output(io.TextIOBase):
         rest = memoryview(data)
         while rest and not self._gone:
             written = self._raw.write(rest[: _LAST_PIECE if self._settling else _PIECE])
-            if written is None:  # a descriptor that somebody has made non-blocking
+            if written is None:  # someone has made the descriptor non-blocking
                 time.sleep(_MOMENT)
                 continue
             rest = rest[written:]
@@ -181,17 +184,20 @@ class Output(io.TextIOBase):
         self._size = 0
         self._written += 1
         with contextlib.suppress(OSError, ValueError):
-            mute(self._stream)  # nor does anything wait that is printed past this
+            mute(self._stream)  # so that text printed directly does not block either
 
 
 @contextmanager
 def unhurried(
     when_gone: Callable[[Exception], None], gap: Callable[[int], str] = left_out
 ) -> Iterator[Output]:
-    """Have nobody wait for the readers of stdout and stderr within the block; yield stdout.
+    """Make stdout and stderr non-blocking within the block, and yield stdout.
 
-    `when_gone` and `gap` are those of stdout. At the end what still waits is written, as long as
-    somebody reads.
+    What is still waiting at the end is written, as long as the reader keeps reading.
+
+    Args:
+        when_gone: As in `Output`, for stdout.
+        gap: As in `Output`, for stdout.
     """
     streams = sys.stdout, sys.stderr
     outputs = Output(sys.stdout, when_gone, gap), Output(sys.stderr)
@@ -205,7 +211,7 @@ def unhurried(
 
 
 def mute(stream: TextIO) -> None:
-    """Send what is still to come on `stream` nowhere, so that no later flush fails."""
+    """Discard whatever is written to `stream` from now on, so that no later flush fails."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

@@ -1,4 +1,4 @@
-"""Geometry that passes through operators: from the picture to the arrays that are made of it."""
+"""Passing geometry through operators: from a picture to the arrays made from it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from holoflow.core.pictures import Image, Mask
 from holoflow.core.samples import Arrays
 
 _FOUND = (Boxes, Keypoints, Mask)
-"""What may say of which picture it is."""
+"""Types that may carry the geometry of the picture they were found in."""
 
 
 def pass_geometry(operator: Operator) -> None:
-    """Have `operator` give its arrays the geometry of its inputs, where they have none.
+    """Make `operator` give its output arrays the geometry of its inputs, where they have none.
 
-    That is what a model does: what it finds lies in the picture that it was given. Of boxes,
-    points and masks without a geometry nobody knows whether they are in pixels of that picture or
-    of its source already: where the two differ, that is told once. Operators that give none of
-    these, or are given no picture, stay as they are, at no cost. Call it before anything else
-    takes hold of the operator's methods.
+    That suits a model: what it finds lies in the picture it was given. For boxes, points and
+    masks without a geometry it is unknown whether they are in pixels of that picture or already
+    in those of its source: where the two differ, a warning is logged once. Operators without
+    such outputs, or without a picture as input, are not touched and pay nothing. Call this
+    before anything else takes a reference to the operator's methods.
     """
     ports = operator.ports()
     gives = {kind for port in ports.outputs.values() for kind in _kinds(port.type)}
@@ -51,7 +51,7 @@ def pass_geometry(operator: Operator) -> None:
     def passing_batch(calls: Any) -> Any:
         results = batch(calls)
         if not isinstance(results, Sized) or len(results) != len(calls):
-            return results  # which is told as the operator's mistake
+            return results  # the caller reports it as the operator's mistake
         known = [shared(call.values()) for call in calls]
         return [
             result if geometry is None else _passed(operator, result, geometry)
@@ -64,10 +64,7 @@ def pass_geometry(operator: Operator) -> None:
 
 
 def shared(payloads: Iterable[Any]) -> Geometry | None:
-    """Return the geometry of the images and arrays among `payloads`.
-
-    None where they have none, or several.
-    """
+    """Return the geometry that all images and arrays in `payloads` share; None if there is none."""
     found: Geometry | None = None
     for payload in payloads:
         for one in payload if isinstance(payload, (list, tuple)) else (payload,):
@@ -80,15 +77,15 @@ def shared(payloads: Iterable[Any]) -> Geometry | None:
 
 
 def _passed(operator: Operator, result: Any, geometry: Geometry) -> Any:
-    """Return what `operator` gives with `geometry` for the arrays in it that have none."""
+    """Return `result` of `operator` with `geometry` set on the arrays that have none."""
     if isinstance(result, Arrays):
-        # A new one: the operator may send the same one again, made of another picture.
+        # A copy: the operator may reuse the object for another picture.
         return Arrays(result, geometry=geometry) if result.geometry is None else result
     if isinstance(result, _FOUND):
         if result.geometry is None and geometry != geometry.of_source:
             operator.context.warn_once(
-                "it gives %s without a geometry, found in a picture of %d x %d pixels that comes "
-                "of one of %d x %d: say geometry=image.geometry if they are in pixels of the "
+                "it returns %s without a geometry, found in a picture of %d x %d pixels made from "
+                "one of %d x %d: set geometry=image.geometry if they are in pixels of the "
                 "picture, geometry=image.geometry.of_source if in those of its source",
                 type(result).__name__, geometry.width, geometry.height, *geometry.source,
             )  # fmt: skip
@@ -101,5 +98,5 @@ def _passed(operator: Operator, result: Any, geometry: Geometry) -> Any:
 
 
 def _kinds(hint: Any) -> tuple[Any, ...]:
-    """Return the type `hint`, and those that it is made of."""
+    """Return the type `hint` and its type arguments."""
     return (hint, *get_args(hint))

@@ -28,19 +28,19 @@ _AXES: Final[dict[str, tuple[str, int, tuple[int, ...]]]] = {
     else (f"(height, width) for {colour}", 2, ())
     for colour, count in CHANNELS.items()
 }
-"""What is told of the axes of each, how many, and the length of the last."""
+"""For each colour order: its axes in words, their number, and the allowed lengths of the last."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Image:
-    """An image or a frame of a clip.
+    """An image or a video frame.
 
     - `data`: (height, width) for `gray`, else (height, width, channels), numbers or bool; rows
       from the top. Integer dtypes use their full scale (uint8: 0 to 255), floating ones 0 to 1
       unless the operator that made them says otherwise.
     - `colour`: order of the channels: gray, rgb, bgr, rgba, bgra, ycbcr, hsv or lab.
-    - `geometry`: where its pixels lie in its source, and how far apart; by default it is its
-      own source.
+    - `geometry`: where its pixels lie in its source, and how far apart; by default the image
+      is its own source.
     """
 
     data: Array
@@ -49,12 +49,12 @@ class Image:
 
     def __post_init__(self) -> None:
         try:
-            told, ndim, last = _AXES[self.colour]
+            expected, ndim, last = _AXES[self.colour]
         except (KeyError, TypeError):
             raise ValueError(
                 f"Image.colour must be one of {', '.join(CHANNELS)}, got {self.colour!r}"
             ) from None
-        check_axes("Image.data", self.data, told, PIXELS, ndim, last)
+        check_axes("Image.data", self.data, expected, PIXELS, ndim, last)
         if self.geometry is None:
             height, width = self.data.shape[:2]
             object.__setattr__(self, "geometry", Geometry.of(width, height))
@@ -73,16 +73,19 @@ class Image:
 
     @property
     def spacing_mm(self) -> tuple[float, float] | None:
-        """Distance of its pixel centres down and across in mm; None where not known."""
+        """Distance of the pixel centres down and across in mm; None if not known."""
         return self.geometry.spacing_mm
 
     def with_data(self, data: Array) -> Image:
         """Return an image in the same colour order with other pixels at the same places.
 
-        With rows or columns of another number nobody knows where the new pixels lie: the image
-        is then its own source, without a spacing, and what is found in it is given in its own
-        pixels. `cropped` and `resampled` know. For pixels that have moved otherwise, mirrored
-        or warped, make a new `Image`.
+        If the number of rows or columns differs, it is unknown where the new pixels lie: the
+        image is then its own source, without a spacing, and what is found in it is given in its
+        own pixels. Use `cropped` and `resampled` to keep track. For pixels moved in other ways,
+        mirrored or warped, make a new `Image`.
+
+        Args:
+            data: As in `Image.data`.
         """
         shape = getattr(data, "shape", ())
         same = tuple(shape[:2]) == (self.geometry.height, self.geometry.width)
@@ -91,8 +94,10 @@ class Image:
     def cropped(self, left: int, top: int, right: int, bottom: int) -> Image:
         """Return the rectangle of columns `left` to `right` and rows `top` to `bottom`.
 
-        The ends do not belong to it. Shares the pixels. Raises ValueError unless the rectangle
-        has pixels and lies inside the image.
+        The ends are exclusive, in pixels. The result shares the pixels.
+
+        Raises:
+            ValueError: The rectangle is empty or does not lie inside the image.
         """
         left, top, right, bottom = map(int, (left, top, right, bottom))
         if not (0 <= left < right <= self.width and 0 <= top < bottom <= self.height):
@@ -104,9 +109,13 @@ class Image:
         return Image(self.data[top:bottom, left:right, ...], self.colour, geometry)
 
     def resampled(self, data: Array) -> Image:
-        """Return the same view in another number of pixels: `data`, as any resize gives them.
+        """Return the same view at another resolution.
 
-        Raises ValueError where either has no pixels.
+        Args:
+            data: The resized pixels: (height, width[, channels]), in the same colour order.
+
+        Raises:
+            ValueError: Either image has no pixels.
         """
         height, width = data.shape[:2]
         return Image(data, self.colour, self.geometry.resampled(width, height))
@@ -118,8 +127,8 @@ class Mask:
 
     - `data`: (height, width) integers (or bool): index of the class, 0 is background.
     - `names`: names of the classes, the background's first.
-    - `geometry`: where its pixels lie in their source; None: as those of the picture it is
-      used with.
+    - `geometry`: where its pixels lie in their source; None: that of the picture it is used
+      with.
     """
 
     data: Array
@@ -136,15 +145,17 @@ class Mask:
     def on(self, geometry: Geometry) -> Mask:
         """Return the mask for the pixels of another picture of the same source.
 
-        Each pixel takes the class of the nearest one, and what the mask does not reach is
-        background. It stays as it is where its own geometry is not known. Raises ValueError for
-        another source, and for a mask without pixels.
+        Each pixel takes the class of the nearest one; what the mask does not cover is
+        background. A mask without a geometry is returned unchanged.
+
+        Raises:
+            ValueError: `geometry` is of another source, or the mask has no pixels.
         """
         if self.geometry is None or self.geometry == geometry:
             return self
         scale, offset = geometry.way_to(self.geometry)
         if 0 in self.data.shape:
-            raise ValueError(f"a mask without pixels, of shape {self.data.shape}, reaches nothing")
+            raise ValueError(f"a mask without pixels, of shape {self.data.shape}, covers nothing")
         xp = namespace(self.data)
         data = self.data
         reached = []
@@ -173,6 +184,6 @@ class Volume:
 
     def __post_init__(self) -> None:
         check_axes("Volume.data", self.data, "(depth, height, width)", PIXELS, 3)
-        told = "three distances above 0 mm"
-        spacing = check_above_zero("Volume.spacing", self.spacing, told, 3)
+        expected = "three distances above 0 mm"
+        spacing = check_above_zero("Volume.spacing", self.spacing, expected, 3)
         object.__setattr__(self, "spacing", spacing)

@@ -1,4 +1,4 @@
-"""Payloads as plain values, for files, pages and logs; and how large they are."""
+"""Payloads as plain values, for files, pages and logs; and their size in bytes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,17 @@ from holoflow.core.pictures import Image, Mask, Volume
 from holoflow.core.samples import Text
 
 DEPTH: Final = 8
-"""Levels inside one another that are looked at: payloads may be anything, rings as well."""
+"""Levels of nesting that are followed: payloads may be anything, including cyclic."""
 _NUMBER: Final = 8
 
 
 def size_of(payload: Any, depth: int = DEPTH) -> int:
-    """Return the bytes of all arrays, text and bytes in `payload`; anything else counts 8."""
+    """Return the size in bytes of all arrays, text and bytes in `payload`; other values count 8.
+
+    Args:
+        payload: Any payload.
+        depth: Levels of nesting to follow.
+    """
     size = getattr(payload, "nbytes", None)
     if isinstance(size, int):
         return size
@@ -32,7 +37,7 @@ def size_of(payload: Any, depth: int = DEPTH) -> int:
 
 
 def _parts(payload: Any) -> list[Any] | None:
-    """Return what `payload` consists of; None where it is in one piece."""
+    """Return the parts of `payload`; None if it has none."""
     if isinstance(payload, Mapping):
         return [*payload.keys(), *payload.values()]
     if isinstance(payload, (list, tuple)):
@@ -46,27 +51,29 @@ Plain: TypeAlias = Any
 """None, bool, int, finite float, str, and lists and dicts (with str keys) of these."""
 
 SPELLED_OUT = 4096
-"""Elements up to which an array is given as nested lists; a larger one is only described."""
+"""Elements up to which an array is written as nested lists; a larger one is only described."""
 
 
 def to_plain(payload: Any) -> Plain:
-    """Return `payload` as a value that JSON can hold; it is not changed.
+    """Return `payload`, which is not changed, as a value that JSON can hold.
 
     - `Boxes`: a list of `{"xyxy": [left, top, right, bottom], "score": …, "label": …, "id": …}`,
-      with the keys that are known; the label is a name where there are names.
-    - `Keypoints`: a list of `{"points": …, "scores": …}`: lists, or by name where there are names.
+      with the keys that are known; the label is a name if there are names.
+    - `Keypoints`: a list of `{"points": …, "scores": …}`: lists, or by name if there are names.
     - `Mask`: `{"size": [height, width], "counts": {class: pixels}, "runs": [[class, pixels], …]}`,
-      runs of equal pixels row by row from the upper left; classes by name where there are names.
+      runs of equal pixels row by row from the upper left; classes by name if there are names.
     - `Text`: its string. `Quaternion`: `[w, x, y, z]`. `Pose`: `position` and `orientation`.
     - `Image`, `Volume`, `PointCloud`: described by `shape`, `dtype` and colour or spacing
-      (in mm, of an image where it is known: `spacing_mm`).
+      (in mm; of an image, if known, as `spacing_mm`).
     - An array: nested lists up to `SPELLED_OUT` elements, else `shape` and `dtype`.
     - `Signal` and other dataclasses: a dict of the fields that are not None or empty.
     - Mappings and sequences: dicts and lists of plain values. bytes: their number.
 
-    A float has the digits that its type holds (0.1 for float32's 0.100000001); what is not
-    finite becomes None; a complex number becomes `[real, imaginary]`. Raises TypeError for
-    anything else.
+    A float has the digits that its type holds (0.1 for float32's 0.100000001); a value that is
+    not finite becomes None; a complex number becomes `[real, imaginary]`.
+
+    Raises:
+        TypeError: `payload` is none of these.
     """
     if payload is None or isinstance(payload, (bool, str)):
         return payload
@@ -105,7 +112,7 @@ def to_plain(payload: Any) -> Plain:
 def _mapping(payload: Mapping[Any, Any]) -> dict[str, Plain]:
     plain = {str(key): to_plain(value) for key, value in payload.items()}
     if len(plain) < len(payload):
-        raise TypeError("a mapping has keys that are the same as text, such as 1 and '1'")
+        raise TypeError("a mapping has keys that are equal as text, such as 1 and '1'")
     return plain
 
 
@@ -156,7 +163,7 @@ def _mask(mask: Mask) -> Plain:
 
 
 def _changes(flat: Array) -> Array:
-    """Return where a value differs from the one before it."""
+    """Return the indices at which a value differs from the one before it."""
     return np.flatnonzero(flat[1:] != flat[:-1]) + 1
 
 
@@ -190,7 +197,7 @@ def _numbers(payload: Any) -> Plain:
 
 
 def _lists(array: Any) -> Plain:
-    """Return an array of any size as nested lists; a scalar for one without axes."""
+    """Return an array of any size as nested lists; one without axes as a scalar."""
     array = to_numpy(array)
     if array.dtype.kind == "c":
         return _lists(np.stack([array.real, array.imag], axis=-1))
@@ -203,7 +210,7 @@ def _lists(array: Any) -> Plain:
 
 def _floats(array: Array) -> Plain:
     flat = array.reshape(-1)
-    # The string of a float32 has its own digits, that of the float64 made from it many more.
+    # str() of a float32 gives its own digits; the float64 made from it would have many more.
     values = flat.tolist() if array.dtype == np.float64 else [float(str(v)) for v in flat]
     finite = np.empty(flat.size, object)
     finite[:] = [value if math.isfinite(value) else None for value in values]

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 Trigger: TypeAlias = Literal["all", "any"]
-"""What calls an operator: a message at all of its inputs together, or each at any of them."""
+"""What triggers a call: one message at each of the inputs, or each message at any of them."""
 
 _LISTS = (list, Sequence)
 
@@ -37,13 +37,13 @@ class InputPort:
 
     name: str
     type: Any
-    """Type of the payload; `Any` takes everything."""
+    """Type of the payload; `Any` accepts everything."""
     required: bool = True
     latest: bool = False
     """Holds the newest value, does not trigger."""
     element: InputPort | None = None
-    """What each of several flows is, which `images: [a, b]` joins into a list; None where `type`
-    is no list. Flows into it end at `images:0`, `images:1`, …"""
+    """The port of each of several flows that `images: [a, b]` joins into a list; None if `type`
+    is not a list. The flows end at `images:0`, `images:1`, …"""
 
 
 @dataclass(frozen=True)
@@ -53,32 +53,32 @@ class OutputPort:
     name: str
     type: Any
     optional: bool = False
-    """May send nothing for a call: `-> Image | None`, or a key of a typed dict, which may be
+    """A call may send nothing: `-> Image | None`, or a key of a typed dict, which may be
     missing."""
 
 
 @dataclass(frozen=True)
 class Ports:
-    """All that the engine needs to know about how to call an operator."""
+    """Everything the engine needs to know to call an operator."""
 
     inputs: dict[str, InputPort]
     outputs: dict[str, OutputPort]
     source: bool = False
     """Implements `frames()`."""
     generator: bool = False
-    """`process` may send several messages for one."""
+    """`process` may send several messages per call."""
     stamped: bool = False
     """Results are `Stamped`."""
     several: bool = False
     """Results are typed dicts, one key an output port."""
     header: str | None = None
-    """Parameter of `process` that gets the header of the trigger."""
+    """Parameter of `process` that receives the header of the triggering message."""
     open_inputs: Any = None
-    """Type of inputs named by the app (`**values: T`); None where there are none."""
+    """Type of inputs named by the app (`**values: T`); None if there are none."""
     trigger: Trigger = "all"
 
     def input(self, name: str) -> InputPort:
-        """Return the input at which a flow ends: `image`, `images:0`, or one the app names."""
+        """Return the input at which a flow ends: `image`, `images:0`, or one named by the app."""
         base, colon, _ = name.partition(":")
         port = self.inputs.get(base)
         if port is None:
@@ -86,12 +86,12 @@ class Ports:
         return port.element or port if colon else port
 
     def type_of(self, name: str) -> Any:
-        """Return the type of the payloads at the input `name`, as `input` takes it."""
+        """Return the payload type of the input `name`, given as for `input`."""
         return self.input(name).type
 
 
 def numbered(port: str, index: int) -> str:
-    """Return where the flow with that `index` ends of those that `port` takes as a list."""
+    """Return the name of the input for flow `index` of those that `port` takes as a list."""
     return f"{port}:{index}"
 
 
@@ -101,12 +101,12 @@ def base(port: str) -> str:
 
 
 def position(port: str) -> int:
-    """Return the place in its list of the flow to `port`; 0 where it is in none."""
+    """Return the position in its list of the flow to `port`; 0 if it is not in a list."""
     return int(port.partition(":")[2] or 0)
 
 
 def type_name(hint: Any) -> str:
-    """Short readable name of a payload type."""
+    """Return a short readable name of a payload type."""
     if hint is Any:
         return "any"
     if get_origin(hint) in (Union, types.UnionType):
@@ -152,7 +152,7 @@ def _hints(cls: type, function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _takes_none(hint: Any) -> bool:
-    """Whether None is what `hint` allows: `X | None`, or anything at all."""
+    """Whether `hint` allows None: `X | None`, or anything at all."""
     if get_origin(hint) in (Union, types.UnionType):
         return any(_takes_none(arg) for arg in get_args(hint))
     return hint in (Any, object, type(None))
@@ -192,8 +192,9 @@ def _element(hint: Any) -> tuple[Any, bool]:
 def read_ports(cls: type) -> Ports:
     """Read the ports of operator class `cls`.
 
-    Raises `OperatorDefinitionError` where the class has neither `process` nor `frames`, or
-    both, where an annotation is missing, or where `trigger` does not fit the inputs.
+    Raises:
+        OperatorDefinitionError: The class has neither `process` nor `frames`, or both, an
+            annotation is missing, or `trigger` does not fit the inputs.
     """
     where = f"{cls.__module__}.{cls.__qualname__}"
     frames = getattr(cls, "frames", None)

@@ -29,7 +29,7 @@ SIZE_UNITS = {
 }  # fmt: skip
 
 UNITS_REQUIRED = {"units": "required"}
-"""Validation context under which a bare number is refused: that of an app file."""
+"""Validation context in which a bare number is rejected, as in an app file."""
 
 _NUMBER_AND_UNIT = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)\s*([a-zA-Zµ]*)\s*")
 
@@ -37,18 +37,23 @@ _NUMBER_AND_UNIT = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)\s*(
 def parse_quantity(value: Any, units: dict[str, float], example: str, *, bare: bool) -> float:
     """Return `value` in the base unit of `units`.
 
-    A string is a number followed by one of `units` (upper or lower case). A bare number is
-    taken in the base unit where `bare` is true. Raises ValueError with a message that says
-    what would be right.
+    Args:
+        value: A string of a number and one of `units` (in either case), or a number.
+        units: Units in lower case, each with its size in the base unit.
+        example: A valid quantity, for the error message.
+        bare: Whether a number without a unit is accepted, in the base unit.
+
+    Raises:
+        ValueError: `value` is not a quantity; the message says what would be right.
     """
     known = ", ".join(units)
     right = f"write a number with a unit ({known}), such as {example}"
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ValueError(f"{value!r} is no quantity; {right}")
+        raise ValueError(f"{value!r} is not a quantity; {right}")
     if isinstance(value, str):
         match = _NUMBER_AND_UNIT.fullmatch(value)
         if match is None:
-            raise ValueError(f"{value!r} is no quantity; {right}")
+            raise ValueError(f"{value!r} is not a quantity; {right}")
         number, unit = float(match[1]), match[2].lower()
         if unit:
             if unit not in units:
@@ -64,7 +69,7 @@ def parse_quantity(value: Any, units: dict[str, float], example: str, *, bare: b
 
 def _finite(given: Any, value: float) -> float:
     if not math.isfinite(value) or value < 0:
-        raise ValueError(f"{given!r} is no quantity; it must be finite and not negative")
+        raise ValueError(f"{given!r} is not a quantity; it must be finite and not negative")
     return value
 
 
@@ -77,7 +82,7 @@ def _validator(units: dict[str, float], example: str) -> Callable[[Any, Validati
 
 
 def _schema(units: dict[str, float], example: str) -> WithJsonSchema:
-    """JSON Schema of a quantity: a string in any letter case, as editors complete it."""
+    """Return the JSON Schema of a quantity: a string in either case, as editors complete it."""
     spellings = "|".join(
         "".join(f"[{c.upper()}{c}]" if c.isalpha() and c.isascii() else c for c in u) for u in units
     )

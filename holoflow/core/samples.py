@@ -35,7 +35,7 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Lines to read: a measurement, a transcript, a verdict.
+    """Text to read: a measurement, a transcript, a diagnosis.
 
     - `text`: may hold several lines.
     """
@@ -48,11 +48,11 @@ class Text:
 
 
 class Arrays(dict[str, Array]):
-    """Arrays by name: what a model takes or gives, what Holoscan calls a tensor map.
+    """Arrays by name: the inputs or outputs of a model; Holoscan calls it a tensor map.
 
-    `geometry` is that of the picture that they are about; places in the arrays are places in
-    it. An operator that takes one picture, or the arrays of one, and gives arrays without a
-    geometry passes it on by itself; None where nothing is known.
+    `geometry` is that of the picture the arrays are about: positions in them are positions in
+    that picture. It is passed on automatically by an operator that takes one picture, or the
+    arrays of one, and returns arrays without a geometry. None if nothing is known.
     """
 
     __slots__ = ("geometry",)
@@ -62,7 +62,7 @@ class Arrays(dict[str, Array]):
         super().__init__(*arrays, **named)
         if geometry is not None and not isinstance(geometry, Geometry):
             raise TypeError(
-                f"geometry is that of the picture, a Geometry, got {type(geometry).__name__}; an "
-                f'array of that name is given as {{"geometry": array}}'
+                f"geometry must be the picture's Geometry, got {type(geometry).__name__}; an "
+                f'array of that name is passed as {{"geometry": array}}'
             )
         self.geometry = geometry

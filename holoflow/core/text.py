@@ -1,4 +1,4 @@
-"""How values are written for people and as JSON, never so that they steer a terminal."""
+"""How values are written for people and as JSON; the text can never control a terminal."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def rate(per_second: float | None) -> str:
 
 
 def milliseconds(seconds: float) -> str:
-    """Return `seconds` in milliseconds, without the unit; `-` where nothing was measured."""
+    """Return `seconds` in milliseconds, without the unit; `-` if nothing was measured."""
     if not seconds > 0:
         return "-"
     value = seconds * 1e3
@@ -38,7 +38,7 @@ def milliseconds(seconds: float) -> str:
 
 
 def measured(seconds: float | None) -> str:
-    """Return `seconds` in milliseconds, also where they are 0; `-` for None."""
+    """Return `seconds` in milliseconds, with `0` for 0; `-` for None."""
     if seconds is None:
         return "-"
     return milliseconds(seconds) if seconds > 0 else "0"
@@ -53,7 +53,7 @@ def percent(share: float | None) -> str:
 
 
 def shortened(words: str, width: int) -> str:
-    """Return `words` with so much of their middle left out that `width` characters remain."""
+    """Return `words` shortened in the middle to `width` characters."""
     if len(words) <= width:
         return words
     end = max(width - 1, 0) // 2
@@ -83,7 +83,7 @@ def size(number: int) -> str:
 
 
 def causes(dropped: Mapping[str, int]) -> str:
-    """Return drops by cause: `3 full, 1 late`; empty where there are none."""
+    """Return drops by cause: `3 full, 1 late`; empty if there are none."""
     return ", ".join(f"{number:,} {cause}" for cause, number in dropped.items() if number)
 
 
@@ -94,10 +94,10 @@ _TURNING: Final = frozenset(
 
 
 def printable(text: str) -> str:
-    """Return `text` with control characters escaped, so that it cannot steer a terminal.
+    """Return `text` with control characters escaped, so that it cannot control a terminal.
 
-    So are those that turn the direction of writing, and breaks that are no line feed. Line feeds
-    and tabs stay.
+    Characters that change the writing direction and line breaks other than line feeds are
+    escaped too. Line feeds and tabs are kept.
     """
     return "".join(
         character
@@ -112,7 +112,7 @@ def plain(value: Any) -> Any:
     """Return `value` as dictionaries, lists, strings, numbers, booleans and None.
 
     A dataclass becomes a dictionary of its fields, a class its dotted name, a number that is not
-    finite None, and whatever JSON does not know its `str`.
+    finite None, and anything else that JSON lacks its `str`.
     """
     if value is None or isinstance(value, (bool, int, str)):
         return value

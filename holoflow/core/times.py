@@ -1,21 +1,21 @@
-"""The clock model: what times mean, and what becomes of times that jump, stand or go back.
+"""The clock model: what times mean, and how times that jump, repeat or go back are handled.
 
 *Where times come from.* `Header.timestamp` is when a frame was captured, in nanoseconds. The
-source says it: as a time (`Stamped.timestamp`) or as time since the stream began
-(`Stamped.elapsed`). Of a source that says neither it is when the source gave the frame, by the
-clock of the run, on every engine, lossless or not. Nobody changes the time of a frame because of
-another frame's: what lies between two frames is kept, from the source to the file.
+source sets it, as a time (`Stamped.timestamp`) or as time since the start of the stream
+(`Stamped.elapsed`). If it sets neither, it is the time at which the source yielded the frame, by
+the clock of the run, on every engine, lossless or not. The time of a frame is never adjusted
+because of another frame: intervals are preserved from the source to the file.
 
-*The clock of the run* begins with the time of day, of a lossless run with 0, and goes on evenly
-however the computer's clock is set meanwhile. The inline engine's is simulated: it goes on while
-operators work and jumps over what would be waited for.
+*The clock of the run* starts at the time of day, or at 0 in a lossless run, and advances evenly
+even if the computer's clock is set meanwhile. The inline engine simulates it: it advances while
+operators work and jumps over waiting.
 
-*Times of one stream* need not rise:
+*Times of one stream* need not increase:
 
-- Several frames may have one time.
+- Several frames may have the same time.
 - A step back of up to `DISORDER` is a frame out of order. It keeps its time.
-- A larger one is a **reset**: a clock was set back, a sensor began anew, its counter ran over.
-  What counts on (a join, the pace, a file) begins anew with it.
+- A larger one is a **reset**: a clock was set back, a sensor restarted, a counter wrapped around.
+  Whatever depends on elapsed time (a join, the pace, a file) starts over.
 - A step forward, however large, is a pause. It is kept, but not slept through: see `Pace`.
 """
 
@@ -28,26 +28,26 @@ from holoflow.core.message import Header
 SECOND = 1_000_000_000
 
 DISORDER = 1 * SECOND
-"""Nanoseconds that a frame out of order may be behind; what is further behind is a reset."""
+"""Nanoseconds by which a frame out of order may be late; anything later is a reset."""
 
 LONGEST = 10 * SECOND
-"""Nanoseconds that a frame is held without more ado, however the frames before it came."""
+"""Nanoseconds for which a frame is always held, whatever the steps before it."""
 
 _UNUSUAL = 10
-"""A step is unusual that is so many times the one before."""
+"""A step is unusual if it is this many times the one before."""
 
 
 @dataclass
 class Timeline:
-    """Elapsed times of the frames of a recording, from times that may begin anywhere.
+    """Elapsed times of the frames of a recording whose own times may start anywhere.
 
-    What lies between two frames stays as it is, frames out of order included. At a reset, and
-    where the recording is played anew, times count on from the frame before. Where the clock is
-    right again after that, as after a single frame with a time of hours ago, so are they.
+    Intervals are preserved, also for frames out of order. At a reset, and when the recording is
+    played again, times continue from the frame before. If the clock recovers, as after a single
+    frame stamped hours ago, so do the elapsed times.
     """
 
     step: int
-    """Nanoseconds from one frame to the next where nothing else is known."""
+    """Nanoseconds from one frame to the next if nothing else is known."""
     _origin: int | None = None
     _before: int | None = None
     """The origin before the last reset."""
@@ -55,9 +55,12 @@ class Timeline:
     _next: int = 0
 
     def place(self, time: int | None, duration: int | None = None) -> int:
-        """Return the nanoseconds from the first frame to one that the recording puts at `time`.
+        """Return the nanoseconds from the first frame to the next one.
 
-        A frame whose time is None follows when the one before, of `duration`, is over.
+        Args:
+            time: The frame's time in the recording, in nanoseconds; None: it follows when the
+                frame before is over.
+            duration: The frame's duration in nanoseconds; None: `step`.
         """
         elapsed = self._next
         if time is not None:
@@ -68,7 +71,7 @@ class Timeline:
         return elapsed
 
     def _origin_of(self, time: int) -> int:
-        """Return the time of the recording at which it began, as its clock says it at `time`."""
+        """Return the recording's start time, by its clock at `time`."""
         origin, before = self._origin, self._before
         if origin is None or time - origin < self._newest - DISORDER:
             self._before = origin
@@ -80,29 +83,29 @@ class Timeline:
         return origin
 
     def play_anew(self) -> None:
-        """Count on from the frame before, whatever the time of the next one is."""
+        """Continue from the frame before, whatever the time of the next one."""
         self._origin = self._before = None
 
 
 class Pace:
-    """When the frames of a stream are due that is played at the pace of its own times.
+    """When the frames of a stream played at its own pace are due.
 
-    A frame after a pause that is longer than `LONGEST`, and unusual for the stream, is due at
-    once, and so is the first after a reset: the pace goes on from there.
+    A frame after a pause longer than `LONGEST` and unusual for the stream is due at once, and so
+    is the first after a reset; the pace continues from there.
     """
 
     def __init__(self, *, hold: bool = True) -> None:
-        """Begin at 0; without `hold`, for a clock that nobody waits for, no pause is left out."""
+        """Start at 0; without `hold`, for a simulated clock, no pause is skipped."""
         self._hold = hold
         self._newest = 0
         self._ahead = 0
-        """Nanoseconds by which times of the stream are ahead of the time that has passed."""
-        self._usual = 60 * SECOND  # of the first step: nothing is known yet
+        """Nanoseconds by which the stream's times are ahead of the time that has passed."""
+        self._usual = 60 * SECOND  # before the first step: nothing is known yet
 
     def due(self, elapsed: int) -> tuple[int, int]:
-        """Return when the frame at `elapsed` is due, and the step before it that is left out.
+        """Return when the frame at `elapsed` is due, and the step before it that is skipped.
 
-        Both in nanoseconds; the step is 0 where none is left out, and negative at a reset.
+        All in nanoseconds; the step is 0 if none is skipped, and negative at a reset.
         """
         step = elapsed - self._newest
         skipped = 0
@@ -117,10 +120,9 @@ class Pace:
 
 
 class StreamClock:
-    """What is known of the clock that stamps a stream: whether, and from where, it was set back."""
+    """Tracks the clock that stamps a stream: whether, and from what time, it was set back."""
 
     def __init__(self) -> None:
-        """Know nothing yet."""
         self._seen: object = None
         self._newest: int | None = None
         self._step = 0
@@ -129,9 +131,9 @@ class StreamClock:
         self._begin = 0
 
     def see(self, header: Header) -> bool:
-        """Take note of the next frame; whether the clock was set back before it.
+        """Record the next frame, and return whether the clock was set back before it.
 
-        Seeing it again, before the next one, changes nothing.
+        Recording the same frame again, before the next one, has no effect.
         """
         if header is self._seen:
             return False
@@ -140,16 +142,16 @@ class StreamClock:
             self.before, self._begin, self._newest = newest, time, time
             return True
         if newest is None or time > newest:
-            # Steps tell how far streams of one clock may be apart where it is set back. A pause
-            # is none of them.
+            # Steps bound how far apart streams of one clock may be when it is set back. Pauses
+            # do not count.
             self._step = max(self._step, min(time - (time if newest is None else newest), DISORDER))
             self._newest = time
         return False
 
     def went_on(self, time: int) -> int:
-        """Return what `time` would be had the clock not been set back, at the latest."""
+        """Return an upper bound for `time` had the clock not been set back."""
         return self.before + self._step + time - self._begin
 
     def is_back(self, time: int) -> bool:
-        """Whether the clock is again where it was before it was set back."""
+        """Whether the clock has returned to where it was before it was set back."""
         return time >= self.before - DISORDER

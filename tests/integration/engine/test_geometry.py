@@ -247,4 +247,4 @@ def test_boxes_that_say_nothing_of_their_picture_are_told_where_it_matters(
     assert run(graph, INLINE).payloads() == [[[1, 1, 1, 1]]] * 3
     told = [r.getMessage() for r in caplog.records if "without a geometry" in r.getMessage()]
     assert len(told) == (scale != 1)
-    assert all("160 x 120 pixels that comes of one of 320 x 240" in text for text in told)
+    assert all("160 x 120 pixels made from one of 320 x 240" in text for text in told)

@@ -130,7 +130,7 @@ def test_errors_in_the_file_of_a_user(mistakes, source, words):
         ("GrayOp", "{wait: «5}", "'wait': a bare number where a unit belongs: 5; write a number"),
         ("GrayOp", "{wait: «'5'}", "'wait': a bare number where a unit belongs: 5; write a number"),
         ("GrayOp", "{wait: «5 parsec}", "'wait': unknown unit 'parsec' in '5 parsec'; units here"),
-        ("GrayOp", "{wait: «[1s]}", "'wait': ['1s'] is no quantity; write a number with a unit"),
+        ("GrayOp", "{wait: «[1s]}", "'wait': ['1s'] is not a quantity; write a number with a unit"),
         ("CameraOp", "{rate: «0hz}", "'rate' cannot be \"0hz\"; it should be greater than 0"),
         ("FileOp", "{path: «nope.mp4}", "there is no file 'nope.mp4'; a path is meant from /"),
         ("FileOp", "{path: «''}", "there is no file ''"),

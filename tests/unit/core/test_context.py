@@ -12,7 +12,7 @@ def test_a_warning_comes_once(caplog):
             context.warn_once("%d boxes are none", number)
             context.warn_once("another")
     assert [record.getMessage() for record in caplog.records] == [
-        "0 boxes are none (told once)", "another (told once)",
+        "0 boxes are none (logged once)", "another (logged once)",
     ]  # fmt: skip
     OperatorContext().warn_once("another")
     assert len(caplog.records) == 3

@@ -163,7 +163,7 @@ Z = np.zeros
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: Geometry(-1, 2, (3, 4)), "sizes from 0 on"),
+        (lambda: Geometry(-1, 2, (3, 4)), "must be 0 or more"),
         (lambda: Geometry(1, 2, (3, 4), scale=(0, 1)), "scale must be two finite"),
         (lambda: Geometry(1, 2, (3, 4), scale=(1, float("nan"))), "scale must be two finite"),
         (lambda: Geometry(1, 2, (3, 4), offset=(float("inf"), 1)), "offset must be two"),
@@ -180,7 +180,7 @@ Z = np.zeros
         (lambda: SCENE.cropped(5, 0, 5, 1), "does not lie inside"),
         (
             lambda: Boxes(Z((1, 4)), geometry=Geometry.of(9, 9)).on(SCENE.geometry),
-            "comes? of one of 9 x 9 pixels have no place in one that comes of 40 x 30",
+            "source has 9 x 9 pixels have no place in one whose source has 40 x 30",
         ),
     ],
 )  # fmt: skip
@@ -190,6 +190,6 @@ def test_what_cannot_be_is_refused(make: Callable[[], object], words: str) -> No
 
 
 def test_an_array_named_geometry_is_not_taken_for_one() -> None:
-    with pytest.raises(TypeError, match=r'given as \{"geometry": array\}'):
+    with pytest.raises(TypeError, match=r'passed as \{"geometry": array\}'):
         Arrays(geometry=Z(3))
     assert list(Arrays({"geometry": Z(3)})) == ["geometry"]

@@ -24,7 +24,9 @@ def test_times_are_whole_numbers_of_python(name: str) -> None:
 @NAMES
 @pytest.mark.parametrize("time", [1.5, np.float64(3), 1_700_000_000.25, "2024-01-01", b"0"])
 def test_seconds_and_texts_are_no_times(name: str, time: Any) -> None:
-    with pytest.raises(TypeError, match=rf"Stamped\.{name} is in whole nanoseconds, not"):
+    with pytest.raises(
+        TypeError, match=rf"Stamped\.{name} must be a whole number of nanoseconds, not"
+    ):
         Stamped(None, **{name: time})
 
 

@@ -39,7 +39,7 @@ def test_a_bare_number_needs_its_unit_in_an_app(value: object) -> None:
 )
 def test_anything_else_is_refused(value: object) -> None:
     for bare in (True, False):
-        with pytest.raises(ValueError, match=r"is no quantity|unknown unit"):
+        with pytest.raises(ValueError, match=r"is not a quantity|unknown unit"):
             parse_quantity(value, DURATION_UNITS, "50ms", bare=bare)
 
 

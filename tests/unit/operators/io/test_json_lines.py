@@ -114,6 +114,6 @@ def test_masked_arrays_are_refused(tmp_path, value):
 
 def test_keys_that_are_the_same_in_json_are_an_error(tmp_path):
     operator = opened(tmp_path)
-    with pytest.raises(TypeError, match="the same as text, such as 1 and '1'"):
+    with pytest.raises(TypeError, match="equal as text, such as 1 and '1'"):
         operator.process(Header(0, 0, "camera"), value={1: 0, "1": 1})
     operator.stop()
