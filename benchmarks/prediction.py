@@ -1,4 +1,4 @@
-"""What `holoflow plan` predicts against what really happens, on 1, 2 and 3 hosts.
+"""What `holoflow predict` predicts against what really happens, on 1, 2 and 3 hosts.
 
     python benchmarks/prediction.py [--seconds 8] [--cases 0,2] [--json FILE] [--markdown FILE]
 
@@ -8,7 +8,7 @@ app, rates and latencies are predicted for one, two and three hosts and networks
 speeds; then each is run. The hosts are network namespaces on this machine, joined by cables with
 a bandwidth (`tc … tbf`), so they share its cores, and the predictions are told so.
 
-Needs root, and Debian's iproute2 and util-linux. What links cost is what `holoflow plan
+Needs root, and Debian's iproute2 and util-linux. What links cost is what `holoflow predict
 --calibrate` has found on this machine, else what ships with holoflow.
 """
 

@@ -1,4 +1,4 @@
-"""`holoflow plan`: what an app would do on several hosts, simulated from a run of it."""
+"""`holoflow predict`: what an app would do on several hosts, simulated from a run of it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BIT_UNITS = {"bit": 1.0, "kbit": 1e3, "mbit": 1e6, "gbit": 1e9}
 MOST_HOSTS = 64
 
 
-def plan(
+def predict(
     app: Annotated[
         str | None, typer.Argument(help="YAML file, folder with an app.yaml, or name.")
     ] = None,
@@ -86,7 +86,7 @@ def plan(
     if app is None or not profile:
         raise HoloflowError(
             "give an app and a run of it, which `holoflow run` leaves: "
-            "holoflow plan APP --hosts 2 --profile runs/RUN"
+            "holoflow predict APP --hosts 2 --profile runs/RUN"
         )
     from holoflow.app import load
 

@@ -1,4 +1,4 @@
-"""What `holoflow plan` shows: the best way to place fragments, the others, what it rests on."""
+"""What `holoflow predict` shows: the best way to place fragments, the others, what it rests on."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def rests_on(app: App, profile: Profile, costs: Costs, setting: Setting) -> list
         f"the run: working times of all operators, {fewest:,} calls or more each, in "
         f"{text.seconds(last.seconds)} on {', '.join(where)}; sizes of messages, one in 64",
         f"links, waking, background: measured on {costs.measured}; "
-        "`holoflow plan --calibrate` measures this machine",
+        "`holoflow predict --calibrate` measures this machine",
     ]
     measured = [overhead_of(profile, name, costs)[1] for name in app.operators]
     lines.append(

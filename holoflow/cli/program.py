@@ -14,8 +14,9 @@ from holoflow.cli.errors import reported
 from holoflow.cli.export import export
 from holoflow.cli.health import health
 from holoflow.cli.package import package
+from holoflow.cli.plan import PlanCommand, plan
 from holoflow.cli.plugins import plugins
-from holoflow.cli.predict import plan
+from holoflow.cli.predict import predict
 from holoflow.cli.report import report
 from holoflow.cli.run import run
 from holoflow.cli.top import top
@@ -69,7 +70,8 @@ program.command()(report)
 program.command()(compare)
 program.command()(check)
 program.command()(graph.graph)
-program.command()(plan)
+program.command(cls=PlanCommand)(plan)
+program.command()(predict)
 program.add_typer(ops.commands, name="ops")
 program.command()(plugins)
 program.command()(package)

@@ -50,7 +50,17 @@ Cell: TypeAlias = "str | Text"
 
 _WORDS = frozenset(
     {"operator", "flow", "dropped", "path", "thread", "budget", "", "verdict", "placement"}
-    | {"limited by", "what"}
+    | {
+        "limited by",
+        "what",
+        "stage",
+        "types",
+        "begins here because",
+        "when full",
+        "link",
+        "encoding",
+    }
+    | {"not fused because"}
 )
 """Columns of words, which begin at the left; numbers end at the right."""
 _WAYS = frozenset({"path", "budget"})

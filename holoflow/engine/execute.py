@@ -83,25 +83,27 @@ def execute(
 
 def choose_engine(options: RunOptions, plan: Plan) -> EngineName:
     """Return the engine that is asked for, or the best that is there; raises HoloflowError."""
-    holoscan_operator = any(
-        node.holoscan_operator is not None for node in plan.app.operators.values()
-    )
-    ucx = any(flow.link == "ucx" for flow in plan.flows)
-    engine = options.engine or (
-        "holoscan" if holoscan_operator or ucx or runtime.available() else "inline"
-    )
+    needed = needs_holoscan(plan)
+    engine = options.engine or ("holoscan" if needed or runtime.available() else "inline")
     if engine == "holoscan":
         runtime.load()
         _check_cores(plan.app.scheduler)
-    elif ucx:
+    elif any(flow.link == "ucx" for flow in plan.flows):
         raise HoloflowError("engine inline has no ucx, which is Holoscan's; use --engine holoscan")
-    elif holoscan_operator:
+    elif needed:
         names = [n.name for n in plan.app.operators.values() if n.holoscan_operator is not None]
         raise HoloflowError(
             f"engine inline cannot run Holoscan's own operators ({', '.join(names)}); "
             f"use --engine holoscan"
         )
     return engine
+
+
+def needs_holoscan(plan: Plan) -> bool:
+    """Whether the engine inline cannot run `plan`: it has operators or links of Holoscan's."""
+    return any(node.holoscan_operator is not None for node in plan.app.operators.values()) or any(
+        flow.link == "ucx" for flow in plan.flows
+    )
 
 
 def _check_cores(scheduler: Scheduler) -> None:

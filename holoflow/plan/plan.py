@@ -123,35 +123,56 @@ def enters(plan: Plan, flow: PlannedFlow) -> bool:
     return flow.source.operator not in plan.app.operators
 
 
-def may_fuse(app: App, flow: Flow, fan_out: Counter[str], fan_in: Counter[str]) -> bool:
-    """Whether the two ends of `flow` may share a stage.
+def unfused(app: App) -> list[str]:
+    """Return why the two ends of each of the app's flows may not share a stage; empty: they may.
 
     They may where the flow is the only way out of its producer, connected or not, and the only
     way into its consumer, where it blocks and has no queue of its own, and where neither end is
     heavy, gathers batches, is Holoscan's own, or was told not to. An operator that sends several
     messages for one begins a stage, so that a full queue behind it can hold it up.
     """
+    fan_out = Counter(flow.source.operator for flow in app.flows)
+    fan_in = Counter(flow.target.operator for flow in app.flows)
+    return [_unfused(app, flow, fan_out, fan_in) for flow in app.flows]
+
+
+def _unfused(app: App, flow: Flow, fan_out: Counter[str], fan_in: Counter[str]) -> str:
     source, target = app.operators[flow.source.operator], app.operators[flow.target.operator]
-    if not (app.fuse and _fusible(source) and _fusible(target)):
-        return False
-    if flow.queue is not None or (flow.when_full or app.when_full) != "block" or flow.back_edge:
-        return False
-    if fan_out[source.name] != 1 or fan_in[target.name] != 1:
-        return False
+    if not app.fuse:
+        return "fusing is off"
     if fragment_of(app, source.name) != fragment_of(app, target.name):
-        return False
+        return f"{source.name} is in fragment {fragment_of(app, source.name)}"
+    if alone := _alone(source) or _alone(target):
+        return alone
+    if flow.back_edge:
+        return f"the flow from {flow.source} is a back edge"
+    if flow.queue is not None:
+        return f"the flow from {flow.source} has a queue of its own"
+    if (flow.when_full or app.when_full) != "block":
+        return f"messages from {flow.source} may be dropped"
+    if fan_out[source.name] != 1:
+        return f"{source.name} sends to {fan_out[source.name]} inputs"
+    if fan_in[target.name] != 1:
+        return f"{target.name} has {fan_in[target.name]} inputs"
     given, taken = source.cls.ports(), target.cls.ports()  # type: ignore[attr-defined]
-    return not (given.several or taken.generator or taken.input(flow.target.port).latest)
+    if given.several:
+        return f"{source.name} has several outputs"
+    if taken.generator:
+        return f"{target.name} may send several messages for one"
+    return f"{flow.target} holds the newest value" if taken.input(flow.target.port).latest else ""
 
 
-def _fusible(node: Node) -> bool:
-    if (
-        node.holoscan_operator is not None
-        or node.fuse is False
-        or not issubclass(node.cls, Operator)
-    ):
-        return False
-    return not node.cls.heavy and node.cls.batching is Operator.batching
+def _alone(node: Node) -> str:
+    """Return why an operator shares no stage at all; empty where it may."""
+    if node.holoscan_operator is not None:
+        return f"{node.name} is Holoscan's own operator"
+    if node.fuse is False:
+        return f"{node.name} has fuse: false"
+    if not issubclass(node.cls, Operator):
+        return f"{node.name} is no operator of holoflow"
+    if node.cls.heavy:
+        return f"{node.name} is heavy"
+    return "" if node.cls.batching is Operator.batching else f"{node.name} takes batches"
 
 
 def fragment_of(app: App, operator: str) -> str:
@@ -161,12 +182,10 @@ def fragment_of(app: App, operator: str) -> str:
 
 def make_stages(app: App) -> tuple[PlannedStage, ...]:
     """Partition the operators into stages, in the order of the file."""
-    fan_out = Counter(flow.source.operator for flow in app.flows)
-    fan_in = Counter(flow.target.operator for flow in app.flows)
     follower = {
         flow.source.operator: flow.target.operator
-        for flow in app.flows
-        if may_fuse(app, flow, fan_out, fan_in)
+        for flow, reason in zip(app.flows, unfused(app), strict=True)
+        if not reason
     }
     followers = set(follower.values())
     stages = []

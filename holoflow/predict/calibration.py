@@ -267,7 +267,7 @@ def known_costs() -> Costs:
     except (OSError, ValueError, HoloflowError) as error:
         raise HoloflowError(
             f"the costs of links cannot be read: {error}; measure them again with "
-            f"holoflow plan --calibrate: {file}"
+            f"holoflow predict --calibrate: {file}"
         ) from None
 
 

@@ -22,7 +22,8 @@ def test_real_run_says_all_that_a_prediction_needs(tmp_path):
     subprocess.run(command, check=True, capture_output=True, timeout=300)
     for flow in read_report(tmp_path / "run").snapshot.flows:
         assert 50_000 < flow.size < 52_000, flow.name
-    command = [HOLOFLOW, "plan", tmp_path, "--profile", tmp_path / "run", "--hosts", "3", "--json"]
+    command = [HOLOFLOW, "predict", tmp_path, "--profile", tmp_path / "run"]
+    command += ["--hosts", "3", "--json"]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
     document = json.loads(done.stdout)
     assert len(document["alternatives"]) == 4

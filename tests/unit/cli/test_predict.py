@@ -1,4 +1,4 @@
-"""`holoflow plan`."""
+"""`holoflow predict`."""
 
 import json
 import re
@@ -25,17 +25,17 @@ def folder(tmp_path, monkeypatch):
 
 
 def invoke(*arguments):
-    return CliRunner().invoke(program, ["plan", *arguments])
+    return CliRunner().invoke(program, ["predict", *arguments])
 
 
-def plan(*arguments):
+def predict(*arguments):
     done = invoke("watch", "--profile", "run", *arguments, "--json")
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
 
 @pytest.mark.usefixtures("folder")
-class TestPlan:
+class TestPredict:
     def test_table_says_what_is_best_and_why(self):
         shown = invoke("watch", "--profile", "run", "--hosts", "3")
         assert shown.exit_code == 0, shown.output
@@ -47,7 +47,7 @@ class TestPlan:
         assert "source camera: as fast as it is let" in shown.stdout
 
     def test_json_has_all_ways_and_what_they_rest_on(self):
-        document = plan("--hosts", "2", "--bandwidth", "100Mbit", "--delay", "5ms")
+        document = predict("--hosts", "2", "--bandwidth", "100Mbit", "--delay", "5ms")
         assert document["best"]["places"] == dict.fromkeys(("edge", "infer", "view"), "host-1")
         assert len(document["alternatives"]) == 3
         assert document["measured"]["rate"] == pytest.approx(300 / 6.2)
@@ -57,10 +57,10 @@ class TestPlan:
         assert any("working times" in line for line in document["rests_on"])
 
     def test_same_numbers_each_time(self):
-        assert plan("--hosts", "2") == plan("--hosts", "2")
+        assert predict("--hosts", "2") == predict("--hosts", "2")
 
     def test_fragments_stay_where_they_are_put(self):
-        document = plan("--hosts", "2", "--place", "infer=gpu-box", "--place", "edge=camera-box")
+        document = predict("--hosts", "2", "--place", "infer=gpu-box", "--place", "edge=camera-box")
         ways = [document["best"], *document["alternatives"]]
         assert [(way["places"]["infer"], way["places"]["edge"]) for way in ways] == [
             ("gpu-box", "camera-box")
@@ -68,7 +68,7 @@ class TestPlan:
 
     def test_encryption_can_be_left_out(self):
         places = ("--hosts", "2", "--place", "infer=gpu-box", "--place", "edge=camera-box")
-        on, off = plan(*places, "--encrypt"), plan(*places, "--no-encrypt")
+        on, off = predict(*places, "--encrypt"), predict(*places, "--no-encrypt")
 
         def used(document):
             resources = document["best"]["resources"]

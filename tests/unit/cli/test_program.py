@@ -8,7 +8,19 @@ import holoflow
 from holoflow.cli.program import program
 from holoflow.core.errors import HoloflowError
 
-COMMANDS = ("run", "report", "compare", "check", "graph", "ops", "schema", "assets", "new")
+COMMANDS = (
+    "run",
+    "report",
+    "compare",
+    "check",
+    "graph",
+    "plan",
+    "predict",
+    "ops",
+    "schema",
+    "assets",
+    "new",
+)
 
 
 def invoke(*arguments):
