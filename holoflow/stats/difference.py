@@ -6,8 +6,8 @@ Snapshots with the exact counts of the ledger, which outlive the processes that 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import replace
-from typing import TypeVar
+from dataclasses import fields, replace
+from typing import Any, TypeVar
 
 from holoflow.plan.plan import Plan, PlannedFlow
 from holoflow.stats.counters import SENT, Counters, Row, delivered, dropped, waiting
@@ -22,6 +22,7 @@ from holoflow.stats.snapshot import (
     Waiting,
     WorkerStats,
 )
+from holoflow.stats.statistic import statistics
 
 T = TypeVar("T")
 
@@ -107,71 +108,54 @@ def _process(fragment: FragmentStats) -> Hashable:
     return fragment.name, fragment.host, fragment.pid
 
 
-def _counts(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
-    return {name: count - before.get(name, 0) for name, count in now.items()}
+def _grown(now: T, before: T) -> T:
+    """Return the statistics of the time from `before` to `now`, each by its declaration.
+
+    Gauges, and what is no statistic, are those of `now`.
+    """
+    left = {
+        name: _less(getattr(now, name), getattr(before, name))
+        for name, statistic in statistics(type(now)).items()
+        if statistic.kind != "gauge"
+    }
+    made: T = replace(now, **left)  # type: ignore[type-var]
+    return made
 
 
-def _less(now: int | None, before: int | None) -> int | None:
-    return None if now is None else now - (before or 0)
+def _less(now: Any, before: Any) -> Any:
+    """Return what `now` is more than `before`; None where nothing was counted.
+
+    Times are never less than 0: they are measured, and rounded.
+    """
+    if now is None or before is None:
+        return now
+    if isinstance(now, Histogram):
+        return subtract(now, before)
+    if isinstance(now, Mapping):
+        return {key: value - before.get(key, 0) for key, value in now.items()}
+    if isinstance(now, Waiting):
+        return Waiting(*(_less(getattr(now, f.name), getattr(before, f.name)) for f in fields(now)))
+    return max(now - before, 0.0) if isinstance(now, float) else now - before
 
 
 def _operator(now: OperatorStats, before: OperatorStats | None) -> OperatorStats:
-    if before is None or now.calls < before.calls:
-        return now
-    return replace(
-        now,
-        frames=_less(now.frames, before.frames),
-        sent=_less(now.sent, before.sent),
-        skipped=now.skipped - before.skipped,
-        busy=max(now.busy - before.busy, 0.0),
-        dropped=_counts(now.dropped, before.dropped),
-        working=subtract(now.working, before.working),
-        waits=subtract(now.waits, before.waits),
-        waiting=Waiting(
-            partner=max(now.waiting.partner - before.waiting.partner, 0.0),
-            turn=max(now.waiting.turn - before.waiting.turn, 0.0),
-            room=max(now.waiting.room - before.waiting.room, 0.0),
-            worker=max(now.waiting.worker - before.waiting.worker, 0.0),
-        ),
-        latency=subtract(now.latency, before.latency),
-        jitter=subtract(now.jitter, before.jitter),
-        held=max(now.held - before.held, 0.0),
-        paced=max(now.paced - before.paced, 0.0),
-        own_time=max(now.own_time - before.own_time, 0.0),
-        given_time=max(now.given_time - before.given_time, 0.0),
-    )
+    return now if before is None or now.calls < before.calls else _grown(now, before)
 
 
 def _flow(now: FlowStats, before: FlowStats | None) -> FlowStats:
     if before is None or now.sent < before.sent or now.delivered < before.delivered:
         return now
-    return replace(
-        now,
-        sent=now.sent - before.sent,
-        delivered=now.delivered - before.delivered,
-        dropped=_counts(now.dropped, before.dropped),
-        waits=subtract(now.waits, before.waits),
-        ages=subtract(now.ages, before.ages),
-    )
+    return _grown(now, before)
 
 
 def _path(now: PathStats, before: PathStats | None) -> PathStats:
     if before is None or now.frames < before.frames or now.critical < before.critical:
         return now
-    return replace(
-        now,
-        steps=tuple(
-            _step(new, now.frames, old, before.frames)
-            for new, old in zip(now.steps, before.steps, strict=True)
-        ),
-        critical=now.critical - before.critical,
-        end_to_end=subtract(now.end_to_end, before.end_to_end),
-        working=subtract(now.working, before.working),
-        waiting=subtract(now.waiting, before.waiting),
-        link=subtract(now.link, before.link),
-        serialising=subtract(now.serialising, before.serialising),
-        jitter=subtract(now.jitter, before.jitter),
+    steps = (
+        _step(new, now.frames, old, before.frames)
+        for new, old in zip(now.steps, before.steps, strict=True)
     )
+    return replace(_grown(now, before), steps=tuple(steps))
 
 
 def _step(now: Step, frames: int, before: Step, frames_before: int) -> Step:
@@ -184,16 +168,14 @@ def _step(now: Step, frames: int, before: Step, frames_before: int) -> Step:
 
 
 def _worker(now: WorkerStats, before: WorkerStats | None) -> WorkerStats:
-    if before is None or now.busy < before.busy:
-        return now
-    return replace(now, busy=now.busy - before.busy)
+    return now if before is None or now.busy < before.busy else _grown(now, before)
 
 
 def _fragment(now: FragmentStats, before: FragmentStats | None) -> FragmentStats:
     if before is None or now.seconds < before.seconds:
         return now
-    cpu = max(now.machine.cpu - before.machine.cpu, 0.0)
-    return replace(now, seconds=now.seconds - before.seconds, machine=replace(now.machine, cpu=cpu))
+    machine = _grown(now.machine, before.machine)
+    return replace(now, seconds=now.seconds - before.seconds, machine=machine)
 
 
 def with_counts(snapshot: Snapshot, plan: Plan, counters: Counters) -> Snapshot:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import TypeVar
+from dataclasses import MISSING, Field, fields, replace
+from operator import attrgetter
+from typing import Any, TypeVar
 
 from holoflow.stats.histogram import Histogram
 from holoflow.stats.snapshot import (
     BudgetStats,
     FlowStats,
     FragmentStats,
-    OperatorStats,
     PathStats,
     Snapshot,
     Step,
     Waiting,
     WorkerStats,
 )
+from holoflow.stats.statistic import statistics
 
 T = TypeVar("T")
 
@@ -36,7 +37,7 @@ def merge(snapshots: Sequence[Snapshot]) -> Snapshot:
         raise ValueError("snapshots of different runs cannot be merged")
     if len(snapshots) == 1:
         return snapshots[0]
-    flows = [_flow(parts) for parts in _grouped(_all(s.flows for s in snapshots), _ends)]
+    flows = [_one(parts) for parts in _grouped(_all(s.flows for s in snapshots), _ends)]
     order = _order(snapshots)
     operators = _grouped(_all(s.operators for s in snapshots), lambda stats: stats.name)
     paths = [_path(parts) for parts in _grouped(_all(s.paths for s in snapshots), _way)]
@@ -45,21 +46,18 @@ def merge(snapshots: Sequence[Snapshot]) -> Snapshot:
         run=snapshots[0].run,
         time=max(snapshot.time for snapshot in snapshots),
         seconds=max(snapshot.seconds for snapshot in snapshots),
-        operators=tuple(sorted(map(_operator, operators), key=lambda stats: order[stats.name])),
+        operators=tuple(sorted(map(_one, operators), key=lambda stats: order[stats.name])),
         flows=tuple(sorted(flows, key=lambda stats: order.get(stats.consumer, len(order)))),
         paths=tuple(sorted(paths, key=lambda stats: -stats.end_to_end.mean)),
         workers=tuple(
-            WorkerStats(parts[0].fragment, parts[0].name, sum(part.busy for part in parts))
-            for parts in _grouped(
-                _all(s.workers for s in snapshots), lambda stats: (stats.fragment, stats.name)
-            )
+            _one(parts) for parts in _grouped(_all(s.workers for s in snapshots), _thread)
         ),
         fragments=tuple(
             max(parts, key=lambda stats: stats.seconds)
             for parts in _grouped(_all(s.fragments for s in snapshots), _process)
         ),
         budgets=tuple(
-            _budget(parts) for parts in _grouped(_all(s.budgets for s in snapshots), _terms)
+            _one(parts) for parts in _grouped(_all(s.budgets for s in snapshots), _terms)
         ),
         announcements=tuple(dict.fromkeys(_all(s.announcements for s in snapshots))),
         unfollowed=max(snapshot.unfollowed for snapshot in snapshots),
@@ -112,6 +110,10 @@ def _way(path: PathStats) -> Hashable:
     return tuple((step.kind, step.operator, step.port) for step in path.steps)
 
 
+def _thread(worker: WorkerStats) -> Hashable:
+    return worker.fragment, worker.name
+
+
 def _process(fragment: FragmentStats) -> Hashable:
     return fragment.name, fragment.host, fragment.pid
 
@@ -121,133 +123,87 @@ def _terms(budget: BudgetStats) -> Hashable:
     return budget.source, budget.target, limits, budget.when_missed, budget.window, budget.fail
 
 
-def _counts(many: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for counts in many:
-        for name, count in counts.items():
-            total[name] = total.get(name, 0) + count
-    return total
+def _one(parts: Sequence[T]) -> T:
+    """Return as one what several processes have counted of the same operator, flow or path.
+
+    Each statistic is merged as it is declared. Of the rest, which is what the app says, that is
+    taken which any of them knows: that differs from what stands where nothing is known.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    first: Any = parts[0]
+    declared = statistics(type(first))
+    merged: dict[str, Any] = {}
+    for field in fields(first):
+        values = [getattr(part, field.name) for part in parts]
+        statistic = declared.get(field.name)
+        if statistic is None:
+            merged[field.name] = _known(field, values)
+        elif statistic.merge == "mean":
+            weights = [getattr(part, statistic.weight) for part in parts]
+            merged[field.name] = _mean(values, weights)
+        else:
+            merged[field.name] = (_sum if statistic.merge == "sum" else _most)(values)
+    made: T = replace(first, **merged)
+    return made
 
 
-def _most(many: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    most: dict[str, float] = {}
-    for values in many:
-        for name, value in values.items():
-            most[name] = max(most.get(name, value), value)
-    return most
+def _known(field: Field[Any], values: Sequence[Any]) -> Any:
+    default = None if field.default is MISSING else field.default
+    return next((value for value in values if value != default), values[0])
 
 
-def _times(many: Iterable[Histogram]) -> Histogram:
-    total = Histogram()
-    for times in many:
-        total.merge(times)
-    return total
+def _sum(values: Sequence[Any]) -> Any:
+    """Return the sum of numbers, by key where they have keys, or of histograms.
+
+    None stands for what was not counted: it is left out, and is the sum of nothing else.
+    """
+    counted = [value for value in values if value is not None]
+    if not counted:
+        return None
+    first = counted[0]
+    if isinstance(first, Histogram):
+        total = Histogram()
+        for times in counted:
+            total.merge(times)
+        return total
+    if isinstance(first, Mapping):
+        return {key: sum(each.get(key, 0) for each in counted) for key in _keys(counted)}
+    if isinstance(first, Waiting):
+        return Waiting(*(sum(map(attrgetter(f.name), counted)) for f in fields(Waiting)))
+    return sum(counted)
 
 
-def _mean(values: Iterable[tuple[float, float]]) -> float:
-    """Return the mean of (value, weight)."""
-    pairs = list(values)
+def _most(values: Sequence[Any]) -> Any:
+    """Return the largest of numbers, by key where they have keys."""
+    if isinstance(values[0], Mapping):
+        return {key: max(each[key] for each in values if key in each) for key in _keys(values)}
+    return max(values)
+
+
+def _keys(many: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    return dict.fromkeys(_all(many))
+
+
+def _mean(values: Iterable[float | None], weights: Iterable[float]) -> float | None:
+    """Return the weighted mean of what was measured; None where nothing was."""
+    pairs = [(v, weight) for v, weight in zip(values, weights, strict=True) if v is not None]
     weight = sum(weight for _, weight in pairs)
+    if not pairs:
+        return None
     return sum(value * weight for value, weight in pairs) / weight if weight else 0.0
 
 
-def _total(counts: Iterable[int | None]) -> int | None:
-    """Return the sum of what was counted; None where nothing was."""
-    counted = [count for count in counts if count is not None]
-    return sum(counted) if counted else None
-
-
-def _operator(parts: Sequence[OperatorStats]) -> OperatorStats:
-    """Return the books of an operator whose fragment was started again."""
-    if len(parts) == 1:
-        return parts[0]
-    sampled = [(part.cpu, part.busy) for part in parts if part.cpu is not None]
-    return replace(
-        parts[-1],
-        frames=_total(part.frames for part in parts),
-        sent=_total(part.sent for part in parts),
-        skipped=sum(part.skipped for part in parts),
-        busy=sum(part.busy for part in parts),
-        dropped=_counts(part.dropped for part in parts),
-        working=_times(part.working for part in parts),
-        waits=_times(part.waits for part in parts),
-        waiting=Waiting(
-            partner=sum(part.waiting.partner for part in parts),
-            turn=sum(part.waiting.turn for part in parts),
-            room=sum(part.waiting.room for part in parts),
-            worker=sum(part.waiting.worker for part in parts),
-        ),
-        latency=_times(part.latency for part in parts),
-        jitter=_times(part.jitter for part in parts),
-        held=sum(part.held for part in parts),
-        paced=sum(part.paced for part in parts),
-        own_time=sum(part.own_time for part in parts),
-        given_time=sum(part.given_time for part in parts),
-        cpu=_mean(sampled) if sampled else None,
-    )
-
-
-def _flow(parts: Sequence[FlowStats]) -> FlowStats:
-    """Return the books of a flow of which each fragment has one end's."""
-    if len(parts) == 1:
-        return parts[0]
-    sizes = [(part.size, part.sent) for part in parts if part.size is not None]
-    return replace(
-        parts[0],
-        sent=sum(part.sent for part in parts),
-        delivered=sum(part.delivered for part in parts),
-        dropped=_counts(part.dropped for part in parts),
-        waiting=sum(part.waiting for part in parts),
-        # what the app says of it, which an end may not know
-        queue=max(part.queue for part in parts),
-        when_full=max((p.when_full for p in parts), key=lambda said: said != "block"),
-        link=max((p.link for p in parts), key=lambda said: said != "none"),
-        latest=any(part.latest for part in parts),
-        back_edge=any(part.back_edge for part in parts),
-        waits=_times(part.waits for part in parts),
-        ages=_times(part.ages for part in parts),
-        size=_mean(sizes) if sizes else None,
-    )
-
-
 def _path(parts: Sequence[PathStats]) -> PathStats:
-    if len(parts) == 1:
-        return parts[0]
-    return PathStats(
-        steps=tuple(
-            _step(steps, [part.frames for part in parts])
-            for steps in zip(*(part.steps for part in parts), strict=True)
-        ),
-        critical=sum(part.critical for part in parts),
-        end_to_end=_times(part.end_to_end for part in parts),
-        working=_times(part.working for part in parts),
-        waiting=_times(part.waiting for part in parts),
-        link=_times(part.link for part in parts),
-        serialising=_times(part.serialising for part in parts),
-        jitter=_times(part.jitter for part in parts),
-        closed_by_back_edge=any(part.closed_by_back_edge for part in parts),
-        uncertainty=max(part.uncertainty for part in parts),
-    )
+    frames = [part.frames for part in parts]
+    steps = (_step(steps, frames) for steps in zip(*(part.steps for part in parts), strict=True))
+    return replace(_one(parts), steps=tuple(steps))
 
 
 def _step(steps: Sequence[Step], frames: Sequence[int]) -> Step:
     return replace(
         steps[0],
-        waiting=_mean(zip((step.waiting for step in steps), frames, strict=True)),
-        taking=_mean(zip((step.taking for step in steps), frames, strict=True)),
+        waiting=_mean((step.waiting for step in steps), frames) or 0.0,
+        taking=_mean((step.taking for step in steps), frames) or 0.0,
         by_port=any(step.by_port for step in steps),
-    )
-
-
-def _budget(parts: Sequence[BudgetStats]) -> BudgetStats:
-    if len(parts) == 1:
-        return parts[0]
-    return replace(
-        parts[0],
-        times=_times(part.times for part in parts),
-        now=_most(part.now for part in parts),
-        worst=_most(part.worst for part in parts),
-        judged=sum(part.judged for part in parts),
-        missed=sum(part.missed for part in parts),
-        dropped=sum(part.dropped for part in parts),
     )

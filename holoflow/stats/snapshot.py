@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 
 from holoflow.core.errors import HoloflowError
+from holoflow.stats.counters import CAUSES
 from holoflow.stats.histogram import Histogram
+from holoflow.stats.statistic import counter, gauge, histogram
 
 StepKind: TypeAlias = Literal["work", "serialise", "link"]
 
@@ -32,27 +34,58 @@ class FlowStats:
     """`operator.port`."""
     target: str
     """`operator.port`."""
-    sent: int
-    delivered: int
-    dropped: Mapping[str, int] = field(default_factory=dict)
-    """Messages by cause."""
-    waiting: int = 0
-    """Messages in the queue now."""
-    queue: int = 0
-    """Messages that may wait; 0 for a fused flow."""
+    sent: int = field(
+        metadata=counter("messages", "Messages sent.", metric="flow_messages_sent", column="sent")
+    )
+    delivered: int = field(
+        metadata=counter(
+            "messages", "Messages that were used.",
+            metric="flow_messages_delivered", column="delivered", width=50,
+        )
+    )  # fmt: skip
+    dropped: Mapping[str, int] = field(
+        default_factory=dict,
+        metadata=counter(
+            "messages", "Messages that were dropped, by cause.", by="cause",
+            keys=tuple(cause for cause in CAUSES if cause != "device"),
+            metric="flow_messages_dropped", column="dropped", width=40,
+        ),
+    )  # fmt: skip
+    waiting: int = field(
+        default=0,
+        metadata=gauge("messages", "Messages that wait now.", metric="flow_queue_messages"),
+    )
+    queue: int = field(
+        default=0,
+        metadata=gauge(
+            "messages", "Messages that may wait.", merge="max",
+            metric="flow_queue_capacity_messages",
+        ),
+    )  # fmt: skip
+    """0 for a fused flow."""
     when_full: str = "block"
     link: str = "none"
     """What carries it between fragments; `none` within one."""
     latest: bool = False
     """Its input holds the newest value."""
     back_edge: bool = False
-    waits: Times = field(default_factory=Histogram)
-    """Of each message that was used: from the end of the call that made it to its use."""
-    ages: Times = field(default_factory=Histogram)
-    """Of each message that was dropped: time since its frame's capture."""
-    size: float | None = None
-    """Mean bytes of a message, of one in 64: on a link as packed, in a queue those of its arrays
-    and text. None where none was looked at, as in a fused flow."""
+    waits: Times = field(
+        default_factory=Histogram,
+        metadata=histogram(
+            "From the end of the call that made a message to its use.", metric="flow_wait"
+        ),
+    )
+    """Of each message that was used."""
+    ages: Times = field(
+        default_factory=Histogram,
+        metadata=histogram("From a frame's capture until it was dropped."),
+    )
+    """Of each message that was dropped."""
+    size: float | None = field(
+        default=None, metadata=gauge("bytes", "Mean of a message.", merge="mean", weight="sent")
+    )
+    """Of one message in 64: on a link as packed, in a queue those of its arrays and text. None
+    where none was looked at, as in a fused flow."""
 
     @property
     def lost(self) -> int:
@@ -99,16 +132,30 @@ class OperatorStats:
     """What an operator did."""
 
     name: str
-    frames: int | None
-    """Calls that ended (of a source: frames sent); None where nobody could count them."""
-    sent: int | None
-    """Messages sent; None likewise."""
-    skipped: int
-    """Calls that failed and were skipped."""
-    busy: float
-    """Seconds in which the operator was at work. A batch counts once."""
-    dropped: Mapping[str, int] = field(default_factory=dict)
-    """Frames lost before they became messages, by cause (`device`)."""
+    frames: int | None = field(
+        metadata=counter(
+            "frames", "Calls that ended; of a source, frames sent.", metric="operator_frames"
+        )
+    )
+    """None where nobody could count them."""
+    sent: int | None = field(metadata=counter("messages", "Messages sent.", metric="operator_sent"))
+    """None likewise."""
+    skipped: int = field(
+        metadata=counter(
+            "calls", "Calls that failed and were skipped.",
+            metric="operator_skipped", column="skipped", width=100,
+        )
+    )  # fmt: skip
+    busy: float = field(metadata=counter("seconds", "Time at work.", metric="operator_busy"))
+    """A batch counts once."""
+    dropped: Mapping[str, int] = field(
+        default_factory=dict,
+        metadata=counter(
+            "frames", "Frames lost before they became messages, by cause.", by="cause",
+            keys=("device",), sources=True,
+            metric="operator_dropped", column="dropped", width=80,
+        ),
+    )  # fmt: skip
     fragment: str = ""
     stage: str = ""
     """Name of the stage that holds it: its operators, joined by `+`."""
@@ -121,27 +168,66 @@ class OperatorStats:
     """Marked as expensive (inference)."""
     batch: int = 1
     """Most frames it takes at once."""
-    working: Times = field(default_factory=Histogram)
+    working: Times = field(
+        default_factory=Histogram,
+        metadata=histogram("Time that a frame was worked on.", metric="operator_working"),
+    )
     """Of each frame: from the call's start to its end; of a source, from asking to getting."""
-    waits: Times = field(default_factory=Histogram)
-    """Of each call: from the arrival of the message that leads it to its start."""
-    waiting: Waiting = field(default_factory=Waiting)
-    """The same by reason."""
-    latency: Times = field(default_factory=Histogram)
-    """Of each frame: from its capture to the end of the call."""
-    jitter: Times = field(default_factory=Histogram)
-    """Differences, without sign, of successive intervals between ends of calls."""
-    held: float = 0.0
-    """Seconds in which its stage could not begin because a queue behind it was full."""
-    paced: float = 0.0
-    """Seconds in which a source held a frame back until its time had come."""
-    own_time: float = 0.0
-    """Of a source that was asked for a rate: seconds that its frames cover by that rate."""
-    given_time: float = 0.0
-    """Seconds that it took to give them."""
-    cpu: float | None = None
-    """Share of its stage's working time that was spent on a CPU (sampled); the rest it slept,
-    waited for a device, a GPU, a lock or a core. None where it was not sampled."""
+    waits: Times = field(
+        default_factory=Histogram,
+        metadata=histogram("From the arrival of the message that leads a call to its start."),
+    )
+    waiting: Waiting = field(
+        default_factory=Waiting,
+        metadata=counter(
+            "seconds", "Time that messages waited for a call, by reason.", by="reason",
+            metric="operator_waiting",
+        ),
+    )  # fmt: skip
+    latency: Times = field(
+        default_factory=Histogram,
+        metadata=histogram(
+            "From a frame's capture to the end of the call.", metric="operator_latency"
+        ),
+    )
+    jitter: Times = field(
+        default_factory=Histogram,
+        metadata=histogram("Differences of successive intervals between ends of calls."),
+    )
+    """Without sign."""
+    held: float = field(
+        default=0.0,
+        metadata=counter(
+            "seconds",
+            "Time in which its stage could not begin because a queue behind it was full.",
+            metric="operator_held",
+        ),
+    )  # fmt: skip
+    paced: float = field(
+        default=0.0,
+        metadata=counter(
+            "seconds", "Time in which a source held frames back until they were due.",
+            metric="operator_paced", sources=True,
+        ),
+    )  # fmt: skip
+    own_time: float = field(
+        default=0.0,
+        metadata=counter(
+            "seconds", "Of a source that was asked for a rate: time that its frames cover by it."
+        ),
+    )
+    given_time: float = field(
+        default=0.0, metadata=counter("seconds", "Time that such a source took to give them.")
+    )
+    cpu: float | None = field(
+        default=None,
+        metadata=gauge(
+            "ratio", "Share of the working time that was spent on a CPU.",
+            merge="mean", weight="busy", metric="operator_cpu",
+        ),
+    )  # fmt: skip
+    """Of its stage (sampled); the rest it slept, waited for a device, a GPU, a lock or a core.
+    None where it was not sampled."""
 
     @property
     def calls(self) -> int:
@@ -178,19 +264,30 @@ class PathStats:
 
     steps: tuple[Step, ...]
     """From source to sink."""
-    critical: int
-    """Frames on which this was the way that came last at every join, and so set the latency."""
-    end_to_end: Times
-    working: Times
-    waiting: Times
-    link: Times
-    serialising: Times
-    jitter: Times
-    """Differences, without sign, of successive intervals between ends."""
+    critical: int = field(
+        metadata=counter(
+            "frames", "Frames whose latency this path has set.", metric="path_critical_frames"
+        )
+    )
+    """This was the way that came last at every join."""
+    end_to_end: Times = field(
+        metadata=histogram("From the source to the end of the sink's call.", metric="path_latency")
+    )
+    working: Times = field(metadata=histogram("Time that operators worked on a frame."))
+    waiting: Times = field(metadata=histogram("Time that a frame waited for calls."))
+    link: Times = field(metadata=histogram("Time that a frame was on links."))
+    serialising: Times = field(metadata=histogram("Time that a frame was packed and unpacked."))
+    jitter: Times = field(metadata=histogram("Differences of successive intervals between ends."))
+    """Without sign."""
     closed_by_back_edge: bool = False
     """Ends where a back edge brings the frame to an operator that it had passed before."""
-    uncertainty: float = 0.0
-    """Seconds by which clocks of different hosts may have been misjudged; 0 on one host."""
+    uncertainty: float = field(
+        default=0.0,
+        metadata=gauge(
+            "seconds", "How far clocks of different hosts may have been misjudged.", merge="max"
+        ),
+    )
+    """0 on one host."""
 
     @property
     def name(self) -> str:
@@ -213,8 +310,11 @@ class WorkerStats:
 
     fragment: str
     name: str
-    busy: float
-    """Seconds in which it ticked a stage that had work."""
+    busy: float = field(
+        metadata=counter(
+            "seconds", "Time in which a worker ran a stage that had work.", metric="worker_busy"
+        )
+    )
 
 
 @dataclass(frozen=True)
@@ -223,25 +323,53 @@ class BudgetStats:
 
     source: str
     target: str
-    limits: Mapping[str, float]
-    """Seconds by statistic: `p99`, `max`, …"""
+    limits: Mapping[str, float] = field(
+        metadata=gauge(
+            "seconds", "What a statistic may be at most.", by="statistic", merge="max",
+            metric="budget_limit",
+        )
+    )  # fmt: skip
+    """By statistic: `p99`, `max`, …"""
     when_missed: str
     window: float
     """Seconds of the sliding window."""
     fail: bool
     """Whether missing it makes the run's exit status 3."""
-    times: Times
-    """Of all frames: from `source` to the end of `target`'s call, or to where it was dropped."""
-    now: Mapping[str, float] = field(default_factory=dict)
-    """The limited statistics over the newest window; empty where it holds no frame."""
-    worst: Mapping[str, float] = field(default_factory=dict)
-    """The worst that any window has had."""
-    judged: int = 0
-    """Judgements so far."""
-    missed: int = 0
-    """Of those, how many found a limit exceeded."""
-    dropped: int = 0
-    """Frames that were dropped because they were late."""
+    times: Times = field(
+        metadata=histogram("From the source to the end of the target's call, or to a drop.")
+    )
+    """Of all frames."""
+    now: Mapping[str, float] = field(
+        default_factory=dict,
+        metadata=gauge(
+            "seconds", "What a statistic is over the newest window.", by="statistic", merge="max",
+            metric="budget_now",
+        ),
+    )  # fmt: skip
+    """Empty where it holds no frame."""
+    worst: Mapping[str, float] = field(
+        default_factory=dict,
+        metadata=gauge(
+            "seconds", "The worst that a statistic has been over any window.", by="statistic",
+            merge="max",
+        ),
+    )  # fmt: skip
+    judged: int = field(
+        default=0, metadata=counter("judgements", "Judgements.", metric="budget_judged")
+    )
+    missed: int = field(
+        default=0,
+        metadata=counter(
+            "judgements", "Judgements that found a limit exceeded.", metric="budget_missed"
+        ),
+    )
+    dropped: int = field(
+        default=0,
+        metadata=counter(
+            "frames", "Frames that were dropped because they were late.",
+            metric="budget_dropped_frames",
+        ),
+    )  # fmt: skip
 
     @property
     def name(self) -> str:
@@ -258,17 +386,23 @@ class BudgetStats:
 class MachineStats:
     """What the process and its machine did, sampled while it ran; None where it is unknown."""
 
-    cores: int
-    """CPU cores that the process may use."""
-    cpu: float
-    """CPU seconds that the process spent."""
-    memory: int
-    """Bytes of memory in use, now."""
-    gil: float | None = None
-    """Share of the time (0 to 1) in which who wants Python's interpreter lock has to wait for
-    it noticeably."""
-    crowded: float | None = None
-    """Share of the time (0 to 1) in which a thread that is ready has to wait for a core."""
+    cores: int = field(metadata=gauge("cores", "CPU cores it may use.", metric="process_cores"))
+    cpu: float = field(metadata=counter("seconds", "CPU time spent.", metric="process_cpu"))
+    memory: int = field(metadata=gauge("bytes", "Memory in use.", metric="process_memory"))
+    gil: float | None = field(
+        default=None,
+        metadata=gauge(
+            "ratio", "Share of the time in which Python's interpreter lock had to be waited for.",
+            metric="process_interpreter_lock",
+        ),
+    )  # fmt: skip
+    crowded: float | None = field(
+        default=None,
+        metadata=gauge(
+            "ratio", "Share of the time in which a thread that was ready had to wait for a core.",
+            metric="process_crowded",
+        ),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -307,10 +441,20 @@ class FragmentStats:
     timer, nor a call is the cause, as far as can be known."""
     over: bool = False
     """Whether it has done all that it had to, or its process has ended."""
-    restarts: int = 0
-    """How often its process was started again."""
-    refused: Mapping[str, int] = field(default_factory=dict)
-    """What strangers have sent to its links, by cause (`holoflow.core.listener`)."""
+    restarts: int = field(
+        default=0,
+        metadata=counter(
+            "restarts", "How often the fragment was started again.", metric="process_restarts"
+        ),
+    )
+    refused: Mapping[str, int] = field(
+        default_factory=dict,
+        metadata=counter(
+            "messages", "What strangers have sent to links of the fragment.", by="cause",
+            metric="refused",
+        ),
+    )  # fmt: skip
+    """Causes are those of `holoflow.core.listener`."""
 
 
 @dataclass(frozen=True)
@@ -322,8 +466,9 @@ class Snapshot:
     """Identifies the run; equal in all its fragments."""
     time: float
     """Seconds since the epoch."""
-    seconds: float
-    """Since the sources began."""
+    seconds: float = field(
+        metadata=gauge("seconds", "Time since the sources began.", merge="max", metric="run_age")
+    )
     operators: tuple[OperatorStats, ...]
     """In the order of the app."""
     flows: tuple[FlowStats, ...]

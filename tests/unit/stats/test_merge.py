@@ -27,6 +27,7 @@ from holoflow.stats.snapshot import (
     Waiting,
     WorkerStats,
 )
+from holoflow.stats.statistic import statistics
 
 CHAIN = ("camera", "detect", "overlay", "screen")
 FRAMES = st.lists(st.tuples(st.integers(0, len(CHAIN)), st.floats(0, 10)), max_size=12)
@@ -188,3 +189,18 @@ def test_only_parts_of_one_run_can_be_merged():
         merge([])
     with pytest.raises(ValueError, match="different runs"):
         merge([faces(), replace(faces(), run="x")])
+
+
+def test_whatever_a_statistic_is_each_is_merged_by_its_declaration():
+    one, other = (
+        replace(faces().operators[1], own_time=time, given_time=2 * time, cpu=None)
+        for time in (1.0, 3.0)
+    )
+    merged = merge([replace(faces(), operators=(b,)) for b in (one, other)]).operators[0]
+    for name, declared in statistics(OperatorStats).items():
+        a, b, both = (getattr(stats, name) for stats in (one, other, merged))
+        if declared.kind == "histogram":
+            assert both.count == a.count + b.count, name
+        elif isinstance(both, int | float):
+            assert both == pytest.approx(a + b), name
+    assert merged.cpu is None
