@@ -1,4 +1,4 @@
-"""Clocks that are joined by time: whether they tell the same, or were not set back alike."""
+"""Whether the clocks of streams that are joined by time agree, or were reset independently."""
 
 from __future__ import annotations
 
@@ -7,33 +7,35 @@ from holoflow.core.times import DISORDER, StreamClock
 
 
 class Agreement:
-    """Of the clocks of a join's leader and of one partner.
+    """Whether the clock of a join's leader agrees with the clock of one partner.
 
-    Both are taken to be set back together where both are. Until it has shown for the second one,
-    nothing that lies in between can be joined.
+    A reset of one clock is assumed to be followed by the same reset of the other. Until that is
+    seen, messages from between the two resets cannot be joined.
     """
 
     def __init__(self, leader: StreamClock, tolerance: int) -> None:
-        """Compare with the clock of the `leader`, which the join looks at; `tolerance` in ns."""
+        """Compare with the clock of the `leader`, which the join updates; `tolerance` is in ns."""
         self._leader = leader
         self._partner = StreamClock()
         self._tolerance = tolerance
         self._ahead = 0
-        """Resets that the leader has had and the partner has not."""
+        """Resets of the leader's clock minus resets of the partner's."""
 
     def __bool__(self) -> bool:
-        """Whether the clocks tell the same, as far as is known."""
+        """Whether the clocks agree, as far as is known."""
         return self._ahead == 0
 
     def leader_set_back(self) -> bool:
-        """Note that the leader's clock was set back; whether the partner's had been before."""
+        """Note a reset of the leader's clock; true if the partner's was reset before it."""
         self._ahead += 1
         return self._ahead == 0
 
     def see(self, header: Header, time: int) -> bool:
-        """Take note of the partner's next message, while the leader is at `time`.
+        """Note the partner's next message, while the leader is at `time` (ns).
 
-        True where the clocks agree again, and what the partner had before is of another time.
+        Returns:
+            True if the clocks have just come to agree again, so that earlier messages of the
+            partner belong to another time.
         """
         if self._partner.see(header):
             self._ahead -= 1
@@ -51,9 +53,10 @@ class Agreement:
         return False
 
     def passes_by(self, following: int, time: int) -> bool:
-        """Whether the partner's message of `following` serves no leader, as one is at `time`.
+        """Whether no leader can use the partner's message of `following`; the leader is at `time`.
 
-        Where the clocks do not agree. Else it is kept: the other clock may still be set back.
+        Asked only while the clocks disagree. A message for which this is false is kept: the other
+        clock may still be reset. Both times are in ns.
         """
         if self._ahead > 0:
             return following <= self._leader.went_on(time) + self._tolerance

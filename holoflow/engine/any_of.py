@@ -16,19 +16,20 @@ from holoflow.stats.counters import SENT, Row
 class InOrder(SameSource):
     """Takes the messages of inputs whose frames come from one source in the order of the frames.
 
-    The next is of the earliest frame that an input has or may still bring: what is still to come
-    is told by a later frame at its head, by its flow's watermark, or by its end. Of one frame's,
-    the first input goes first. So results do not hang on who was faster.
+    The next message is that of the earliest frame that an input has or may still bring. A later
+    frame at the head of an input, the watermark of its flow, or its end shows that nothing earlier
+    will come. Within a frame, inputs go in the order of the ports. So results do not depend on
+    which producer was faster.
     """
 
     def __init__(self, triggers: Mapping[str, Queue], latest: Mapping[str, LatestQueue]) -> None:
-        """Take from `triggers`, with the newest of `latest`."""
+        """Take messages from `triggers`, with the newest of `latest`."""
         super().__init__(triggers, frozenset(triggers), latest.values())
         self._latest = list(latest.items())
         self._next = self._ports[0]
 
     def ready(self) -> bool:
-        """Whether the message that is next is there."""
+        """Whether the next message has arrived."""
         earliest, there = NEVER, False
         for port in self._ports:
             head = port.head()
@@ -41,7 +42,7 @@ class InOrder(SameSource):
         return there
 
     def pop(self) -> Call:
-        """Take that message."""
+        """Take the next message."""
         port = self._next
         message = port.pop()
         return _call(port.name, port.queue, message, message.header, self._latest)
@@ -52,19 +53,19 @@ class InOrder(SameSource):
 
 
 class InTurn:
-    """Takes the messages of inputs as they come, in turn where several inputs have some.
+    """Takes messages as they arrive, and from the inputs in turn if several have some.
 
-    Each becomes a frame of the operator's own, with a number that goes on when the operator is
-    started again. Which frame it was says the header's metadata, `from`.
+    Each becomes a frame of the operator's own, whose numbers continue when the operator is
+    restarted. `from` in the header's metadata says which frame it was.
     """
 
     def __init__(
         self, triggers: Mapping[str, Queue], latest: Mapping[str, LatestQueue],
         name: str, number: Row,
     ) -> None:  # fmt: skip
-        """Take from `triggers`, with the newest of `latest`, for the operator `name`.
+        """Take messages from `triggers`, with the newest of `latest`, for the operator `name`.
 
-        `number` keeps the number of its next frame.
+        `number` holds the number of its next frame.
         """
         self._turns = deque(triggers.items())
         self._latest = list(latest.items())
@@ -77,15 +78,16 @@ class InTurn:
         return any(queue.items for _, queue in self._turns)
 
     def pop(self) -> Call:
-        """Take one from the input that has one and has waited longest for its turn."""
+        """Take a message from the input that has waited longest for its turn."""
         while not self._turns[0][1].items:
             self._turns.rotate(-1)
         port, queue = self._turns[0]
         self._turns.rotate(-1)
         message = queue.pop()
-        came = message.header
-        said = {**came.metadata, "from": {"source": came.source, "sequence": came.sequence}}
-        header = Header(self._number[0], came.timestamp, self._name, said)
+        arrived = message.header
+        origin = {"source": arrived.source, "sequence": arrived.sequence}
+        metadata = {**arrived.metadata, "from": origin}
+        header = Header(self._number[0], arrived.timestamp, self._name, metadata)
         self._number[0] += 1
         return _call(port, queue, message, header, self._latest)
 
@@ -94,24 +96,24 @@ class InTurn:
         return all(queue.ended() for _, queue in self._turns)
 
     def passed(self) -> int:
-        """Return how many frames of the operator's own there have been."""
+        """Return how many frames of its own the operator has had."""
         return self._number[0]
 
     def acknowledge(self) -> None:
-        """Note that nothing that was taken is in hand."""
+        """Note that everything that was taken has been processed."""
         for queue in self.queues:
             queue.acknowledge()
 
     def release(self, cause: str) -> None:
-        """Do nothing: nothing is taken but for a call."""
+        """Do nothing: messages are taken only for a call."""
 
     def failed(self, call: Call, cause: str = "error") -> None:
-        """Book the message of `call` as dropped by `cause`."""
+        """Count the message of `call` as dropped by `cause`."""
         queue, message = call.parts[0]
         queue.count_dropped(cause, message)
 
     def waits_for(self) -> str:
-        """Name the inputs that may still bring something."""
+        """Return the names of the inputs that may still bring something."""
         return ", ".join(
             f"{q.awaited} ({q.row[SENT]} sent)" for _, q in self._turns if not q.closed
         )

@@ -1,6 +1,6 @@
-"""Building: a plan becomes stages with queues between them.
+"""Turn a plan into stages with queues between them.
 
-Joining a part of an app to its other parts: the ends of links find their stages.
+For a part of an app, also connect the ends of links to their stages.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from holoflow.stats.spans import PathStep, PathTree
 
 @dataclass
 class Program:
-    """All the moving parts of a run."""
+    """The stages, queues and meters of a run."""
 
     plan: Plan
     control: Control
@@ -51,25 +51,30 @@ class Program:
     remote_outputs: list[RemoteOutput] = field(default_factory=list)
     """Flows that leave the process."""
     holoscan_operators: dict[str, OperatorMeter] = field(default_factory=dict)
-    """Accounts of Holoscan's own operators."""
+    """Meters of Holoscan's own operators."""
     links: Links | None = None
-    """What joins the process to the others of its app."""
+    """Links to the other processes of the app."""
     ucx: UcxTransport | None = None
-    """Link whose ends are operators of Holoscan's, too."""
+    """The link whose ends are Holoscan operators."""
 
     @property
     def workers(self) -> int:
-        """Threads of the scheduler that run."""
+        """Number of threads of the scheduler that run."""
         return self.running(len(self.stages))
 
     def running(self, stages: int) -> int:
-        """Return how many threads run so many of its stages."""
+        """Return how many threads run this many `stages`."""
         others = any(process.others for process in self.plan.processes)
         return self.plan.app.scheduler.running(stages, others=others)
 
 
 def make_operator(node: Node) -> Operator:
-    """Make the operator of `node`; its parameters were checked when the app was read."""
+    """Make the operator of `node`.
+
+    Raises:
+        HoloflowError: The operator does not accept its parameters, although they passed the
+            checks when the app was read.
+    """
     cls = node.cls
     assert issubclass(cls, Operator)  # noqa: S101 - for the type checker
     try:
@@ -82,23 +87,33 @@ def build(
     plan: Plan, control: Control, contexts: Mapping[str, OperatorContext], frames: int | None,
     links: Links | None = None,
 ) -> Program:  # fmt: skip
-    """Make the operators, queues and stages of `plan`; nothing is started.
+    """Make the operators, queues and stages of `plan`, without starting anything.
 
-    `links` carry the flows that enter and leave the part of an app that `plan` may be.
+    Args:
+        plan: What to build; the whole app or a part of it.
+        control: The shared state of the run.
+        contexts: The context of each operator, by its name.
+        frames: Number of frames after which every source ends; None for no limit.
+        links: Carry the flows that enter and leave the part; None for a whole app.
+
+    Raises:
+        HoloflowError: An operator does not accept its parameters.
     """
     app = plan.app
-    stops = _make_stops(plan, control.paths)
+    steps = _make_steps(plan, control.paths)
     counters = Counters.of(plan)
     rows = dict(zip(plan.flows, counters.rows, strict=True))
     queues = {
         flow: (LatestQueue if flow.latest else Queue)(
-            flow, stops[flow], rows[flow] if links is None else links.row(flow)
+            flow, steps[flow], rows[flow] if links is None else links.row(flow)
         )
         for flow in plan.flows
         if not (flow.fused or leaves(plan, flow) or _between_holoscan_operators(app, flow))
     }
-    ways = [(budget, _way(plan, budget)) for budget in app.budgets if control.tracked]
-    budgets = [BudgetMeter(budget, way) for budget, way in ways]
+    budgeted = [
+        (budget, _operators_between(plan, budget)) for budget in app.budgets if control.tracked
+    ]
+    budgets = [BudgetMeter(budget, between) for budget, between in budgeted]
     runners: dict[str, OperatorRunner] = {}
     for node in app.operators.values():
         if node.holoscan_operator is None:
@@ -108,9 +123,9 @@ def build(
             nvtx.mark(operator, node.name)
             if control.guarded:
                 guard(operator)
-            ways_in = [flow for flow in plan.flows if flow.target.operator == node.name]
-            stop = stops[ways_in[0]] if ways_in else control.paths.stop("work", node.name, "")
-            connected = [flow.target.port for flow in ways_in]
+            incoming = [flow for flow in plan.flows if flow.target.operator == node.name]
+            stop = steps[incoming[0]] if incoming else control.paths.stop("work", node.name, "")
+            connected = [flow.target.port for flow in incoming]
             runners[node.name] = runner = OperatorRunner(node, operator, connected, stop)
             runner.sink = all(flow.source.operator != node.name for flow in plan.flows)
             runner.budgets = tuple(b for b in budgets if b.budget.target == node.name)
@@ -145,8 +160,8 @@ def _make_remote_outputs(plan: Plan, links: Links, control: Control) -> list[Rem
     ]
 
 
-def _make_stops(plan: Plan, paths: PathTree) -> dict[PlannedFlow, PathStep]:
-    """Make the step of paths that each flow leads to."""
+def _make_steps(plan: Plan, paths: PathTree) -> dict[PlannedFlow, PathStep]:
+    """Make the path step that each flow leads to."""
     ends = Counter((flow.source.operator, flow.target.operator) for flow in plan.flows)
     return {
         flow: paths.stop(
@@ -160,11 +175,11 @@ def _make_stops(plan: Plan, paths: PathTree) -> dict[PlannedFlow, PathStep]:
     }
 
 
-def _way(plan: Plan, budget: Budget) -> frozenset[str]:
-    """Return the operators that frames pass on the way of `budget`, after its source."""
+def _operators_between(plan: Plan, budget: Budget) -> frozenset[str]:
+    """Return the operators between the source of `budget` and its target, target included."""
     behind, before = {budget.source}, {budget.target}
     for _ in plan.app.flows:
-        for flow in plan.app.flows:  # those of other fragments, too
+        for flow in plan.app.flows:  # including those of other fragments
             if flow.source.operator in behind:
                 behind.add(flow.target.operator)
             if flow.target.operator in before:
@@ -233,7 +248,7 @@ def _make_inputs(program: Program, runner: OperatorRunner, number: Row) -> Input
 
 
 def join(program: Program, links: Links) -> None:
-    """Open all ends of links; messages come once the links accept."""
+    """Open all ends of `links`; messages arrive once the links accept."""
     for flow, queue in program.queues.items():
         if enters(program.plan, flow):
             shift = functools.partial(links.shift, flow)
@@ -252,9 +267,12 @@ def join(program: Program, links: Links) -> None:
 
 
 def give_notifiers(program: Program, links: Links, threads: int) -> None:
-    """Have stages wait by themselves for other processes, where that takes no thread from others.
+    """Let stages wait for other processes in their own thread, if every stage has a thread.
 
-    `threads` tick the stages.
+    Args:
+        program: What is run.
+        links: Its links to other processes.
+        threads: Number of threads that tick the stages.
     """
     if len(program.stages) > threads or program.holoscan_operators or program.ucx is not None:
         return
@@ -264,7 +282,10 @@ def give_notifiers(program: Program, links: Links, threads: int) -> None:
 
 
 def end_remote_inputs(program: Program) -> None:
-    """Take nothing more from other processes: the run has failed. What is here is worked off."""
+    """Accept nothing more from other processes, because the run has failed.
+
+    What has arrived is still processed.
+    """
     for queue in program.queues.values():
         if queue.inlet is None or queue.closed:
             continue

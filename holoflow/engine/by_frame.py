@@ -11,7 +11,7 @@ from holoflow.engine.queue import LatestQueue, Message, Queue
 from holoflow.stats.counters import WATERMARK
 
 NEVER = 1 << 62
-"""Beyond the number of every frame."""
+"""A number greater than that of any frame."""
 
 
 class Port:
@@ -20,17 +20,17 @@ class Port:
     __slots__ = ("_taken", "name", "optional", "queue", "used")
 
     def __init__(self, name: str, queue: Queue, *, optional: bool) -> None:
-        """Take from `queue`; `optional` where a call may do without."""
+        """Take messages from `queue`; `optional` if a call may go without them."""
         self.name = name
         self.queue = queue
         self.optional = optional
         self.used: Message | None = None
-        """The last that was taken, where others may bring more of its frame."""
+        """The last message taken, if other inputs may bring more of its frame."""
         self._taken: deque[Message] = deque()
-        """From the queue, and used by no call yet."""
+        """Messages taken from the queue and not yet used by a call."""
 
     def head(self) -> Message | None:
-        """Return the next message, if it is there."""
+        """Return the next message, if it has arrived."""
         queue, taken = self.queue, self._taken
         if queue.lossy and not taken and queue.items:
             taken.append(queue.pop())  # else it might be dropped before it is used
@@ -39,7 +39,7 @@ class Port:
         return queue.items[0] if queue.items else None
 
     def make_room(self, frame: int) -> None:
-        """Let the rest of `frame` come, where what there is of it fills the queue."""
+        """Make room for the rest of `frame`, if its messages fill the queue."""
         queue = self.queue
         if (
             queue.flow.several
@@ -50,12 +50,12 @@ class Port:
                 self._taken.append(queue.pop())
 
     def brings(self, frame: int) -> bool:
-        """Whether the next message is there, and one of `frame`."""
+        """Whether the next message has arrived and is one of `frame`."""
         head = self.head()
         return head is not None and head.header.sequence == frame
 
     def pop(self) -> Message:
-        """Take the head, which is there."""
+        """Take the head, which must have arrived."""
         return self._taken.popleft() if self._taken else self.queue.pop()
 
     def passed(self) -> int:
@@ -66,7 +66,7 @@ class Port:
 
     @property
     def held(self) -> int:
-        """Messages that were taken from the queue and not used yet."""
+        """Number of messages taken from the queue and not yet used."""
         return len(self._taken)
 
 
@@ -76,36 +76,36 @@ class SameSource:
     def __init__(
         self, triggers: Mapping[str, Queue], optional: frozenset[str], others: Iterable[Queue]
     ) -> None:
-        """Take from `triggers`, of which a call may do without the `optional`, and `others`."""
+        """Take from `triggers`, of which calls need all but the `optional` ones, and `others`."""
         self._ports = [Port(name, q, optional=name in optional) for name, q in triggers.items()]
         self.queues = [*triggers.values(), *others]
 
     def passed(self) -> int:
-        """Return of how many frames no further call will come."""
+        """Return for how many frames no further call will come."""
         passed = min(port.passed() for port in self._ports)
         return 0 if passed == NEVER else passed
 
     def acknowledge(self) -> None:
-        """Note that of what was taken only heads are in hand."""
+        """Note that of the messages taken, only the heads are still held."""
         for port in self._ports:
             port.queue.acknowledge(port.held)
         for queue in self.queues[len(self._ports) :]:
             queue.acknowledge()
 
     def release(self, cause: str) -> None:
-        """Drop what was taken and not used."""
+        """Count messages that were taken but not used as dropped by `cause`."""
         for port in self._ports:
             while port.held:
                 port.queue.count_dropped(cause, port.pop())
 
     def failed(self, call: Call, cause: str = "error") -> None:
-        """Book what triggering inputs have brought for `call` as dropped by `cause`."""
+        """Count the messages of triggering inputs for `call` as dropped by `cause`."""
         for queue, message in call.parts:
             if queue.flow.by_frame:
                 queue.count_dropped(cause, message)
 
     def waits_for(self) -> str:
-        """Name the frame, and the inputs that it waits for."""
+        """Return the frame and the names of the inputs that it waits for."""
         heads = [head.header for port in self._ports if (head := port.head()) is not None]
         if not heads:
             return ", ".join(_name(p.queue) for p in self._ports if not p.queue.closed)
@@ -119,12 +119,12 @@ class SameSource:
 
 
 class ByFrame(SameSource):
-    """Joins messages of the same frame, that is with the same sequence number of one source.
+    """Joins messages of the same frame: those with the same sequence number of one source.
 
-    A frame of which an input that is needed brings nothing is dropped as `unpaired`; an optional
-    one gives None. Where inputs bring several messages of a frame, the j-th of each are joined,
-    and one that brings fewer serves its last again. What an input will not bring any more is told
-    by a later frame at its head, by its flow's watermark, or by its end.
+    A frame for which a required input brings nothing is dropped as `unpaired`; an optional input
+    gives None. If inputs bring several messages of a frame, the j-th of each are joined, and an
+    input that brings fewer repeats its last. A later frame at the head of an input, the watermark
+    of its flow, or its end shows that it brings nothing more for a frame.
     """
 
     def __init__(
@@ -138,10 +138,10 @@ class ByFrame(SameSource):
         self._several = any(queue.flow.several for queue in triggers.values())
         self._first = True
         self._frame = 0
-        """Of the next call."""
+        """Frame of the next call."""
 
     def ready(self) -> bool:
-        """Whether all of the next call is there; drops what has no partner."""
+        """Whether the next call is complete; drops messages that have no partner."""
         while True:
             heads = [head.header.sequence for p in self._ports if (head := p.head()) is not None]
             if not heads:
@@ -164,7 +164,7 @@ class ByFrame(SameSource):
                 return not waits and (self._first or all(q.items for _, q in self._back_edges))
 
     def _served(self, port: Port) -> Message | None:
-        """Return what an input has brought of the frame already."""
+        """Return the message of the frame that an input has already brought."""
         used = port.used
         return used if used is not None and used.header.sequence == self._frame else None
 
@@ -200,24 +200,24 @@ class ByFrame(SameSource):
         return Call(arguments, merge_headers(headers[0], headers[1:]), parts)
 
     def ended(self) -> bool:
-        """Whether an input has ended that is needed for the next call."""
+        """Whether an input that the next call needs has ended."""
         if not self._first and any(queue.ended() for _, queue in self._back_edges):
             return True
         over = [p for p in self._ports if p.passed() == NEVER and not self._still_serves(p)]
         return len(over) == len(self._ports) or not all(port.optional for port in over)
 
     def _still_serves(self, port: Port) -> bool:
-        """Whether others may bring more of the frame that an input has brought last."""
+        """Whether other inputs may bring more of the frame that this one brought last."""
         used = port.used
         return used is not None and any(
             other.passed() <= used.header.sequence for other in self._ports
         )
 
     def _missing(self, frame: int) -> list[Queue]:
-        """Return the inputs that `frame` waits for, back edges among them."""
+        """Return the inputs that `frame` waits for, including back edges."""
         back = [queue for _, queue in self._back_edges if not self._first and not queue.items]
         return super()._missing(frame) + back
 
 
 def _name(queue: Queue) -> str:
-    return f"{queue.awaited} ({queue.row[WATERMARK]} worked off)"
+    return f"{queue.awaited} ({queue.row[WATERMARK]} processed)"

@@ -1,7 +1,7 @@
-"""Calls in progress: hangs, and runs in which nobody can go on any more.
+"""Calls in progress: detection of calls that hang and of runs that are stalled.
 
-Nothing is noted for it while frames flow. A stage says when its present step began; only of one
-that takes long are operator and frame looked for, on the stack of the thread that is in it.
+This costs nothing while frames flow: a stage records only when its current step began. If a step
+takes long, its operator and frame are read from the stack of the thread that executes it.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from holoflow.stats.operator_stats import OperatorMeter
 
 
 class StallDetector:
-    """Sees that no stage of a process can go on; all calls come from one thread."""
+    """Detects that no stage of a process can continue. Use it from one thread only."""
 
     def __init__(self, stages: Sequence[Stage], timers: Timers | SimulatedTimers) -> None:
-        """Look at `stages`, which `timers` may wake."""
+        """Watch `stages`, which `timers` may wake."""
         self._stages = stages
         self._timers = timers
         self._since: tuple[int, ...] | None = None
 
     def seen(self) -> Failure | None:
-        """Return what to end the run with, where no stage can ever go on, seen twice in a row."""
+        """Return the failure to end the run with, if twice in a row no stage could continue."""
         stages = self._unfinished()
         still = (
             bool(stages)
@@ -48,19 +48,19 @@ class StallDetector:
         return stall(waits(stages)) if ticks is not None and ticks == before else None
 
     def waits(self) -> dict[str, str]:
-        """Return what stages wait for, where none goes on before another process does something."""
+        """Return what each stage waits for, if all depend on another process; else nothing."""
         stages = self._unfinished()
         if self._timers.armed or not all(stage.asleep() for stage in stages):
             return {}
         return waits(stages)
 
     def held(self) -> bool:
-        """Whether nothing but a message that does not come makes a stage go on."""
+        """Whether only a message that does not arrive could make a stage continue."""
         stages = self._unfinished()
         return not self._timers.armed and all(stage.asleep() for stage in stages)
 
     def awaits(self) -> dict[str, str]:
-        """Return what each stage waits for that is asleep."""
+        """Return what each sleeping stage waits for."""
         return waits([s for s in self._unfinished() if s.resting])
 
     def _unfinished(self) -> list[Stage]:
@@ -68,26 +68,26 @@ class StallDetector:
 
 
 def waits(stages: Sequence[Stage]) -> dict[str, str]:
-    """Return what each of some stages waits for, by its name."""
+    """Return what each of `stages` waits for, by the name of the stage."""
     return {stage.name: stage.stalled_by() for stage in stages}
 
 
 def stall(waits: Mapping[str, str]) -> Failure:
-    """Say who waits for what, where no stage can go on."""
+    """Return the failure of a run in which no stage can continue: which waits for what."""
     said = "; ".join(f"{stage!r} waits for {what}" for stage, what in waits.items())
     return Failure(
         list(waits)[-1].split("+")[0],
         "",
-        f"the app is stalled, no operator can go on: {said}; where operators drop messages or "
-        "send several for one, join by time (sync) or give the inputs that wait longer queues",
+        f"the app is stalled, no operator can go on: {said}; if operators drop messages or "
+        "send several for one, join by time (sync) or give the waiting inputs longer queues",
     )
 
 
 LEAP = 1.0
-"""Seconds by which a call ages from one look to the next, at most: where the process or its
-machine stood still, no operator is late."""
+"""Most seconds by which a call ages between two polls: time in which the process or its machine
+was suspended does not make an operator late."""
 LONG = 1.0
-"""Seconds of a step from which its operator and frame are looked for."""
+"""Seconds after which the operator and frame of a step are looked up."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Ongoing:
     """A call that has not returned."""
 
     operator: str
-    """The first of the stage where it is not known which one."""
+    """Name of the operator; of the first one of the stage if it is not known which one."""
     stage: Stage | None = None
     """None for one of Holoscan's own operators."""
     runner: OperatorRunner | None = None
@@ -103,27 +103,27 @@ class Ongoing:
     """`frame 60 of camera`; empty where that is not known."""
     seconds: float = 0.0
     usual: float = 0.0
-    """Seconds of the longest call before, of all operators of the stage together."""
+    """Seconds of the longest earlier step, of all operators of the stage together."""
     calls: tuple[Call, ...] = ()
-    """What was taken from the inputs of the stage for it."""
+    """Calls that were taken from the inputs of the stage for it."""
     done: int = 0
-    """Frames that the source has given in the burst that it belongs to, if it does."""
+    """Frames that the source has given in the burst that the call belongs to, if any."""
     hang: float = math.inf
-    """Seconds for which it may go on before its operator is taken to hang."""
+    """Seconds after which its operator is considered to hang."""
 
     @property
     def urgency(self) -> tuple[bool, float]:
-        """What orders calls by how much they are worth telling."""
+        """Sort key: which call is most worth reporting."""
         return is_stuck(self.seconds, self.usual, self.hang), self.seconds
 
 
 class Calls:
-    """The calls of some stages, as seen by the thread that looks again and again."""
+    """The calls in progress in some stages, as seen by the thread that polls."""
 
     def __init__(
         self, plan: Plan, stages: Sequence[Stage], holoscan_operators: Mapping[str, OperatorMeter]
     ) -> None:
-        """Look at the `stages` of `plan`, and at what Holoscan's own operators note."""
+        """Watch the `stages` of `plan` and the meters of Holoscan's own operators."""
         self._holoscan_operators = holoscan_operators
         self._limits = {
             name: process.placement.hang
@@ -132,15 +132,15 @@ class Calls:
         }
         self._stages = stages
         self._apart: dict[str, tuple[int, str]] = {}
-        """Of calls that are none of a stage's: when they began, and what they are."""
+        """Calls outside of stages, by operator: when they began (ns), and what they are."""
         self._ages: dict[Stage | str, tuple[int, str, float]] = {}
-        """Of each stage at the last look: when its step had begun, its frame, for how long."""
+        """Each stage at the last poll: when its step began (ns), its frame, its age (s)."""
         self._looked = time.monotonic()
         self.ongoing: list[Ongoing] = []
-        """At the last look: first those that are stuck, the longest before the others."""
+        """Calls at the last poll: those that are stuck first, in the order of their age."""
 
     def poll(self) -> None:
-        """Look which calls go on."""
+        """Update `ongoing`."""
         now = time.monotonic()
         passed, self._looked = min(now - self._looked, LEAP), now
         ages: dict[Stage | str, tuple[int, str, float]] = {}
@@ -157,7 +157,7 @@ class Calls:
         self.ongoing = sorted(found, key=lambda call: call.urgency, reverse=True)
 
     def _begun(self, now: float) -> Iterator[tuple[Stage | str, int, float, Ongoing]]:
-        """Yield what goes on, when it began, how long it took at most, and whose call it is."""
+        """Yield each step in progress: its key, begin (ns), longest earlier time (s) and call."""
         for stage in self._stages:
             if began := stage.since:
                 first = stage.runners[0]
@@ -166,32 +166,32 @@ class Calls:
                 yield stage, began, sum(runner.meter.working.max for runner in stage.runners), call
         for name, meter in list(self._holoscan_operators.items()):
             if began := meter.since:
-                call = Ongoing(name, frame=f"call {meter.frames} of it")
+                call = Ongoing(name, frame=f"call {meter.frames}")
                 yield name, began, meter.working.max, call
 
         for name, (began, what) in self._apart.items():
             yield f"{name} {what}", began, 0.0, Ongoing(name, frame=what)
 
     def begin(self, operator: str, what: str) -> None:
-        """Note that a call of `operator` begins that is for no frame, but `what`: `its stop()`."""
+        """Note that a call of `operator` begins which is not for a frame; `what`: `its stop()`."""
         self._apart[operator] = time.monotonic_ns(), what
 
     def end(self, operator: str) -> None:
-        """Note that it has ended, or is not waited for any longer."""
+        """Note that it has ended or is no longer waited for."""
         self._apart.pop(operator, None)
 
     def of(self, operator: str) -> Ongoing:
-        """Return the call of `operator` at the last look."""
+        """Return the call of `operator` at the last poll."""
         return next(call for call in self.ongoing if call.operator == operator)
 
     @property
     def first(self) -> Ongoing | None:
-        """The call that is most worth telling."""
+        """The call that is most worth reporting."""
         return next(iter(self.ongoing), None)
 
 
 def _find(stage: Stage) -> Ongoing:
-    """Return what `stage` is at, read from the stack of its thread."""
+    """Return what `stage` is doing, read from the stack of its thread."""
     operators = {id(runner.operator): runner for runner in stage.runners}
     for innermost in sys._current_frames().values():
         runner, done = None, 0
@@ -206,9 +206,9 @@ def _find(stage: Stage) -> Ongoing:
 
 
 def _ongoing(stage: Stage, runner: OperatorRunner, here: Mapping[str, Any], done: int) -> Ongoing:
-    """Return the call of `runner`, made where `stage` has `here` as its variables.
+    """Return the call of `runner`, made from a frame of `stage` with the local variables `here`.
 
-    `done`: frames that the source has given in a burst.
+    `done` is the number of frames that the source has given in the burst.
     """
     calls = [here["call"]] if isinstance(here.get("call"), Call) else here.get("batch", [])
     header = here.get("header") or (calls[0].header if calls else None)
@@ -230,37 +230,37 @@ def _outward(frame: FrameType | None) -> Iterator[FrameType]:
 
 
 def _first_argument(frame: FrameType) -> Any:
-    """Return the instance of a method that is being called; None for anything else."""
+    """Return the instance whose method is being called; None for anything else."""
     code = frame.f_code
     return frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
 
 
 def hangs(call: Ongoing) -> Failure:
-    """Say whose call does not return."""
+    """Return the failure of a run in which `call` does not return."""
     cause = f"it hangs: it has been at work for {call.seconds:.1f} s"
     return Failure(call.operator, call.frame, cause)
 
 
 class Hangs:
-    """Stages that are given up; all calls come from one thread."""
+    """Gives up stages that hang. Use it from one thread only."""
 
     def __init__(self, stages: Sequence[Stage], control: Control) -> None:
-        """Look at `stages`."""
+        """Watch `stages`."""
         self._rest = list(stages)
-        """Those that are not given up."""
+        """Stages that are not given up."""
         self._control = control
         self._given_up = False
         self._ticks, self._worked = 0, 0.0
-        """How often the rest had been ticked when some of it last was at work, and when."""
+        """Number of ticks of the rest when one of them last worked, and when that was (s)."""
 
     def poll(self, calls: Sequence[Ongoing], *, ending: bool) -> None:
-        """Do without the operators of those of `calls` that hang: the run has failed."""
+        """Fail the run and give up the stage of each of `calls` that hangs."""
         for call in calls:
             if call.seconds <= patience(call.hang, call.usual, ending=ending):
                 continue
             failure = hangs(call)
             if call.stage is None or call.runner is None:
-                self._control.stalled(failure)  # Holoscan's scheduler cannot do without it
+                self._control.stalled(failure)  # Holoscan's scheduler cannot continue without it
             elif call.stage in self._rest:
                 self._control.fail(failure)
                 call.stage.give_up(call.runner, call.calls, call.done)
@@ -268,11 +268,11 @@ class Hangs:
                 self._given_up = True
 
     def rest_is_done(self, now: float, grace: float) -> bool:
-        """Whether somebody is given up, and all others have worked off what they can."""
+        """Whether a stage is given up and all others have processed what they can."""
         if not self._given_up:
             return False
         ticks = sum(stage.ticks for stage in self._rest)
         if ticks != self._ticks or any(stage.since for stage in self._rest):
             self._ticks, self._worked = ticks, now
-        # Where one thread ticks all stages, nobody is left to work anything off.
+        # If one thread ticks all stages, none is left to process anything.
         return all(stage.finished for stage in self._rest) or now - self._worked > grace

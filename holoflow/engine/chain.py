@@ -1,7 +1,7 @@
 """The fast path: a stage whose operators are called one after the other, and its statistics.
 
-The loops here do nothing that plain calls with time stamps between them would not do; all
-book-keeping is done once a burst.
+Per frame, the loops do no more than plain calls with a time stamp after each; everything else is
+counted once per burst.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from holoflow.stats.operator_stats import OperatorMeter
 from holoflow.stats.path_stats import PathMeter
 
 MOST_BURSTS = 8
-"""Bursts after which who adds them folds them himself."""
+"""Bursts after which the thread that adds them folds them itself, so that memory is bounded."""
 
 
 class ChainMeter:
-    """A chain's bursts. They are added by one thread, `fold` may be called by any."""
+    """The statistics of a chain. One thread adds bursts; `fold` may be called from any thread."""
 
     def __init__(
         self, meters: Sequence[OperatorMeter], budgets: Sequence[Sequence[BudgetMeter]],
         path: PathMeter,
     ) -> None:  # fmt: skip
-        """Keep `meters` and `budgets` of operators, the source first, and their `path`."""
+        """Fold into `meters` and `budgets` of the operators, source first, and their `path`."""
         self._meters = list(meters)
         self._path = path
         self._lock = threading.Lock()
@@ -44,11 +44,11 @@ class ChainMeter:
             for budget in mine
         ]
         self.bursts: deque[tuple[int, array[int]]] = deque()
-        """When each began, and a row of stamps a frame: when each operator ended, 0 where the
-        frame did not get so far."""
+        """Begin of each burst and one row per frame: when each operator ended, 0 if the frame did
+        not reach it. All in monotonic ns."""
 
     def fold(self) -> None:
-        """Work the new bursts into the accounts."""
+        """Add the new bursts to the statistics."""
         with self._lock:
             begins, tables = [], []
             for _ in range(len(self.bursts)):
@@ -62,7 +62,7 @@ class ChainMeter:
         stamps = np.concatenate(tables)
         reached = stamps > 0
         ends = stamps.max(axis=1)
-        # The source began each frame when the one before had got to its end.
+        # The source began each frame when the one before had reached its end.
         asked = np.concatenate(([0], ends[:-1]))
         asked[np.cumsum([0] + [len(table) for table in tables[:-1]])] = begins
         takes = np.diff(stamps, axis=1, prepend=asked[:, None])
@@ -83,14 +83,14 @@ class ChainMeter:
 
 
 Step: TypeAlias = "tuple[OperatorRunner, Callable[[Any], Any] | None, type]"
-"""An operator, its call, and the type of what it gave last."""
+"""An operator, its call, and the type of its last result."""
 
 OnFailure: TypeAlias = Callable[[OperatorRunner, int, BaseException], bool]
-"""Gets the operator, the index of the frame in the burst and the error; says whether to go on."""
+"""Takes the operator, the index of the frame in the burst and the error; true to continue."""
 
 
 class Chain:
-    """A source and operators of one input and at most one output each."""
+    """A source followed by operators with one input and at most one output each."""
 
     def __init__(self, runners: Sequence[OperatorRunner], control: Control) -> None:
         """Run `runners`, the first of which is the source."""
@@ -109,7 +109,7 @@ class Chain:
         """Whether the source has no more frames."""
 
     def run(self, frames: Iterator[Any], size: int, on_failure: OnFailure) -> int:
-        """Run up to `size` of `frames`, fewer when the run is to end; return how many."""
+        """Run up to `size` of `frames`, fewer if the run is ending; return how many."""
         self._stopped_at = dict.fromkeys((runner.name for runner in self._runners), 0)
         self._failed_at = dict(self._stopped_at)
         self._empty = 0
@@ -120,7 +120,7 @@ class Chain:
         run = self._run_tracked if self._control.tracked else self._run_untracked
         count = run(burst, on_failure)
         self._count(count)
-        # A source that has failed may go on, but ends the burst.
+        # A source that has failed may continue, but its failure ends the burst.
         failed = self._failed_at[self._runners[0].name]
         self.ended = count + self._empty < size and not failed
         return count
@@ -201,12 +201,12 @@ class Chain:
         return count
 
     def give_up(self, runner: OperatorRunner, count: int) -> None:
-        """Count a burst of which `runner` does not return from the last of `count` frames."""
+        """Count a burst in which `runner` does not return from the last of `count` frames."""
         self._failed_at[runner.name] += runner is not self._runners[0]
         self._count(count)
 
     def _count(self, count: int) -> None:
-        """Book the burst: what reached each operator went on, stopped there or failed there."""
+        """Count the burst: frames that reached an operator went on, stopped or failed there."""
         arrived = count
         for index, runner in enumerate(self._runners):
             meter = runner.meter
@@ -218,5 +218,5 @@ class Chain:
 
 
 def _pad(stamps: array[int], width: int) -> None:
-    """Fill up the row of a frame that did not get to the end."""
+    """Pad the row of a frame that did not reach the end of the chain with zeros."""
     stamps.extend([0] * (-len(stamps) % width))

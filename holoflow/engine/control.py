@@ -1,4 +1,4 @@
-"""What is asked of a run, how it is ended, and what comes of it."""
+"""Options, control and result of a run."""
 
 from __future__ import annotations
 
@@ -24,41 +24,44 @@ class RunOptions:
     """How to run a plan."""
 
     engine: EngineName | None = None
-    """None takes `holoscan` where the package imports, else `inline`."""
+    """None selects `holoscan` if the package can be imported, else `inline`."""
     output: Path = field(default_factory=Path)
-    """Folder for what operators write; made if it is missing."""
+    """Folder for what operators write; created if it is missing."""
     frames: int | None = None
-    """Every source ends after so many frames."""
+    """Number of frames after which every source ends."""
     seconds: float | None = None
-    """Every source ends after so many seconds."""
+    """Seconds after which every source ends."""
     lossless: bool = False
-    """Every flow blocks and nothing hangs on arrival times."""
+    """Every flow blocks and nothing depends on arrival times."""
     web: bool = True
     """Whether operators may serve pages."""
     guarded: bool = False
-    """Whether arrays that operators are given are read-only, to find those that change them."""
+    """Whether arrays passed to operators are read-only, to find operators that change them."""
     tracked: bool = True
-    """Whether times are taken of every frame and operator."""
+    """Whether every frame and operator is timed."""
     trace: int | None = None
-    """Keep the raw calls on the newest so many frames of each source."""
+    """Number of newest frames of each source whose calls are recorded; None records none."""
     returns: RestartPolicy = "never"
-    """When the process is going to be started again, so that its links stay open for it."""
+    """When the process will be restarted; its links then stay open for it."""
     generation: int = 0
-    """How often the process of these operators had been started before in this run."""
+    """How often the process of these operators was started before in this run."""
     run: str = field(default_factory=lambda: secrets.token_hex(4))
     """Identifies the run, in all its processes."""
 
 
 class Stopper:
-    """Asks a run to end: once drains it, twice stops it now. Safe from any thread or signal."""
+    """Asks a run to end: once to drain it, twice to stop it at once.
+
+    Safe to use from any thread or signal handler.
+    """
 
     def __init__(self) -> None:
-        """Nothing is asked yet."""
+        """Make a stopper that has not asked for anything."""
         self.drain = threading.Event()
         self.now = threading.Event()
 
     def ask(self) -> None:
-        """Ask for an end; the second call asks for it at once."""
+        """Ask the run to drain and end; the second call asks it to stop at once."""
         if self.drain.is_set():
             self.now.set()
         self.drain.set()
@@ -69,16 +72,16 @@ class Failure:
     """Why a run failed."""
 
     operator: str
-    """Empty where it was the process that failed, and no operator of it."""
+    """Empty if the process failed rather than one of its operators."""
     frame: str
-    """Which frame: `frame 100 of camera`; or `start`, `stop`; empty where it is none of them."""
+    """`frame 100 of camera`, `start` or `stop`; empty if it was none of these."""
     cause: str
     """The exception, `ValueError: …`, or how the process ended."""
     error: BaseException | None = None
     trace: str = ""
     """The traceback of an error in another process."""
     fragment: str = ""
-    """Whose process it was, where there are several."""
+    """The fragment whose process failed, if there are several."""
 
     def __str__(self) -> str:
         who = [f"operator {self.operator!r}"] if self.operator else []
@@ -92,7 +95,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a run ended; `last.flows` add up."""
+    """How a run ended; the counts in `last.flows` add up."""
 
     outcome: Outcome
     engine: EngineName
@@ -101,11 +104,11 @@ class RunResult:
     history: tuple[Sample, ...] = ()
     """Curves over the run."""
     records: Records | None = None
-    """The raw calls on the newest frames, where they were asked for."""
+    """The calls recorded for the newest frames, if requested."""
 
     @property
     def over_budget(self) -> bool:
-        """Whether a budget was missed for which the app asks to be told by the exit status."""
+        """Whether a budget was missed that the app wants to see in the exit status."""
         return any(
             budget.missed and (budget.fail or budget.when_missed == "stop")
             for budget in self.last.budgets
@@ -118,7 +121,7 @@ class Worker:
     __slots__ = ("busy", "name")
 
     def __init__(self, name: str) -> None:
-        """Nothing has been done."""
+        """Make a worker that has done nothing yet."""
         self.name = name
         self.busy = 0
         """Nanoseconds spent in ticks that had work."""
@@ -130,46 +133,46 @@ class Control:
     def __init__(
         self, *, lossless: bool = False, tracked: bool = True, trace: int | None = None
     ) -> None:
-        """Begin a run that nobody has asked to end."""
+        """Make the state of a run that has not been asked to end."""
         self.lossless = lossless
         self.tracked = tracked
         self.paths = PathTree()
         self.recorder = Recorder(trace) if tracked and trace is not None else None
         self.workers: dict[int, Worker] = {}
-        """Threads that have ticked stages, by their number."""
+        """Threads that have ticked stages, by thread identifier."""
         self.begin = 0
-        """Time of the stream's begin in the run's clock; 0 where runs are to be equal."""
+        """When the stream began, in ns of the run's clock; 0 if runs are to be repeatable."""
         self.restart()
         self.draining = False
-        """Sources are to end."""
+        """Whether sources are to end."""
         self.aborted = False
-        """Everything is to end now."""
+        """Whether everything is to end now."""
         self.durable = False
-        """Whether counts are kept so that they can be made sense of if the process dies."""
+        """Whether counts are written so that they remain consistent if the process dies."""
         self.returns: RestartPolicy = "never"
-        """When the process is going to be started again."""
+        """When the process will be restarted."""
         self.guarded = False
-        """Whether operators that change what they were given are told."""
+        """Whether operators that change their inputs are reported."""
         self.failure: Failure | None = None
         self.now: Callable[[], int] = time.time_ns
         self.captured: Callable[[], int] = time.time_ns
-        """Time of a frame that its source gives now."""
+        """Time (ns) of a frame that its source gives now."""
         self.waits = True
-        """Whether waiting takes time: not by a simulated clock."""
+        """Whether waiting takes time; false with a simulated clock."""
         self.endings: list[threading.Event] = []
-        """Set when the sources are to end: what they wait on, where they wait."""
+        """Events that sources wait on; set when the sources are to end."""
         self.wake_at: Callable[[int, Callable[[], None]], None] = lambda _time, _wake: None
-        """Call a function at a time of the run's clock; set by the engine."""
+        """Calls a function at a time (ns) of the run's clock; set by the engine."""
         self._listeners: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
     def restart(self) -> int:
-        """Have the stream begin now; return when that is."""
+        """Let the stream begin now; return that time in ns."""
         self.begin = 0 if self.lossless else time.time_ns()
         return self.begin
 
     def worker(self) -> Worker:
-        """Return the worker that asks."""
+        """Return the worker of the calling thread."""
         number = threading.get_ident()
         found = self.workers.get(number)
         if found is None:
@@ -179,17 +182,17 @@ class Control:
         return found
 
     def listen(self, wake: Callable[[], None]) -> None:
-        """Call `wake` whenever the run is told to end."""
+        """Call `wake` whenever the run is asked to end."""
         with self._lock:
             self._listeners.append(wake)
 
     def release(self) -> None:
-        """Wake nobody any more; the run is over."""
+        """Forget all listeners; the run is over."""
         with self._lock:
             self._listeners.clear()
 
     def drain(self) -> None:
-        """End the sources; what they have sent is worked off."""
+        """End the sources; what they have sent is still processed."""
         self.draining = True
         for ending in self.endings:
             ending.set()
@@ -201,7 +204,7 @@ class Control:
         self.drain()
 
     def comes_back(self) -> bool:
-        """Whether the process is going to be started again after its end."""
+        """Whether the process will be restarted after its end."""
         if self.failure is not None:
             return self.returns != "never"
         return self.returns == "always" and not self.draining
@@ -213,7 +216,7 @@ class Control:
         self.drain()
 
     def stalled(self, failure: Failure) -> None:
-        """End a run in which nobody can go on."""
+        """End a run in which no stage can continue."""
         with self._lock:
             self.failure = self.failure or failure
         self.abort()

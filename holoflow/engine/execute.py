@@ -1,4 +1,4 @@
-"""Running a plan, from the operators' start to the last entry in the books."""
+"""Running a plan, from the start of the operators to the last snapshot."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ from holoflow.stats import standing
 from holoflow.stats.snapshot import FragmentStats, Sample, Snapshot
 
 Observe: TypeAlias = Callable[[Snapshot, tuple[Sample, ...]], None]
-"""Called with the state of a run and the curves over it."""
+"""Called with the state of a run and its curves so far."""
 
 LOOK = 0.5
-"""Seconds between looks at the run, at most."""
+"""Most seconds between two polls of the run."""
 
 STARTING = 0.002
-"""Seconds between looks while the engine starts: a signal that its handlers get is lost."""
+"""Seconds between polls while the engine starts: a signal caught by its handlers is lost."""
 
 IMPATIENCE = 5.0
-"""Seconds after which is said which parts of the app have not joined yet, and who still starts."""
+"""Seconds after which parts that have not joined and operators still starting are reported."""
 
 GRACE = 5.0
-"""Seconds that operators get to return after the run was told to stop now."""
+"""Seconds that operators have to return after the run was asked to stop at once."""
 
 _log = logging.getLogger("holoflow.engine")
 
@@ -69,27 +69,38 @@ def execute(
 ) -> RunResult:
     """Run `plan` until its sources end, an operator fails, or `stopper` asks for an end.
 
-    Blocks; `observe` is called with the state and the curves over the run so far, every `every`
-    seconds and at the end, from this thread. The engine works in threads of its own, so that
-    signal handlers of the calling program run.
+    Blocks. The engine runs in threads of its own, so that signal handlers of the calling
+    program are executed meanwhile.
 
-    Where `plan` is part of an app, `links` join it to the other parts. `ready` is called when
-    the operators have been started and the links are open, and returns once the sources may
-    begin; False where they are not to.
-    Raises HoloflowError where the engine or an operator's library is missing.
+    Args:
+        plan: A whole app, or a part of one.
+        options: How to run it.
+        stopper: Asks for an end from another thread or a signal handler.
+        observe: Called from this thread with the state of the run and its curves so far.
+        every: Seconds between calls of `observe`; it is also called at the end.
+        links: Connect a part of an app to the other parts; None for a whole app.
+        ready: Called when the operators have started and the links are open; returns once the
+            sources may begin, or False if they must not.
+
+    Raises:
+        HoloflowError: The engine or the library of an operator is missing.
     """
     return _Run(plan, options, stopper or Stopper(), links).go(observe, every, ready)
 
 
 def choose_engine(options: RunOptions, plan: Plan) -> EngineName:
-    """Return the engine that is asked for, or the best that is there; raises HoloflowError."""
+    """Return the requested engine, or the best one available.
+
+    Raises:
+        HoloflowError: The engine is missing, cannot run `plan`, or a core is not available.
+    """
     needed = needs_holoscan(plan)
     engine = options.engine or ("holoscan" if needed or runtime.available() else "inline")
     if engine == "holoscan":
         runtime.load()
         _check_cores(plan.app.scheduler)
     elif any(flow.link == "ucx" for flow in plan.flows):
-        raise HoloflowError("engine inline has no ucx, which is Holoscan's; use --engine holoscan")
+        raise HoloflowError("engine inline has no ucx, which needs Holoscan; use --engine holoscan")
     elif needed:
         names = [n.name for n in plan.app.operators.values() if n.holoscan_operator is not None]
         raise HoloflowError(
@@ -100,25 +111,25 @@ def choose_engine(options: RunOptions, plan: Plan) -> EngineName:
 
 
 def needs_holoscan(plan: Plan) -> bool:
-    """Whether the engine inline cannot run `plan`: it has operators or links of Holoscan's."""
+    """Whether `plan` needs the engine holoscan: it has Holoscan operators or links by ucx."""
     return any(node.holoscan_operator is not None for node in plan.app.operators.values()) or any(
         flow.link == "ucx" for flow in plan.flows
     )
 
 
 def _check_cores(scheduler: Scheduler) -> None:
-    """Raise HoloflowError where a core is asked for that is not there."""
-    there = os.sched_getaffinity(0)
-    missing = [core for core in scheduler.cores if core not in there]
+    """Raise HoloflowError if a requested core is not available to this process."""
+    available = os.sched_getaffinity(0)
+    missing = [core for core in scheduler.cores if core not in available]
     if missing:
         raise HoloflowError(
-            f"scheduler: core {missing[0]} is not there; this process may use "
-            f"{', '.join(map(str, sorted(there)))}"
+            f"scheduler: core {missing[0]} is not available; this process may use "
+            f"{', '.join(map(str, sorted(available)))}"
         )
 
 
 class _Run:
-    """One run; holds what its steps share."""
+    """One run: the state that its phases share."""
 
     def __init__(
         self, plan: Plan, options: RunOptions, stopper: Stopper, links: Links | None
@@ -155,9 +166,9 @@ class _Run:
         self._engine_ended = True
         self._hastened = False
         self._patience = max(process.placement.hang for process in plan.processes)
-        """Seconds that what nobody can look into may be at work."""
+        """Seconds for which operators that cannot be inspected may work."""
         self._stood = ""
-        """What was to be said when the end was asked for, where nothing had moved for long."""
+        """Why nothing moved when the end was asked for, if nothing had moved for long."""
         self.began = self._looked = time.monotonic()
 
     def _context(self, name: str) -> OperatorContext:
@@ -193,12 +204,12 @@ class _Run:
             if self._start(started, ready):
                 self._run(observe, every)
         except BaseException as error:
-            # Before anything is closed, so that nobody takes this for the end of a stream.
+            # Before anything is closed, so that this is not mistaken for the end of a stream.
             short = is_shortage(error)
             if not short:
                 self.control.fail(Failure("", "", describe(error), error))
                 raise
-            self.control.fail(Failure("", "", words(error)))  # a traceback tells nothing more
+            self.control.fail(Failure("", "", words(error)))  # a traceback adds nothing
         finally:
             for stage in self.program.stages:
                 stage.end(GRACE)
@@ -210,9 +221,9 @@ class _Run:
                 if queue.inlet is None or not self.control.comes_back():
                     queue.abandon(cause)
             if self.links is not None:
-                for remote_outputs in self.program.remote_outputs:
-                    remote_outputs.close()
-                self.links.flush(lambda: self._looks_in_vain(observe, every))
+                for output in self.program.remote_outputs:
+                    output.close()
+                self.links.flush(lambda: self._give_up_flush(observe, every))
                 self.links.close()
 
     def _outcome(self) -> Outcome:
@@ -223,20 +234,20 @@ class _Run:
     # -- operators ---------------------------------------------------------------------------
 
     def _start(self, started: list[str], ready: Callable[[], bool] | None) -> bool:
-        """Start all operators and join the links; false where the run is not to begin."""
+        """Start all operators and join the links; false if the run must not begin."""
         for name, runner in self.program.runners.items():
             if self.stopper.drain.is_set():
                 return False
             started.append(name)
-            with _told_if_long(name):
+            with _reported_if_slow(name):
                 if not self._try(name, "start", runner.operator.start):
                     return False
         if self.links is not None:
             join(self.program, self.links)
-        # What takes is ready before anything is sent.
-        taking = [stage for stage in self.program.stages if isinstance(stage, OperatorStage)]
-        giving = [stage for stage in self.program.stages if stage not in taking]
-        if not all(self._try(s.runners[0].name, "start", s.begin) for s in taking):
+        # Consumers are ready before anything is sent.
+        consumers = [stage for stage in self.program.stages if isinstance(stage, OperatorStage)]
+        producers = [stage for stage in self.program.stages if stage not in consumers]
+        if not all(self._try(s.runners[0].name, "start", s.begin) for s in consumers):
             return False
         if self.links is not None:
             scheduler = self.plan.app.scheduler
@@ -248,15 +259,15 @@ class _Run:
             return False
         if self.program.ucx is not None and not self._meet(self.program.ucx):
             return False
-        # The stream begins now: however long the operators took, no frame of it is behind.
+        # The stream begins now, so that however long the operators took, no frame is late.
         self.timers.restart(self.control.restart())
-        return all(self._try(s.runners[0].name, "start", s.begin) for s in giving)
+        return all(self._try(s.runners[0].name, "start", s.begin) for s in producers)
 
     def _joined(self, links: Links) -> bool:
-        """Join the other parts; false where the run is told to end before they are there."""
+        """Join the other parts; false if the run is asked to end before they have joined."""
         links.accept()
         if self.options.generation:
-            return True  # the others go on, and may have ended by now
+            return True  # the others keep running, and may have ended by now
         impatient = time.monotonic() + IMPATIENCE
         while waits := links.waits_for():
             if self.stopper.drain.is_set():
@@ -268,32 +279,32 @@ class _Run:
         return True
 
     def _meet(self, ucx: UcxTransport) -> bool:
-        """Wait for the peers, whose addresses Holoscan needs to know; whether all are there."""
+        """Wait for the peers, whose addresses Holoscan needs; whether all have joined."""
         try:
             return ucx.meet(self._in_a_hurry)
         except HoloflowError as error:
             self.control.fail(Failure("ucx", "start", describe(error), error))
             return False
 
-    def _looks_in_vain(self, observe: Observe | None, every: float) -> bool:
-        """Go on showing the run while what was sent arrives; whether to wait no longer."""
+    def _give_up_flush(self, observe: Observe | None, every: float) -> bool:
+        """Keep observing the run while messages are being delivered; true to stop waiting."""
         if time.monotonic() - self._looked >= every:
             self._poll(observe)
         self._hasten_links()
         return self._in_a_hurry()
 
     def _hasten_links(self) -> None:
-        """Tell the links, once, that somebody has asked for the end of the run."""
+        """Tell the links, once, that the end of the run was asked for."""
         if self.links is not None and self.stopper.drain.is_set() and not self._hastened:
             self._hastened = True
             self.links.drain()
 
     def _in_a_hurry(self) -> bool:
-        """Whether what was sent is not to be waited for until it has arrived."""
+        """Whether to end without waiting for messages to be delivered."""
         return self.control.aborted or self.stopper.now.is_set()
 
     def _stop(self, started: Sequence[str], observe: Observe | None) -> None:
-        """Stop all operators, the last first; one that fails does not keep the rest from it."""
+        """Stop all operators, last first; the others are stopped even if one fails."""
         for name in reversed(started):
             stop = self.program.runners[name].operator.stop
             stopping = threading.Thread(
@@ -309,14 +320,14 @@ class _Run:
     def _wait_for_stop(
         self, name: str, stopping: threading.Thread, observe: Observe | None
     ) -> None:
-        """Wait until an operator has stopped; where it hangs the run has failed."""
+        """Wait until an operator has stopped; if it hangs, the run has failed."""
         calls = self.observer.calls
         calls.begin(name, "its stop()")
         stopping.join(LOOK)
         while stopping.is_alive():
             self._poll(observe)
             call = calls.of(name)
-            # Whoever is left behind in a call may hold what it takes to stop.
+            # An operator left behind in a call may hold what stop() needs.
             hurried = self.control.aborted or self.stopper.now.is_set() or not self._engine_ended
             if call.seconds > (min(GRACE, call.hang) if hurried else call.hang):
                 if not hurried:
@@ -326,7 +337,7 @@ class _Run:
         calls.end(name)
 
     def _try(self, name: str, moment: str, call: Callable[[], None]) -> bool:
-        """Whether `call` of operator `name` went well; the run has failed where it did not."""
+        """Whether `call` of operator `name` succeeded; the run has failed if it did not."""
         try:
             call()
         except BaseException as error:
@@ -352,7 +363,7 @@ class _Run:
                 over.set()
 
         worker = threading.Thread(target=work, name="engine", daemon=True)
-        # What is there now stays: looking through it for garbage would cost frames milliseconds.
+        # What exists now lives on: scanning it for garbage would delay frames by milliseconds.
         gc.freeze()
         self.began = time.monotonic()
         self.observer.begin()
@@ -385,7 +396,7 @@ class _Run:
             run_holoscan(self.program, self.control, self.timers, begun, self.options)
 
     def _watch(self, over: threading.Event, observe: Observe | None, every: float) -> None:
-        """Pass on what the stopper asks and what time it is, until the engine has returned."""
+        """Pass on requests of the stopper and poll the run, until the engine has returned."""
         due = self.began + every
         deadline = None if self.options.seconds is None else self.began + self.options.seconds
         give_up: float | None = None
@@ -406,7 +417,7 @@ class _Run:
                 give_up = give_up or now + GRACE
                 if now >= give_up:
                     return
-            # The inline engine sees it by itself, and nobody does where Holoscan's operators are.
+            # The inline engine detects it itself; with Holoscan's operators nothing can.
             if (
                 self.engine == "holoscan"
                 and not self.holoscan_operator
@@ -416,7 +427,7 @@ class _Run:
             if now >= due:
                 due = now + every
                 self._poll(observe)
-                if self.links is None:  # else the process is killed, by the launcher
+                if self.links is None:  # else the launcher kills the process
                     self.hangs.poll(self.observer.calls.ongoing, ending=ending)
             else:
                 self.observer.relieve()
@@ -425,15 +436,15 @@ class _Run:
                 return
 
     def _poll(self, observe: Observe | None, *, last: bool = False) -> Snapshot:
-        """Return the state of the run, show it, and do what its budgets ask for."""
+        """Return the state of the run, pass it on, and do what its budgets demand."""
         self._looked = time.monotonic()
-        snapshot, verdicts = self.observer.poll(last=last)
+        snapshot, changes = self.observer.poll(last=last)
         (stats,) = snapshot.fragments
         snapshot = replace(snapshot, fragments=(self._waiting(stats),), stood=self._stood)
         self.observer.latest = snapshot
-        for verdict in verdicts:
+        for change in changes:
             log = logging.getLogger("holoflow.budget")
-            log.log(logging.WARNING if verdict.kind == "missed" else logging.INFO, verdict.text)
+            log.log(logging.WARNING if change.kind == "missed" else logging.INFO, change.text)
         stopping = (b for b in snapshot.budgets if b.when_missed == "stop" and b.missed)
         if any(stopping) and not self.control.draining and not self.options.lossless:
             self.control.drain()
@@ -442,8 +453,8 @@ class _Run:
         return snapshot
 
     def _waiting(self, stats: FragmentStats) -> FragmentStats:
-        """Return `stats` with what is waited for."""
-        # Whether Holoscan's own operators have done all that they had to nobody can ask them.
+        """Return `stats` with what the stages wait for."""
+        # Holoscan's own operators cannot be asked whether they have finished.
         over = not self.holoscan_operator and all(stage.finished for stage in self.program.stages)
         waits: Mapping[str, str] = {}
         if self.links is not None and not self.holoscan_operator:
@@ -458,18 +469,18 @@ class _Run:
         )
 
     def _held(self) -> bool:
-        """Whether neither a source, nor a timer, nor a call is the cause where nothing moves."""
-        # Whether a source of Holoscan's own has something to give nobody can tell.
+        """Whether, if nothing moves, neither a source nor a timer nor a call is the cause."""
+        # Holoscan's own sources cannot be asked whether they have something to give.
         fed = {flow.target.operator for flow in self.plan.app.flows}
         unknown = any(name not in fed for name in self.program.holoscan_operators)
         return not (unknown or self.observer.calls.ongoing) and self.standstill.held()
 
 
 @contextlib.contextmanager
-def _told_if_long(name: str) -> Iterator[None]:
-    """Say so where an operator takes long to start: nothing else tells what is waited for."""
-    said = "%s has been starting for %g s"
-    timer = threading.Timer(IMPATIENCE, _log.info, (said, name, IMPATIENCE))
+def _reported_if_slow(name: str) -> Iterator[None]:
+    """Report an operator that takes long to start: nothing else would show what is waited for."""
+    text = "%s has been starting for %g s"
+    timer = threading.Timer(IMPATIENCE, _log.info, (text, name, IMPATIENCE))
     timer.daemon = True
     timer.start()
     try:
@@ -480,7 +491,7 @@ def _told_if_long(name: str) -> Iterator[None]:
 
 
 def _keep_signal_handlers() -> None:
-    """Take back the signals: Holoscan's run installs handlers that end it without draining."""
+    """Keep our signal handlers: Holoscan's run installs its own, which end it without draining."""
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             handler = signal.getsignal(number)

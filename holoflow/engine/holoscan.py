@@ -1,8 +1,8 @@
-"""Engine `holoscan`: every stage is an operator of Holoscan's, run by one of its schedulers.
+"""Engine `holoscan`: every stage is a Holoscan operator, run by one of Holoscan's schedulers.
 
-A stage is scheduled through an asynchronous condition: a stage that has found nothing to do
-sets it to wait, and whoever gives it work (a producer, a consumer that made room, a timer) sets
-it to done. Messages wait in queues of holoflow's own, so that every one of them is counted.
+A stage is scheduled through an asynchronous condition. A stage without work sets it to wait;
+whatever gives it work (a producer, a consumer that made room, a timer) sets it to done. Messages
+wait in holoflow's own queues, so that every one of them is counted.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ from holoflow.engine.inline import run_inline
 from holoflow.engine.timers import Timers
 
 _ended: list[Any] = []
-"""Applications that have run, with 20 MB each: Python 3.13's garbage collector crashes on them."""
+"""Applications that have run. They are kept, at 20 MB each, because the garbage collector of
+Python 3.13 crashes on them."""
 NATIVE_STANDSTILL = 500
-"""Milliseconds of standstill after which Holoscan's own operators are taken to have ended."""
+"""Milliseconds of standstill after which Holoscan's own operators are considered ended."""
 STANDSTILL = 10
-"""The same where there are none: then all stages have said that they have ended."""
+"""The same in ms without such operators: then all stages have said that they have ended."""
 
 
 class _Application(core.Application):  # type: ignore[misc]
-    """The stages of a program as an application of Holoscan's."""
+    """The stages of a program as a Holoscan application."""
 
     def __init__(self, program: Program, on_tick: Callable[[], None], frames: int | None) -> None:
         self.program = program
@@ -43,13 +44,13 @@ class _Application(core.Application):  # type: ignore[misc]
         super().__init__()
 
     def compose(self) -> None:
-        """Add every stage, and Holoscan's own operators with what joins them to the queues."""
+        """Add every stage, and Holoscan's own operators with their feeders and collectors."""
         app = self.program.plan.app
         holoscan_operators = [
             node for node in app.operators.values() if node.holoscan_operator is not None
         ]
-        # Where nobody but Holoscan knows whether its operators have ended, a stage that waits
-        # for them must not look as if an event could still come: its standstill is the end.
+        # Only Holoscan knows whether its own operators have ended, so a stage that waits for
+        # them must not look as if an event could still come: its standstill is the end.
         idle = State.WAIT if holoscan_operators else State.EVENT_WAITING
         for stage in self.program.stages:
             if stage.finished:
@@ -67,11 +68,11 @@ class _Application(core.Application):  # type: ignore[misc]
             self.ucx = UcxEnds(self, self.program.ucx, self.program.control)
 
     def not_initialized(self) -> str:
-        """Return which operator of Holoscan's could not be initialized; empty if none is known.
+        """Return the Holoscan operator that could not be initialized; empty if it is not known.
 
-        What is raised does not say. But each gets a number when its turn comes, so that where
-        some have none the last that has one is at fault. If all have one, and nothing has run, it
-        can only be the one that there is.
+        The exception does not say. But each operator gets a number when its turn comes, so if some
+        have none, the last one that has a number failed. If all have one and nothing has run, it is
+        known only if there is a single operator.
         """
         if self.holoscan_operators is None or any(
             operator.stage.ticks for operator in self.stage_operators
@@ -87,7 +88,7 @@ class _Application(core.Application):  # type: ignore[misc]
         return next(iter(numbers)) if len(numbers) == 1 else ""
 
     def let_go(self) -> None:
-        """Drop all that the run has held."""
+        """Release everything that the run has held."""
         for operator in self.stage_operators:
             operator.let_go()
         if self.holoscan_operators is not None:
@@ -98,7 +99,7 @@ class _Application(core.Application):  # type: ignore[misc]
 def run_holoscan(
     program: Program, control: Control, timers: Timers, begun: threading.Event, options: RunOptions
 ) -> None:
-    """Run `program`; sets `begun` once the schedulers are at work."""
+    """Run `program`; sets `begun` once the schedulers run."""
     on_tick = _first_tick(begun, program.plan.app.scheduler)
     holoscan_operators = any(
         node.holoscan_operator is not None for node in program.plan.app.operators.values()
@@ -110,11 +111,11 @@ def run_holoscan(
             finished = all(stage.finished for stage in program.stages)
             if finished or holoscan_operators or control.aborted or program.ucx is not None:
                 break
-            # Holoscan takes it for a deadlock when the machine leaves the process standing, and
-            # ends at a signal that comes before its handlers are replaced. The stages have kept
-            # all that they had, and go on in another application.
+            # Holoscan ends the run if the process was suspended, which it takes for a deadlock,
+            # or at a signal that arrives before its handlers are replaced. The stages have kept
+            # their state and continue in another application.
             if sum(stage.ticks for stage in program.stages) == ticks:
-                early = HoloflowError("Holoscan ended the run before its time, without a word")
+                early = HoloflowError("Holoscan ended the run early and gave no reason")
                 _break_off(control, early)
                 raise early
     finally:
@@ -128,7 +129,7 @@ def run_holoscan(
 def _run_application(
     program: Program, on_tick: Callable[[], None], options: RunOptions, *, holoscan_operators: bool
 ) -> None:
-    """Run the stages that are not finished as an application of Holoscan's."""
+    """Run the stages that are not finished as a Holoscan application."""
     app = _Application(program, on_tick, options.frames)
     standstill = NATIVE_STANDSTILL if holoscan_operators else STANDSTILL
     scheduler = program.plan.app.scheduler
@@ -142,7 +143,7 @@ def _run_application(
         elif error is not None:
             raise error
     except BaseException as error:
-        # Before the ends of streams are closed, so that nobody takes it for a good end.
+        # Before streams are closed, so that this is not mistaken for a regular end.
         _break_off(program.control, error, app.not_initialized())
         raise
     finally:
@@ -156,19 +157,19 @@ def _run_application(
 
 
 def _break_off(control: Control, error: BaseException, operator: str = "") -> None:
-    """End a run that Holoscan has ended with `error`, where known at the start of `operator`."""
+    """Fail a run that Holoscan has ended with `error`, at the start of `operator` if known."""
     failure = Failure("engine", "", describe(error), error)
     if operator:
-        hint = "; HOLOSCAN_LOG_LEVEL=WARN in the environment shows what Holoscan logs of it"
+        hint = "; set HOLOSCAN_LOG_LEVEL=WARN in the environment to see what Holoscan logs"
         failure = Failure(operator, "start", describe(error) + hint, error)
-    if control.draining:  # an operator has failed, and what has passed it is worked off
+    if control.draining:  # an operator has failed; what has passed it is processed
         control.fail(failure)
     else:
         control.stalled(failure)
 
 
 def _run(app: Any) -> BaseException | None:
-    """Run `app`; return what its run has raised, if anything."""
+    """Run `app`; return the exception that it raised, if any."""
     try:
         app.run()
     except BaseException as error:
@@ -177,7 +178,7 @@ def _run(app: Any) -> BaseException | None:
 
 
 def make_scheduler(app: Any, scheduler: Scheduler, standstill: int = STANDSTILL) -> Any:
-    """Return Holoscan's scheduler as the app asks for it; `standstill` (ms) ends the run."""
+    """Return the Holoscan scheduler that the app asks for; a `standstill` (ms) ends the run."""
     schedulers = holoscan.schedulers
     common = {
         "name": "holoflow scheduler",
@@ -190,9 +191,9 @@ def make_scheduler(app: Any, scheduler: Scheduler, standstill: int = STANDSTILL)
         return schedulers.MultiThreadScheduler(
             app, worker_thread_number=scheduler.workers, check_recession_period_ms=0.0, **common
         )
-    # Without stealing, one slow stage holds up those that are queued behind it on its worker.
-    # With the workers' post-check fast path a run hangs now and then when all stages have ended
-    # at once on a busy machine, and cannot be woken; it also costs a third of the throughput.
+    # Without stealing, a slow stage delays those queued behind it on its worker. With the
+    # workers' post-check fast path, a run sometimes hangs and cannot be woken if all stages end at
+    # once on a busy machine; it also costs a third of the throughput.
     return schedulers.EventBasedScheduler(
         app,
         worker_thread_number=scheduler.workers,
@@ -204,7 +205,7 @@ def make_scheduler(app: Any, scheduler: Scheduler, standstill: int = STANDSTILL)
 
 
 def _first_tick(begun: threading.Event, scheduler: Scheduler) -> Callable[[], None]:
-    """Return what is called at every tick: says that the run has begun, pins the thread."""
+    """Return the function called at every tick: it sets `begun` and pins the thread to a core."""
     pinned = threading.local()
     order = iter(range(1_000_000))
     pin = bool(scheduler.cores) and scheduler.kind != "event"

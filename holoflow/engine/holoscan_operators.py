@@ -1,8 +1,8 @@
-"""Holoscan's own operators in a running app: what joins them to holoflow's queues.
+"""Holoscan's own operators in a running app, connected to holoflow's queues.
 
-A feeder takes from a queue and emits to the operator's input; a collector receives from its
-output and puts into the queues behind it. Flows between two of them are Holoscan's alone. The
-header travels along as Holoscan's metadata, which its operators pass on by themselves.
+A feeder takes messages from a queue and emits them to the operator's input; a collector receives
+from its output and puts messages into the queues behind it. Holoscan alone carries flows between
+two such operators. The header travels as Holoscan's metadata, which its operators pass on.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class HoloscanOperators:
         self._control = program.control
         self._on_tick = on_tick
         self._collectors: list[HoloscanOutput] = []
-        # Of several inputs with headers, the first that is received leads.
+        # With headers at several inputs, the first one received leads.
         application.metadata_policy = core.MetadataPolicy.REJECT
         self.operators = {node.name: self._make(node, frames) for node in nodes}
         fed = {flow.target.operator for flow in program.plan.flows}
         self._sources = [o for name, o in self.operators.items() if name not in fed]
-        # An output that nobody takes is collected too: Holoscan would wait for its receiver.
+        # An output without consumer is collected too: Holoscan would wait for its receiver.
         outputs_of: dict[Endpoint, list[Output]] = {
             endpoint: [] for node in nodes for endpoint in _outputs(node)
         }
@@ -81,7 +81,7 @@ class HoloscanOperators:
         assert holoscan_operator is not None  # noqa: S101 - for the type checker
         meter = self._program.holoscan_operators.setdefault(node.name, OperatorMeter(node.name))
         meter.counts_calls = is_python(holoscan_operator.cls)
-        meter.counts_sent = False  # unless something of holoflow's own is behind it
+        meter.counts_sent = False  # unless a stage of holoflow follows it
         cls = guarded(holoscan_operator.cls, node, self._program.control, meter)
         extra = []
         if frames is not None and not any(
@@ -113,23 +113,23 @@ class HoloscanOperators:
         self._application.add_flow(self.operators[source.operator], operator, ports)
 
     def _on_change(self) -> None:
-        """Have the sources among them stop when the run is to end."""
+        """Stop the sources among them when the run is to end."""
         if self._control.draining:
             for operator in self._sources:
                 operator.stop_execution()
 
     def let_go(self) -> None:
-        """Drop the program; Holoscan may keep the rest for ever."""
+        """Drop the program; Holoscan may keep the rest forever."""
         del self._program, self._collectors
 
     def end(self) -> None:
-        """Say to the stages behind that nothing more will come."""
+        """Tell the stages behind that nothing more will come."""
         for collector in self._collectors:
             collector.close()
 
 
 def guarded(cls: type, node: Node, control: Control, meter: OperatorMeter) -> type:
-    """Return `cls`, if it is written in Python, with failures named and calls counted."""
+    """Return `cls`, extended to name its failures and count its calls if it is in Python."""
     if not is_python(cls):
         return cls
     compute: Callable[..., None] = cls.compute  # type: ignore[attr-defined]
@@ -147,7 +147,7 @@ def guarded(cls: type, node: Node, control: Control, meter: OperatorMeter) -> ty
         try:
             compute(self, op_input, op_output, context)
         except BaseException as error:
-            frame = f"call {meter.frames} of it"
+            frame = f"call {meter.frames}"
             control.fail(Failure(node.name, frame, describe(error), error))
             raise
         finally:
@@ -162,7 +162,7 @@ def guarded(cls: type, node: Node, control: Control, meter: OperatorMeter) -> ty
 
 
 def is_python(cls: type) -> bool:
-    """Whether the operator is written in Python, so that its calls can be seen."""
+    """Whether the operator is written in Python, so that its calls can be observed."""
     return hasattr(getattr(cls, "compute", None), "__code__")
 
 
@@ -174,19 +174,19 @@ class Feeder(Stage):
     """The end of a queue at one of Holoscan's own operators."""
 
     def __init__(self, queue: Queue, program: Program) -> None:
-        """Take from `queue`."""
+        """Take messages from `queue`."""
         super().__init__([], {}, program.control)
         self.name = f"{queue.flow.source} to {queue.flow.target}"
         self.queue = queue
         queue.consumer = self
         self.meter = program.holoscan_operators[queue.flow.target.operator]
-        # Nobody sees the calls of an operator written in C++; what it is fed stands for them.
+        # The calls of a C++ operator cannot be observed; the messages fed to it are counted.
         first = next(f for f in program.queues if f.target.operator == queue.flow.target.operator)
         self._counting = first == queue.flow and not is_python(_class(program, queue.flow.target))
         self.meter.counts_calls |= self._counting
 
     def next(self) -> Message | None:
-        """Return the next message; None where there is none, which puts the stage to sleep."""
+        """Return the next message; None if there is none, which puts the stage to sleep."""
         self.ticks += 1
         self.signalled = False
         if self.queue.inlet is not None:
@@ -197,7 +197,7 @@ class Feeder(Stage):
             if self._counting:
                 self.meter.frames += 1
             message = self.queue.pop()
-            self.queue.acknowledge()  # what becomes of it only Holoscan knows
+            self.queue.acknowledge()  # only Holoscan knows what becomes of it
             return message
         elif self.queue.ended():
             self.finish("end")
@@ -215,11 +215,11 @@ class Feeder(Stage):
         return inlet is not None and not self.queue.closed and not inlet.about_to_sleep()
 
     def pass_on(self, message: Message) -> tuple[TraceContext, PathStep, int]:
-        """Return what the collector behind the operator needs to know of `message`."""
+        """Return what the collector behind the operator needs to know about `message`."""
         return message.trace, self.queue.stop, clock()
 
     def finish(self, cause: str) -> None:
-        """Take no more."""
+        """Take no more messages."""
         self.finished = True
         self._release(self.queue, cause)
 
@@ -246,18 +246,18 @@ class FeederOp(StageOp):
 
 
 class HoloscanOutput(Stage):
-    """The begin of queues behind an output of one of Holoscan's own operators."""
+    """The start of the queues behind an output of one of Holoscan's own operators."""
 
     def __init__(self, source: Endpoint, outputs: list[Output], program: Program) -> None:
-        """Put into `outputs`, if any, what comes out of `source`."""
+        """Put what comes out of `source` into `outputs`, if there are any."""
         super().__init__([], {"out": outputs}, program.control)
         self.name = f"{source} out"
         self._types = [_payload_type(program, output) for output in outputs]
         self._sequence = 0
         self.meter = program.holoscan_operators[source.operator]
         self.meter.counts_sent = True
-        # Nobody sees the calls of an operator written in C++ that feeds itself: what it gives
-        # stands for them.
+        # The calls of a C++ operator without inputs cannot be observed: what it sends is
+        # counted.
         self._counting = not self.meter.counts_calls
         self.meter.counts_calls = True
 
@@ -282,7 +282,7 @@ class HoloscanOutput(Stage):
             self._sleep()
 
     def _track(self, fed: tuple[TraceContext, PathStep, int] | None) -> TraceContext:
-        """Return the tracks of what has come out: behind those of what was fed, if it was."""
+        """Return the trace of an output; it continues the trace of what was `fed`, if any."""
         if not self.control.tracked:
             return ()
         now = clock()
@@ -292,7 +292,7 @@ class HoloscanOutput(Stage):
         return extend(trace, stop, start, now)
 
     def close(self) -> None:
-        """Put no more."""
+        """Put no more messages."""
         for queue in self._queues:
             queue.close()
 
@@ -305,14 +305,14 @@ class CollectorOp(StageOp):
         spec.input("in")
 
     def compute(self, op_input: Any, _op_output: Any, _context: Any) -> None:
-        """Collect a message; Holoscan calls only when there is one and the queues have room."""
+        """Collect a message; Holoscan calls this only if there is one and the queues have room."""
         self.on_tick()
         collector: Any = self.stage
         collector.collect(op_input.receive("in"), self.metadata)
 
 
 def _outputs(node: Node) -> list[Endpoint]:
-    """All outputs of one of Holoscan's own operators."""
+    """Return all outputs of one of Holoscan's own operators."""
     return [
         Endpoint(node.name, port)
         for port in (node.holoscan_operator.outputs if node.holoscan_operator else ())
@@ -320,7 +320,7 @@ def _outputs(node: Node) -> list[Endpoint]:
 
 
 def _payload_type(program: Program, output: Output) -> Any:
-    """Type of the input that a flow ends at; None in another process, which sees to it itself."""
+    """Return the type of the input that a flow ends at; None in another process, which checks."""
     target = output.flow.target
     if isinstance(output, RemoteOutput):
         return None

@@ -1,4 +1,4 @@
-"""A stage as an operator of Holoscan's, which its schedulers tick."""
+"""A stage as a Holoscan operator, ticked by Holoscan's schedulers."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class StageOp(core.Operator):  # type: ignore[name-defined, misc]
     """Holoscan's view of a stage: something to tick while its condition says so."""
 
     def __init__(self, fragment: Any, stage: Stage, on_tick: Callable[[], None], idle: Any) -> None:
-        """Host `stage`; `idle` is the state of its condition while it sleeps."""
+        """Wrap `stage`; `idle` is the state of its condition while it sleeps."""
         self.stage = stage
         self.on_tick = on_tick
-        # Holoscan keeps the dot for itself.
+        # Holoscan reserves the dot.
         name = stage.name.replace(".", "/")
         self.condition = holoscan.conditions.AsynchronousCondition(
             fragment, name=f"{name} has work"
@@ -31,7 +31,7 @@ class StageOp(core.Operator):  # type: ignore[name-defined, misc]
         fragment.stage_operators.append(self)
 
     def let_go(self) -> None:
-        """Drop the stage with all that it holds; Holoscan may keep the operator for ever."""
+        """Drop the stage and all that it holds; Holoscan may keep the operator forever."""
         self.stage.schedule = self.stage.park = None
         del self.stage
 
@@ -39,7 +39,7 @@ class StageOp(core.Operator):  # type: ignore[name-defined, misc]
         self.condition.event_state = state
 
     def setup(self, spec: Any) -> None:
-        """Declare no ports: messages go through queues of holoflow's own."""
+        """Declare no ports: messages go through holoflow's own queues."""
 
     def compute(self, _op_input: Any, _op_output: Any, _context: Any) -> None:
         """Tick the stage."""

@@ -1,4 +1,4 @@
-"""holoflow's operators in a Holoscan application that is written by hand."""
+"""holoflow operators in a Holoscan application written by hand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _END = object()
 
 
 def host(fragment: Any, operator: Operator, args: tuple[Any, ...], name: str) -> Any:
-    """Return `operator` as an operator of Holoscan's; see `holoflow.hosted`."""
+    """Return `operator` as a Holoscan operator; see `holoflow.hosted`."""
     core = runtime.load().core
     ports = operator.ports()
     if ports.trigger == "any":
@@ -29,7 +29,7 @@ def host(fragment: Any, operator: Operator, args: tuple[Any, ...], name: str) ->
     pass_geometry(operator)
 
     class HostedOp(core.Operator):  # type: ignore[name-defined, misc]
-        """Runs one operator of holoflow's."""
+        """Runs one holoflow operator."""
 
         def setup(self, spec: Any) -> None:
             for port, declared in ports.inputs.items():
@@ -96,22 +96,29 @@ def host(fragment: Any, operator: Operator, args: tuple[Any, ...], name: str) ->
                 op_output.emit(to_tensors(payload), port)
 
     hosted = HostedOp(fragment, *args, name=name)
-    # Of several inputs with headers, the first leads.
+    # With headers at several inputs, the first leads.
     hosted.metadata_policy = core.MetadataPolicy.REJECT
     return hosted
 
 
 def hosted(fragment: Any, operator: Operator, *args: Any, name: str) -> Any:
-    """Return `operator` as an operator of Holoscan's, to be wired with `add_flow`.
+    """Return `operator` as a Holoscan operator, to be wired with `add_flow`.
 
-    `hosted(self, ThresholdOp(level=0.2), name="threshold")` within `compose`. Its ports are
-    those of `process`: inputs by the names of the parameters, outputs by the keys of what it
-    returns, or `out`. `args` are conditions and resources of Holoscan's. An input takes tensors
-    (a single one becomes an Image where one is wanted) or the payload itself; an output sends
-    arrays as tensors and anything else as it is. The header travels as Holoscan's metadata. A
-    source's frames are held until their time by sleeping in its `compute`.
+    Call it within `compose`: `hosted(self, ThresholdOp(level=0.2), name="threshold")`. The ports
+    are those of `process`: inputs have the names of its parameters, outputs the keys of what it
+    returns, or `out`. An input takes tensors (a single one becomes an Image if the parameter is
+    one) or the payload itself; an output sends arrays as tensors and anything else as it is. The
+    header travels as Holoscan's metadata. Frames of a source are held until their time by sleeping
+    in its `compute`.
 
-    Raises HoloflowError where Holoscan is not installed, or for an operator that is called for
-    each message of any input.
+    Args:
+        fragment: The application or fragment that is being composed.
+        operator: The operator to run.
+        args: Conditions and resources of Holoscan.
+        name: Name of the operator in the application.
+
+    Raises:
+        HoloflowError: Holoscan is not installed, or the operator is called for each message of
+            any input.
     """
     return host(fragment, operator, args, name)

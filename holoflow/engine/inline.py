@@ -14,14 +14,14 @@ from holoflow.engine.timers import SimulatedTimers, Timers
 def run_inline(stages: Sequence[Stage], control: Control, timers: SimulatedTimers | Timers) -> None:
     """Tick `stages` in turn until all are done.
 
-    When none has work, a simulated clock jumps to the next time anybody waits for; when nobody
-    waits for a time, but a device is being read, its next frame is waited for.
+    If none has work, a simulated clock jumps to the next time that a stage waits for. If no stage
+    waits for a time but a device is being read, its next frame is waited for.
     """
     woken = threading.Event()
     for stage in stages:
         stage.schedule = woken.set
         if len(stages) > 1:
-            stage.notifier = None  # the others would wait, too
+            stage.notifier = None  # the others would wait too
     running = list(stages)
     while running:
         woken.clear()

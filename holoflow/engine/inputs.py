@@ -19,27 +19,27 @@ Part: TypeAlias = tuple[Queue, Message]
 
 
 class Call:
-    """The arguments of one call, and the messages that it is made of."""
+    """The arguments of one call, and the messages that they come from."""
 
     __slots__ = ("arguments", "complete", "header", "parts")
 
     def __init__(self, arguments: dict[str, Any], header: Header, parts: list[Part]) -> None:
-        """Keep what the call is made of; the first of `parts` leads."""
+        """Make a call with `header` from `parts`, the first of which leads."""
         self.arguments = arguments
         self.header = header
         self.parts = parts
         self.complete = 0
-        """When a batch that it belongs to was closed (ns); 0 for none."""
+        """When the batch that it belongs to was complete (ns); 0 without a batch."""
 
 
 class Inputs(Protocol):
     """Where the calls of a stage's first operator come from."""
 
     queues: list[Queue]
-    """All queues, those of `Latest` inputs included."""
+    """All queues, including those of `Latest` inputs."""
 
     def ready(self) -> bool:
-        """Whether `pop` has a call; may drop what can no longer become part of one."""
+        """Whether `pop` has a call; may drop messages that can no longer be part of one."""
 
     def pop(self) -> Call:
         """Return the next call."""
@@ -48,26 +48,26 @@ class Inputs(Protocol):
         """Whether no further call will come."""
 
     def passed(self) -> int:
-        """Return of how many frames of the origin, from the first, no further call will come.
+        """Return for how many frames of the origin, from the first, no further call will come.
 
-        Asked only where a join behind needs to know.
+        Used only if a join behind needs to know.
         """
 
     def acknowledge(self) -> None:
-        """Note that nothing that a call was made of is in hand."""
+        """Note that the messages of all calls so far have been processed."""
 
     def release(self, cause: str) -> None:
-        """Drop by `cause` what was taken from the queues and no call was made of."""
+        """Count messages that were taken from the queues for no call as dropped by `cause`."""
 
     def failed(self, call: Call, cause: str = "error") -> None:
-        """Book the messages of a call that was taken as dropped by `cause`."""
+        """Count the messages of a call that was taken as dropped by `cause`."""
 
     def waits_for(self) -> str:
-        """Say, for the reader, what is missing for the next call."""
+        """Return what is missing for the next call, as text for users."""
 
 
 def merge_headers(leader: Header, others: list[Header]) -> Header:
-    """Return the leader's header, with metadata that only the others have."""
+    """Return the leader's header, extended by metadata that only the others have."""
     extra: dict[str, Any] = {}
     for other in others:
         if other.metadata and other.metadata is not leader.metadata:
@@ -80,7 +80,7 @@ def merge_headers(leader: Header, others: list[Header]) -> Header:
 def take_newest(
     latest: list[tuple[str, LatestQueue]], arguments: dict[str, Any], parts: list[Part]
 ) -> None:
-    """Add the newest of every `Latest` input to the arguments, and to `parts` on its first use."""
+    """Add the newest message of every `Latest` input to `arguments`, and to `parts` if unused."""
     for name, queue in latest:
         arguments[name], message = queue.newest()
         if message is not None:
@@ -134,13 +134,13 @@ class Arrival:
         return Call(arguments, header, parts)
 
     def ended(self) -> bool:
-        """Whether an input has ended that is needed for the next call."""
+        """Whether an input that the next call needs has ended."""
         return any(queue.ended() for _, queue in self._triggers) or (
             not self._first and any(queue.ended() for _, queue in self._back_edges)
         )
 
     def passed(self) -> int:
-        """Return of how many frames the leading input brings no more."""
+        """Return for how many frames the leading input brings nothing more."""
         return self._triggers[0][1].passed()
 
     def acknowledge(self) -> None:
@@ -149,15 +149,15 @@ class Arrival:
             queue.acknowledge()
 
     def release(self, cause: str) -> None:
-        """Do nothing: nothing is taken but for a call."""
+        """Do nothing: messages are taken only for a call."""
 
     def failed(self, call: Call, cause: str = "error") -> None:
-        """Book the message of each triggering input as dropped by `cause`."""
+        """Count the message of each triggering input as dropped by `cause`."""
         for queue, message in call.parts[: len(self._triggers)]:
             queue.count_dropped(cause, message)
 
     def waits_for(self) -> str:
-        """Name the inputs that have no message."""
+        """Return the names of the inputs that have no message."""
         missing = [q for _, q in self._triggers if not q.items]
         if not self._first:
             missing += [q for _, q in self._back_edges if not q.items]
@@ -165,19 +165,19 @@ class Arrival:
 
 
 class Synced:
-    """Joins by timestamp: to each message of the leader the nearest of every other input.
+    """Joins by timestamp: each message of the leader with the nearest of every other input.
 
-    A partner must lie within the tolerance; of two as near, the earlier is taken; one may serve
-    several leaders. A leader whose partner can no longer come is dropped as `late`, or, where
-    the input is optional, called without it. So is a partner that is older than the one before
-    it. Decisions hang on timestamps alone, unless a timeout is given.
+    A partner must lie within the tolerance; of two equally near, the earlier is taken; one may
+    serve several leaders. A leader whose partner can no longer come is dropped as `late`, or
+    called without it if the input is optional. A partner that is older than the one before it is
+    dropped as `late` too. Decisions depend on timestamps alone, unless a timeout is given.
 
-    Where clocks are set back (a reset, see `holoflow.core.times`), what the leader has from then on
-    is joined with what partners have from then on. Of a stream that is set back alone nothing can
-    be joined until it agrees with the others again; it goes by at the pace of the leader.
+    After a reset of the clocks (see `holoflow.core.times`), what the leader has from then on is
+    joined with what partners have from then on. If only one stream is reset, none of its messages
+    can be joined until it agrees with the others again; they pass at the pace of the leader.
 
-    Where a partner's frames are the leader's, its watermark tells that nothing comes of some of
-    them. What may still come is of later frames, and later than those of the leader before.
+    If a partner's frames are those of the leader, its watermark shows which of them bring nothing.
+    What may still come belongs to later frames, and is later than the leader's earlier frames.
     """
 
     def __init__(
@@ -185,13 +185,13 @@ class Synced:
         latest: Mapping[str, LatestQueue], now: Callable[[], int],
         wake_at: Callable[[int], None],
     ) -> None:  # fmt: skip
-        """Join `queues` by `sync`; `now` and `wake_at` (ns) serve the timeout."""
+        """Join `queues` by `sync`; `now` and `wake_at` (ns) are for the timeout."""
         self._leader = queues[sync.leader]
         self._name = sync.leader
         self._partners = {name: q for name, q in queues.items() if name != sync.leader}
         self._latest = list(latest.items())
         self._ahead: deque[Message] = deque()
-        """Of the leader, taken from its queue to see the times behind the next one."""
+        """Messages of the leader, taken from its queue to see the times after the next one."""
         self._held: dict[str, Message] = {}
         self._used: set[str] = set()
         self._optional = optional
@@ -199,7 +199,7 @@ class Synced:
         self._clock = StreamClock()
         self._clocks = {name: Agreement(self._clock, self._tolerance) for name in self._partners}
         self._far = max(self._tolerance, LONGEST)
-        """How far ahead of the leader (ns) a partner is that may be set back next."""
+        """How far (ns) a partner that may be reset next can be ahead of the leader."""
         self._timeout = None if sync.timeout is None else round(sync.timeout * 1e9)
         self._now = now
         self._wake_at = wake_at
@@ -207,11 +207,11 @@ class Synced:
         self._matched: dict[str, Any] | None = None
         self._headers: list[Header] = []
         self._new: list[Part] = []
-        """Partners of the matched leader that served none before it."""
+        """Partners of the matched leader that have served no earlier one."""
         self.queues = [*queues.values(), *latest.values()]
 
     def ready(self) -> bool:
-        """Whether the next leader has all its partners; drops leaders that have none."""
+        """Whether the next leader has all its partners; drops leaders that cannot have them."""
         while self._matched is None and (leader := self._next()) is not None:
             self._see_leader(leader.header)
             undecided = [
@@ -230,11 +230,11 @@ class Synced:
         return self._matched is not None
 
     def _see_leader(self, header: Header) -> None:
-        """Take note of the leader's clock."""
+        """Note the time of the leader."""
         if self._clock.see(header):
             for name, clocks in self._clocks.items():
                 if clocks.leader_set_back():
-                    self._release(name)  # of the time before both were set back
+                    self._release(name)  # from before the reset of both
 
     def _next(self) -> Message | None:
         """Return the next message of the leader."""
@@ -252,7 +252,7 @@ class Synced:
         return [message.header for message in (*self._ahead, *self._leader.items)]
 
     def _look_ahead(self, undecided: list[str]) -> bool:
-        """Make room for more of the leader, where only later times of it can tell more."""
+        """Make room for more of the leader, if only its later times can decide."""
         queue, newest = self._leader, self._known()[-1].sequence
         queues = [self._partners[name] for name in undecided]
         if len(queue.items) < queue.capacity or not all(
@@ -263,9 +263,9 @@ class Synced:
         return True
 
     def _make_room(self) -> None:
-        """Drop what lies between the first and the last of one time: no leader is joined with it.
+        """Drop messages between the first and the last with the same time: no leader needs them.
 
-        Else the rest of a frame that has several messages might find no room.
+        Else there might be no room for the rest of a frame that has several messages.
         """
         for name, queue in self._partners.items():
             time = self._time_held(name)
@@ -275,7 +275,7 @@ class Synced:
                 queue.count_dropped("late", queue.pop())
 
     def _pass_by(self) -> None:
-        """Let go what a later message is nearer to all that may still come of the leader."""
+        """Release each message to which every leader still to come prefers a later one."""
         if self._next() is not None or not self._leader.flow.watermark:
             return
         passed = self._leader.passed()
@@ -287,7 +287,7 @@ class Synced:
                 self._held[name] = queue.pop()
 
     def _nothing_nearer(self, queue: Queue, held: int | None, time: int) -> bool:
-        """Whether what may still come to an empty `queue` is further from `time` than `held`."""
+        """Whether an empty `queue` can bring nothing nearer to `time` than `held` (all ns)."""
         if not queue.flow.watermark:
             return False
         passed = queue.passed()
@@ -295,12 +295,12 @@ class Synced:
         if not before:
             return False
         later = before[-1] - time
-        if later < 0:  # clocks were set back since: what comes is of another time
+        if later < 0:  # the clocks were reset since: what comes is of another time
             return True
         return later > self._tolerance or (held is not None and later >= time - held)
 
     def _advance(self, name: str, time: int) -> bool:
-        """Hold the nearest message to `time`; false where a nearer one may still come."""
+        """Hold the message nearest to `time`; false if a nearer one may still come."""
         queue, clocks = self._partners[name], self._clocks[name]
         while True:
             held = self._time_held(name)
@@ -330,7 +330,7 @@ class Synced:
         return None if message is None else message.header.timestamp
 
     def _release(self, name: str) -> None:
-        """Let the held message go; one that served nobody was late."""
+        """Release the held message; if it has served no leader, it was late."""
         held = self._held.pop(name, None)
         if held is not None and name not in self._used:
             self._partners[name].count_dropped("late", held)
@@ -375,7 +375,7 @@ class Synced:
         return Call(arguments, merge_headers(leader.header, self._headers), parts)
 
     def ended(self) -> bool:
-        """Whether the leader has ended; partners nobody needed are let go."""
+        """Whether the leader has ended; if so, releases partners that served no leader."""
         if self._matched is not None or self._ahead or not self._leader.ended():
             return False
         for name in list(self._held):
@@ -383,28 +383,28 @@ class Synced:
         return True
 
     def passed(self) -> int:
-        """Return of how many frames the leader brings no more."""
+        """Return for how many frames the leader brings nothing more."""
         return self._ahead[0].header.sequence if self._ahead else self._leader.passed()
 
     def acknowledge(self) -> None:
-        """Note that of what was taken only what no call has used is in hand."""
+        """Note that of the messages taken, only those that no call has used are still held."""
         held = {self._partners[name] for name in self._held.keys() - self._used}
         for queue in self.queues:
             queue.acknowledge(len(self._ahead) if queue is self._leader else queue in held)
 
     def release(self, cause: str) -> None:
-        """Drop by `cause` what was taken and no call has used."""
+        """Count messages that were taken but used by no call as dropped by `cause`."""
         while self._ahead:
             self._leader.count_dropped(cause, self._ahead.popleft())
         for name in self._held.keys() - self._used:
             self._partners[name].count_dropped(cause, self._held.pop(name))
 
     def failed(self, call: Call, cause: str = "error") -> None:
-        """Book the leader as dropped by `cause`; partners may have served others."""
+        """Count the leader as dropped by `cause`; partners may have served others."""
         self._leader.count_dropped(cause, call.parts[0][1])
 
     def waits_for(self) -> str:
-        """Name what the leader waits for."""
+        """Return the names of the inputs that the leader waits for."""
         return ", ".join(
             f"{q.awaited} ({q.row[SENT]} sent)"
             for q in ([self._leader] if self._next() is None else self._partners.values())

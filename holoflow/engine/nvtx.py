@@ -1,4 +1,4 @@
-"""Ranges for a GPU profiler: a call of an operator each."""
+"""Ranges for a GPU profiler, one for each call of an operator."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from holoflow.core.errors import optional
 from holoflow.core.operator import Operator
 
 DOMAIN = "holoflow"
-"""Under which a profiler lists the ranges."""
+"""Domain under which a profiler lists the ranges."""
 
 _HOOKS = ("NVTX_INJECTION64_PATH", "CUDA_INJECTION64_PATH")
-"""Set by a profiler that hooks itself into a process, such as `nsys profile`."""
+"""Variables set by a profiler that injects itself into a process, such as `nsys profile`."""
 
 
 class Ranges(Protocol):
-    """Begins and ends ranges; they nest, for each thread on its own."""
+    """Begins and ends ranges, which nest within each thread."""
 
     def push(self, name: str) -> None:
         """Begin a range."""
@@ -31,16 +31,16 @@ class Ranges(Protocol):
 
 @functools.cache
 def ranges() -> Ranges | None:
-    """Return what a profiler listens to; None where none does, at no cost."""
+    """Return the ranges that a profiler records; None, and no cost, if none is attached."""
     if not any(os.environ.get(hook) for hook in _HOOKS):
         return None
     if find_spec("nvtx") is None:
         logging.getLogger("holoflow.nvtx").warning(
-            "a GPU profiler listens; to see operators in it: pip install 'holoflow[nvtx]'"
+            "a GPU profiler is attached; to see operators in it: pip install 'holoflow[nvtx]'"
         )
         return None
     domain = optional("nvtx", "nvtx").get_domain(DOMAIN)
-    # Without a profiler that listens, the library gives a domain that does nothing.
+    # If no profiler is attached, the library returns a domain that does nothing.
     return _Ranges(domain) if hasattr(domain, "handle") else None
 
 
@@ -55,9 +55,9 @@ class _Ranges:
 
 
 def mark(operator: Operator, name: str) -> None:
-    """Have every call of `operator` show up as a range called `name`, where a profiler listens.
+    """Show every call of `operator` as a range called `name` if a profiler is attached.
 
-    Call it before anything else takes hold of the operator's methods.
+    Call it before anything else wraps the operator's methods.
     """
     found = ranges()
     if found is None:

@@ -1,4 +1,4 @@
-"""Looks at a running program: folds what its threads have noted, judges budgets, takes samples."""
+"""Observes a running program: folds what its threads have noted, judges budgets, takes samples."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ from holoflow.stats.snapshot import (
 )
 
 BACKLOG = 4096
-"""Calls waiting to be folded at which it is done before the next snapshot: memory stays flat at
-any rate of frames, and what is folded is still in the processor's cache."""
+"""Calls waiting to be folded at which they are folded before the next snapshot: memory stays flat
+at any frame rate, and what is folded is still in the processor's cache."""
 
 
 class Observer:
-    """Makes the snapshots of a run. All calls come from one thread, that which watches the run."""
+    """Makes the snapshots of a run. Use it only from the thread that watches the run."""
 
     def __init__(self, program: Program, options: RunOptions, engine: EngineName) -> None:
-        """Look at `program`."""
+        """Observe `program`."""
         self.program = program
         self.history = History()
         self.probe = MachineProbe()
         self.calls = Calls(program.plan, program.stages, program.holoscan_operators)
         self.announcements: list[tuple[str, str]] = []
         self.still = 0.0
-        """Seconds since something has moved; time in which the machine stood still is none."""
+        """Seconds since something moved, not counting time in which the machine was suspended."""
         self._moved: object = None
         self._looked = time.monotonic()
         self.latest: Snapshot | None = None
@@ -68,18 +68,18 @@ class Observer:
         self._fed = {flow.target.operator for flow in program.plan.app.flows}
 
     def begin(self) -> None:
-        """Say that the sources begin now."""
+        """Note that the sources begin now."""
         self._began = self._looked = time.monotonic()
         self.probe.begin()
 
     def end(self) -> None:
-        """Say that no frame flows any more: that operators take long to stop spoils no rate."""
+        """Note that frames no longer flow, so that slow stopping of operators distorts no rate."""
         self._ended = time.monotonic()
 
     # -- folding -----------------------------------------------------------------------------
 
     def relieve(self) -> None:
-        """Fold what has piled up, between snapshots."""
+        """Fold what has accumulated, between snapshots."""
         if self.program.control.recorder is not None:
             self.program.control.recorder.trim()
         most = max((len(meter.calls) for meter in self._meters()), default=0)
@@ -105,7 +105,7 @@ class Observer:
     # -- snapshots -----------------------------------------------------------------------------
 
     def poll(self, *, last: bool = False) -> tuple[Snapshot, list[BudgetChange]]:
-        """Return the state of the run, and what has changed with its budgets."""
+        """Return the state of the run, and how its budgets have changed."""
         self._fold()
         now = time.monotonic()
         judged = [
@@ -143,31 +143,31 @@ class Observer:
         )
         self.history.add(snapshot, recent)
         self.latest = snapshot
-        return snapshot, [verdict for verdict in judged if verdict is not None]
+        return snapshot, [change for change in judged if change is not None]
 
     def _look_for_moves(
         self, now: float, operators: Sequence[OperatorStats], flows: Sequence[FlowStats]
     ) -> None:
-        """Note for how long nothing has moved."""
+        """Update for how long nothing has moved."""
         moved = (
-            [(b.frames, b.sent, b.skipped, sum(b.dropped.values())) for b in operators],
-            [(b.sent, b.delivered, b.lost, b.waiting) for b in flows],
+            [(o.frames, o.sent, o.skipped, sum(o.dropped.values())) for o in operators],
+            [(f.sent, f.delivered, f.lost, f.waiting) for f in flows],
         )
         passed, self._looked = min(now - self._looked, LEAP), now
         self.still = self.still + passed if moved == self._moved else 0.0
         self._moved = moved
 
-    def _under_way(self, way: frozenset[str]) -> bool:
-        """Whether a frame is in hand of one of these operators, or waits for it, in any process."""
+    def _under_way(self, between: frozenset[str]) -> bool:
+        """Whether one of `between` processes a frame or has one waiting, in any process."""
         queues = self.program.queues
         return (
-            any(call.operator in way for call in self.calls.ongoing)
-            or any(queue.items for flow, queue in queues.items() if flow.target.operator in way)
-            or (self.program.links is not None and self.program.links.under_way(way))
+            any(call.operator in between for call in self.calls.ongoing)
+            or any(queue.items for flow, queue in queues.items() if flow.target.operator in between)
+            or (self.program.links is not None and self.program.links.under_way(between))
         )
 
     def _fragment(self, now: float) -> FragmentStats:
-        """Return the books of the one process that runs all fragments."""
+        """Return the statistics of the one process that runs all fragments."""
         scheduler = self.program.plan.app.scheduler
         self.calls.poll()
         call = self.calls.first
@@ -190,7 +190,7 @@ class Observer:
         )
 
     def _operators(self) -> tuple[OperatorStats, ...]:
-        """Return the books of every operator, in the order of the app."""
+        """Return the statistics of every operator, in the order of the app."""
         meters = {meter.name: meter for meter in self._meters()}
         names = [name for name in self.program.plan.app.operators if name in meters]
         stats = []
@@ -236,7 +236,7 @@ class Observer:
         )
 
     def _flows(self, operators: tuple[OperatorStats, ...]) -> tuple[FlowStats, ...]:
-        """Return the books of every flow, in the order of the app."""
+        """Return the statistics of every flow, in the order of the app."""
         queues = self.program.queues
         waits = {stats.name: stats.waits for stats in operators}
         inputs: dict[str, int] = {}
@@ -244,26 +244,28 @@ class Observer:
             inputs[flow.target.operator] = inputs.get(flow.target.operator, 0) + 1
         stats = []
         sent = {
-            flow: half for out in self.program.remote_outputs for flow, half in out.stats().items()
+            flow: own
+            for output in self.program.remote_outputs
+            for flow, own in output.stats().items()
         }
         for flow in self.program.plan.flows:
             runner = self.program.runners.get(flow.target.operator)
             if flow in sent:
                 stats.append(sent[flow])
             elif flow in queues:
-                # The only input of an operator waits as long as its calls do, unless each of
-                # these is counted once a result.
+                # The only input of an operator waits as long as its calls do, unless a call is
+                # counted once per result.
                 name = flow.target.operator
                 alone = runner is not None and inputs[name] == 1 and not runner.ports.generator
                 stats.append(queues[flow].stats(waits[name] if alone else None))
             elif flow.fused and runner is not None:
-                stats.append(_fused_books(flow, runner, waits[flow.target.operator]))
+                stats.append(_fused_stats(flow, runner, waits[flow.target.operator]))
         return tuple(stats)
 
     # -- records -----------------------------------------------------------------------------
 
     def records(self) -> Records | None:
-        """Return the raw calls, where they were asked for."""
+        """Return the recorded calls, if requested."""
         control = self.program.control
         if control.recorder is None:
             return None
@@ -273,8 +275,8 @@ class Observer:
         return control.recorder.records(app, self._options.run, epoch, self._fragment_of, workers)
 
 
-def _fused_books(flow: PlannedFlow, target: OperatorRunner, waits: Histogram) -> FlowStats:
-    """Return the books of a flow within a stage, from those of the operator it leads to."""
+def _fused_stats(flow: PlannedFlow, target: OperatorRunner, waits: Histogram) -> FlowStats:
+    """Return the statistics of a flow within a stage, from those of the operator it leads to."""
     failed = target.meter.failed
     return FlowStats(
         source=str(flow.source),

@@ -1,4 +1,4 @@
-"""A stage that begins with an operator: it works on what arrives at its inputs."""
+"""A stage that begins with an operator: it processes what arrives at its inputs."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ class OperatorStage(Stage):
         self, runners: Sequence[OperatorRunner], inputs: Inputs,
         outputs: Mapping[str, Sequence[Output]], control: Control,
     ) -> None:  # fmt: skip
-        """Run `runners` on what `inputs` give."""
+        """Run `runners` on the calls that `inputs` give."""
         super().__init__(runners, outputs, control)
         self.inputs = inputs
         self._unfinished: tuple[Iterator[Any], Call] | None = None
         self.batching: Batching | None = None
-        """How its operator takes batches, if it does; known once it has been started."""
+        """How its operator takes batches, if it does; known once the operator has started."""
         self._joins = False
-        """Whether a call may be made of several messages, or wait for others."""
+        """Whether a call may need several messages, or wait for others."""
         self._batch: list[Call] = []
         self._apart = False
-        """Whether what is left in the batch is worked on one at a time, for together it failed."""
+        """Whether the rest of the batch is processed one at a time because the batch failed."""
         self._results: deque[tuple[Call, int, int, Any]] = deque()
-        """Of the last batch, with its start and end: each is sent when there is room for it."""
+        """Results of the last batch, each with its call, start and end (ns), yet to be sent."""
         self._called: Call | None = None
         """The call whose result is being sent on."""
         self._batch_due: int | None = None
@@ -47,10 +47,12 @@ class OperatorStage(Stage):
         for queue in inputs.queues:
             queue.consumer = self
             if queue.producer is self:
-                queue.capacity += 1  # what comes back waits for the next call, which sends again
+                queue.capacity += (
+                    1  # a message on a back edge waits for the next call, which sends again
+                )
 
     def begin(self) -> None:
-        """Read what the started operator says of its batches, and make room for them."""
+        """Read the batch settings of the started operator, and make room for its batches."""
         self._linked = [(q, q.inlet) for q in self.inputs.queues if q.inlet is not None]
         self.linked = self.linked or bool(self._linked)
         self.batching = self.runners[0].operator.batching()
@@ -65,9 +67,9 @@ class OperatorStage(Stage):
         return any(not queue.closed for queue, _ in self._linked) or super().reading
 
     def asleep(self) -> bool:
-        """Whether nothing is under way to it either that it would take."""
+        """Whether, besides, no message that it would take is on its way to it."""
         return super().asleep() and (
-            not self.has_room() or not any(_comes(queue) for queue, _ in self._linked)
+            not self.has_room() or not any(_wakes(queue) for queue, _ in self._linked)
         )
 
     def _called_from_outside(self) -> bool:
@@ -75,7 +77,7 @@ class OperatorStage(Stage):
         for queue, inlet in self._linked:
             if not queue.closed and len(queue.items) < queue.capacity:
                 come |= not inlet.about_to_sleep(self.notifier)
-        # Without room nothing is taken, so that what is there would only be looked at for ever.
+        # Without room nothing is taken, and waking would only poll what is there forever.
         come = come and self._held_since is None
         return super()._called_from_outside() or come
 
@@ -107,13 +109,13 @@ class OperatorStage(Stage):
         return Progress.IDLE
 
     def _acknowledge(self) -> None:
-        """Note what is in hand, so that it is known if the process dies, and what is through."""
+        """Record what is held, so that it is known if the process dies, and what is done."""
         if self.control.durable and not (self._unfinished or self._batch or self._results):
             self.inputs.acknowledge()
         self._mark()
 
     def _mark(self) -> None:
-        """Tell joins behind of how many frames nothing more will be sent."""
+        """Tell joins behind for how many frames nothing more will be sent."""
         if not self.marked:
             return
         if self._unfinished is not None:
@@ -126,7 +128,7 @@ class OperatorStage(Stage):
             self.mark(self.inputs.passed())
 
     def _take(self) -> Call | None:
-        """Take the next call; None where its frame is too late for a budget, and dropped."""
+        """Take the next call; None if its frame is too late for a budget, and was dropped."""
         call = self.inputs.pop()
         for budget in self.runners[0].deadlines:
             if any(budget.drops(message.trace, clock()) for _, message in call.parts):
@@ -140,7 +142,7 @@ class OperatorStage(Stage):
         try:
             result = runner.call_with(call.arguments, call.header)
             if runner.ports.generator:
-                # Its work is done as it is asked for results.
+                # A generator works when it is asked for results.
                 self._unfinished = (runner.results.each(result), call)
                 if self.control.tracked:
                     self._waited(call.parts, start)
@@ -159,7 +161,7 @@ class OperatorStage(Stage):
         self.run_tail(result, call.header, trace, end)
 
     def _track(self, call: Call, start: int, end: int) -> TraceContext:
-        """Count a call, or a result of it, and return the tracks of what comes of it."""
+        """Count a call, or a result of it, and return the trace of what comes of it."""
         control = self.control
         if not control.tracked:
             return ()
@@ -183,9 +185,9 @@ class OperatorStage(Stage):
         return trace
 
     def _join(self, parts: list[Part], start: int, end: int) -> TraceContext:
-        """Join the ways of several messages, those of the message that came last first.
+        """Join the traces of several messages, that of the message that arrived last first.
 
-        A way that comes in by a back edge ends here.
+        A trace that arrives by a back edge ends here.
         """
         if not self.runners[0].ports.generator:
             self._waited(parts, start)
@@ -196,13 +198,13 @@ class OperatorStage(Stage):
                 close(extend(message.trace, queue.stop, start, start))
             else:
                 trace += extend(message.trace, queue.stop, start, end)
-        # What comes of it is a frame of the message that leads: its age counts from there.
+        # The result is a frame of the leading message: its age counts from there.
         captured = parts[0][1].trace[0][4]
-        trace = tuple([(*span_[:4], captured) for span_ in trace])
+        trace = tuple([(*span[:4], captured) for span in trace])
         return self.control.paths.limit(trace)
 
     def _waited(self, parts: list[Part], start: int) -> None:
-        """Count how long messages have waited for a call that begins now."""
+        """Record how long messages have waited for a call that begins at `start` (ns)."""
         for queue, message in parts:
             queue.waits.add(start - message.trace[0][3])
 
@@ -238,7 +240,7 @@ class OperatorStage(Stage):
         return Progress.WORKED
 
     def _gather(self, batching: Batching) -> Progress:
-        """Fill a batch; work on it when it is full, late, or the last."""
+        """Fill a batch; process it when it is full, overdue or the last."""
         if self._apart:
             alone = [self._batch.pop(0)]
             self._apart = bool(self._batch)
@@ -268,7 +270,7 @@ class OperatorStage(Stage):
         return Progress.WORKED
 
     def _call_batch(self, batch: list[Call]) -> None:
-        """Work on `batch`; where it fails, have its messages worked on one at a time."""
+        """Process `batch`; if it fails, have its messages processed one at a time."""
         runner = self.runners[0]
         start = clock()
         try:
@@ -278,9 +280,9 @@ class OperatorStage(Stage):
             check_batch(results, len(batch))
         except BaseException as error:
             if len(batch) > 1 and isinstance(error, Exception):
-                # Nobody can say which of them is at fault, or whether they are only together.
+                # It is not known which message is at fault, or whether they only are together.
                 runner.operator.context.warn_once(
-                    "a batch of %d failed (%s): wherever that happens its messages are worked on "
+                    "a batch of %d failed (%s): whenever that happens, its messages are processed "
                     "again, one at a time", len(batch), describe(error),
                 )  # fmt: skip
                 self._batch, self._apart = batch, True
@@ -296,7 +298,7 @@ class OperatorStage(Stage):
             self._results.append((call, start, end, result))
 
     def give_up(self, runner: OperatorRunner, calls: Sequence[Call], done: int) -> None:
-        """Do without the stage; what its first operator has in hand is dropped by `error`."""
+        """Give up the stage; count what its first operator holds as dropped by `error`."""
         self._unfinished = None
         if runner is self.runners[0]:
             for call in calls:
@@ -321,12 +323,12 @@ class OperatorStage(Stage):
         self._acknowledge()
 
     def stalled_by(self) -> str:
-        """Say what the stage waits for."""
+        """Return what the stage waits for, as text for users."""
         return super().stalled_by() or self.inputs.waits_for()
 
 
-def _comes(queue: Queue) -> bool:
-    """Whether something is under way to a queue from another process that makes its stage go on."""
+def _wakes(queue: Queue) -> bool:
+    """Whether a message on its way to `queue` from another process will wake the stage."""
     row = queue.row
     if queue.closed or queue.flow.latest:
         return False

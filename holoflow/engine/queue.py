@@ -1,4 +1,4 @@
-"""Queues: where messages wait between two stages, counted one by one and measured by sample."""
+"""Queues: where messages wait between two stages. All are counted, a sample is measured."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from holoflow.stats.snapshot import FlowStats
 from holoflow.stats.spans import PathStep, TraceContext
 
 EVERY: Final = 64
-"""Messages of which the first is looked at: what it costs does not show."""
+"""One in this many messages is measured, so that the cost is negligible."""
 
 
 class Sizes:
@@ -39,7 +39,6 @@ class Sizes:
     __slots__ = ("_bytes", "_count")
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self._bytes = 0
         self._count = 0
 
@@ -49,12 +48,12 @@ class Sizes:
         self._count += 1
 
     def mean(self) -> float | None:
-        """Return the mean in bytes; None where none was looked at."""
+        """Return the mean in bytes; None if none was measured."""
         return self._bytes / self._count if self._count else None
 
 
 class Message:
-    """A payload, its header, where its frame has been, and its number if calls are recorded."""
+    """A payload, its header, the trace of its frame, and its number if calls are recorded."""
 
     __slots__ = ("header", "number", "payload", "trace")
 
@@ -70,23 +69,23 @@ class Waker(Protocol):
     """A stage that may be asleep."""
 
     def wake(self) -> None:
-        """Have the stage looked at again: something it may wait for has happened."""
+        """Schedule the stage again: something it may wait for has happened."""
 
     def wake_at(self, due: int) -> None:
-        """Have the stage woken at `due`, a time of the run's clock in nanoseconds."""
+        """Wake the stage at `due`, a time of the run's clock in nanoseconds."""
 
 
 class Queue:
     """Messages on their way between two stages.
 
     One thread puts, one takes. A blocking queue never refuses a message: the producer asks
-    `has_room` before it begins a frame. sent = delivered + dropped + waiting at any time.
+    `has_room` before it begins a frame. At any time, sent = delivered + dropped + waiting.
     """
 
     def __init__(self, flow: PlannedFlow, stop: PathStep, row: Row) -> None:
-        """Make the queue of `flow`, which counts in `row`.
+        """Make the queue of `flow`, which counts in the counter block `row`.
 
-        `stop` is the step of paths that the operator behind the queue is.
+        `stop` is the path step of the operator behind the queue.
         """
         self.flow = flow
         self.row = row
@@ -99,19 +98,19 @@ class Queue:
         self.waits = Durations()
         """How long messages of a join have waited."""
         self.ages = Durations()
-        """How long ago messages that were dropped had been captured."""
+        """Ages of dropped messages, since they were captured."""
         self._sizes = Sizes()
         self.marks = flow.watermark
-        """Whether it tells how many frames of its origin are through."""
+        """Whether it carries a watermark: how many frames of its origin are done."""
         self._marker = Marker([row], eager=self.lossy or flow.several)
         self.producer: Waker | None = None
         self.consumer: Waker | None = None
         self.abandoned: str | None = None
-        """Why nothing more will be taken; None while it is."""
+        """Why nothing more will be taken; None while messages are taken."""
         self.place = ""
-        """Where the other end is, if in another process: ` of fragment edge on host box`."""
+        """Where the other end is if in another process, ` of fragment edge on host box`."""
         self.inlet: Inlet | None = None
-        """Where its messages come from, if from another process."""
+        """The link's end that messages come from, if from another process."""
         self._lock = threading.Lock()
 
     def has_room(self) -> bool:
@@ -119,7 +118,7 @@ class Queue:
         return len(self.items) < self.capacity or self.lossy or self.abandoned is not None
 
     def put(self, message: Message) -> None:
-        """Add `message`, or drop one as the flow says, and wake the consumer."""
+        """Add `message`, or drop one as `when_full` says, and wake the consumer."""
         self.row[SENT] += 1
         if self.row[SENT] % EVERY == 1:
             self._sizes.add(size_of(message.payload))
@@ -134,7 +133,7 @@ class Queue:
         self.wake()
 
     def wake(self) -> None:
-        """Have the consumer looked at."""
+        """Wake the consumer."""
         if self.consumer is not None:
             self.consumer.wake()
 
@@ -151,17 +150,19 @@ class Queue:
                 self.drop("full", message)
 
     def mark(self, frames: int) -> None:
-        """Note that of the first `frames` frames of its origin all has been put that ever will."""
+        """Note that nothing more will be put for the first `frames` frames of its origin."""
         if self._marker.mark(frames):
             self.wake()
 
     def passed(self) -> int:
-        """Return of how many frames of its origin, from the first, nothing more will be taken.
+        """Return for how many frames of its origin, from the first, nothing more will be taken.
 
-        Only where the flow has a watermark.
+        Only for flows with a watermark.
         """
         row = self.row
-        frames = row[WATERMARK]  # first: it speaks of what is in the queue by now, or was
+        frames = row[
+            WATERMARK
+        ]  # read first: it covers only messages that are in the queue by now, or were
         if self.inlet is not None and row[ARRIVED] < row[SENT]:
             frames = 0
         try:
@@ -170,13 +171,13 @@ class Queue:
             return frames
 
     def pop(self) -> Message:
-        """Remove and return the oldest message; raises IndexError where there is none."""
+        """Remove and return the oldest message; raises IndexError if there is none."""
         if self.lossy:
             with self._lock:
                 message = self.items.popleft()
         else:
             message = self.items.popleft()
-            # Looked at after taking: a message put meanwhile must not hide that it was full.
+            # Checked after taking, so that a message put meanwhile cannot hide that it was full.
             if len(self.items) + 1 >= self.capacity and self.producer is not None:
                 self.producer.wake()
         self.row[TAKEN] += 1
@@ -186,24 +187,24 @@ class Queue:
 
     @property
     def awaited(self) -> str:
-        """What is waited for where it is empty."""
+        """What an empty queue waits for."""
         return f"{self.flow.target.port!r} from {self.flow.source}{self.place}"
 
     def acknowledge(self, held: int = 0) -> None:
-        """Note that all that has been taken is worked off, but for the last `held`."""
+        """Note that all messages taken have been processed, except for the last `held`."""
         self.row[SETTLED] = self.row[TAKEN] - held
 
     def ended(self) -> bool:
-        """Whether nothing is there and nothing will come."""
+        """Whether it is empty and nothing more will come."""
         return self.closed and not self.items
 
     def close(self) -> None:
-        """Say that nothing more will be put."""
+        """Note that nothing more will be put."""
         self.closed = True
         self.wake()
 
     def abandon(self, cause: str) -> None:
-        """Say that nothing more will be taken: what waits and what comes is dropped."""
+        """Note that nothing more will be taken: what waits and what comes is dropped by `cause`."""
         with self._lock:
             first = self.abandoned is None
             self.abandoned = self.abandoned or cause
@@ -216,22 +217,22 @@ class Queue:
             self.producer.wake()
 
     def drop(self, cause: str, message: Message) -> None:
-        """Book `message` as dropped."""
+        """Count a message that waits as dropped by `cause`."""
         counters.drop(self.row, cause)
         if message.trace:
             self.ages.add(time.monotonic_ns() - message.trace[0][4])
 
     def count_dropped(self, cause: str, message: Message) -> None:
-        """Book a message that was taken as dropped instead of delivered."""
+        """Count a message that was taken as dropped by `cause` instead of delivered."""
         self.row[RETURNED] += 1
         self.drop(cause, message)
 
     def stats(self, waits: Histogram | None = None) -> FlowStats:
-        """Return the state of the books; `waits` where the consumer has measured them."""
+        """Return the statistics; `waits` are used if the consumer has measured them."""
         return FlowStats(
             source=str(self.flow.source),
             target=str(self.flow.target),
-            sent=self.row[SENT] if self.inlet is None else 0,  # else the sending fragment says it
+            sent=self.row[SENT] if self.inlet is None else 0,  # else the sending fragment counts it
             delivered=counters.delivered(self.row),
             dropped=counters.dropped(self.row),
             waiting=len(self.items),
@@ -250,37 +251,37 @@ class Marker:
     """Moves the watermark of flows that carry the same messages."""
 
     def __init__(self, rows: Sequence[Row], *, eager: bool) -> None:
-        """Move that of `rows`; `eager` where a message does not tell that its frame is through."""
+        """Move those of `rows`; `eager` if a message does not imply that its frame is done."""
         self._rows = rows
         self._eager = eager
         self._sent = rows[0][SENT] if rows else 0
 
     def mark(self, frames: int) -> bool:
-        """Move it to `frames`; return whether consumers must look, as no message has told them."""
+        """Move it to `frames`; true if consumers must be woken because no message will."""
         if not self._rows or frames <= self._rows[0][WATERMARK]:
             return False
         step = frames - self._rows[0][WATERMARK]
         before, self._sent = self._sent, self._rows[0][SENT]
-        for row in reversed(self._rows):  # the first, by which is seen whether all are there, last
+        for row in reversed(self._rows):  # the first last: it shows whether all have been moved
             row[WATERMARK] = frames
         return self._eager or step != 1 or self._sent - before != 1
 
 
 class LatestQueue(Queue):
-    """Holds the newest message; taking leaves it there."""
+    """Holds the newest message, which stays when it is read."""
 
     def __init__(self, flow: PlannedFlow, stop: PathStep, row: Row) -> None:
-        """Make it for `flow`, whose input is `Latest`."""
+        """Make the queue of `flow`, whose input is `Latest`, counting in `row`."""
         super().__init__(flow, stop, row)
         self.capacity = 1
         self._newest: Message | None = None
 
     def has_room(self) -> bool:
-        """Whatever comes takes the place of what is there."""
+        """Return true: a new message replaces the one that is there."""
         return True
 
     def store(self, message: Message) -> None:
-        """Take the place of the message that waits; the consumer is not woken."""
+        """Replace the message that waits, without waking the consumer."""
         with self._lock:
             if self.abandoned is not None:
                 self.drop(self.abandoned, message)
@@ -290,7 +291,7 @@ class LatestQueue(Queue):
             self.items.append(message)
 
     def newest(self) -> tuple[Any, Message | None]:
-        """Return the newest payload, None before the first, and its message on its first use."""
+        """Return the newest payload, None before the first, and on its first use its message."""
         first = None
         with self._lock:
             if self.items:

@@ -1,4 +1,4 @@
-"""Flows that cross the boundary of a process: remote inputs and remote outputs of stages."""
+"""Flows between processes: remote inputs and remote outputs of stages."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ class RemoteInput:
     ) -> None:  # fmt: skip
         """Fill `queue` with payloads of `types`, for an input of the type `wanted`.
 
-        `shift` tells what to add to times of the sender's clock, and how far that may be off (ns).
+        `shift` returns what to add to times of the sender's clock, and its uncertainty (both ns).
         """
         self._queue = queue
         self._decoder = Decoder(types)
         self._wanted = wanted
         self._paths = paths
         self._shift = shift
-        self._ways: Ways | None = None
+        self._descriptors: Ways | None = None
         self._nodes: Nodes = ()
-        """Where `_ways` lead."""
+        """The path nodes that `_descriptors` lead to."""
         ends = queue.stop
         self._serialise, self._link = (
             paths.stop(kind, ends.operator, ends.port, by_port=ends.by_port)
@@ -48,7 +48,7 @@ class RemoteInput:
         )
 
     def deliver(self, number: int, head: Buffer, buffers: Sequence[Buffer]) -> None:
-        """Put a message into the queue; what cannot be read is dropped by `error`."""
+        """Put a message into the queue; one that cannot be read is dropped by `error`."""
         try:
             message = self._read(head, buffers)
         except HoloflowError as error:
@@ -60,13 +60,13 @@ class RemoteInput:
     def _read(self, head: Buffer, buffers: Sequence[Buffer]) -> Message:
         decoded = self._decoder.decode(head, buffers)
         payload = decoded.payload
-        if type(payload) is Arrays:  # maybe of one of Holoscan's operators
+        if type(payload) is Arrays:  # maybe from a Holoscan operator
             payload = from_tensors(payload, self._wanted)
         if not decoded.ways:
             return Message(payload, decoded.header, ())
-        if decoded.ways is not self._ways:
+        if decoded.ways is not self._descriptors:
             self._nodes = to_nodes(decoded.ways, self._paths)
-            self._ways = decoded.ways
+            self._descriptors = decoded.ways
         shift, uncertainty = self._shift()
         trace = to_trace(self._nodes, decoded.times, shift=shift, uncertainty=uncertainty)
         began, sent = decoded.began + shift, decoded.sent + shift
@@ -75,23 +75,23 @@ class RemoteInput:
         return Message(payload, decoded.header, trace)
 
     def close(self) -> None:
-        """Say that the stream has ended."""
+        """Note that the stream has ended."""
         self._queue.close()
 
     def wake(self) -> None:
-        """Have the receiving stage looked at."""
+        """Wake the receiving stage."""
         self._queue.wake()
 
 
 class RemoteOutput:
-    """The flows of one output port that one link carries; to its stage it is like a queue."""
+    """The flows of one output port that one link carries; a queue to its stage."""
 
     def __init__(
         self, flows: Sequence[LinkedFlow], types: Types, comes_back: Callable[[], bool]
     ) -> None:
         """Send payloads of `types` to `flows`.
 
-        `comes_back` tells whether the fragment is going to be started again.
+        `comes_back` returns whether the fragment will be restarted.
         """
         self.flows = list(flows)
         self.flow = flows[0].flow
@@ -99,7 +99,7 @@ class RemoteOutput:
         self.outlet: Outlet | None = None
         """The link's end; set before the first message."""
         self.place = ""
-        """Where the other ends are: ` of fragment edge on host box`."""
+        """Where the other ends are, ` of fragment edge on host box`."""
         self._closed = False
         self.producer: Waker | None = None
         self._encoder = Encoder(Encoding(self.flow.compress, self.flow.quality), types)
@@ -107,7 +107,7 @@ class RemoteOutput:
         self._sizes = Sizes()
         marked = [f for f in flows if f.flow.watermark]
         self.marks = bool(marked)
-        """Whether it tells how many frames of its origin are through."""
+        """Whether it carries a watermark: how many frames of its origin are done."""
         self._marker = Marker(
             [f.row for f in marked],
             eager=any(f.flow.several or f.flow.when_full != "block" for f in marked),
@@ -118,7 +118,7 @@ class RemoteOutput:
         """Whether the producer may begin a frame."""
         for linked in self._blocking:
             row = linked.row
-            # What was dropped makes room too, but is seldom needed to see that there is some.
+            # Drops make room too, but reading them is rarely needed to see that there is some.
             if (
                 row[SENT] - row[TAKEN] >= linked.flow.queue
                 and not row[GONE]
@@ -128,23 +128,24 @@ class RemoteOutput:
         return True
 
     def about_to_sleep(self, notifier: Notifier | None) -> bool:
-        """Have the producer woken when there is room; whether there is some by now.
+        """Have the producer woken when there is room; return whether there is some by now.
 
-        `notifier`: where it waits, if it does so by itself.
+        `notifier` is what the producer waits on, if it waits in its own thread.
         """
         if self.outlet is not None:
             self.outlet.wants_room(notifier)
         return self.has_room()
 
     def flush(self) -> None:
-        """Have nothing wait to be sent together with what comes next."""
+        """Send what is held back to be sent together with later messages."""
         if self.outlet is not None:
             self.outlet.flush()
 
     def put(self, message: Message) -> None:
-        """Send `message` to all flows that are still heard.
+        """Send `message` to all flows whose consumers are still there.
 
-        Raises WireError where it holds something that cannot travel.
+        Raises:
+            WireError: The message holds something that cannot be serialised.
         """
         head, buffers = self._encoder.encode(message.payload, message.header, message.trace)
         if self.flows[0].row[SENT] % EVERY == 0:
@@ -157,20 +158,20 @@ class RemoteOutput:
             self.outlet.send(numbers, head, buffers)
 
     def mark(self, frames: int) -> None:
-        """Note that of the first `frames` frames of its origin all has been sent that ever will."""
+        """Note that nothing more will be sent for the first `frames` frames of its origin."""
         if self._marker.mark(frames) and self.outlet is not None:
             self.outlet.mark()
 
     @property
     def abandoned(self) -> str | None:
-        """Why nobody takes anything any more; None while one does."""
-        for linked in self.flows:  # looked at before every frame
+        """Why no consumer takes messages any more; None while one does."""
+        for linked in self.flows:  # a loop: evaluated before every frame
             if not linked.row[GONE]:
                 return None
         return CAUSES[self.flows[0].row[GONE] - 1]
 
     def wake(self) -> None:
-        """Have the producer look again whether there is room."""
+        """Have the producer check again whether there is room."""
         if self.producer is not None:
             self.producer.wake()
 
@@ -189,7 +190,7 @@ class RemoteOutput:
             self.outlet.close()
 
     def stats(self) -> Mapping[PlannedFlow, FlowStats]:
-        """Return this end's half of the books: what was sent, and what is still under way."""
+        """Return the producer's counters: what was sent, and what is still on its way."""
         return {
             linked.flow: FlowStats(
                 source=str(linked.flow.source),

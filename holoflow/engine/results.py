@@ -1,4 +1,4 @@
-"""What an operator gives, against what it is declared to give, and what it may not change."""
+"""Checks of what an operator returns against its declaration, and of what it may not change."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ ADVICE = "arrays that were received or sent may be shared: copy before changing 
 
 
 def guard(operator: Operator) -> None:
-    """Have arrays that `operator` is given and gives read-only from then on, for whoever has them.
+    """Make all arrays that `operator` receives or returns read-only.
 
-    Writing to one is then an error where it is written. Arrays on a GPU have no such mark and
-    are not guarded. Call it last of all that takes hold of the operator's methods.
+    Writing to one then raises an error where it is written. GPU arrays cannot be read-only and are
+    not guarded. Call it after everything else that wraps the operator's methods.
     """
     if operator.ports().source:
         return
@@ -58,7 +58,7 @@ def guard(operator: Operator) -> None:
 
 
 def freeze(payload: Any) -> None:
-    """Make all arrays of NumPy in `payload` read-only."""
+    """Make all NumPy arrays in `payload` read-only."""
     if isinstance(payload, np.ndarray):
         payload.flags.writeable = False
     elif isinstance(payload, Mapping):
@@ -87,51 +87,55 @@ _NUMBERS: dict[Any, tuple[type, ...]] = {
     float: (float, int, np.floating, np.integer),
     complex: (complex, float, int, np.number),
 }
-"""What may stand for a number: what type checkers let pass, and NumPy's scalars."""
+"""Types accepted as a number: those that type checkers accept, and NumPy's scalars."""
 
 _MAPPINGS = (dict, Mapping, MutableMapping)
 _COLLECTIONS = (list, tuple, set, frozenset, Sequence, MutableSequence, Set, Collection)
-"""Generic types whose elements can be looked at."""
+"""Generic types whose elements can be checked."""
 
 
 class Declared:
-    """What is declared for one value, held against the values that come.
+    """The declared type of a value, and the check of actual values against it.
 
-    The first is looked at, and each whose type is not that of the one before. A caller compares
-    types and asks `gives` where they differ, so that a value costs a comparison.
+    Only the first value of each type is checked. Callers compare the type of a value with `last`
+    and call `gives` if it differs, so that a value usually costs one comparison.
     """
 
-    __slots__ = ("_declared", "_known", "_rest", "_told", "last", "optional")
+    __slots__ = ("_declared", "_known", "_prefix", "_suffix", "last", "optional")
 
-    def __init__(self, declared: Any, told: str, rest: str = "", *, optional: bool) -> None:
-        """Hold values against the type `declared`.
+    def __init__(self, declared: Any, prefix: str, suffix: str = "", *, optional: bool) -> None:
+        """Check values against the type `declared`.
 
-        Of a wrong one is said what it is, between `told` and `rest`.
+        The message for a wrong value names its type between `prefix` and `suffix`.
         """
         self._declared = declared
-        self._told = told
-        self._rest = rest
+        self._prefix = prefix
+        self._suffix = suffix
         self.optional = optional
-        """Whether None may come, and sends nothing."""
+        """Whether None is allowed, and sends nothing."""
         self._known: set[type] = set()
         self.last: type = type(None) if declared is type(None) else Declared
-        """Type of the last value that was sent; a sink's never changes."""
+        """Type of the last value that was sent; constant for a sink."""
 
     def gives(self, value: Any) -> bool:
-        """Whether `value` is sent, as None is not; raises TypeError for what is not declared."""
+        """Whether `value` is sent: None is not.
+
+        Raises:
+            TypeError: The value does not match the declaration.
+        """
         if value is None and self.optional:
             return False
         kind = type(value)
         if kind not in self._known:
             if kind is Stamped or not allows(self._declared, value):
-                raise TypeError(self._told + self._found(value) + self._rest)
+                raise TypeError(self._prefix + self._found(value) + self._suffix)
             self._known.add(kind)
         self.last = kind
         return True
 
     def _found(self, value: Any) -> str:
         declared = type_name(self._declared)
-        if self._rest:
+        if self._suffix:
             return type(value).__name__
         if value is None:
             return f"None; write `{declared} | None` if it may send nothing"
@@ -145,10 +149,10 @@ class Declared:
 
 
 class Results:
-    """What the calls of one operator give."""
+    """The results that one operator may return, by its declaration."""
 
     def __init__(self, operator: str, ports: Ports) -> None:
-        """Hold the results of `operator` against `ports`."""
+        """Check the results of `operator` against `ports`."""
         self._ports = ports
         self._operator = operator
         self._function = "frames" if ports.source else "process"
@@ -162,7 +166,7 @@ class Results:
             for name, port in ports.outputs.items()
         }
         self.whole = self._whole()
-        """What one result is, without its stamp."""
+        """The declared type of one result, without `Stamped`."""
 
     def _whole(self) -> Declared:
         if self._ports.several:
@@ -178,7 +182,7 @@ class Results:
         return f"{self._operator!r} has no output port {name!r}; it has {known}"
 
     def each(self, returned: Any) -> Iterator[Any]:
-        """Return an iterator over the results of a generator's call; TypeError where it is none."""
+        """Return an iterator over what a generator returned; TypeError if it is not iterable."""
         if returned is None and all(port.optional for port in self._ports.outputs.values()):
             return iter(())
         if isinstance(returned, Iterable):
@@ -191,7 +195,13 @@ class Results:
     def unstamped(self, result: Any, header: Header, begin: int) -> tuple[Any, Header]:
         """Return the payload of a result that is declared `Stamped`, and its header.
 
-        `begin` is the time the stream began (ns). Raises TypeError where it is not stamped.
+        Args:
+            result: What the operator returned.
+            header: The header that the result sets values of.
+            begin: When the stream began (ns).
+
+        Raises:
+            TypeError: The result is not stamped.
         """
         if type(result) is Stamped:
             return result.payload, restamp(result, header, begin)
@@ -200,7 +210,7 @@ class Results:
         return result, header
 
     def sends(self, result: Any) -> Iterable[tuple[str, Any]]:
-        """Return what `result` sends on which output; TypeError for what is not declared."""
+        """Return what `result` sends on which output; raises TypeError for undeclared outputs."""
         if not self._ports.several:
             return (("out", result),)
         sends = []
@@ -214,7 +224,12 @@ class Results:
 
 
 def check_batch(results: Any, inputs: int) -> None:
-    """Raise an error where `process_batch` has not returned one result for each of `inputs`."""
+    """Raise an error unless `process_batch` has returned one result for each of `inputs`.
+
+    Raises:
+        TypeError: The results are not a list.
+        ValueError: Their number is wrong.
+    """
     if not isinstance(results, Sized) or isinstance(results, (Mapping, str, bytes)):
         raise TypeError(
             f"process_batch returned {type(results).__name__}, not a list with one result for "
@@ -223,13 +238,13 @@ def check_batch(results: Any, inputs: int) -> None:
     if len(results) != inputs:
         given = "1 input" if inputs == 1 else f"{inputs} inputs"
         raise ValueError(
-            f"process_batch returned {len(results)} results for {given}; None in the place of a "
-            f"result sends nothing"
+            f"process_batch returned {len(results)} results for {given}; return None in place of a "
+            f"result to send nothing"
         )
 
 
 def restamp(result: Stamped[Any], header: Header, begin: int) -> Header:
-    """Return `header` with what `result` sets; `begin` is the time the stream began (ns)."""
+    """Return `header` with the values that `result` sets; the stream began at `begin` (ns)."""
     if result.timestamp is not None:
         header = replace(header, timestamp=result.timestamp)
     elif result.elapsed is not None:
@@ -240,9 +255,9 @@ def restamp(result: Stamped[Any], header: Header, begin: int) -> Header:
 
 
 def allows(declared: Any, value: Any) -> bool:
-    """Whether `value` is what the annotation `declared` says; true where nothing can be told.
+    """Whether `value` matches the annotation `declared`; true if that cannot be determined.
 
-    The elements of lists, tuples, sets and mappings are looked at too.
+    The elements of lists, tuples, sets and mappings are checked too.
     """
     origin = get_origin(declared)
     alias = getattr(origin or declared, "__value__", None)

@@ -1,4 +1,4 @@
-"""An operator within a stage: how it is called and what it is counted by."""
+"""An operator within a stage: how it is called, and its meters."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ class OperatorRunner:
     def __init__(
         self, node: Node, operator: Operator, connected: list[str], stop: PathStep
     ) -> None:
-        """Host `operator`, whose inputs named `connected` are wired."""
+        """Run `operator`, whose inputs named `connected` are wired; `stop` is its path step."""
         self.name = node.name
         self.operator = operator
         self.ports = operator.ports()
         self.on_error: OnError = node.on_error
         self.meter = OperatorMeter(node.name)
         self.ages = Durations()
-        """Of messages from within its stage that it failed on."""
+        """Ages of messages from within its stage that it failed on."""
         self.stop: PathStep = stop
-        """The step of paths that it is."""
+        """Its path step."""
         self.sink = False
-        """Whether frames end here: nothing takes what it sends."""
+        """Whether frames end here because nothing takes what it sends."""
         self.budgets: tuple[BudgetMeter, ...] = ()
-        """Those that end here."""
+        """Budgets that end here."""
         self.ending = False
         """Whether frames or budgets end here."""
         self.deadlines: tuple[BudgetMeter, ...] = ()
-        """Those for which a late frame is not worked on here any more."""
+        """Budgets for which this operator drops frames that are already late."""
         self.log = logging.getLogger(f"holoflow.core.operator.{node.name}")
         self.results = Results(self.name, self.ports)
         self._lists: dict[str, list[str]] = {}
-        """Inputs that take several flows, and the ports of these in their order."""
+        """Inputs that take several flows, with the ports of these flows in order."""
         for port in sorted(connected, key=position):
             if base(port) != port:
                 self._lists.setdefault(base(port), []).append(port)
         self.call = self._single_call(connected) if not self.ports.source else None
         self.plain = not (self.ports.stamped or self.ports.header or self.ports.several)
-        """Takes and gives bare payloads, so that nobody need make headers for it."""
+        """Whether it takes and returns bare payloads, so that no headers need to be made for it."""
 
     def _single_call(self, connected: list[str]) -> Callable[[Any], Any]:
         """Return `process` as a function of the payload of its only connected input."""
@@ -71,7 +71,7 @@ class OperatorRunner:
         return process(**self.keywords(arguments, header))
 
     def keywords(self, arguments: Mapping[str, Any], header: Header) -> Mapping[str, Any]:
-        """Return the keywords of `process`: payloads, and the header where it takes it."""
+        """Return the keyword arguments of `process`: payloads, and the header if it takes it."""
         if self._lists:
             single = {port: given for port, given in arguments.items() if base(port) == port}
             lists = {

@@ -1,4 +1,4 @@
-"""A stage that begins with a source: it works as fast as the source gives and the rest takes."""
+"""A stage that begins with a source: it runs as fast as the source and the consumers allow."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ from holoflow.stats.spans import TraceContext, close
 
 _END = object()
 MAX_BURST = 1024
-"""Frames of a fused chain between two entries in the books."""
+"""Most frames of a fused chain between two updates of the statistics."""
 LEAVE = 1.0
-"""Seconds that a live source gets to return from `frames()` after its end."""
+"""Seconds that a live source has to return from `frames()` after its end."""
 _ENDS_WITH_ITS_INPUT = (
     map, filter, enumerate, zip, itertools.accumulate, itertools.compress, itertools.dropwhile,
     itertools.filterfalse, itertools.pairwise, itertools.starmap, itertools.takewhile,
 )  # fmt: skip
-"""Iterators that give nothing more once one of those that they draw from is at its end."""
+"""Iterators that end when one of the iterators they draw from ends."""
 
 
 class Drawn(NamedTuple):
-    """What a source has given."""
+    """An item that a source has given."""
 
     item: Any
     captured: int
-    """When, by the clock of the run (ns)."""
+    """When it was captured, by the clock of the run (ns)."""
     got: int
-    """When, by `clock`."""
+    """When it was obtained, by `clock` (ns)."""
     working: int
-    """Nanoseconds for which the source was at work on it, or waited for its device."""
+    """Nanoseconds for which the source worked on it or waited for its device."""
 
 
 class SourceStage(Stage):
-    """Draws frames from a source and passes them down its chain."""
+    """Draws frames from a source and passes them down the chain behind it."""
 
     def __init__(
         self, runners: Sequence[OperatorRunner], outputs: Mapping[str, Sequence[Output]],
@@ -56,33 +56,33 @@ class SourceStage(Stage):
     ) -> None:  # fmt: skip
         """Run `runners`, the first of which is the source; end after `limit` frames.
 
-        `number` keeps the number of the next frame, for the case that the source is started again.
+        `number` holds the number of the next frame, in case the source is restarted.
         """
         super().__init__(runners, outputs, control)
         self.runner = runners[0]
         self._rate: float | None = getattr(self.runner.operator, "rate", None)
-        """Frames a second that a device is asked for."""
+        """Frames per second that a device is asked for."""
         self.pauses = self.runner.results.whole.optional
-        """Whether None says that there is no frame yet; else it is a wrong one."""
+        """Whether None means that there is no frame yet; else None is an invalid frame."""
         self.limit = limit
         self.sequence = number[0]
         self._number = number
         self._frames: Iterator[Any] = iter(())
         self.own_time = self.given_time = 0
-        """Nanoseconds that its frames cover by the rate it was asked for, and those it took."""
+        """Nanoseconds that its frames should take at the requested rate, and that they took."""
         self._placed: tuple[int, int] | None = None
-        """Where the newest frame lies in both."""
+        """The newest frame's position in both."""
         self._pace = Pace(hold=control.waits)
         self._held: tuple[Drawn, int] | None = None
-        """A frame that waits for its time, and when that is; 0 where it need not."""
-        self._told = False
-        """Whether it was told that frames are not held for as long as their times say."""
+        """A frame that is held until its time, and that time (ns); 0 if it is not held."""
+        self._pace_reported = False
+        """Whether it was reported that frames are not held for as long as their times say."""
         self._ending = threading.Event()
         control.endings.append(self._ending)
         self.runner.operator.context.ending = self._ending
         self._reader: SourceReader | None = None
         self.chain: Chain | None = None
-        """The fast path, where it may be taken."""
+        """The fast path, if it can be used."""
         plain = all(runner.plain for runner in runners) and control.recorder is None
         if len(runners) > 1 and not self.outputs and plain:
             self.chain = Chain(runners, control)
@@ -95,7 +95,7 @@ class SourceStage(Stage):
             self._reader = SourceReader(self._frames, self)
             self.chain = None
             self._reader.thread.start()
-        # What a former process has not sent of its last frame never will be.
+        # What an earlier process did not send of its last frame will never be sent.
         self.mark(self.sequence)
 
     @property
@@ -104,7 +104,7 @@ class SourceStage(Stage):
         return (self._reader is not None and self.has_room()) or super().reading
 
     def asleep(self) -> bool:
-        """Whether no frame of its device is waited for either."""
+        """Whether, besides, it does not wait for a frame of its device."""
         return super().asleep() and (self._reader is None or not self.has_room())
 
     def _step(self) -> Progress:
@@ -139,7 +139,7 @@ class SourceStage(Stage):
         got = drawn.got
         if due:
             self.paced += sent - got
-            # It is as old as its time says, however late it was asked for.
+            # It is as old as its time says, however late it was drawn.
             got = sent - max(self.control.now() - due, 0) if self.control.waits else sent
             self._place(due, sent)
         elif self._reader is None:
@@ -150,58 +150,58 @@ class SourceStage(Stage):
         return Progress.WORKED
 
     def _place(self, own: int, sent: int) -> None:
-        """Note that a frame whose time is `own` by the rate asked for is sent at `sent`."""
+        """Note that a frame due at `own` by the requested rate is sent at `sent` (both ns)."""
         if self._placed is not None and own > self._placed[0]:
-            # Of n frames there are n - 1 intervals: the first counts for two.
+            # n frames have n - 1 intervals: the first counts twice.
             times = 1 if self.own_time else 2
             self.own_time += times * (own - self._placed[0])
             self.given_time += times * (sent - self._placed[1])
         self._placed = own, sent
 
     def _next(self) -> Drawn:
-        """Return what the source gives next; None for an item where there is nothing yet."""
+        """Return what the source gives next; its item is None if there is nothing yet."""
         if self._reader is not None:
             return self._reader.read()
         return _draw(self._frames, self.control.captured)
 
     def _due(self, item: Any) -> int:
-        """Return until when a frame is to be held, by the clock of the run; 0 for not at all."""
+        """Return until when a frame is held, in ns of the run's clock; 0 for not at all."""
         if not (type(item) is Stamped and item.wait and item.elapsed is not None):
             return 0
         elapsed, skipped = self._pace.due(item.elapsed)
         due = self.control.begin + elapsed
         wait = due - self.control.now()
         if skipped:
-            self._tell(
+            self._report_pace(
                 f"by its time frame {self.sequence} of {self.runner.name} comes "
                 f"{_span(skipped, self.sequence)} and is not waited for; the frames after it keep "
                 f"their pace"
             )
         elif wait > LONGEST and self.control.waits:
-            self._tell(
+            self._report_pace(
                 f"frame {self.sequence} of {self.runner.name} is held for {wait / SECOND:,.1f} s, "
                 f"until its time; with `paced: false` frames would not be held"
             )
         return due
 
-    def _tell(self, text: str) -> None:
-        """Tell what became of the pace: once so that it cannot be missed."""
-        self.runner.log.log(logging.INFO if self._told else logging.WARNING, "%s", text)
-        self._told = True
+    def _report_pace(self, text: str) -> None:
+        """Report a deviation from the pace: the first as a warning, later ones as information."""
+        self.runner.log.log(logging.INFO if self._pace_reported else logging.WARNING, "%s", text)
+        self._pace_reported = True
 
     def _header(self, sequence: int, captured: int) -> Header:
         return Header(sequence, captured, self.runner.name)
 
     def _source_failed(self, sequence: int, error: BaseException) -> None:
-        """Skip the frame on which the source has failed, if it can go on, or stop the run."""
+        """Skip the frame on which the source has failed, if it can continue, or stop the run."""
         closed = isinstance(error, Exception) and _is_closed(self._frames)
         if closed and self.runner.on_error == "skip":
             self.runner.meter.failed += 1
             self.failed = True
             cause = (
-                f"{describe(error)}; `on_error: skip` cannot go on here, because a generator, "
+                f"{describe(error)}; `on_error: skip` cannot continue here, because a generator, "
                 f"like islice, ends with its first exception: let frames() return an iterator that "
-                f"can go on, such as map(self.read, files)"
+                f"can continue, such as map(self.read, files)"
             )
             frame = f"frame {sequence} of {self.runner.name}"
             self.control.fail(Failure(self.runner.name, frame, cause, error))
@@ -222,7 +222,7 @@ class SourceStage(Stage):
             trace = self.control.paths.begin(runner.name, captured, sent)
             runner.meter.note(sent - working, sent, captured)
             if self._reader:
-                runner.meter.overlap += working  # who waits for a device is not at work
+                runner.meter.overlap += working  # waiting for a device is not work
             if self.control.recorder is not None:
                 self._record(runner, header, captured, sent - working, sent, ())
             if runner.sink:
@@ -232,7 +232,7 @@ class SourceStage(Stage):
             self.mark(self.sequence)
 
     def _step_burst(self) -> Progress:
-        """Run a burst of frames down a chain that needs no headers and sends nothing on."""
+        """Run a burst of frames down a chain that needs no headers and has no outputs."""
         assert self.chain is not None  # noqa: S101 - for the type checker
         size = self._burst
         if self.limit is not None:
@@ -249,7 +249,7 @@ class SourceStage(Stage):
         return Progress.DONE if self.chain.ended else Progress.WORKED
 
     def _burst_failed(self, runner: OperatorRunner, index: int, error: BaseException) -> bool:
-        """Book the failure of `runner` on the burst's frame `index`; true where the run goes on."""
+        """Count the failure of `runner` on the burst's frame `index`; true if the run goes on."""
         if runner is self.runner:
             self._source_failed(self.sequence + index, error)
         else:
@@ -264,7 +264,7 @@ class SourceStage(Stage):
             self._number[0] = self.sequence
 
     def give_up(self, runner: OperatorRunner, calls: Sequence[Call], done: int) -> None:
-        """Do without the stage; what it has done of a burst is counted."""
+        """Give up the stage; count what it has done of a burst."""
         if self.chain is not None:
             self.sequence += done
             self.chain.give_up(runner, done)
@@ -280,27 +280,27 @@ class SourceStage(Stage):
             self._reader.stop()
 
     def end(self, patience: float) -> None:
-        """Wait until nobody reads the device, so that it can be closed."""
+        """Wait until the device is no longer read, so that it can be closed."""
         self._stop_reading()
         if self._reader is not None:
             self._reader.thread.join(min(patience, LEAVE))
             if self._reader.thread.is_alive():
                 self.runner.log.warning(
-                    "%s has not returned from frames() for %g s after its end and is left "
-                    "behind; one that waits with self.context.ending.wait(seconds), in place of "
-                    "sleeping, ends at once", self.runner.name, LEAVE,
+                    "%s has not returned from frames() %g s after its end and is left "
+                    "behind; a source that waits with self.context.ending.wait(seconds) instead "
+                    "of sleeping ends at once", self.runner.name, LEAVE,
                 )  # fmt: skip
 
     def stalled_by(self) -> str:
-        """Say what the stage waits for."""
+        """Return what the stage waits for, as text for users."""
         return super().stalled_by() or "its device"
 
 
 class SourceReader:
-    """Reads a live source in a thread of its own, because it waits for a device."""
+    """Reads a live source, which waits for a device, in a thread of its own."""
 
     ROOM = 4
-    """Frames held; when they are not fetched, the device loses frames and counts them."""
+    """Most frames held; if they are not fetched, the device loses frames and counts them."""
 
     def __init__(self, frames: Iterator[Any], stage: SourceStage) -> None:
         """Read `frames` for `stage`."""
@@ -330,9 +330,9 @@ class SourceReader:
             self._stage.wake()
 
     def read(self) -> Drawn:
-        """Return the next frame; raises what the source raised.
+        """Return the next frame; its item is None if there is none yet.
 
-        The frame is None where there is none yet.
+        Raises whatever the source raised.
         """
         if not self._items:
             return _NOTHING
@@ -359,7 +359,7 @@ _NOTHING = Drawn(None, 0, 0, 0)
 
 
 def _draw(frames: Iterator[Any], captured: Callable[[], int]) -> Drawn:
-    """Return what `frames` gives next, `_END` at its end; raises what the source raises."""
+    """Return what `frames` gives next, `_END` at its end; raises whatever the source raises."""
     start = clock()
     item = next(frames, _END)
     got = clock()
@@ -370,7 +370,7 @@ def _is_closed(frames: Any) -> bool:
     """Whether an iterator that has raised is a generator, or draws from one, that has ended."""
     if isinstance(frames, GeneratorType):
         return inspect.getgeneratorstate(frames) == inspect.GEN_CLOSED
-    if isinstance(frames, itertools.islice):  # it lets go of what it draws from as that raises
+    if isinstance(frames, itertools.islice):  # it drops the iterator it draws from when that raises
         return not gc.get_referents(frames)
     if not isinstance(frames, (*_ENDS_WITH_ITS_INPUT, tuple)):
         return False
@@ -378,6 +378,6 @@ def _is_closed(frames: Any) -> bool:
 
 
 def _span(step: int, sequence: int) -> str:
-    """Say how far a frame lies from the one before, or the first from the begin."""
+    """Say how far a frame is from the one before, or the first from the start of the stream."""
     where = "the one before it" if sequence else "the begin of the stream"
     return f"{abs(step) / SECOND:,.1f} s {'after' if step > 0 else 'before'} {where}"

@@ -1,4 +1,4 @@
-"""A stage at work: what every stage does in a tick, whatever its first operator is."""
+"""Stages: what every stage does in a tick, whatever its first operator is."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from holoflow.stats.records import OpenCall
 from holoflow.stats.spans import TraceContext, close, extend
 
 SLICE = 1_000_000
-"""Nanoseconds a stage may work in one tick while there is work: ticks cost tens of
-microseconds in Holoscan, so that a slice amortises them; longer ones would delay others."""
+"""Most nanoseconds that a stage works in one tick: a tick costs tens of microseconds in Holoscan,
+which a slice amortises; longer slices would delay other stages."""
 
 SAMPLED = 17
-"""Short ticks of which one is asked for its CPU time: that is a system call. A prime, so that it
-does not fall in step with ticks without work."""
+"""One in this many short ticks is asked for its CPU time, which takes a system call. A prime, so
+that it does not fall into step with ticks without work."""
 
 LONG = 100_000
-"""Nanoseconds of a tick whose follower is asked for its CPU time anyway."""
+"""Nanoseconds of a tick after which the next is asked for its CPU time anyway."""
 
 PATIENCE = 2
-"""Ticks without work before a stage goes to sleep: waking costs more than looking again."""
+"""Ticks without work before a stage goes to sleep: waking costs more than polling again."""
 
 LOST = ("crash", "stopped")
-"""Causes of drops at a flow whose consumer has not ended in good order."""
+"""Causes of drops at a flow whose consumer has not ended regularly."""
 
 clock = time.monotonic_ns
 
@@ -56,9 +56,9 @@ class Progress(Enum):
 class Stage:
     """A chain of operators that is scheduled as one.
 
-    An engine calls `tick` until it is done; ticks of one stage never overlap. Between ticks a
-    stage that found nothing to do may sleep until `wake` is called, by whoever puts into its
-    inputs, takes from its outputs, by a timer, or by the end of the run.
+    An engine calls `tick` until the stage is done; ticks of one stage never overlap. Between ticks
+    a stage without work may sleep until `wake` is called: by a producer of its inputs, a consumer
+    of its outputs, a timer, or the end of the run.
     """
 
     def __init__(
@@ -76,25 +76,25 @@ class Stage:
         self.failed = False
         self.ticks = 0
         self.schedule: Callable[[], None] | None = None
-        """Set by the engine: have a sleeping stage scheduled again."""
+        """Schedules a sleeping stage again; set by the engine."""
         self.park: Callable[[], None] | None = None
-        """Set by the engine: have the stage scheduled no more until it is roused."""
+        """Stops scheduling the stage until `schedule` is called; set by the engine."""
         self.signalled = True
         self.sleeping = False
         self.held = 0
-        """Nanoseconds in which it could not begin for want of room behind it."""
+        """Nanoseconds for which it could not begin because there was no room behind it."""
         self.paced = 0
-        """Nanoseconds in which a frame was held back until its time."""
+        """Nanoseconds for which frames were held until their time."""
         self.cpu = 0
         self.cpu_of = 0
-        """CPU nanoseconds of some ticks, and how long these took."""
+        """CPU nanoseconds of some ticks, and how long these ticks took."""
         self.fused = [f"{runner.name} fused" for runner in runners]
-        """Names of the flow into each operator of the chain; the first is none."""
+        """Names of the flow into each operator of the chain; the first is not used."""
         self._thread = 0
         self._worker = Worker("")
-        """The thread that has ticked it last: it changes seldom."""
+        """The thread that ticked it last; it seldom changes."""
         self._long = False
-        """Whether the last tick with work was a long one."""
+        """Whether the last tick with work was long."""
         self._held_since: int | None = None
         self._gives: list[tuple[str, int]] = []
         self._patience = 0
@@ -105,23 +105,23 @@ class Stage:
             queue.producer = self
         self._remote_outputs = [queue for queue in self._queues if isinstance(queue, RemoteOutput)]
         self.marked = [queue for queue in self._queues if queue.marks]
-        """Outputs that tell how many frames of their origin are through."""
+        """Outputs that carry a watermark: how many frames of their origin are done."""
         self.linked = bool(self._remote_outputs)
-        """Whether it has a neighbour in another process."""
+        """Whether it sends to or receives from another process."""
         self.linger = 0
-        """Nanoseconds after its last work that it keeps looking for more, if it has one."""
+        """Nanoseconds after its last work for which it keeps polling, if `linked`."""
         self.notifier: Notifier | None = None
-        """Where it waits in place of being scheduled no more, if it has a thread for itself."""
+        """What it waits on instead of being parked, if it has a thread of its own."""
         self._waiting = False
         self._worked = 0
-        """When it last did."""
+        """When it last worked (ns)."""
         self.since = 0
-        """When the step that goes on now began (ns); 0 between ticks."""
+        """When the current step began (ns); 0 between ticks."""
 
     @property
     def reading(self) -> bool:
         """Whether it waits for a device or another process, and so cannot be said to be stalled."""
-        # Even where there is room by now: whoever made it may not have said so yet.
+        # Even if there is room by now: the process that made it may not have signalled yet.
         return bool(self._remote_outputs) and self._held_since is not None
 
     @property
@@ -130,7 +130,7 @@ class Stage:
         return not (self.signalled or self.since) and (self.sleeping or self._waiting)
 
     def asleep(self) -> bool:
-        """Whether nothing but another stage, here or in another process, makes it go on."""
+        """Whether only another stage, here or in another process, can make it continue."""
         if not self.resting:
             return False
         return self._held_since is None or not self.has_room()
@@ -138,7 +138,7 @@ class Stage:
     # -- sleeping and waking ---------------------------------------------------------------
 
     def wake(self) -> None:
-        """Have the stage looked at again. From any thread, at little cost while it is awake."""
+        """Schedule the stage again. Callable from any thread; cheap while the stage is awake."""
         self.signalled = True
         if self.sleeping:
             self._schedule()
@@ -157,7 +157,9 @@ class Stage:
             self.sleeping = True
             if self.park is not None:
                 self.park()
-        # Whoever signalled before it could see the stage asleep is answered here.
+        # A signal from before `sleeping` was visible has scheduled nothing, so it is answered here.
+        # None is missed: `wake` sets `signalled` before it reads `sleeping`, and this method sets
+        # `sleeping` before it reads `signalled`, so at least one of the two sees the other's write.
         if self.signalled or self._called_from_outside():
             self._schedule()
 
@@ -169,26 +171,20 @@ class Stage:
         self._waiting = False
 
     def _called_from_outside(self) -> bool:
-        """Have other processes wake the stage from now on; whether one of them already would."""
+        """Have other processes wake the stage from now on; true if one would do so already."""
         if self._held_since is None:
             return False
-        held = [
-            remote_outputs
-            for remote_outputs in self._remote_outputs
-            if not remote_outputs.has_room()
-        ]
-        # Where there is room by now, nobody else is going to say so.
-        return self.has_room() or any(
-            remote_outputs.about_to_sleep(self.notifier) for remote_outputs in held
-        )
+        held = [output for output in self._remote_outputs if not output.has_room()]
+        # If there is room by now, no other process will signal it again.
+        return self.has_room() or any(output.about_to_sleep(self.notifier) for output in held)
 
     # -- working ---------------------------------------------------------------------------
 
     def tick(self) -> Progress:
-        """Work for a slice of time at most; with a thread for itself, until asleep or done."""
+        """Work for at most one slice of time; with a thread of its own, until asleep or done."""
         progress = self._work()
-        # The thread is kept: the engine would take a while to come back, maybe in another one,
-        # on another core, with cold caches.
+        # The thread is kept: the engine would take a while to return, maybe in another thread
+        # on another core with cold caches.
         while self.notifier is not None and not (progress is Progress.DONE or self.sleeping):
             progress = self._work()
         return progress
@@ -214,8 +210,8 @@ class Stage:
                 break
         self.since = 0
         if step is Progress.IDLE:
-            for remote_outputs in self._remote_outputs:
-                remote_outputs.flush()
+            for output in self._remote_outputs:
+                output.flush()
         if progress is Progress.WORKED and self.control.tracked:
             thread = threading.get_ident()
             if thread != self._thread:
@@ -245,20 +241,20 @@ class Stage:
         return progress
 
     def _relieve(self) -> None:
-        """Fold what has piled up, where the run's observer does not keep up."""
+        """Fold what has accumulated, if the run's observer does not keep up."""
         for runner in self.runners:
             if len(runner.meter.calls) > MOST_CALLS:
                 runner.meter.fold()
 
     def wake_at(self, due: int) -> None:
-        """Have the stage woken at `due`, a time of the run's clock in nanoseconds."""
-        # One alarm at a time; who is woken before it is due asks again.
+        """Wake the stage at `due`, a time of the run's clock in nanoseconds."""
+        # One alarm at a time; a stage that is woken before its time asks again.
         if self._alarm is None or due < self._alarm:
             self._alarm = due
             self.control.wake_at(due, self.wake)
 
     def awaits_event(self) -> bool:
-        """Whether something outside of the run's stages will wake it: a device, a timer."""
+        """Whether something other than the stages of the run will wake it: a device, a timer."""
         return self.reading or self._alarm is not None
 
     def begin(self) -> None:
@@ -274,29 +270,29 @@ class Stage:
             return Progress.DONE
 
     def _step(self) -> Progress:
-        """Do one piece of work; what only passes messages on to Holoscan has none."""
+        """Do one piece of work; a stage that only passes messages to Holoscan has none."""
         return Progress.IDLE
 
     def unheard(self) -> bool:
-        """Whether all who took what it sends have ended."""
+        """Whether all consumers of its outputs have ended."""
         for queue in self._queues:
             if queue.abandoned is None:
                 return False
         return bool(self._queues)
 
     def deserted(self) -> bool:
-        """Whether all who took what it sends, in other processes, are lost for good."""
+        """Whether all consumers of its outputs are in other processes and lost for good."""
         return bool(self._remote_outputs) and all(queue.abandoned in LOST for queue in self._queues)
 
     def has_room(self) -> bool:
-        """Whether a frame may begin: every blocking flow out has room for its messages."""
+        """Whether a frame may begin: every blocking output has room for its messages."""
         for queue in self._queues:  # noqa: SIM110 - asked for every frame
             if not queue.has_room():
                 return False
         return True
 
     def _wait_for_room(self) -> Progress:
-        """Note that there is work, or may be, but no room for what comes of it."""
+        """Note that there is work, or may be, but no room for its results."""
         if self._held_since is None:
             self._held_since = clock()
         return Progress.IDLE
@@ -311,9 +307,13 @@ class Stage:
                 self.runners[0].meter.rooms.append(now)
 
     def run_tail(self, result: Any, header: Header, trace: TraceContext, now: int) -> None:
-        """Pass what the first operator gave through the rest of the chain and send it on.
+        """Pass the result of the first operator through the rest of the chain and send it on.
 
-        `trace` has the hop of the first operator, which ended `now`.
+        Args:
+            result: What the first operator returned.
+            header: The header of the frame.
+            trace: The trace of the frame, with the span of the first operator.
+            now: When the first operator ended (ns).
         """
         runners = self.runners
         last = len(runners) - 1
@@ -362,7 +362,7 @@ class Stage:
                     self._ended_at(runner, trace, end)
 
     def _ended_at(self, runner: OperatorRunner, trace: TraceContext, end: int) -> None:
-        """Count a frame for the budgets that end at `runner`, and close its ways at a sink."""
+        """Count a frame for the budgets that end at `runner`, and close its trace at a sink."""
         for budget in runner.budgets:
             budget.add(trace, end)
         if runner.sink:
@@ -371,7 +371,7 @@ class Stage:
     def _deliver(
         self, runner: OperatorRunner, result: Any, header: Header, trace: TraceContext
     ) -> None:
-        """Put what the last operator gave into the queues behind its ports."""
+        """Put the result of the last operator into the queues behind its ports."""
         try:
             sends = runner.results.sends(result)
         except TypeError as error:
@@ -393,7 +393,7 @@ class Stage:
                     return
 
     def mark(self, frames: int) -> None:
-        """Tell joins that of the first `frames` frames of the origin nothing more will be sent."""
+        """Tell joins that nothing more will be sent for the first `frames` frames of the origin."""
         for output in self.marked:
             output.mark(frames)
 
@@ -403,7 +403,7 @@ class Stage:
         self, runner: OperatorRunner, header: Header, arrived: int, start: int, end: int,
         takes: tuple[tuple[str, int], ...],
     ) -> None:  # fmt: skip
-        """Keep a call; what it sends is added to its record as it is sent."""
+        """Record a call; messages are added to its record as they are sent."""
         recorder = self.control.recorder
         assert recorder is not None  # noqa: S101 - for the type checker
         call = OpenCall(
@@ -414,7 +414,7 @@ class Stage:
         recorder.add(call)
 
     def _number_fused(self, index: int) -> tuple[tuple[str, int], ...]:
-        """Give a number to the message that passes to the operator at `index` of the chain."""
+        """Assign a number to the message that passes to the operator at `index` of the chain."""
         recorder = self.control.recorder
         if recorder is None:
             return ()
@@ -427,14 +427,14 @@ class Stage:
     def _gave_wrong(
         self, runner: OperatorRunner, header: Header, trace: TraceContext, error: Exception
     ) -> None:
-        """Count as failed a call of `runner` that had ended, but gave what it may not."""
+        """Count a call of `runner` as failed that has returned something invalid."""
         if trace and runner is not self.runners[0]:
             runner.ages.add(clock() - trace[0][4])
         self._uncount(runner)
         self.operator_failed(runner, header, error)
 
     def _uncount(self, runner: OperatorRunner) -> None:
-        """Take back that a call of `runner` has ended well: what it gave is wrong."""
+        """Uncount the success of a call of `runner` that has returned something invalid."""
         runner.meter.frames -= 1
 
     def operator_failed(self, runner: OperatorRunner, header: Header, error: BaseException) -> None:
@@ -450,22 +450,26 @@ class Stage:
             self.fail(runner, frame, error)
 
     def fail(self, runner: OperatorRunner, frame: str, error: BaseException) -> None:
-        """End the run because of `error`; what has passed this stage is drained."""
+        """Fail the run because of `error`; what has passed this stage is drained."""
         self.failed = True
         self.control.fail(Failure(runner.name, frame, describe(error), error))
 
     def give_up(self, runner: OperatorRunner, calls: Sequence[Call], done: int) -> None:  # noqa: ARG002
-        """Do without the stage: its operator `runner` does not return, and may never do.
+        """Give up the stage because its operator `runner` does not return, and may never do so.
 
-        From another thread than that which is in it. `calls` are what it has taken, and `done`
-        how many frames its source has given since they were last counted.
+        Called from another thread than the one that is in the operator.
+
+        Args:
+            runner: The operator that does not return.
+            calls: The calls that the stage has taken.
+            done: Number of frames that its source has given since they were last counted.
         """
         runner.meter.failed += len(calls) or 1
         self.failed = True
         self._finish()
 
     def _finish(self) -> None:
-        """Let go of the inputs and end the outputs."""
+        """Release the inputs and end the outputs."""
         self.finished = True
         self._found_room()
         cause = "stopped" if self.failed or self.control.aborted else "end"
@@ -477,7 +481,7 @@ class Stage:
         """Drop what waits at the inputs."""
 
     def _release(self, queue: Queue, cause: str) -> None:
-        """Take nothing more from `queue`; in another process its messages wait for the next one."""
+        """Take nothing more from `queue`; messages from other processes wait for a restart."""
         if queue.inlet is not None and self.control.comes_back():
             if not queue.closed:
                 queue.inlet.suspend()
@@ -486,10 +490,10 @@ class Stage:
             queue.abandon(cause)
 
     def end(self, patience: float) -> None:
-        """Let go of what lives between ticks, for `patience` seconds at most; the run is over."""
+        """Release what outlives a tick, waiting at most `patience` seconds; the run is over."""
 
     def stalled_by(self) -> str:
-        """Say what the stage waits for."""
+        """Return what the stage waits for, as text for users."""
         full = [q for q in self._queues if not q.has_room()]
         names = ", ".join(f"{q.flow.target}{q.place}" for q in full)
         return f"room in the queue of {names}" if full else ""

@@ -23,7 +23,7 @@ class Timers:
         self._thread.start()
 
     def restart(self, begin: int) -> None:
-        """Count from `begin` (ns), now; nobody waits yet."""
+        """Start again from `begin` (ns) now, with no wake-ups set."""
         self._begin = begin
         self._zero = time.monotonic_ns()
 
@@ -32,7 +32,7 @@ class Timers:
         return self._begin + time.monotonic_ns() - self._zero
 
     captured = now
-    """Time of what is captured now."""
+    """Time of a frame that is captured now."""
 
     def wake_at(self, due: int, wake: Callable[[], None]) -> None:
         """Call `wake` at `due`."""
@@ -42,7 +42,7 @@ class Timers:
 
     @property
     def armed(self) -> bool:
-        """Whether anybody is to be woken."""
+        """Whether any wake-up is set."""
         return bool(self._heap)
 
     def _run(self) -> None:
@@ -55,14 +55,14 @@ class Timers:
                     self._changed.wait(left)
                 if self._stopped:
                     return
-                # Woken before it is taken off the heap, so that a run that waits for a timer
+                # Woken before it is removed from the heap, so that a run that waits for a timer
                 # never looks as if it waited for nothing.
                 wake = self._heap[0][2]
                 wake()
                 heapq.heappop(self._heap)
 
     def stop(self) -> None:
-        """Wake nobody any more."""
+        """Stop the thread; nothing is woken any more."""
         with self._changed:
             self._stopped = True
             self._changed.notify()
@@ -70,7 +70,7 @@ class Timers:
 
 
 class SimulatedTimers:
-    """Wakes by a clock that jumps to the next time anybody waits for."""
+    """Wakes by a clock that jumps to the next time that is waited for."""
 
     def __init__(self, begin: int) -> None:
         """Count from `begin` (ns)."""
@@ -79,33 +79,33 @@ class SimulatedTimers:
         self._order = itertools.count()
 
     def restart(self, begin: int) -> None:
-        """Count from `begin` (ns); nobody waits yet."""
+        """Start again from `begin` (ns), with no wake-ups set."""
         self._now = begin
         self._ahead = begin - time.monotonic_ns()
 
     def now(self) -> int:
-        """Time of the run in nanoseconds, by which stages take turns: as if work took no time."""
+        """Time of the run in nanoseconds, which orders the stages as if work took no time."""
         return self._now
 
     def captured(self) -> int:
-        """Time of what is captured now: goes on while operators work, and is never behind `now`."""
+        """Time of a frame captured now (ns): advances while operators work, never behind `now`."""
         return time.monotonic_ns() + self._ahead
 
     def wake_at(self, due: int, wake: Callable[[], None]) -> None:
-        """Call `wake` when the clock gets to `due`."""
+        """Call `wake` when the clock reaches `due`."""
         heapq.heappush(self._heap, (due, next(self._order), wake))
 
     @property
     def armed(self) -> bool:
-        """Whether anybody is to be woken."""
+        """Whether any wake-up is set."""
         return bool(self._heap)
 
     def jump(self) -> None:
-        """Go to the next time that anybody waits for, and wake all who wait for it."""
+        """Advance to the next time that is waited for, and wake everything due then."""
         self._now = max(self._now, self._heap[0][0])
         self._ahead = max(self._ahead, self._now - time.monotonic_ns())
         while self._heap and self._heap[0][0] <= self._now:
             heapq.heappop(self._heap)[2]()
 
     def stop(self) -> None:
-        """Nothing to stop."""
+        """Do nothing: there is no thread to stop."""

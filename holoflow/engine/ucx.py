@@ -1,8 +1,8 @@
-"""The flows that ucx carries in an application of Holoscan's: an operator at each end of them.
+"""Flows carried by ucx in a Holoscan application, with an operator at each end.
 
-They use the connectors that Holoscan's distributed mode sets up, without its driver and workers:
-these listen on all interfaces to whoever comes, end with success when an operator has failed, and
-hang when a peer dies.
+They use the connectors of Holoscan's distributed mode without its driver and workers, because these
+accept connections from anyone on all interfaces, end successfully after an operator has failed,
+and hang when a peer dies.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ UcxContext = importlib.import_module("holoscan.network_contexts").UcxContext
 State = holoscan.conditions.AsynchronousEventState
 _UCX = core.IOSpec.ConnectorType.UCX
 _FAULT: Final = 2
-"""Policy of Holoscan's queues: a message too many is an error. There is never one."""
+"""Policy of Holoscan's queues: an excess message is an error. There never is one."""
 
 _log = logging.getLogger("holoflow.link")
 
 NUDGE: Final = 0.01
-"""Seconds after which an operator is looked at again: Holoscan forgets to, now and then."""
+"""Seconds after which an operator is polled again, because Holoscan sometimes misses an event."""
 PATIENCE: Final = 2.0
-"""Seconds that peers get to end a stream once the run is to end now."""
+"""Seconds that peers have to end a stream once the run is to end at once."""
 
 
 class _UcxOp(core.Operator):  # type: ignore[name-defined, misc]
@@ -57,7 +57,7 @@ class _UcxOp(core.Operator):  # type: ignore[name-defined, misc]
         end.kick = self.poll
 
     def poll(self) -> None:
-        """Have Holoscan look at the operator again, unless it is over; from any thread."""
+        """Have Holoscan schedule the operator again, unless it is over; from any thread."""
         if self.end.done:
             self.finish()
         with self._lock:
@@ -65,30 +65,31 @@ class _UcxOp(core.Operator):  # type: ignore[name-defined, misc]
                 self.condition.event_state = State.EVENT_DONE
 
     def finish(self) -> None:
-        """Do no more.
+        """End the operator.
 
-        What sleeps is called once more, to say for itself that it will never work again: from
-        outside Holoscan does not notice, or begins the operator anew. What waits for a message
-        may go on waiting: nothing but that does not keep the application going.
+        A sleeping operator is called once more, to report itself that it will never work again:
+        if this is set from outside, Holoscan does not notice, or restarts the operator. An
+        operator that waits for a message may go on waiting: that alone does not keep the
+        application running.
         """
         with self._lock:
-            if not self._over:  # said again and again, it would keep the application awake
+            if not self._over:  # set repeatedly, it would keep the application awake
                 self._over = True
                 self.condition.event_state = State.EVENT_DONE
 
     def let_go(self) -> None:
-        """Drop the end of the link; Holoscan may keep the operator for ever."""
+        """Drop the end of the link; Holoscan may keep the operator forever."""
         self.end.kick = lambda: None
         del self.end, self.line
 
 
 class SenderOp(_UcxOp):
-    """Sends what the outlet of a flow holds, one message after the other."""
+    """Sends the messages of a flow's outlet one after the other."""
 
     end: UcxSender
 
     def setup(self, spec: Any) -> None:
-        """Declare the output, which UCX takes to the other end."""
+        """Declare the output, which UCX carries to the other end."""
         address = socket.gethostbyname(self.line.at.host)
         spec.output("out").connector(
             _UCX,
@@ -98,11 +99,11 @@ class SenderOp(_UcxOp):
             local_address=LOOPBACK if self.end.near else "0.0.0.0",  # noqa: S104 - as UCX routes
             port=self.line.port,
             local_port=0,
-            maximum_connection_retries=30,  # about a second each: others may be slow to start
+            maximum_connection_retries=30,  # about a second each: other processes may start slowly
         )
 
     def compute(self, _op_input: Any, op_output: Any, _context: Any) -> None:
-        """Emit the next message; sleep where there is none, or the other end is not ready."""
+        """Emit the next message; sleep if there is none or the other end is not ready."""
         with self._lock:
             ucx_frame = None if self._over else self.end.next()
             if ucx_frame is None:
@@ -114,7 +115,7 @@ class SenderOp(_UcxOp):
 
 
 class ReceiverOp(_UcxOp):
-    """Hands over what comes."""
+    """Hands over the messages that arrive."""
 
     end: UcxReceiver
 
@@ -129,7 +130,7 @@ class ReceiverOp(_UcxOp):
         )
 
     def start(self) -> None:
-        """Tell the sender that UCX listens by now."""
+        """Tell the sender that UCX is listening now."""
         self.end.listen()
 
     def compute(self, op_input: Any, _op_output: Any, _context: Any) -> None:
@@ -137,7 +138,7 @@ class ReceiverOp(_UcxOp):
         try:
             with _without_pickles():
                 tensors = op_input.receive("in")
-        except Exception as error:  # whatever a stranger's message does to Holoscan
+        except Exception as error:  # whatever a malformed message does to Holoscan
             _log.error("%s: %s", self.line.name, error)
             return
         if tensors is not None:
@@ -147,13 +148,13 @@ class ReceiverOp(_UcxOp):
 class KeeperOp(core.Operator):  # type: ignore[name-defined, misc]
     """Keeps the application going until all streams have ended.
 
-    Holoscan takes an application for ended when it only waits for messages.
+    Holoscan considers an application ended when it only waits for messages.
     """
 
     def __init__(self, fragment: Any) -> None:
         self.over = False
         self.at_work = threading.Event()
-        """Set once Holoscan's schedulers are."""
+        """Set once Holoscan's schedulers run."""
         self._lock = threading.Lock()
         self.condition = holoscan.conditions.AsynchronousCondition(fragment, name="ucx is at work")
         super().__init__(fragment, self.condition, name="ucx keeper")
@@ -184,7 +185,7 @@ class UcxEnds:
         self._control = control
         self._ended = threading.Event()
         context = UcxContext(application, name="ucx context")
-        # The arrays of messages lie in main memory; asking for a GPU would fail without one.
+        # Arrays of messages are in main memory; asking for a GPU would fail without one.
         context.add_arg(core.py_object_to_arg(True, "cpu_data_only"))
         application.network_context(context)
         self.operators: list[_UcxOp] = [
@@ -200,11 +201,11 @@ class UcxEnds:
         self._thread.start()
 
     def _watch(self) -> None:
-        """Nudge the operators, and end them when a peer has gone or the run is to end now."""
+        """Poll the operators, and end them when a peer has gone or the run is to end at once."""
         give_up: float | None = None
         while not self._ended.wait(NUDGE):
             failure = self._transport.failure
-            if failure is not None:  # told at once: the application may never come back from UCX
+            if failure is not None:  # at once: the application may never return from UCX
                 self._control.stalled(Failure("engine", "", str(failure), failure))
             if self._control.aborted:
                 give_up = give_up or time.monotonic() + PATIENCE
@@ -220,7 +221,7 @@ class UcxEnds:
                 self._keeper.finish()
 
     def end(self) -> None:
-        """Watch no more; the application has ended."""
+        """Stop watching; the application has ended."""
         self._ended.set()
         self._thread.join()
         for operator in self.operators:
@@ -228,9 +229,9 @@ class UcxEnds:
         del self._transport, self._control
 
     def check(self, error: BaseException | None) -> None:
-        """Raise HoloflowError where a stream has not ended on both ends, though it was to.
+        """Raise HoloflowError if a stream should have ended at both ends but did not.
 
-        `error` is what Holoscan's run has raised, if anything; often it ends without a word.
+        `error` is what Holoscan's run has raised, if anything; often it ends silently.
         """
         if self._transport.failure is not None:
             raise self._transport.failure from error
@@ -239,12 +240,12 @@ class UcxEnds:
                 f"the ucx connection with {self._transport.unfinished} broke, and cannot be made "
                 f"again"
             ) from error
-        if error is not None:  # all was there; what is left of the run needs no ucx
+        if error is not None:  # everything arrived; the rest of the run needs no ucx
             _log.warning("Holoscan's run ended with an error: %s", error)
 
 
 class _Refusing(threading.local):
-    """Whether the thread receives a message of a peer's."""
+    """Whether the thread is receiving a peer's message."""
 
     active = False
 
@@ -254,10 +255,9 @@ _refusing = _Refusing()
 
 @contextlib.contextmanager
 def _without_pickles() -> Iterator[None]:
-    """Raise HoloflowError where Holoscan is about to unpickle what has come over the network.
+    """Raise HoloflowError if Holoscan is about to unpickle data from the network.
 
-    It does so with whatever message says that it is a pickle, and nobody else is to decide what
-    runs here.
+    It unpickles any message that claims to be a pickle, which would let peers run code here.
     """
     _guard()
     _refusing.active = True
@@ -268,7 +268,7 @@ def _without_pickles() -> Iterator[None]:
 
 
 def _guard() -> None:
-    """Put a guard before the function that Holoscan unpickles with."""
+    """Wrap the function that Holoscan unpickles with in a guard."""
     cloudpickle = sys.modules.get("cloudpickle")
     if cloudpickle is None:
         with contextlib.suppress(ImportError):
@@ -279,7 +279,7 @@ def _guard() -> None:
 
     def guarded(*args: Any, **kwargs: Any) -> Any:
         if _refusing.active:
-            raise HoloflowError("a message came that is a pickle; only tensors may come by ucx")
+            raise HoloflowError("a pickle was received; ucx carries tensors only")
         return loads(*args, **kwargs)
 
     guarded.guarded = True  # type: ignore[attr-defined]

@@ -212,7 +212,7 @@ def test_a_stranger_who_sends_a_pickle(tmp_path):
             command = [sys.executable, str(stranger), str(port), str(proof)]
             subprocess.run(command, check=True, timeout=PATIENCE, capture_output=True)
             deadline = time.monotonic() + PATIENCE
-            while "a message came that is a pickle" not in made.log("b"):
+            while "a pickle was received" not in made.log("b"):
                 assert time.monotonic() < deadline, made.log("b")
                 assert made.processes["b"].poll() is None, made.log("b")
                 time.sleep(0.05)

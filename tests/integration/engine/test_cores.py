@@ -69,6 +69,8 @@ def test_a_core_that_is_not_there(engine: Engine) -> None:
     graph = chain(
         node("source", Source), node("a", Started), scheduler=Scheduler(cores=(THERE[0], missing))
     )
-    with pytest.raises(HoloflowError, match=f"core {missing} is not there; this process may use"):
+    with pytest.raises(
+        HoloflowError, match=f"core {missing} is not available; this process may use"
+    ):
         run(graph, replace(engine))
     assert "started" not in calls

@@ -211,7 +211,7 @@ def test_one_of_holoscans_own_operators() -> None:
     )
     failure = run(graph, EVENT2).failure
     assert failure is not None
-    assert (failure.operator, failure.frame) == ("relay", "call 5 of it")
+    assert (failure.operator, failure.frame) == ("relay", "call 5")
     assert "it hangs" in failure.cause
 
 

@@ -303,7 +303,7 @@ def test_one_that_raises(engine: Engine, where: str) -> None:
     ran = run(graph, engine)
     assert ran.result.outcome == "failed"
     assert ran.result.failure is not None
-    assert str(ran.result.failure) == "operator 'relay' failed on call 7 of it: ValueError: bad"
+    assert str(ran.result.failure) == "operator 'relay' failed on call 7: ValueError: bad"
     assert ran.operator("relay").frames == 7
     if where == "middle":
         assert ran.payloads() == list(range(7))

@@ -25,7 +25,7 @@ def test_what_may_still_come_earlier_is_waited_for() -> None:
     put(a, 1)
     put(a, 2)
     assert drain(inputs) == []
-    assert inputs.waits_for() == "'b' from of_b.out (0 worked off) for frame 1 of cam"
+    assert inputs.waits_for() == "'b' from of_b.out (0 processed) for frame 1 of cam"
     b.mark(1)
     assert (drain(inputs), inputs.passed()) == (["a1"], 1)  # the rest of 1 may come to a
     a.mark(2)

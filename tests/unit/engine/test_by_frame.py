@@ -42,7 +42,7 @@ def test_a_frame_waits_until_it_is_known_that_nothing_comes() -> None:
     put(a, 0)
     put(a, 1)
     assert not join.ready()
-    assert join.waits_for() == "'b' from of_b.out (0 worked off) for frame 0 of cam"
+    assert join.waits_for() == "'b' from of_b.out (0 processed) for frame 0 of cam"
     b.mark(1)
     assert not join.ready()
     assert a.stats().dropped == {"unpaired": 1}
