@@ -37,6 +37,11 @@ _UNUSUAL = 10
 """A step is unusual if it is this many times the one before."""
 
 
+def at_rate(index: int, rate: float) -> int:
+    """Nanoseconds from frame 0 to frame `index` at `rate` frames a second, without drift."""
+    return round(index * SECOND / rate)
+
+
 @dataclass
 class Timeline:
     """Elapsed times of the frames of a recording whose own times may start anywhere.

@@ -1,18 +1,102 @@
-"""Pictures in the bytes of an image file."""
+"""Pictures in the bytes of an image file, turned as its tags (those of TIFF, and EXIF) say."""
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from holoflow.core.array import Array
 from holoflow.core.errors import optional
-from holoflow.operators.capture._tags import orientation_of_animation
-from holoflow.operators.capture._upright import NEITHER, upright
+
+NEITHER = (1, 0, 0, 1)
+"""The matrix of a picture that is neither turned nor mirrored."""
+
+
+def is_quarter(matrix: tuple[int, int, int, int]) -> bool:
+    """Whether `matrix` is of quarter turns and mirrors alone."""
+    a, b, c, d = matrix
+    return bool(a and d and not b and not c) or bool(b and c and not a and not d)
+
+
+def upright(pixels: Array, matrix: tuple[int, int, int, int]) -> Array:
+    """Return a view of `pixels` as a display matrix says that they are shown.
+
+    `matrix` is (a, b, c, d) of which only the signs count: what is at (x, y) is shown at
+    (ax + cy, bx + dy), moved into the picture. Where it is no matrix of quarter turns and
+    mirrors, `pixels` are returned as they are.
+    """
+    if not is_quarter(matrix):
+        return pixels
+    a, b, c, d = (int(np.sign(part)) for part in matrix)
+    if a:
+        return pixels[::d, ::a]
+    return np.swapaxes(pixels, 0, 1)[::b, ::c]
+
+
+_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
+_SHORT = 3
+_PHOTOMETRIC, _ORIENTATION = 262, 274
+_LAB = {8: "CIELAB", 9: "ICCLAB", 10: "ITULAB"}
+_EXIF = (b"eXIf", b"EXIF")
+"""What EXIF data stand behind in PNG and in WebP."""
+_TURNED, _MIRRORED = b"\0\0\0\x09irot", b"\0\0\0\x09imir"
+_HEAD = 1 << 16
+"""Bytes at whose begin an AVIF file says how it is to be shown."""
+
+
+def refused(content: Array) -> str | None:
+    """Return why a file is not shown, which OpenCV would show wrong; None where it is right."""
+    for tags in _directories(content.data):
+        if tags.get(_PHOTOMETRIC) in _LAB:
+            return f"colours in {_LAB[tags[_PHOTOMETRIC]]} are not read"
+    head = content[:_HEAD].tobytes()
+    if head[4:8] == b"ftyp":
+        _, turned, angle = head.partition(_TURNED)
+        if (turned and angle[:1] != b"\0") or _MIRRORED in head:
+            return "an AVIF file that is to be turned is not read"
+    return None
+
+
+def orientation_of_animation(content: Array) -> int:
+    """Return how the frames of a PNG or WebP file are to be turned, by EXIF's number; 1: not."""
+    data = content.tobytes()
+    for name in _EXIF:
+        behind = data.find(name) + len(name)
+        begin = min(
+            (at for order in _ORDERS if (at := data.find(order, behind, behind + 16)) >= 0),
+            default=None,
+        )
+        if behind >= len(name) and begin is not None:
+            for tags in _directories(memoryview(data)[begin:]):
+                return tags.get(_ORIENTATION, 1)
+    return 1
+
+
+def _directories(data: memoryview) -> Iterator[dict[int, int]]:
+    """Yield the tags of one short number of each directory; of what is no TIFF, nothing."""
+    order = _ORDERS.get(bytes(data[:4]))
+    if order is None:
+        return
+    seen: set[int] = set()
+    try:
+        (at,) = struct.unpack_from(f"{order}I", data, 4)
+        while at and at not in seen:
+            seen.add(at)
+            (count,) = struct.unpack_from(f"{order}H", data, at)
+            entries = [
+                struct.unpack_from(f"{order}HHIH", data, at + 2 + 12 * index)
+                for index in range(count)
+            ]
+            yield {tag: value for tag, kind, many, value in entries if (kind, many) == (_SHORT, 1)}
+            (at,) = struct.unpack_from(f"{order}I", data, at + 2 + 12 * count)
+    except struct.error:  # it is cut short
+        return
+
 
 _PNM = re.compile(rb"P([2356])(?:\s|#[^\n]*\n)+\d+(?:\s|#[^\n]*\n)+\d+(?:\s|#[^\n]*\n)+(\d{1,5})\s")
 """The beginning of a PGM or PPM file: its kind, and the value of white."""

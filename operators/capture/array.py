@@ -16,7 +16,7 @@ from holoflow.core.operator import Operator, param
 from holoflow.core.pictures import Colour, Image, Volume
 from holoflow.core.quantity import Frequency
 from holoflow.core.samples import Arrays, Signal
-from holoflow.operators.capture._timeline import at_rate
+from holoflow.core.times import at_rate
 
 _NPY = b"\x93NUMPY"
 """How a .npy file begins."""

@@ -19,8 +19,8 @@ from holoflow.core.message import Stamped
 from holoflow.core.operator import Operator, param
 from holoflow.core.pictures import Image
 from holoflow.core.quantity import Frequency
+from holoflow.core.times import at_rate
 from holoflow.operators.capture import _dicom
-from holoflow.operators.capture._timeline import at_rate
 
 _GRAY = ("MONOCHROME1", "MONOCHROME2")
 _COLOURED = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")

@@ -17,9 +17,8 @@ from holoflow.core.message import Stamped
 from holoflow.core.operator import Operator, param
 from holoflow.core.pictures import Image
 from holoflow.core.quantity import Frequency
-from holoflow.operators.capture._pictures import has_more, pictures
-from holoflow.operators.capture._tags import refused
-from holoflow.operators.capture._timeline import at_rate
+from holoflow.core.times import at_rate
+from holoflow.operators.capture._pictures import has_more, pictures, refused
 
 SUFFIXES = frozenset([
     ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pnm", ".jp2",

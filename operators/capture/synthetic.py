@@ -17,7 +17,7 @@ from holoflow.core.objects import Boxes
 from holoflow.core.operator import Operator, param
 from holoflow.core.pictures import Image
 from holoflow.core.quantity import Frequency
-from holoflow.operators.capture._timeline import at_rate
+from holoflow.core.times import at_rate
 
 _GOLDEN = 0.618033988749895
 """Steps of the hue by which any number of objects get colours far from one another."""

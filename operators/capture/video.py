@@ -16,13 +16,16 @@ from holoflow.core.message import Stamped
 from holoflow.core.operator import Operator, param
 from holoflow.core.pictures import Image
 from holoflow.core.quantity import Duration, Frequency
-from holoflow.core.times import SECOND, Timeline
-from holoflow.operators.capture._chunked import Chunked, chunked
-from holoflow.operators.capture._extent import Extent
-from holoflow.operators.capture._intact import Intact, Picture
-from holoflow.operators.capture._timeline import at_rate
-from holoflow.operators.capture._transport import hurt_of_file, hurt_of_stream, is_transport
-from holoflow.operators.capture._upright import NEITHER, is_quarter, upright
+from holoflow.core.times import SECOND, Timeline, at_rate
+from holoflow.operators.capture._pictures import NEITHER, is_quarter, upright
+from holoflow.operators.capture._recording import Extent, Intact, Picture
+from holoflow.operators.capture._streams import (
+    Chunked,
+    chunked,
+    hurt_of_file,
+    hurt_of_stream,
+    is_transport,
+)
 
 _FORMATS = {"rgb": "rgb24", "bgr": "bgr24", "gray": "gray"}
 _MADE_OF_OTHERS = (2, 3, 4)

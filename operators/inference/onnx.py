@@ -15,10 +15,7 @@ from holoflow.core.operator import Batching, Operator, param
 from holoflow.core.quantity import Duration
 from holoflow.core.samples import Arrays
 
-from ._batches import InseparableError, contradiction, run_together
-from ._free_axes import with_free_axes
-from ._providers import choose, short
-from ._specification import Specification, matched
+from ._messages import InseparableError, Specification, contradiction, matched, run_together
 
 
 class OnnxOp(Operator):
@@ -200,3 +197,61 @@ class OnnxOp(Operator):
 
 def _line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def with_free_axes(path: str, axes: Sequence[int]) -> bytes:
+    """Return the ONNX model in the file `path` with the lengths of `axes` left open.
+
+    This holds for each input and output that has such an axis; names of axes stay. Weights that
+    are listed as inputs, as old exporters do, become constants, so that the model can be
+    optimised.
+    Raises onnx's and protobuf's errors for a file that is no model.
+    """
+    model = optional("onnx", "onnx").load(path)
+    graph = model.graph
+    weights = {weight.name for weight in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in weights]
+    del graph.input[:]
+    graph.input.extend(inputs)
+    for value in (*graph.input, *graph.output):
+        sizes = value.type.tensor_type.shape.dim
+        for axis in axes:
+            if axis < len(sizes) and sizes[axis].HasField("dim_value"):
+                sizes[axis].Clear()
+    # Shapes in between were derived from the ones that are now open.
+    del graph.value_info[:]
+    content: bytes = model.SerializeToString()
+    return content
+
+
+USUAL = ("cuda", "cpu")
+_SUFFIX = "ExecutionProvider"
+
+
+def short(provider: str) -> str:
+    """Return the name that an app uses: `CUDAExecutionProvider` is `cuda`."""
+    return provider.removesuffix(_SUFFIX).lower()
+
+
+def choose(wanted: Sequence[str], known: Sequence[str], available: Sequence[str]) -> list[str]:
+    """Return those of `wanted` that are there, in this order, as ONNX Runtime names them.
+
+    `known` are all that ONNX Runtime has a name for, `available` those that this build can
+    offer; none wanted means `USUAL`. Raises ParameterError for one that is not known, and where
+    none is available.
+    """
+    names = {short(provider): provider for provider in known}
+    offered = ", ".join(short(provider) for provider in available)
+    for name in wanted:
+        if name.lower() not in names:
+            raise ParameterError(
+                f"OnnxOp.providers: there is no provider {name!r}; this machine has {offered}"
+            )
+    chosen = [names[name.lower()] for name in wanted or USUAL if name.lower() in names]
+    chosen = [provider for provider in chosen if provider in available]
+    if not chosen:
+        raise ParameterError(
+            f"OnnxOp.providers: none of {', '.join(wanted or USUAL)} is available; "
+            f"this machine has {offered}"
+        )
+    return chosen

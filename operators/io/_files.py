@@ -1,4 +1,4 @@
-"""Where sinks write."""
+"""Where sinks write, what their inputs may be called, and pixels as files hold them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import contextlib
 import os
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 
+from holoflow.core.array import Array, to_numpy
 from holoflow.core.errors import HoloflowError, ParameterError
+from holoflow.core.pictures import Image
+from holoflow.operators.visualize._pixels import SHOWN, Scale, pixels
 
 
 def output_file(folder: Path, path: str) -> Path:
@@ -152,3 +155,40 @@ class NumberedFiles:
         file = output_file(self._folder, name.replace("{index}", f"{self._index:06d}"))
         self._index += 1
         return file
+
+
+OF_THE_HEADER = ("sequence", "timestamp", "source", "metadata")
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Raise HoloflowError where an input is named as a part of the header is."""
+    for name in names:
+        if name in OF_THE_HEADER:
+            raise HoloflowError(
+                f"an input named {name!r} cannot be told from the header's; name it otherwise"
+            )
+
+
+def eight_bits(image: Image, scale: Scale) -> Array:
+    """Return the pixels of `image` in main memory as uint8; `scale` says what is white.
+
+    Raises HoloflowError for a colour order or a dtype that no file holds.
+    """
+    checked(image)
+    return pixels(image, scale)
+
+
+def checked(image: Image) -> Array:
+    """Return the pixels of `image` in main memory, if they can be written."""
+    if image.colour not in SHOWN:
+        raise HoloflowError(
+            f"an image in {image.colour} cannot be written; put preprocess.colour before, "
+            f"which makes one of {', '.join(SHOWN)}"
+        )
+    data = to_numpy(image.data)
+    if data.dtype.kind not in "buf":
+        raise HoloflowError(
+            f"an image of {data.dtype} cannot be written; it must be of unsigned integers, or "
+            f"of floats from 0 to 1"
+        )
+    return data

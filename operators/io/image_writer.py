@@ -12,8 +12,7 @@ from holoflow.core.files import OutputPath
 from holoflow.core.message import Header
 from holoflow.core.operator import Operator, param
 from holoflow.core.pictures import Image
-from holoflow.operators.io._files import NumberedFiles, claimed, write_whole
-from holoflow.operators.io._pixels import checked, eight_bits
+from holoflow.operators.io._files import NumberedFiles, checked, claimed, eight_bits, write_whole
 from holoflow.operators.visualize._pixels import Scale
 
 _TO_BGR = {"rgb": "RGB2BGR", "rgba": "RGBA2BGRA"}

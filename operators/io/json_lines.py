@@ -9,8 +9,13 @@ from holoflow.core.files import OutputPath
 from holoflow.core.message import Header
 from holoflow.core.operator import Operator, param
 from holoflow.core.plain import to_plain
-from holoflow.operators.io._files import claimed, cut_to_whole_lines, naming, output_file
-from holoflow.operators.io._inputs import check_names
+from holoflow.operators.io._files import (
+    check_names,
+    claimed,
+    cut_to_whole_lines,
+    naming,
+    output_file,
+)
 
 
 class JsonLinesOp(Operator):

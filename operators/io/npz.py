@@ -16,8 +16,7 @@ from holoflow.core.files import OutputPath
 from holoflow.core.geometry import Geometry
 from holoflow.core.message import Header
 from holoflow.core.operator import Operator, param
-from holoflow.operators.io._files import NumberedFiles, claimed, write_whole
-from holoflow.operators.io._inputs import check_names
+from holoflow.operators.io._files import NumberedFiles, check_names, claimed, write_whole
 
 _LONGEST = 1000
 """Characters in the name of an array: an archive has room for 65,535 bytes."""

@@ -19,8 +19,7 @@ from holoflow.core.operator import Operator, param
 from holoflow.core.pictures import Image
 from holoflow.core.quantity import Frequency
 from holoflow.core.times import SECOND, Timeline
-from holoflow.operators.io._files import claimed, output_file, part_name
-from holoflow.operators.io._pixels import eight_bits
+from holoflow.operators.io._files import claimed, eight_bits, output_file, part_name
 from holoflow.operators.visualize._pixels import Scale
 
 _TICKS = 30_000

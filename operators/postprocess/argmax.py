@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from holoflow import Array, Arrays, Mask, Operator, namespace, param
 
-from ._arrays import check_known, pick
+from ._results import check_known, pick
 
 
 class ArgmaxOp(Operator):

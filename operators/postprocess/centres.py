@@ -17,8 +17,7 @@ from holoflow import (
     to_numpy,
 )
 
-from ._arrays import check_known
-from ._boxes import corners, in_source, suppress
+from ._results import check_known, corners, in_source, suppress
 
 
 class Centres(TypedDict):

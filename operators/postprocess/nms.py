@@ -6,7 +6,7 @@ import numpy as np
 
 from holoflow import Boxes, Operator, param, to_numpy
 
-from ._boxes import suppress, take
+from ._results import suppress, take
 
 
 class NmsOp(Operator):

@@ -10,7 +10,7 @@ import numpy as np
 from holoflow import Boxes, Operator, param, to_numpy
 from holoflow.core.errors import optional
 
-from ._boxes import sound, take
+from ._results import sound, take
 
 _APART = 1000.0
 """Pixels by which boxes are moved for ioutrack, which loses those with an edge at exactly 0."""

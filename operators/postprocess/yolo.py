@@ -8,8 +8,7 @@ import numpy as np
 
 from holoflow import Array, Arrays, Boxes, Operator, namespace, param, to_numpy
 
-from ._arrays import check_known, pick
-from ._boxes import corners, in_source, suppress
+from ._results import check_known, corners, in_source, pick, suppress
 
 
 class YoloOp(Operator):

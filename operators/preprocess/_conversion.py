@@ -16,7 +16,7 @@ import numpy as np
 from holoflow.core.array import Array, namespace
 from holoflow.core.pictures import Colour
 
-from ._dtypes import from_float, full_scale, to_float
+from ._arrays import from_float, full_scale, to_float
 from ._kernels import for_opencv, opencv
 
 _WIDE = frozenset({"uint8", "uint16", "float32"})

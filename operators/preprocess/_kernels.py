@@ -18,7 +18,7 @@ import numpy as np
 from holoflow.core.array import Array, namespace
 from holoflow.core.errors import optional
 
-from ._dtypes import all_finite, from_float, to_float
+from ._arrays import all_finite, from_float, to_float
 
 Interpolation: TypeAlias = Literal["nearest", "linear", "cubic", "area"]
 

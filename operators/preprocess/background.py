@@ -6,7 +6,7 @@ from typing import Literal
 
 from holoflow import Array, Geometry, Image, Mask, Operator, namespace, param
 
-from ._dtypes import all_finite, to_fraction
+from ._arrays import all_finite, to_fraction
 
 
 class BackgroundOp(Operator):

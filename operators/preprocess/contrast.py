@@ -6,7 +6,7 @@ from typing import Any
 
 from holoflow import Array, Image, Operator, ParameterError, namespace, param
 
-from ._dtypes import all_finite, from_fraction, to_fraction
+from ._arrays import all_finite, from_fraction, to_fraction
 
 
 class ContrastOp(Operator):

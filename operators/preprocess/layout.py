@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from holoflow import Array, Image, Operator, param
 
-from ._layouts import Layout, arrange, axes_of, packed
+from ._arrays import Layout, arrange, axes_of, packed
 
 
 class LayoutOp(Operator):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from holoflow import Image, Operator, namespace, param
 
-from ._dtypes import from_fraction
+from ._arrays import from_fraction
 from ._kernels import Interpolation, resize
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from holoflow import Image, Operator, ParameterError, namespace, param
 
-from ._dtypes import full_scale
+from ._arrays import full_scale
 
 _MUCH = 32.0
 """Floats that reach this are no fractions of full scale."""

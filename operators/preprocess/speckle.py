@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from holoflow import Image, Operator, namespace, param
 
-from ._dtypes import from_fraction, to_fraction
+from ._arrays import from_fraction, to_fraction
 from ._kernels import box_mean
 
 

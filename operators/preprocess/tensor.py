@@ -6,8 +6,7 @@ from typing import Literal
 
 from holoflow import Array, Arrays, Image, Operator, namespace, param
 
-from ._dtypes import check_fits
-from ._layouts import Layout, arrange, axes_of, packed
+from ._arrays import Layout, arrange, axes_of, check_fits, packed
 
 
 class TensorOp(Operator):

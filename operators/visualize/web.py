@@ -83,8 +83,7 @@ class WebOp(Operator):
         self._scale = Scale(self.context.warn_once)
         for library in LIBRARIES:
             optional(library, "web")
-        from holoflow.operators.visualize._page.guard import LOOPBACK
-        from holoflow.operators.visualize._page.server import Server
+        from holoflow.operators.visualize._page.server import LOOPBACK, Server
 
         host = self.host or os.environ.get(LISTEN) or "127.0.0.1"
         listener = self._listen(host)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from holoflow.operators.visualize._page.look import Change, Look
+from holoflow.operators.visualize._page.look import FLOOR, ROWS, Change, Look
 from holoflow.operators.visualize._page.numbers import (
     Plain,
     budget_numbers,
@@ -22,7 +22,6 @@ from holoflow.operators.visualize._page.numbers import (
     sample_numbers,
     worker_numbers,
 )
-from holoflow.operators.visualize._page.times import FLOOR, ROWS
 from holoflow.report.diagnosis.decision import amiss, explain
 from holoflow.report.graph_layout import describe_graph, drawn_flows
 from holoflow.stats.difference import difference

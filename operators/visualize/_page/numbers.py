@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from holoflow.operators.visualize._page.look import Change
-from holoflow.operators.visualize._page.times import Times
+from holoflow.operators.visualize._page.look import Change, Times
 from holoflow.stats.snapshot import (
     BudgetStats,
     FlowStats,

@@ -27,7 +27,7 @@ from holoflow.app.graph import Node
 from holoflow.core.passed_geometry import pass_geometry, shared
 from holoflow.holoscan import runtime
 from holoflow.holoscan.classes import HoloscanOperator
-from holoflow.operators.inference._batches import run_together
+from holoflow.operators.inference._messages import run_together
 from holoflow.operators.postprocess.yolo import YoloOp
 from holoflow.operators.preprocess.letterbox import LetterboxOp
 from holoflow.operators.preprocess.resize import ResizeOp

@@ -7,7 +7,7 @@ from itertools import accumulate, pairwise
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from holoflow.core.times import DISORDER, LONGEST, SECOND, Pace, Timeline
+from holoflow.core.times import DISORDER, LONGEST, SECOND, Pace, Timeline, at_rate
 
 MS = 1_000_000
 FRAME = 40 * MS
@@ -120,3 +120,7 @@ def test_a_slow_stream_is_held_as_long_as_it_is_usual() -> None:
 def test_a_simulated_clock_leaves_out_no_pause() -> None:
     pace = Pace(hold=False)
     assert pace.due(3600 * SECOND) == (3600 * SECOND, 0)
+
+
+def test_a_rate_does_not_drift():
+    assert at_rate(30_000 * 3600, 30_000 / 1001) == 1001 * 3600 * 10**9

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from holoflow import Arrays, HoloflowError, ParameterError
-from holoflow.operators.inference._batches import run_together
+from holoflow.operators.inference._messages import run_together
 from holoflow.operators.inference.onnx import OnnxOp
 
 spec = importlib.util.spec_from_file_location("models", Path(__file__).with_name("models.py"))

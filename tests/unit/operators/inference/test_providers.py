@@ -3,7 +3,7 @@
 import pytest
 
 from holoflow import ParameterError
-from holoflow.operators.inference._providers import choose, short
+from holoflow.operators.inference.onnx import choose, short
 
 CPU, CUDA, TENSORRT = (f"{name}ExecutionProvider" for name in ("CPU", "CUDA", "Tensorrt"))
 KNOWN = [TENSORRT, CUDA, CPU]

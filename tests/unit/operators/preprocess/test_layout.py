@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holoflow import ParameterError
-from holoflow.operators.preprocess._layouts import arrange
+from holoflow.operators.preprocess._arrays import arrange
 from holoflow.operators.preprocess.layout import LayoutOp
 
 LAYOUTS = ["hw", "hwc", "chw", "nhwc", "nchw"]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holoflow.operators.visualize._page.board import FAR, PATHS, Board
-from holoflow.operators.visualize._page.times import FLOOR, NONE, ROWS, Times
+from holoflow.operators.visualize._page.look import FLOOR, NONE, ROWS, Times
 from holoflow.report.graph_layout import describe_graph
 from holoflow.stats.histogram import Histogram
 from holoflow.stats.snapshot import Step

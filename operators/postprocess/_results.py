@@ -1,4 +1,4 @@
-"""Geometry and selection of boxes, in NumPy: what is left to do once a threshold has passed."""
+"""What a model gives: one array out of several; geometry and selection of boxes, in NumPy."""
 
 from __future__ import annotations
 
@@ -9,6 +9,29 @@ import numpy as np
 
 from holoflow.core.array import Array, to_numpy
 from holoflow.core.objects import Boxes
+from holoflow.core.samples import Arrays
+
+
+def pick(arrays: Arrays, name: str) -> Array:
+    """Return the array `name`, or the only one where `name` is empty; raises ValueError."""
+    if name in arrays:
+        return arrays[name]
+    if not name and len(arrays) == 1:
+        return next(iter(arrays.values()))
+    has = ", ".join(repr(known) for known in arrays) or "none"
+    if name:
+        raise ValueError(f"there is no array {name!r}; there are {has}")
+    raise ValueError(f"there are the arrays {has}; `array` says which one to take")
+
+
+def check_known(arrays: Arrays, warn: Callable[..., None]) -> None:
+    """Have `warn` tell where nothing is known of the picture that `arrays` are about."""
+    if arrays.geometry is None:
+        warn(
+            "nothing is known of the picture that the arrays were made of, so places are given "
+            "in pixels that the model saw; an image that goes through preprocess.tensor takes "
+            "its geometry along"
+        )
 
 
 def take(boxes: Boxes, index: Array) -> Boxes:
