@@ -14,6 +14,13 @@ from holoflow.report import measures
 from holoflow.report.diagnosis.finding import Explanation, Finding
 from holoflow.report.measures import SHORT_LABELS, split, totals
 from holoflow.stats.snapshot import BudgetStats, FlowStats, OperatorStats, PathStats, Snapshot
+from holoflow.stats.statistic import columns
+
+
+def _counted(cls: type[OperatorStats | FlowStats]) -> Columns:
+    """Return the columns of the counts that are declared with one."""
+    return tuple((declared.width, declared.column) for declared in columns(cls).values())
+
 
 _PATHS = (
     (0, "path"), (40, "frames"), (62, "mean"), (0, "p50"), (72, "p90"), (76, "p95"), (30, "p99"),
@@ -23,11 +30,10 @@ _PATHS = (
 _OPERATORS = (
     (0, "operator"), (45, "frames"), (90, "in/s"), (70, "out/s"), (0, "busy"),
     (50, "work p50"), (60, "work p99"), (95, "work max"), (75, "latency p50"),
-    (65, "latency p99"),
-    (100, "skipped"), (80, "dropped"),
+    (65, "latency p99"), *_counted(OperatorStats),
 )  # fmt: skip
 _FLOWS = (
-    (0, "flow"), (0, "sent"), (50, "delivered"), (40, "dropped"), (60, "wait p50"),
+    (0, "flow"), *_counted(FlowStats), (60, "wait p50"),
     (70, "wait p99"), (80, "depth"), (90, "queue"), (100, "when full"),
 )  # fmt: skip
 _BUDGETS = (
@@ -199,8 +205,16 @@ def _operator(snapshot: Snapshot, stats: OperatorStats) -> dict[str, Cell]:
         "work max": measures.statistic(stats.working, "max"),
         "latency p50": measures.statistic(stats.latency, "p50"),
         "latency p99": measures.statistic(stats.latency, "p99"),
-        "skipped": text.count(stats.skipped),
-        "dropped": text.causes(stats.dropped) or "0",
+        **_counts(stats),
+    }
+
+
+def _counts(stats: OperatorStats | FlowStats) -> dict[str, Cell]:
+    """Return the cells of the counts that are declared with a column."""
+    return {
+        declared.column: (text.causes(count) or "0") if declared.by else text.count(count)
+        for name, declared in columns(type(stats)).items()
+        for count in [getattr(stats, name)]
     }
 
 
@@ -230,9 +244,7 @@ def _flow(snapshot: Snapshot, stats: FlowStats) -> dict[str, Cell]:
     depth = measures.mean_depth(snapshot, stats)
     return {
         "flow": stats.name,
-        "sent": text.count(stats.sent),
-        "delivered": text.count(stats.delivered),
-        "dropped": text.causes(stats.dropped) or "0",
+        **_counts(stats),
         "wait p50": measures.statistic(stats.waits, "p50"),
         "wait p99": measures.statistic(stats.waits, "p99"),
         "depth": "-" if depth is None or not stats.queue else f"{depth:.2f}",

@@ -5,6 +5,8 @@ Times are in seconds, rates in 1/s; None stands for what was not measured.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from holoflow.report import measures
@@ -17,8 +19,10 @@ from holoflow.stats.snapshot import (
     OperatorStats,
     PathStats,
     Snapshot,
+    Waiting,
     WorkerStats,
 )
+from holoflow.stats.statistic import statistics
 
 STATISTICS = (
     "mean", "p50", "p90", "p95", "p99", "p99.9", "max", "std", "tail", "flatness",
@@ -34,6 +38,19 @@ def spread(times: Histogram) -> dict[str, Any]:
         "count": found.count,
         **{name: getattr(found, name.replace(".", "_")) for name in STATISTICS},
     }
+
+
+def declared(stats: Any) -> dict[str, Any]:
+    """Return every statistic that is declared for a dataclass, by name."""
+    return {name: _plain(getattr(stats, name)) for name in statistics(type(stats))}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Histogram):
+        return spread(value)
+    if isinstance(value, Waiting):
+        return asdict(value)
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def numbers(snapshot: Snapshot) -> dict[str, Any]:
@@ -89,12 +106,7 @@ def _path(stats: PathStats, snapshot: Snapshot) -> dict[str, Any]:
     return {
         "name": stats.name,
         "frames": stats.frames,
-        "critical": stats.critical,
-        **{
-            part: spread(getattr(stats, part))
-            for part in ("end_to_end", "working", "waiting", "link", "serialising", "jitter")
-        },
-        "uncertainty": stats.uncertainty,
+        **declared(stats),
         "split": [
             {"operator": part.operator, "port": part.port, "begin": part.begin, **part.seconds}
             for part in split(stats, snapshot)
@@ -107,26 +119,12 @@ def _operator(stats: OperatorStats, snapshot: Snapshot) -> dict[str, Any]:
         "name": stats.name,
         "fragment": stats.fragment,
         "stage": stats.stage,
-        "frames": stats.frames,
-        "sent": stats.sent,
-        "skipped": stats.skipped,
-        "dropped": dict(stats.dropped),
+        **declared(stats),
+        "busy": stats.busy if measures.timed(stats) else None,
         "rate_in": measures.rate_in(snapshot, stats),
         "rate_out": measures.rate_out(snapshot, stats),
         "rate_asked": measures.asked(stats),
-        "busy": stats.busy if measures.timed(stats) else None,
         "utilisation": measures.utilisation(snapshot, stats),
-        "working": spread(stats.working),
-        "waits": spread(stats.waits),
-        "waiting": {
-            reason: getattr(stats.waiting, reason)
-            for reason in ("partner", "turn", "room", "worker")
-        },
-        "latency": spread(stats.latency),
-        "jitter": spread(stats.jitter),
-        "held": stats.held,
-        "paced": stats.paced,
-        "cpu": stats.cpu,
     }
 
 
@@ -134,17 +132,10 @@ def _flow(stats: FlowStats, snapshot: Snapshot) -> dict[str, Any]:
     return {
         "source": stats.source,
         "target": stats.target,
-        "sent": stats.sent,
-        "delivered": stats.delivered,
-        "dropped": dict(stats.dropped),
-        "waiting": stats.waiting,
-        "queue": stats.queue,
         "when_full": stats.when_full,
         "link": stats.link,
-        "size": stats.size,
+        **declared(stats),
         "mean_depth": measures.mean_depth(snapshot, stats),
-        "waits": spread(stats.waits),
-        "ages": spread(stats.ages),
     }
 
 
@@ -152,7 +143,7 @@ def _worker(stats: WorkerStats, snapshot: Snapshot) -> dict[str, Any]:
     return {
         "fragment": stats.fragment,
         "name": stats.name,
-        "busy": stats.busy,
+        **declared(stats),
         "utilisation": measures.utilisation(snapshot, stats),
     }
 
@@ -160,14 +151,8 @@ def _worker(stats: WorkerStats, snapshot: Snapshot) -> dict[str, Any]:
 def _budget(stats: BudgetStats) -> dict[str, Any]:
     return {
         "name": stats.name,
-        "limits": dict(stats.limits),
         "when_missed": stats.when_missed,
         "window": stats.window,
         "kept": stats.kept if stats.judged else None,
-        "judged": stats.judged,
-        "missed": stats.missed,
-        "dropped": stats.dropped,
-        "now": dict(stats.now),
-        "worst": dict(stats.worst),
-        "times": spread(stats.times),
+        **declared(stats),
     }

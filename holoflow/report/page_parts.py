@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, TypeAlias
 
 from holoflow.core import text
 from holoflow.report import charts, measures
@@ -21,7 +23,10 @@ from holoflow.stats.snapshot import (
     PathStats,
     Snapshot,
 )
+from holoflow.stats.statistic import columns
 
+Count: TypeAlias = Callable[[Any], "int | None"]
+"""Takes the statistics of an operator or a flow."""
 MOST_PATHS = 12
 """Paths that are drawn; the table has all."""
 _STATISTICS = ("mean", "p50", "p90", "p95", "p99", "p99.9", "max", "std")
@@ -206,6 +211,7 @@ def _graph(report: RunReport, explanation: Explanation) -> Iterator[Html]:
 def _operators(report: RunReport, _: Explanation) -> Iterator[Html]:
     last = report.snapshot
     if last.operators:
+        counted = _counted(last.operators)
         yield grid(
             "Times in ms",
             (
@@ -216,9 +222,9 @@ def _operators(report: RunReport, _: Explanation) -> Iterator[Html]:
                 Column("on a CPU", help="share of its working time that was spent on a CPU"),
                 Column("working p50"), Column("p99"), Column("max"),
                 Column("latency p50", help="from capture to the end of its call"), Column("p99"),
-                Column("jitter"), Column("skipped"), Column("dropped before it", "words"),
+                Column("jitter"), *counted,
             ),
-            (_operator(last, stats) for stats in last.operators),
+            (_operator(last, stats, counted) for stats in last.operators),
         )  # fmt: skip
     if last.workers:
         yield el("h3", "Workers of the scheduler")
@@ -239,7 +245,29 @@ def _operators(report: RunReport, _: Explanation) -> Iterator[Html]:
         )  # fmt: skip
 
 
-def _operator(snapshot: Snapshot, stats: OperatorStats) -> list[Child]:
+def _counted(all_stats: Sequence[OperatorStats | FlowStats]) -> dict[Column, Count]:
+    """Return the columns of the declared counts, and what each shows of an operator or a flow.
+
+    Of counts by cause there is a column for every cause that occurred.
+    """
+    found: dict[Column, Count] = {}
+    for name, declared in columns(type(all_stats[0])).items():
+        if not declared.by:
+            found[Column(declared.column, help=declared.help)] = attrgetter(name)
+            continue
+        occurred = (key for stats in all_stats for key, n in getattr(stats, name).items() if n)
+        for key in dict.fromkeys(occurred):
+            found[Column(f"{declared.column}: {key}", help=declared.help)] = _by(name, key)
+    return found
+
+
+def _by(name: str, key: str) -> Count:
+    return lambda stats: getattr(stats, name).get(key, 0)
+
+
+def _operator(
+    snapshot: Snapshot, stats: OperatorStats, counted: Mapping[Column, Count]
+) -> list[Child]:
     use = measures.utilisation(snapshot, stats)
     return [
         stats.name,
@@ -253,8 +281,7 @@ def _operator(snapshot: Snapshot, stats: OperatorStats) -> list[Child]:
         *(measures.statistic(stats.working, name) for name in ("p50", "p99", "max")),
         *(measures.statistic(stats.latency, name) for name in ("p50", "p99")),
         measures.statistic(stats.jitter, "mean"),
-        text.count(stats.skipped),
-        text.causes(stats.dropped) or "-",
+        *(text.count(count(stats)) for count in counted.values()),
     ]
 
 
@@ -262,28 +289,25 @@ def _flows(report: RunReport, _: Explanation) -> Iterator[Html]:
     last = report.snapshot
     if not last.flows:
         return
-    causes = list(dict.fromkeys(c for stats in last.flows for c, n in stats.dropped.items() if n))
+    counted = _counted(last.flows)
     yield grid(
         "Every message that was sent was delivered, or dropped for a cause. Times in ms",
         (
-            Column("flow", "line"), Column("sent"), Column("delivered"),
-            *(Column(f"dropped: {cause}") for cause in causes), Column("lost"),
-            Column("waiting"), Column("wait p50"), Column("p99"),
+            Column("flow", "line"), *counted, Column("lost"), Column("waiting"),
+            Column("wait p50"), Column("p99"),
             Column("mean depth", help="messages that waited on average"), Column("queue"),
             Column("when full", "words"), Column("link", "words"),
         ),
-        (_flow(last, stats, causes) for stats in last.flows),
+        (_flow(last, stats, counted) for stats in last.flows),
     )  # fmt: skip
 
 
-def _flow(snapshot: Snapshot, stats: FlowStats, causes: Sequence[str]) -> list[Child]:
+def _flow(snapshot: Snapshot, stats: FlowStats, counted: Mapping[Column, Count]) -> list[Child]:
     depth = measures.mean_depth(snapshot, stats)
     lost = measures.share_lost(stats)
     return [
         stats.name,
-        text.count(stats.sent),
-        text.count(stats.delivered),
-        *(text.count(stats.dropped.get(cause, 0)) for cause in causes),
+        *(text.count(count(stats)) for count in counted.values()),
         el("span", text.percent(lost), class_="bad") if stats.lost else text.percent(lost),
         text.count(stats.waiting),
         measures.statistic(stats.waits, "p50"),

@@ -11,10 +11,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import PlainSerializer, PlainValidator
+
+from holoflow.stats.histogram import Histogram
 
 Kind: TypeAlias = Literal["counter", "gauge", "histogram"]
 Merge: TypeAlias = Literal["sum", "max", "mean"]
+
+
+def _histogram(value: Any) -> Histogram:
+    return value if isinstance(value, Histogram) else Histogram.from_plain(value)
+
+
+Times: TypeAlias = Annotated[
+    Histogram, PlainValidator(_histogram), PlainSerializer(Histogram.to_plain)
+]
+"""A histogram of seconds."""
 
 _KEY = "statistic"
 
@@ -41,7 +55,9 @@ class Statistic:
     metric: str = ""
     """Prometheus' name, without `holoflow_` before it, and the unit and `_total` behind it."""
     sources: bool = False
-    """Whether Prometheus is shown it for operators that are sources only."""
+    """Whether only operators that are sources have it."""
+    needs: str = ""
+    """Field that is None where this one is not known either."""
     column: str = ""
     """Heading in tables of counts; empty where they do not have it, or in a place of its own."""
     width: int = 0
@@ -66,3 +82,8 @@ def histogram(meaning: str, **others: Any) -> Mapping[str, Statistic]:
 def statistics(cls: type[Any]) -> Mapping[str, Statistic]:
     """Return what the dataclass `cls` declares, by the names of its fields, in their order."""
     return {f.name: f.metadata[_KEY] for f in fields(cls) if _KEY in f.metadata}
+
+
+def columns(cls: type[Any]) -> Mapping[str, Statistic]:
+    """Return those that tables of counts have a column of."""
+    return {name: declared for name, declared in statistics(cls).items() if declared.column}

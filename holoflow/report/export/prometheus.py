@@ -6,14 +6,23 @@ Units are seconds and bytes, shares are ratios from 0 to 1. Counters begin at 0 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
 from holoflow.core.errors import optional
-from holoflow.stats.counters import CAUSES
 from holoflow.stats.histogram import Histogram
-from holoflow.stats.snapshot import Snapshot
+from holoflow.stats.snapshot import (
+    BudgetStats,
+    FlowStats,
+    FragmentStats,
+    MachineStats,
+    OperatorStats,
+    PathStats,
+    Snapshot,
+    WorkerStats,
+)
+from holoflow.stats.statistic import statistics
 
 Kind: TypeAlias = Literal["info", "counter", "gauge", "histogram"]
 Value: TypeAlias = "float | Histogram"
@@ -35,40 +44,13 @@ class Metric:
 
 
 def metrics(snapshot: Snapshot) -> Iterator[Metric]:
-    """Yield the metrics of `snapshot`."""
+    """Yield every statistic of `snapshot` that is declared with a metric, and a few more."""
     run = (snapshot.app, snapshot.run), 1
     yield Metric("info", "run", "The run.", ("app", "run"), [run])
-    yield from _measured((), [((), snapshot)], RUN)
+    yield from _declared(Snapshot, (), [((), snapshot)])
     operators = [((stats.fragment, stats.name), stats) for stats in snapshot.operators]
-    yield from _measured(("fragment", "operator"), operators, OPERATOR)
-    sources = [(key, stats) for key, stats in operators if stats.source]
-    yield from _measured(("fragment", "operator"), sources, SOURCE)
-    flows = [((stats.source, stats.target), stats) for stats in snapshot.flows]
-    yield from _measured(("source", "target"), flows, FLOW)
-    paths = [
-        ((stats.name, stats.steps[0].operator, stats.steps[-1].operator), stats)
-        for stats in snapshot.paths
-    ]
-    yield from _measured(("path", "source", "sink"), paths, PATH)
-    workers = [((stats.fragment, stats.name), stats) for stats in snapshot.workers]
-    yield from _measured(("fragment", "worker"), workers, WORKER)
-    processes = [((stats.name, stats.host), stats.machine) for stats in snapshot.fragments]
-    yield from _measured(("fragment", "host"), processes, PROCESS)
-    restarts: list[Row] = [((b.name, b.host), b.restarts) for b in snapshot.fragments]
-    yield Metric(
-        "counter", "process_restarts", "How often the fragment was started again.",
-        ("fragment", "host"), restarts,
-    )  # fmt: skip
-    refused: list[Row] = [
-        ((stats.name, stats.host, cause), count)
-        for stats in snapshot.fragments
-        for cause, count in stats.refused.items()
-    ]
-    yield Metric(
-        "counter", "refused", "What strangers have sent to links of the fragment.",
-        ("fragment", "host", "cause"), refused,
-    )  # fmt: skip
-    busy = [
+    yield from _declared(OperatorStats, ("fragment", "operator"), operators)
+    busy: list[Row] = [
         (key, stats.busy / snapshot.seconds)
         for key, stats in operators
         if snapshot.seconds and stats.frames is not None
@@ -77,173 +59,62 @@ def metrics(snapshot: Snapshot) -> Iterator[Metric]:
         "gauge", "operator_utilisation_ratio", "Share of the run spent at work.",
         ("fragment", "operator"), busy,
     )  # fmt: skip
+    flows = [((stats.source, stats.target), stats) for stats in snapshot.flows]
+    yield from _declared(FlowStats, ("source", "target"), flows)
+    paths = [
+        ((stats.name, stats.steps[0].operator, stats.steps[-1].operator), stats)
+        for stats in snapshot.paths
+    ]
+    yield from _declared(PathStats, ("path", "source", "sink"), paths)
+    parts: list[Row] = [
+        ((*key, part), getattr(stats, part).total)
+        for key, stats in paths
+        for part in ("working", "waiting", "link", "serialising")
+    ]
+    yield Metric(
+        "counter", "path_seconds", "The latencies of all frames together, split up.",
+        ("path", "source", "sink", "part"), parts,
+    )  # fmt: skip
+    workers = [((stats.fragment, stats.name), stats) for stats in snapshot.workers]
+    yield from _declared(WorkerStats, ("fragment", "worker"), workers)
+    fragments = [((stats.name, stats.host), stats) for stats in snapshot.fragments]
+    yield from _declared(FragmentStats, ("fragment", "host"), fragments)
+    machines = [(key, stats.machine) for key, stats in fragments]
+    yield from _declared(MachineStats, ("fragment", "host"), machines)
     budgets = [((stats.source, stats.target), stats) for stats in snapshot.budgets]
-    yield from _measured(("source", "target"), budgets, BUDGET)
+    yield from _declared(BudgetStats, ("source", "target"), budgets)
 
 
-@dataclass(frozen=True)
-class Measure:
-    """Something that books say."""
-
-    kind: Kind
-    name: str
-    of: Callable[[Any], Value | Mapping[str, Value] | None]
-    """Takes the books. None: it is not known. A mapping: one value for each of `by`."""
-    said: str
-    by: str = ""
-    """Label of what a mapping is by."""
-
-
-def _measured(
-    labels: tuple[str, ...],
-    keyed: Iterable[tuple[tuple[str, ...], Any]],
-    measures: Iterable[Measure],
+def _declared(
+    cls: type[Any], labels: tuple[str, ...], keyed: Iterable[tuple[tuple[str, ...], Any]]
 ) -> Iterator[Metric]:
+    """Yield the statistics of `cls` that have a metric, of all that there are by their labels."""
     keyed = list(keyed)
-    for measure in measures:
+    for field, statistic in statistics(cls).items():
+        if not statistic.metric:
+            continue
         rows: list[Row] = []
         for key, stats in keyed:
-            value = measure.of(stats)
-            if isinstance(value, Mapping):
-                rows += [((*key, name), each) for name, each in value.items()]
-            elif value is not None:
+            value = getattr(stats, field)
+            if statistic.sources and not stats.source:
+                continue
+            if value is None or (statistic.needs and getattr(stats, statistic.needs) is None):
+                continue
+            if statistic.by:
+                by_key = value if isinstance(value, Mapping) else asdict(value)
+                shown = {**dict.fromkeys(statistic.keys, 0), **by_key}
+                rows += [((*key, name), each) for name, each in shown.items()]
+            else:
                 rows.append((key, value))
-        by = (measure.by,) if measure.by else ()
-        yield Metric(measure.kind, measure.name, measure.said, (*labels, *by), rows)
+        unit = statistic.unit if statistic.unit in _BASE_UNITS else ""
+        yield Metric(
+            statistic.kind, "_".join(filter(None, (statistic.metric, unit))), statistic.help,
+            (*labels, statistic.by) if statistic.by else labels, rows,
+        )  # fmt: skip
 
 
-_CAUSES = dict.fromkeys((cause for cause in CAUSES if cause != "device"), 0)
-"""Shown also where nothing was dropped, so that the first drop is seen to be one."""
-
-RUN = (
-    Measure(
-        "gauge", "run_age_seconds", lambda run: run.seconds,
-        "Time since the sources began.",
-    ),
-)  # fmt: skip
-OPERATOR = (
-    Measure(
-        "counter", "operator_frames", lambda stats: stats.frames,
-        "Calls that ended; of a source, frames sent.",
-    ),
-    Measure("counter", "operator_sent", lambda stats: stats.sent, "Messages sent."),
-    Measure(
-        "counter", "operator_skipped", lambda stats: stats.skipped,
-        "Calls that failed and were skipped.",
-    ),
-    Measure(
-        "counter", "operator_busy_seconds",
-        lambda stats: None if stats.frames is None else stats.busy,
-        "Time at work.",
-    ),
-    Measure(
-        "counter", "operator_held_seconds", lambda stats: stats.held,
-        "Time in which its stage could not begin because a queue behind it was full.",
-    ),
-    Measure(
-        "counter", "operator_waiting_seconds", lambda stats: asdict(stats.waiting),
-        "Time that messages waited for a call, by reason.", by="reason",
-    ),
-    Measure(
-        "gauge", "operator_cpu_ratio", lambda stats: stats.cpu,
-        "Share of the working time that was spent on a CPU.",
-    ),
-    Measure(
-        "histogram", "operator_working_seconds", lambda stats: stats.working,
-        "Time that a frame was worked on.",
-    ),
-    Measure(
-        "histogram", "operator_latency_seconds", lambda stats: stats.latency,
-        "From a frame's capture to the end of the call.",
-    ),
-)  # fmt: skip
-SOURCE = (
-    Measure(
-        "counter", "operator_paced_seconds", lambda stats: stats.paced,
-        "Time in which a source held frames back until they were due.",
-    ),
-    Measure(
-        "counter", "operator_dropped", lambda stats: {"device": 0, **stats.dropped},
-        "Frames lost before they became messages, by cause.", by="cause",
-    ),
-)  # fmt: skip
-FLOW = (
-    Measure("counter", "flow_messages_sent", lambda stats: stats.sent, "Messages sent."),
-    Measure(
-        "counter", "flow_messages_delivered", lambda stats: stats.delivered,
-        "Messages that were used.",
-    ),
-    Measure(
-        "counter", "flow_messages_dropped", lambda stats: {**_CAUSES, **stats.dropped},
-        "Messages that were dropped, by cause.", by="cause",
-    ),
-    Measure("gauge", "flow_queue_messages", lambda stats: stats.waiting, "Messages that wait now."),
-    Measure(
-        "gauge", "flow_queue_capacity_messages", lambda stats: stats.queue,
-        "Messages that may wait.",
-    ),
-    Measure(
-        "histogram", "flow_wait_seconds", lambda stats: stats.waits,
-        "From the end of the call that made a message to its use.",
-    ),
-)  # fmt: skip
-PATH = (
-    Measure(
-        "histogram", "path_latency_seconds", lambda stats: stats.end_to_end,
-        "From the source to the end of the sink's call.",
-    ),
-    Measure(
-        "counter", "path_seconds",
-        lambda stats: {
-            part: getattr(stats, part).total
-            for part in ("working", "waiting", "link", "serialising")
-        },
-        "The latencies of all frames together, split up.", by="part",
-    ),
-    Measure(
-        "counter", "path_critical_frames", lambda stats: stats.critical,
-        "Frames whose latency this path has set.",
-    ),
-)  # fmt: skip
-WORKER = (
-    Measure(
-        "counter", "worker_busy_seconds", lambda stats: stats.busy,
-        "Time in which a worker ran a stage that had work.",
-    ),
-)  # fmt: skip
-PROCESS = (
-    Measure("counter", "process_cpu_seconds", lambda machine: machine.cpu, "CPU time spent."),
-    Measure("gauge", "process_memory_bytes", lambda machine: machine.memory, "Memory in use."),
-    Measure("gauge", "process_cores", lambda machine: machine.cores, "CPU cores it may use."),
-    Measure(
-        "gauge", "process_interpreter_lock_ratio", lambda machine: machine.gil,
-        "Share of the time in which Python's interpreter lock had to be waited for.",
-    ),
-    Measure(
-        "gauge", "process_crowded_ratio", lambda machine: machine.crowded,
-        "Share of the time in which a thread that was ready had to wait for a core.",
-    ),
-)  # fmt: skip
-BUDGET = (
-    Measure("counter", "budget_judged", lambda stats: stats.judged, "Judgements."),
-    Measure(
-        "counter", "budget_missed", lambda stats: stats.missed,
-        "Judgements that found a limit exceeded.",
-    ),
-    Measure(
-        "counter", "budget_dropped_frames", lambda stats: stats.dropped,
-        "Frames that were dropped because they were late.",
-    ),
-    Measure(
-        "gauge", "budget_limit_seconds", lambda stats: stats.limits,
-        "What a statistic may be at most.", by="statistic",
-    ),
-    Measure(
-        "gauge", "budget_now_seconds", lambda stats: stats.now,
-        "What a statistic is over the newest window.", by="statistic",
-    ),
-)  # fmt: skip
-
+_BASE_UNITS = ("seconds", "bytes", "ratio")
+"""Units that are a part of a metric's name."""
 
 BUCKETS = (
     1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3,
@@ -301,7 +172,7 @@ class Collector:
         }
         unit = metric.name.rpartition("_")[2]
         made = families[metric.kind](f"holoflow_{metric.name}", metric.said, labels=metric.labels)
-        made.unit = unit if unit in ("seconds", "bytes", "ratio") else ""
+        made.unit = unit if unit in _BASE_UNITS else ""
         for key, value in _joined(metric).items():
             if isinstance(value, Histogram):
                 made.add_metric(key, *self._buckets((metric.name, *key), value))

@@ -1,0 +1,53 @@
+"""What is declared of a statistic is what every output shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from support.reports import report
+from support.snapshots import faces
+
+from holoflow.cli import sections
+from holoflow.cli.tables import plain_text
+from holoflow.report.diagnosis.decision import explain
+from holoflow.report.export.prometheus import to_text
+from holoflow.report.numbers import numbers
+from holoflow.report.page import page
+from holoflow.stats.snapshot import FlowStats, OperatorStats
+from holoflow.stats.statistic import columns, statistics
+
+SOME = 7_654_321
+KINDS = pytest.mark.parametrize(
+    ("kind", "cls"), [("operators", OperatorStats), ("flows", FlowStats)]
+)
+
+
+@KINDS
+def test_a_count_that_has_a_column_is_in_every_output(kind, cls):
+    for name, declared in columns(cls).items():
+        count = {declared.keys[0]: SOME} if declared.by else SOME
+        first, *others = getattr(faces(), kind)
+        snapshot = replace(faces(), **{kind: (replace(first, **{name: count}), *others)})
+        assert numbers(snapshot)[kind][0][name] == count
+        shown = [
+            page(report(snapshot), explain(snapshot)).decode(),
+            plain_text(
+                [
+                    sections.operators(snapshot, snapshot.operators, 200),
+                    sections.flows(snapshot, 200),
+                ]
+            ),
+        ]
+        for words in shown:
+            assert declared.column in words
+            assert f"{SOME:,}" in words
+        families = {f.name: f for f in text_string_to_metric_families(to_text(snapshot))}
+        samples = families[f"holoflow_{declared.metric}"].samples
+        assert SOME in [sample.value for sample in samples]
+
+
+@KINDS
+def test_every_statistic_is_in_the_numbers_of_a_report(kind, cls):
+    assert statistics(cls).keys() <= numbers(faces())[kind][0].keys()
