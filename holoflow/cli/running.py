@@ -19,7 +19,7 @@ from holoflow.core.errors import is_shortage, words
 from holoflow.engine.control import Failure, RunOptions, RunResult, Stopper
 from holoflow.launch.configuration import LaunchConfiguration
 from holoflow.launch.launcher import Launcher
-from holoflow.launch.supervisor import Launching
+from holoflow.launch.supervisor import LaunchOptions
 from holoflow.live.publish import Publisher
 from holoflow.plan import Plan
 from holoflow.report.export.metrics_server import MetricsServer
@@ -50,7 +50,7 @@ def run_plan(
             # To the end of the report, which a second Ctrl-C that comes late must not cost.
             stack.enter_context(terminal.heard(run.on_signal))
             if configuration is not None:
-                launching = Launching(configuration, run.display.log, log_level, hosts)
+                launching = LaunchOptions(configuration, run.display.log, log_level, hosts)
                 run.launcher = Launcher(plan, options, launching)
             result = run.execute(plan, options, log_level, metrics)
             after = state(options.output)

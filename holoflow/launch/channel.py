@@ -1,6 +1,6 @@
-"""What the launcher and a fragment's process say to each other: a line of JSON each.
+"""The control channel between the launcher and a fragment's process: one JSON message per line.
 
-The line is a pair of sockets that only these two have. Where it ends, the other one is gone.
+The channel is a pair of sockets that only these two hold. When it closes, the other end is gone.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from holoflow.engine.control import Outcome
 from holoflow.stats.records import Records
 from holoflow.stats.snapshot import Snapshot
 
-BEAT = 0.5
-"""Seconds between two signs of life."""
+HEARTBEAT_INTERVAL = 0.5
+"""Seconds between two heartbeats."""
 LIMIT = 64 * 1024 * 1024
 """Bytes of the longest line."""
 _PIECE = 1 << 18
@@ -29,33 +29,33 @@ _PIECE = 1 << 18
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """It is alive."""
+    """The process is alive."""
 
-    kind: Literal["beat"] = "beat"
+    kind: Literal["heartbeat"] = "heartbeat"
 
 
 @dataclass(frozen=True)
 class Ready:
-    """Its operators have been started and its links are open."""
+    """The operators of the process have started and its links are open."""
 
     kind: Literal["ready"] = "ready"
 
 
 @dataclass(frozen=True)
 class LogEntry:
-    """An entry of its log."""
+    """A log record of the process."""
 
     level: int
     logger: str
     text: str
     time: float
     """Seconds since the epoch."""
-    kind: Literal["told"] = "told"
+    kind: Literal["log"] = "log"
 
 
 @dataclass(frozen=True)
 class StateReport:
-    """The state of its run."""
+    """The state of the process's run."""
 
     snapshot: Snapshot
     kind: Literal["state"] = "state"
@@ -63,11 +63,11 @@ class StateReport:
 
 @dataclass(frozen=True)
 class Refused:
-    """It cannot run."""
+    """The process cannot run."""
 
     text: str
     lasting: bool = True
-    """Whether the user has to change something; else it may run if it is started again."""
+    """Whether the user has to change something; else it may run after a restart."""
     kind: Literal["refused"] = "refused"
 
 
@@ -84,7 +84,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Ended:
-    """Its run has ended; nothing follows but the end of the process."""
+    """The run of the process has ended; only the end of the process follows."""
 
     outcome: Outcome
     engine: Literal["holoscan", "inline"]
@@ -101,28 +101,28 @@ Message: TypeAlias = Heartbeat | Ready | LogEntry | StateReport | Refused | Ende
 
 @dataclass(frozen=True)
 class BeginCommand:
-    """All are ready: the sources begin."""
+    """All processes are ready: begin with the sources."""
 
     kind: Literal["begin"] = "begin"
 
 
 @dataclass(frozen=True)
 class Drain:
-    """The sources end; what is there is worked off."""
+    """End the sources; messages under way are still processed."""
 
     kind: Literal["drain"] = "drain"
 
 
 @dataclass(frozen=True)
 class StopCommand:
-    """Everything ends now."""
+    """End everything now."""
 
     kind: Literal["stop"] = "stop"
 
 
 @dataclass(frozen=True)
 class FlowsOver:
-    """The other end of these flows, by their place in the plan, has gone for good."""
+    """The other end of these flows, by their index in the plan, has gone for good."""
 
     flows: tuple[int, ...]
     kind: Literal["flows over"] = "flows over"
@@ -131,66 +131,66 @@ class FlowsOver:
 Command: TypeAlias = BeginCommand | Drain | StopCommand | FlowsOver
 
 _messages: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
-_orders: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="kind")])
+_commands: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="kind")])
 
 
-def message_line(message: Message) -> bytes:
-    """Return `message` as a line."""
+def encode_message(message: Message) -> bytes:
+    """Return `message` as a line of JSON."""
     return _messages.dump_json(message) + b"\n"
 
 
-def order_line(command: Command) -> bytes:
-    """Return `command` as a line."""
-    return _orders.dump_json(command) + b"\n"
+def encode_command(command: Command) -> bytes:
+    """Return `command` as a line of JSON."""
+    return _commands.dump_json(command) + b"\n"
 
 
-def read_message(line: bytes) -> Message:
-    """Return the message in `line`; raises HoloflowError where it is none."""
+def decode_message(line: bytes) -> Message:
+    """Return the message in `line`; raises HoloflowError if it is not one."""
     try:
         return _messages.validate_json(line)
     except ValidationError as error:
         raise HoloflowError(f"not a message: {error.errors(include_url=False)[0]['msg']}") from None
 
 
-def read_order(line: bytes) -> Command:
-    """Return the order in `line`; raises HoloflowError where it is none."""
+def decode_command(line: bytes) -> Command:
+    """Return the command in `line`; raises HoloflowError if it is not one."""
     try:
-        return _orders.validate_json(line)
+        return _commands.validate_json(line)
     except ValidationError as error:
-        raise HoloflowError(f"not an order: {error.errors(include_url=False)[0]['msg']}") from None
+        raise HoloflowError(f"not a command: {error.errors(include_url=False)[0]['msg']}") from None
 
 
 class Channel:
-    """The launcher's end of a line: it never waits."""
+    """The launcher's end of a control channel. It never blocks."""
 
     def __init__(self, end: socket.socket, limit: int = LIMIT) -> None:
-        """Take over `end`; lines have up to `limit` bytes."""
+        """Take over the socket `end`; a line may have up to `limit` bytes."""
         end.setblocking(False)
         self.socket = end
         self.open = True
-        """False once the other end is gone, or has sent more than a line may have."""
+        """False once the other end is gone or has sent a line that is too long."""
         self._limit = limit
-        self._came = bytearray()
-        self._looked = 0
-        self._going = bytearray()
+        self._received = bytearray()
+        self._scanned = 0
+        self._unsent = bytearray()
 
     def lines(self) -> Iterator[bytes]:
-        """Yield the lines that have come; of one call, what came up to its beginning."""
-        for _ in range(64):  # 16 MB a turn at most: the others want to be heard too
+        """Yield the lines that had been received when the call began."""
+        for _ in range(64):  # at most 16 MB per call, so that other processes have their turn
             if not self._receive():
                 break
-        while (end := self._came.find(b"\n", self._looked)) >= 0:
-            line = bytes(self._came[:end])
-            del self._came[: end + 1]
-            self._looked = 0
+        while (end := self._received.find(b"\n", self._scanned)) >= 0:
+            line = bytes(self._received[:end])
+            del self._received[: end + 1]
+            self._scanned = 0
             yield line
-        self._looked = len(self._came)
-        if self._looked > self._limit:
+        self._scanned = len(self._received)
+        if self._scanned > self._limit:
             self.close()
 
     def _receive(self) -> bool:
-        """Take what has come, up to a piece; whether there may be more."""
-        if not self.open or len(self._came) > self._limit:
+        """Receive up to one piece; true if there may be more."""
+        if not self.open or len(self._received) > self._limit:
             return False
         try:
             piece = self.socket.recv(_PIECE)
@@ -198,22 +198,22 @@ class Channel:
             return False
         except OSError:
             piece = b""
-        self._came += piece
+        self._received += piece
         self.open = bool(piece)
         return self.open
 
     def send(self, line: bytes) -> None:
-        """Send a line, as soon as the other end takes it."""
-        self._going += line
+        """Send a line as soon as the other end accepts it."""
+        self._unsent += line
         self.flush()
 
     def flush(self) -> None:
-        """Send what has not been taken yet."""
-        with contextlib.suppress(OSError):  # it takes nothing now, or is gone
-            while self._going:
-                del self._going[: self.socket.send(self._going)]
+        """Send as much as the other end accepts now."""
+        with contextlib.suppress(OSError):  # it accepts nothing now, or is gone
+            while self._unsent:
+                del self._unsent[: self.socket.send(self._unsent)]
 
     def close(self) -> None:
-        """Let go of the line."""
+        """Close the channel."""
         self.open = False
         self.socket.close()

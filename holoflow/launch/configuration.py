@@ -1,4 +1,4 @@
-"""What a process must know to run its fragment: how the app's plan is made, and its links."""
+"""What a process needs to run its fragment: how the app's plan is made, and its links."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from holoflow.stats.counters import Counters
 
 @dataclass(frozen=True)
 class LaunchConfiguration:
-    """An app file and all that the command line says about its plan."""
+    """An app file and everything that the command line says about its plan."""
 
     app: Path
     settings: Mapping[str, str] = field(default_factory=dict)
-    """Of `--set`."""
+    """Values of `--set`, by name."""
     scheduler: SchedulerKind | None = None
     """Instead of the app's."""
     workers: int | None = None
@@ -32,17 +32,21 @@ class LaunchConfiguration:
     fuse: bool = True
     lossless: bool = False
     only: tuple[str, ...] = ()
-    """Fragments that run here; the others are on other hosts. Empty: all run here."""
+    """Fragments that run here; the others run on other hosts. Empty if all run here."""
     places: Mapping[str, str] = field(default_factory=dict)
-    """Hosts of fragments, instead of the app's."""
+    """Hosts by fragment, overriding the app's."""
     placed: bool = False
-    """Whether GPUs and cores are given from outside, as to a container."""
+    """Whether GPUs and cores are assigned from outside, as to a container."""
 
     def plan(self, environment: Mapping[str, str] | None = None) -> Plan:
-        """Read the app and plan it; `environment` stands in for that of the process.
+        """Read the app and plan it.
 
-        Raises AppError where the app is wrong, HoloflowError where it has no such fragment, and
-        where one cannot be put on its host.
+        Args:
+            environment: Variables that the app may use; None for those of the process.
+
+        Raises:
+            AppError: The app is invalid.
+            HoloflowError: The app has no such fragment, or one cannot be placed on its host.
         """
         app = load(self.app, settings=self.settings, environment=environment)
         unknown = [name for name in self.only if name not in app.fragments]
@@ -69,35 +73,35 @@ def _rescheduled(app: App, kind: SchedulerKind | None, workers: int | None) -> A
 
 @dataclass(frozen=True)
 class WorkerSpec:
-    """Everything that a fragment's process is told at its start, in one line of JSON."""
+    """Everything that a fragment's process receives at its start, as one line of JSON."""
 
     configuration: LaunchConfiguration
     digest: str
-    """Of the launcher's plan (`recipe.digest`): that of the process must be equal."""
+    """Digest of the launcher's plan; the plan of the process must have the same."""
     fragment: str
     generation: int
-    """How often the fragment had been started before."""
+    """How often the fragment was started before."""
     options: RunOptions
     folder: Path
-    """The run's: its ledger and its sockets are there."""
+    """Folder of the run, with its counters and its sockets."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     hosts: Mapping[str, str] | None = None
     """Addresses of hosts, by the names that the app gives them."""
     outer: Mapping[str, str | None] | None = None
-    """What the launcher's environment has for variables that the fragment sets for itself: the
-    app must read the same in all processes."""
+    """Values in the launcher's environment of variables that the fragment sets for itself: all
+    processes must read the app with the same values."""
     path: tuple[str, ...] = ()
-    """Where the launcher finds Python modules."""
+    """Import path of the launcher."""
 
 
-LEDGER = "ledger"
-"""File in the run's folder in which all flows are counted."""
+COUNTERS = "counters"
+"""File in the run's folder with the counter blocks of all flows."""
 
 
 def open_links(plan: Plan, counters: Counters, worker_spec: WorkerSpec) -> Links:
-    """Return the links that join the fragment of `worker_spec` to others.
+    """Return the links between the fragment of `worker_spec` and the others.
 
-    Raises HoloflowError where one cannot be opened.
+    Raises HoloflowError if one cannot be opened.
     """
     transports = open_transports(
         plan,

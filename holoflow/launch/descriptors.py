@@ -1,7 +1,7 @@
-"""Files that the processes of a run may have open: as many as they need, or it does not begin.
+"""Limits of open files: enough for all processes of a run, or the run does not begin.
 
-libzmq ends its process by SIGABRT where a peer connects and there is no descriptor left for it,
-and a link that cannot be opened is waited for. So it is looked at before anything is started.
+libzmq aborts its process if a peer connects and no descriptor is left, and the others would wait
+for a link that cannot be opened. So the limits are checked before anything is started.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from holoflow.launch.supervisor import FragmentSupervisor
 from holoflow.plan.plan import Plan, fragment_of
 
 _BASE: Final = 48
-"""Descriptors of a process with links: Holoscan, the engine, sockets to watch it at, and some for
-what operators open. Measured were up to 40."""
+"""Descriptors of a process with links: Holoscan, the engine, sockets for watching, and some for
+what operators open. Up to 40 were measured."""
 _FLOW: Final = 6
-"""More of them for each flow to or from another process. Measured were up to 5."""
+"""Further ones for each flow to or from another process. Up to 5 were measured."""
 _LAUNCHER: Final = 24
-"""What the launcher opens itself, beside what it is started with."""
+"""Descriptors that the launcher opens itself, besides those it is started with."""
 _FRAGMENT: Final = 4
-"""What it opens for each fragment."""
+"""Descriptors that it opens for each fragment."""
 _ENOUGH: Final = 1024
-"""What is advised at least: the default of most systems."""
+"""Lowest limit that is advised: the default of most systems."""
 
 
 def needed(plan: Plan, fragment: str) -> int:
-    """Return how many descriptors the process of `fragment` has to have, as a sound estimate."""
+    """Return a safe estimate of how many descriptors the process of `fragment` needs."""
     ends = Counter[str]()
     for flow in plan.flows:
         if flow.link != "none":
@@ -39,10 +39,10 @@ def needed(plan: Plan, fragment: str) -> int:
 
 
 def provide(plan: Plan, supervisors: list[FragmentSupervisor]) -> None:
-    """See to it that the processes of `supervisors`, and this one, may open as many as they need.
+    """Ensure that the processes of `supervisors`, and this one, may open as many files as needed.
 
-    Where the limit is too low, it is raised as far as this user may. Raises ShortageError where
-    that is not enough.
+    A limit that is too low is raised as far as this user may. Raises ShortageError if that is not
+    enough.
     """
     wants = {f"fragment {c.name!r}": needed(plan, c.name) for c in supervisors}
     wants["the launcher"] = _open() + _LAUNCHER + _FRAGMENT * len(supervisors)
@@ -53,9 +53,9 @@ def provide(plan: Plan, supervisors: list[FragmentSupervisor]) -> None:
     if not _allows(hard, most):
         advised = max(most, _ENOUGH)
         raise ShortageError(
-            f"too few open files are allowed: {who} needs about {most}, a process may have {hard}; "
-            f"allow more with `ulimit -n {advised}` (systemd: LimitNOFILE={advised}, "
-            f"of a container: --ulimit nofile={advised})"
+            f"the limit of open files is too low: {who} needs about {most}, a process may have "
+            f"{hard}; allow more with `ulimit -n {advised}` (systemd: LimitNOFILE={advised}, "
+            f"container: --ulimit nofile={advised})"
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 

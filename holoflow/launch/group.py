@@ -14,25 +14,25 @@ from contextlib import contextmanager
 from holoflow.launch.reaper import ROUNDS, kill_marked
 
 REAPING = 2.0
-"""Seconds that killed processes get to vanish."""
+"""Seconds that killed processes have to vanish."""
 _DEATH_SIGNAL, _SUBREAPER = 1, 36
-"""Of prctl(2)."""
+"""Options of prctl(2)."""
 
 
 def die_with(parent: int) -> None:
-    """Have this process killed when its parent, which is to be `parent`, dies."""
+    """Have this process killed when its parent, the process `parent`, dies."""
     _prctl(_DEATH_SIGNAL, signal.SIGKILL)
     if os.getppid() != parent:  # it has died already
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def adopt_orphans() -> None:
-    """Become the parent of processes below this one that lose theirs, so as to see them end."""
+    """Become the parent of descendants that lose theirs, so that their end is seen here."""
     _prctl(_SUBREAPER, 1)
 
 
 def children() -> list[int]:
-    """Return the children of this process, those that it has adopted included."""
+    """Return the children of this process, including those that it has adopted."""
     return [int(name) for name in os.listdir("/proc") if name.isdigit() and _is_child(name)]
 
 
@@ -46,16 +46,16 @@ def _is_child(name: str) -> bool:
 
 
 def end_adopted(before: frozenset[int]) -> None:
-    """Kill the orphans that this process has adopted, and all below them.
+    """Kill the orphans that this process has adopted, and their descendants.
 
-    They are its children of another session that are not among `before`. So what an operator has
-    started ends with the run, though it has an empty environment and a session of its own.
+    They are its children in other sessions that are not among `before`. So a process that an
+    operator has started ends with the run even if it has an empty environment and its own session.
     """
     own = os.getsid(0)
     for _ in range(ROUNDS if sys.platform == "linux" else 0):  # their children become ours
         left = [pid for pid in children() if pid not in before and os.getsid(pid) != own]
         for pid in left:
-            with contextlib.suppress(PermissionError):  # it has become another user's
+            with contextlib.suppress(PermissionError):  # it belongs to another user now
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
         if not left:
@@ -69,7 +69,7 @@ def _prctl(option: int, value: int) -> None:
 
 @contextmanager
 def confined(cores: frozenset[int]) -> Iterator[None]:
-    """Have what is started in the block use `cores` only, from its first moment on."""
+    """Confine everything started in the block to `cores`, from its first instruction on."""
     if sys.platform != "linux":
         yield
         return
@@ -84,7 +84,7 @@ def confined(cores: frozenset[int]) -> Iterator[None]:
 def exit_status(pid: int) -> int | None:
     """Return the exit status of the child `pid`, negative for a signal; None while it runs.
 
-    It is not reaped: its number stays taken, so that its group can still be killed.
+    It is not reaped: its process id stays in use, so that its group can still be killed.
     """
     try:
         ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -96,14 +96,14 @@ def exit_status(pid: int) -> int | None:
 
 
 def kill_group(pid: int, mark: str) -> list[int]:
-    """Kill the process `pid`, all of its group, and all that are marked as started by them."""
+    """Kill the group of the process `pid` and all processes with `mark`; return the latter."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
     return kill_marked(mark)
 
 
 def reap(pid: int, others: list[int]) -> None:
-    """Wait until what is left of a killed group is gone; `others` had left the group."""
+    """Wait until a killed group is gone, and `others`, which had left the group."""
     deadline = time.monotonic() + REAPING
     left = [(os.P_PGID, pid), *((os.P_PID, number) for number in others)]
     while left and time.monotonic() < deadline:
@@ -113,7 +113,7 @@ def reap(pid: int, others: list[int]) -> None:
 
 
 def _waits(kind: int, number: int) -> bool:
-    """Reap children; whether some are still to end."""
+    """Reap children; true if some have not ended yet."""
     with contextlib.suppress(ChildProcessError):
         while os.waitid(kind, number, os.WEXITED | os.WNOHANG) is not None:
             pass
@@ -122,7 +122,7 @@ def _waits(kind: int, number: int) -> bool:
 
 
 def own_memory(pid: int) -> int:
-    """Return how many bytes of memory the group of `pid` has for itself: shared ones are not."""
+    """Return how many bytes of memory the group of `pid` uses, without shared memory."""
     return sum(_anonymous(member) for member in _members(pid))
 
 

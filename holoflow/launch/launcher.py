@@ -15,23 +15,23 @@ from holoflow.engine.calls import stall
 from holoflow.engine.control import EngineName, Failure, Outcome, RunOptions, RunResult, Stopper
 from holoflow.engine.execute import Observe
 from holoflow.launch.channel import BeginCommand, Command, Drain, FlowsOver, StopCommand
-from holoflow.launch.configuration import LEDGER
+from holoflow.launch.configuration import COUNTERS
 from holoflow.launch.descriptors import provide
-from holoflow.launch.peer_down import take_leave
-from holoflow.launch.process import FragmentProcess, ended_how, judge
-from holoflow.launch.run_folder import RunFolder, surroundings
-from holoflow.launch.statistics import RunStallDetector, RunStatistics, joined
+from holoflow.launch.peer_down import announce_peer_down
+from holoflow.launch.process import FragmentProcess, describe_exit, judge
+from holoflow.launch.run_folder import RunFolder, run_environment
+from holoflow.launch.statistics import RunStallDetector, RunStatistics, merge_records
 from holoflow.launch.supervisor import (
     FragmentSupervisor,
-    Launching,
-    Starter,
-    book_death,
+    LaunchOptions,
+    ProcessStarter,
+    count_crash,
+    count_leftovers,
+    describe_failure,
     end_flows,
     ended_well,
     failure_of,
-    settle,
     supervisors_of,
-    told,
 )
 from holoflow.live.publish import Publisher
 from holoflow.plan.plan import Plan
@@ -41,16 +41,16 @@ from holoflow.stats.records import Records
 from holoflow.stats.snapshot import Snapshot
 
 TURN = 0.05
-"""Seconds between two looks at all processes, at most."""
+"""Most seconds between two polls of all processes."""
 LOOK = 0.5
-"""Seconds between two looks at their memory, or two attempts to start one."""
+"""Seconds between two checks of their memory, or two attempts to start one."""
 GRACE = 5.0
-"""Seconds that processes get to end: from being told to stop now, or from saying that they end."""
+"""Seconds that processes have to end after being asked to stop at once, or reporting their end."""
 LEAP = 1.0
-"""Seconds by which the launcher's clock goes on in a turn, at most: where it stood still itself,
-for instance as its machine slept, nobody else is late."""
+"""Most seconds by which the launcher's clock advances in a turn: if the launcher itself was
+suspended, for instance because its machine slept, no process is late."""
 IMPATIENCE = 10.0
-"""Seconds after which is said who is waited for at the start."""
+"""Seconds after which the fragments that the start waits for are reported."""
 
 _log = logging.getLogger("holoflow.launch")
 
@@ -58,8 +58,8 @@ _log = logging.getLogger("holoflow.launch")
 class Launcher:
     """One run of an app in several processes."""
 
-    def __init__(self, plan: Plan, options: RunOptions, launching: Launching) -> None:
-        """Prepare to run those fragments of `plan` that are here."""
+    def __init__(self, plan: Plan, options: RunOptions, launching: LaunchOptions) -> None:
+        """Prepare to run the fragments of `plan` that are here."""
         self._plan = plan
         self._options = options
         self._launching = launching
@@ -68,25 +68,29 @@ class Launcher:
         self._abandoned = False
 
     def run(self, *, stopper: Stopper, observe: Observe, every: float) -> RunResult:
-        """Run all fragments to their end; nothing of them is left when it returns.
+        """Run all fragments to their end; none of their processes is left when it returns.
 
-        `observe` is called with the state of all, and the curves over the run so far, every
-        `every` seconds and at the end. Raises HoloflowError where a fragment cannot run as it is
-        asked to.
+        Args:
+            stopper: Asks for an end from another thread or a signal handler.
+            observe: Called with the state of all fragments and the curves of the run so far.
+            every: Seconds between calls of `observe`; it is also called at the end.
+
+        Raises:
+            HoloflowError: A fragment cannot run as requested.
         """
         provide(self._plan, self._supervisors)
         with contextlib.ExitStack() as stack:
-            self._folder = stack.enter_context(surroundings(self._options.run))
+            self._folder = stack.enter_context(run_environment(self._options.run))
             shown = Publisher(self._plan.app.name, self._options.run, "launcher")
             self._publisher = stack.enter_context(shown)
-            counters = Counters.of(self._plan, self._folder.path / LEDGER)
+            counters = Counters.of(self._plan, self._folder.path / COUNTERS)
             stack.enter_context(contextlib.closing(counters))
             stack.callback(self._end_all)
-            starter = Starter(self._plan, self._options, self._launching, self._folder.path)
+            starter = ProcessStarter(self._plan, self._options, self._launching, self._folder.path)
             return self._run(starter, counters, stopper, observe, every)
 
     def abandon(self) -> None:
-        """Kill everything at once, from any thread; the caller ends this process."""
+        """Kill everything at once, from any thread; the caller then ends this process."""
         self._abandoned = True
         for process in self._live():
             process.kill("the run was ended")
@@ -95,41 +99,46 @@ class Launcher:
 
     def _end_all(self) -> None:
         for process in self._live():
-            process.bury()
+            process.clean_up()
             process.close()
 
     # -- the run -----------------------------------------------------------------------------
 
     def _run(
-        self, starter: Starter, counters: Counters, stopper: Stopper, observe: Observe, every: float
+        self,
+        starter: ProcessStarter,
+        counters: Counters,
+        stopper: Stopper,
+        observe: Observe,
+        every: float,
     ) -> RunResult:
         self._starter = starter
         self._counters = counters
         self._stats = RunStatistics(self._plan, self._options.run, counters)
         self._now = 0.0
-        """The launcher's clock."""
+        """Time on the launcher's clock (s)."""
         self._turned = self._shown = time.monotonic()
         self._looked = 0.0
         self._begun: float | None = None
-        """When the sources began, on the clock of all."""
+        """When the sources began, by the monotonic clock (s)."""
         self._impatient = False
         self._draining = False
         self._stopping: float | None = None
-        """When all were told to stop now."""
+        """When all were asked to stop at once, on the launcher's clock (s)."""
         self._stall: Failure | None = None
-        """Why all were told to stop, where nobody asked for it."""
+        """Why all were asked to stop, if the run was stalled."""
         self._standing = "", ""
-        """Why nothing moves: the trouble, if it is one, and what is waited for."""
+        """Why nothing moves: what is wrong, if anything, and what is waited for."""
         self._stood = ""
-        """The latter when the run was asked to end."""
+        """What was waited for when the run was asked to end."""
         self._standstill = RunStallDetector()
         self._alone = len(self._supervisors) == len(self._plan.processes)
-        """Whether all of the app is here."""
+        """Whether the whole app runs here."""
         self._interrupted = False
-        """Whether some fragment was not done yet when the run was asked to end."""
+        """Whether a fragment was not done when the run was asked to end."""
         self._engine: EngineName = self._options.engine or "holoscan"
         self._records: list[Records] = []
-        self._farewells: list[threading.Thread] = []
+        self._notices: list[threading.Thread] = []
         for supervisor in self._supervisors:
             self._start(supervisor, self._options.seconds)
         while not all(supervisor.over for supervisor in self._supervisors):
@@ -137,29 +146,31 @@ class Launcher:
             if self._begun is not None and time.monotonic() - self._shown >= every:
                 self._shown = time.monotonic()
                 observe(self._poll(), self._stats.samples)
-        for peer_down in self._farewells:
-            peer_down.join()
+        for notice in self._notices:
+            notice.join()
         cause = "crash" if self._stopping is None else "stopped"
-        settle(self._plan, self._counters, cause)
+        count_leftovers(self._plan, self._counters, cause)
         last = self._poll()
         observe(last, self._stats.samples)
         failed = (c.failure for c in self._supervisors if c.failure is not None)
         failure = next(failed, self._stall)
         outcome: Outcome = "failed" if failure else "interrupted" if self._interrupted else "done"
         samples = self._stats.samples
-        return RunResult(outcome, self._engine, last, failure, samples, joined(self._records))
+        return RunResult(
+            outcome, self._engine, last, failure, samples, merge_records(self._records)
+        )
 
     def _poll(self) -> Snapshot:
-        """Return the state of the run, and note what is to be said of it."""
+        """Return the state of the run, and update why nothing moves."""
         snapshot = replace(self._stats.poll(self._restarts()), stood=self._stood)
-        # What comes from elsewhere may be late, and is no fault of what is here.
+        # Messages of other hosts may be late without anything being wrong here.
         running = all(supervisor.phase in ("running", "ended") for supervisor in self._supervisors)
         trouble = standing.trouble(snapshot) if self._alone and running else ""
         self._standing = trouble, standing.standing(snapshot)
         return snapshot
 
     def _turn(self, stopper: Stopper) -> None:
-        """Look at all processes once, and do what is due."""
+        """Poll all processes once, and do what is due."""
         phases = {supervisor.name: supervisor.phase for supervisor in self._supervisors}
         self._publisher.tell(phases, *self._standing)
         self._wait(self._live(), TURN)
@@ -169,7 +180,7 @@ class Launcher:
         at_work = not all(supervisor.done for supervisor in self._supervisors)
         for supervisor in self._supervisors:
             if supervisor.process is not None:
-                self._hear(supervisor.process)
+                self._receive(supervisor.process)
                 if (status := supervisor.process.status()) is not None:
                     self._after(supervisor, supervisor.process, status)
         if stopper.drain.is_set():
@@ -177,7 +188,7 @@ class Launcher:
             self._drain()
         if stopper.now.is_set() and self._stopping is None:
             self._stopping = self._now
-            self._tell_all(StopCommand())
+            self._send_all(StopCommand())
         self._judge()
         self._look_for_stall()
         for supervisor in self._supervisors:
@@ -186,8 +197,8 @@ class Launcher:
         self._begin()
 
     def _wait(self, processes: list[FragmentProcess], seconds: float) -> bool:
-        """Wait until one of `processes` says something; whether it does."""
-        if any(process.has_said for process in processes):
+        """Wait up to `seconds` until one of `processes` sends or prints something; true if so."""
+        if any(process.has_output for process in processes):
             seconds = 0.0
         poll = select.poll()
         for process in processes:
@@ -201,9 +212,9 @@ class Launcher:
     def _restarts(self) -> dict[str, int]:
         return {supervisor.name: supervisor.restarts for supervisor in self._supervisors}
 
-    def _tell_all(self, command: Command) -> None:
+    def _send_all(self, command: Command) -> None:
         for process in self._live():
-            process.tell(command)
+            process.send(command)
 
     # -- starting ----------------------------------------------------------------------------
 
@@ -221,13 +232,13 @@ class Launcher:
         supervisor.restarts += 1
         try:
             self._start(supervisor, left)
-        except HoloflowError as error:  # the system has no process left, or no memory
+        except HoloflowError as error:  # no more processes are allowed, or memory is short
             _log.warning("%s", error, extra={"fragment": supervisor.name})
             supervisor.restarts -= 1
             supervisor.due = self._now + LOOK
 
     def _begin(self) -> None:
-        """Have the sources begin: at first once all are ready, then each as soon as it is."""
+        """Let the sources begin: together once all are ready, after a restart each by itself."""
         if self._begun is None:
             here = [supervisor for supervisor in self._supervisors if not supervisor.over]
             late = [c.name for c in here if not (c.process and c.process.ready)]
@@ -240,15 +251,15 @@ class Launcher:
         for process in self._live():
             if process.ready and process.began is None:
                 process.began, process.late = self._now, time.monotonic() - self._begun
-                process.tell(BeginCommand())
+                process.send(BeginCommand())
                 if process.generation:
-                    _log.info("it is back", extra={"fragment": process.fragment})
+                    _log.info("it runs again", extra={"fragment": process.fragment})
 
     # -- watching ----------------------------------------------------------------------------
 
-    def _hear(self, process: FragmentProcess) -> None:
-        """Take in what a process has said and printed."""
-        for record in process.hear(self._now):
+    def _receive(self, process: FragmentProcess) -> None:
+        """Take in what a process has sent and printed."""
+        for record in process.receive(self._now):
             self._launching.log(record)
         if process.snapshot is not None:
             self._stats.note(process.fragment, process.snapshot, process.late)
@@ -257,7 +268,7 @@ class Launcher:
                 self._drain()
 
     def _judge(self) -> None:
-        """Kill what is not well."""
+        """Kill processes that are not well."""
         poll = self._now - self._looked >= LOOK
         if poll:
             self._looked = self._now
@@ -267,32 +278,34 @@ class Launcher:
                 continue
             memory = process.memory() if poll and supervisor.fragment.memory is not None else None
             sample = process.sample(self._now, memory, ending=self._ending())
-            # Once its run has ended it has nothing more to say.
+            # Once its run has ended, it sends nothing more.
             why = judge(sample, supervisor.fragment) if process.ended is None else None
             if self._stopping is not None and self._now - self._stopping > GRACE:
                 why = why or "it did not stop"
             over = GRACE + lifecycle.PATIENCE
             if process.ended_at is not None and self._now - process.ended_at > over:
-                why = why or "it goes on after the end of its run"
+                why = why or "it did not end after its run"
             if why is not None:
                 _log.error("killed: %s", why, extra={"fragment": supervisor.name})
                 process.kill(why)
 
     def _look_for_stall(self) -> None:
-        """End the run where no process of it can ever go on."""
-        # Of other hosts nobody knows here, and of a process that is to be started again even less.
+        """End the run if none of its processes can ever continue."""
+        # Nothing is known here about other hosts, or about a process that is yet to be restarted.
         if self._stopping is not None or not self._alone:
             return
         at_work = [supervisor for supervisor in self._supervisors if not supervisor.done]
-        said = [supervisor.process.stats if supervisor.process else None for supervisor in at_work]
-        waits = self._standstill.poll(said, self._counters.moved())
+        reports = [
+            supervisor.process.stats if supervisor.process else None for supervisor in at_work
+        ]
+        waits = self._standstill.poll(reports, self._counters.moved())
         if waits:
             self._stall = stall(waits)
             self._stopping = self._now
-            self._tell_all(StopCommand())
+            self._send_all(StopCommand())
 
     def _ending(self) -> bool:
-        """Whether the sources are to end: somebody has asked for it, or their time is over."""
+        """Whether the sources are ending: on request, or because their time is over."""
         seconds, begun = self._options.seconds, self._begun
         over = seconds is not None and begun is not None and time.monotonic() - begun >= seconds
         return self._draining or over
@@ -300,21 +313,21 @@ class Launcher:
     # -- ending ------------------------------------------------------------------------------
 
     def _drain(self) -> None:
-        """End the sources; what has ended is not started again."""
+        """End the sources; processes that have ended are not restarted."""
         if self._draining:
             return
         self._draining = True
         self._stood = self._standing[1]
-        self._tell_all(Drain())
+        self._send_all(Drain())
         for supervisor in self._supervisors:
             if supervisor.due is not None:
                 self._let_go(supervisor)
 
     def _after(self, supervisor: FragmentSupervisor, process: FragmentProcess, status: int) -> None:
-        """Do what is to be done when a process has ended."""
-        process.bury()
-        while process.has_said or self._wait([process], 0.0):
-            self._hear(process)
+        """Clean up after a process that has ended, and schedule its restart if it has one."""
+        process.clean_up()
+        while process.has_output or self._wait([process], 0.0):
+            self._receive(process)
         process.close()
         supervisor.process = None
         self._stats.end(process.fragment)
@@ -328,45 +341,48 @@ class Launcher:
             if process.ended.records is not None:
                 self._records.append(process.ended.records)
         if well and status and process.killed is None:
-            _log.warning("its run had ended, then %s", ended_how(status), extra=process.extra)
+            _log.warning("its run had ended, then %s", describe_exit(status), extra=process.extra)
         if self._stopping is not None and not well:
             failure = None
         supervisor.failure = failure
         supervisor.silent = process.ended is None
         delay = None if self._draining else supervisor.retry(process, self._now, well=well)
-        book_death(self._plan, self._counters, supervisor.name)
+        count_crash(self._plan, self._counters, supervisor.name)
         if delay is None:
             self._let_go(supervisor)
             return
         supervisor.due = self._now + delay
         _log.warning(
-            "%s; it is started again in %g s (%d of %d)%s",
-            told(failure) if failure is not None else "it has ended",
-            delay, supervisor.in_a_row, supervisor.fragment.restarts,
+            "%s; it is restarted in %g s (%d of %d)%s",
+            describe_failure(failure) if failure is not None else "it has ended",
+            delay, supervisor.consecutive, supervisor.fragment.restarts,
             f"\n{failure.trace.rstrip()}" if failure is not None and failure.trace else "",
             extra=process.extra,
         )  # fmt: skip
 
     def _let_go(self, supervisor: FragmentSupervisor) -> None:
-        """Do without a fragment: its process has ended for good."""
+        """Continue without a fragment whose process has ended for good."""
         supervisor.over, supervisor.due = True, None
         cause = (
             "stopped" if self._stopping is not None else "crash" if supervisor.failure else "end"
         )
         ended = end_flows(self._plan, self._counters, supervisor.name, cause)
         if ended:
-            self._tell_all(FlowsOver(ended))
-        if supervisor.silent or ended:  # it died, or kept its streams open for a successor
-            standing = self._starter.standing
-            peer_down = take_leave(self._plan, self._counters, supervisor.name, standing)
-            if peer_down is not None:
-                self._farewells.append(peer_down)
+            self._send_all(FlowsOver(ended))
+        if supervisor.silent or ended:  # it died, or kept its streams open for a restart
+            identity = self._starter.identity
+            notice = announce_peer_down(self._plan, self._counters, supervisor.name, identity)
+            if notice is not None:
+                self._notices.append(notice)
         if supervisor.failure is not None:
-            said = "is not started again" if supervisor.policy == "never" else "is given up"
+            outcome = "is not restarted" if supervisor.policy == "never" else "is given up"
             _log.error(
-                "%s; it %s", told(supervisor.failure), said, extra={"fragment": supervisor.name}
+                "%s; it %s",
+                describe_failure(supervisor.failure),
+                outcome,
+                extra={"fragment": supervisor.name},
             )
             self._drain()
         elif supervisor.policy == "always" and not self._draining:
-            words = "it has ended too often in a row; it is not started again"
+            words = "it has ended too often in a row; it is not restarted"
             _log.warning(words, extra={"fragment": supervisor.name})

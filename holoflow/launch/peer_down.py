@@ -1,7 +1,7 @@
-"""Telling other hosts that a fragment is not coming back, where its process has died silently.
+"""Peer-down notices: telling other hosts that a fragment whose process has died will not return.
 
-Launchers on other hosts cannot see that. So this one stands in for the fragment at the ends of
-its links, says that its streams have ended and that it takes nothing more, and goes.
+Launchers on other hosts cannot see that. So this one takes the place of the fragment at the ends of
+its links, announces that its streams have ended and that it takes nothing more, and disconnects.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from holoflow.plan.plan import Plan, fragment_of
 from holoflow.stats.counters import Counters
 
 PATIENCE: Final = 10.0
-"""Seconds that other hosts get to hear it."""
-GOOD_BYE: Final = 2.0
-"""Seconds that they get to confirm it, once they are reached."""
-LOOK: Final = 0.02
+"""Seconds for which other hosts are contacted."""
+CONFIRMATION: Final = 2.0
+"""Seconds that they have to confirm the notice once they are reached."""
+POLL: Final = 0.02
 
 _log = logging.getLogger("holoflow.launch")
 
 
 @dataclass(frozen=True)
-class Standing:
-    """What it takes to stand in for a fragment."""
+class PeerIdentity:
+    """What is needed to act as a fragment at the ends of its links."""
 
     folder: Path
-    """The run's."""
+    """Folder of the run."""
     run: str
     digest: str
-    """What both ends of a link must agree on."""
+    """Digest of the plan, which both ends of a link must share."""
     hosts: Mapping[str, str]
     """Addresses of hosts, by their names in the app."""
 
 
-class _Nobody:
-    """Producer and consumer of a fragment that is no more."""
+class _Absent:
+    """Producer and consumer of a fragment that is gone."""
 
     def wake(self) -> None:
         """Do nothing."""
@@ -53,15 +53,18 @@ class _Nobody:
         """Do nothing."""
 
     def deliver(self, number: int, head: Any, buffers: Sequence[Any]) -> None:
-        """Nothing is fetched."""
+        """Do nothing: no message is accepted."""
 
 
-def take_leave(
-    plan: Plan, counters: Counters, fragment: str, standing: Standing
+def announce_peer_down(
+    plan: Plan, counters: Counters, fragment: str, identity: PeerIdentity
 ) -> threading.Thread | None:
-    """Begin to tell other hosts; returns the thread that does, None where there is nobody to tell.
+    """Announce in a thread that `fragment` will not return.
 
-    The rows of the fragment's flows say already that it sends and takes nothing more.
+    The counter blocks of its flows already say that it sends and takes nothing more.
+
+    Returns:
+        The thread; None if no flow of the fragment leads to another host.
     """
     sends: list[LinkedFlow] = []
     takes: list[LinkedFlow] = []
@@ -72,35 +75,37 @@ def take_leave(
             (sends if source == fragment else takes).append(linked)
     if not (sends or takes):
         return None
-    given = (plan, fragment, standing, sends, takes)
-    thread = threading.Thread(target=_tell, args=given, name=f"farewell of {fragment}", daemon=True)
+    given = (plan, fragment, identity, sends, takes)
+    thread = threading.Thread(
+        target=_announce, args=given, name=f"peer down {fragment}", daemon=True
+    )
     thread.start()
     return thread
 
 
-def _tell(
+def _announce(
     plan: Plan,
     fragment: str,
-    standing: Standing,
+    identity: PeerIdentity,
     sends: Sequence[LinkedFlow],
     takes: Sequence[LinkedFlow],
 ) -> None:
     try:
         link = open_zeromq(
-            plan, fragment, standing.folder, standing.run, standing.digest, standing.hosts
+            plan, fragment, identity.folder, identity.run, identity.digest, identity.hosts
         )
     except HoloflowError as error:
-        _log.warning("other hosts are not told: %s", error, extra={"fragment": fragment})
+        _log.warning("other hosts are not notified: %s", error, extra={"fragment": fragment})
         return
-    nobody = _Nobody()
+    absent = _Absent()
     for linked in takes:
-        link.inlet(linked, nobody).abandon()
+        link.inlet(linked, absent).abandon()
     for linked in sends:
-        link.outlet([linked], nobody).close()
+        link.outlet([linked], absent).close()
     link.accept()
     deadline = time.monotonic() + PATIENCE
     while link.waits_for() and time.monotonic() < deadline:
-        time.sleep(LOOK)
-    if lacking := link.waits_for():
-        _log.warning("not told that it is gone: %s", lacking, extra={"fragment": fragment})
-    link.close(GOOD_BYE)
+        time.sleep(POLL)
+    if missing := link.waits_for():
+        _log.warning("not notified that it is gone: %s", missing, extra={"fragment": fragment})
+    link.close(CONFIRMATION)

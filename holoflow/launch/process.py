@@ -1,4 +1,4 @@
-"""One process of a fragment, as the launcher sees it, and whether it is well."""
+"""A process of a fragment as the launcher sees it, and the watchdog that judges it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from holoflow.launch.channel import (
     Ready,
     Refused,
     StateReport,
-    order_line,
-    read_message,
+    decode_message,
+    encode_command,
 )
 from holoflow.launch.configuration import WorkerSpec
 from holoflow.launch.group import confined, exit_status, kill_group, own_memory, reap
@@ -36,8 +36,8 @@ from holoflow.launch.reaper import VARIABLE
 from holoflow.stats import hangs
 from holoflow.stats.snapshot import FragmentStats, Snapshot, to_json
 
-FIRST_WORD = 30.0
-"""Seconds that a new process gets at least until it is heard of: Python starts, and imports."""
+STARTUP = 30.0
+"""Least seconds that a new process has until its first message: Python starts, and imports."""
 
 
 @dataclass(frozen=True)
@@ -45,22 +45,22 @@ class ProcessSample:
     """What is known of a process at one moment."""
 
     silent: float
-    """Seconds since it was last heard of."""
+    """Seconds since its last message."""
     new: bool = False
-    """Whether it has never been heard of."""
+    """Whether it has not sent any message yet."""
     stats: FragmentStats | None = None
-    """What it says of itself; None before it does, and once its run has ended."""
+    """Its latest statistics; None before the first, and once its run has ended."""
     memory: int | None = None
-    """Bytes of its own; None where they are not bounded."""
+    """Bytes of memory that it uses; None if its memory is not limited."""
     ending: bool = False
-    """Whether its sources are to end."""
+    """Whether its sources are ending."""
 
 
 def judge(sample: ProcessSample, fragment: Fragment) -> str | None:
-    """Return why a process of `fragment` must be killed; None where it is well."""
-    patience = max(fragment.hang, FIRST_WORD) if sample.new else fragment.hang
+    """Return why a process of `fragment` must be killed; None if it is well."""
+    patience = max(fragment.hang, STARTUP) if sample.new else fragment.hang
     if sample.silent > patience:
-        return f"it hangs: nothing was heard of it for {sample.silent:.1f} s"
+        return f"it hangs: it has sent nothing for {sample.silent:.1f} s"
     stats = sample.stats
     if stats is not None and stats.call_for > hangs.patience(
         fragment.hang, stats.call_usual, ending=sample.ending
@@ -69,11 +69,11 @@ def judge(sample: ProcessSample, fragment: Fragment) -> str | None:
         return f"it hangs: {at_work} for {stats.call_for:.1f} s"
     if fragment.memory is not None and (sample.memory or 0) > fragment.memory:
         used, limit = (sample.memory or 0) / 1e6, fragment.memory / 1e6
-        return f"it uses {used:,.0f} MB of memory, where it may use {limit:,.0f} MB"
+        return f"it uses {used:,.0f} MB of memory, but may use {limit:,.0f} MB"
     return None
 
 
-def ended_how(status: int) -> str:
+def describe_exit(status: int) -> str:
     """Return how a process ended, in words; `status` is negative for a signal."""
     if status >= 0:
         return f"its process ended with exit status {status}"
@@ -85,18 +85,18 @@ def ended_how(status: int) -> str:
 
 
 LONGEST = 8192
-"""Bytes of a printed line that are shown; a longer one becomes several."""
+"""Most bytes of a printed line; a longer one is split."""
 MOST_PRINTED = 16_000_000
-"""Bytes of it that wait to be shown; what is printed when there are more is left out."""
+"""Most bytes of printed lines that wait to be shown; beyond that, output is left out."""
 AT_ONCE = 1000
-"""Printed lines that are shown before anything else gets its turn."""
+"""Most printed lines that are shown before anything else has its turn."""
 _PIECE = 1 << 20
 
 _log = logging.getLogger(__name__)
 
 
 class FragmentProcess:
-    """A process that has been started, with all that it has said."""
+    """A process that has been started, with the messages it has sent."""
 
     def __init__(
         self,
@@ -105,28 +105,38 @@ class FragmentProcess:
         cores: frozenset[int],
         now: float,
     ) -> None:
-        """Start it, with what it gets on this machine. Raises HoloflowError where that fails."""
+        """Start the process of `worker_spec`.
+
+        Args:
+            worker_spec: What the process is to run.
+            environment: Its environment variables.
+            cores: Cores that it may use.
+            now: Time on the launcher's clock (s).
+
+        Raises:
+            HoloflowError: The process cannot be started.
+        """
         self.fragment = worker_spec.fragment
         self.generation = worker_spec.generation
         self.mark = f"{worker_spec.options.run}/{worker_spec.fragment}/{worker_spec.generation}/"
         self.started = now
         self.ready = False
         self.began: float | None = None
-        """When its sources began."""
+        """When its sources began, on the launcher's clock (s)."""
         self.late = 0.0
-        """How many seconds after those of the run that was."""
+        """Seconds between the begin of the run's sources and its own."""
         self.snapshot: Snapshot | None = None
-        """The newest that it has sent."""
+        """The newest snapshot that it has sent."""
         self.ended: Ended | None = None
         self.ended_at: float | None = None
         self.refused: Refused | None = None
         self.killed: str | None = None
-        """Why the launcher has killed it."""
-        self.heard: float | None = None
-        """When it was last heard of."""
+        """Why the launcher has killed it, if it has."""
+        self.last_heard: float | None = None
+        """When its last message was received, on the launcher's clock (s)."""
         own, given = socket.socketpair()
         out, printing = os.pipe()
-        with contextlib.suppress(OSError):  # the system gives no more
+        with contextlib.suppress(OSError):  # the system does not allow more
             fcntl.fcntl(printing, fcntl.F_SETPIPE_SZ, _PIECE)
         try:
             with confined(cores):
@@ -150,38 +160,38 @@ class FragmentProcess:
         os.set_blocking(out, False)
         self.pid = self._popen.pid
         self.extra = {"fragment": worker_spec.fragment}
-        """For what is logged about it."""
-        self.line = Channel(own)
+        """Attributes of log records about it."""
+        self.channel = Channel(own)
         self._out = out
-        self._prints = True
-        self._begun_line = b""
+        self._stdout_open = True
+        self._partial_line = b""
         self._printed: deque[bytes] = deque()
-        """Lines that are still to be shown, in all so many bytes:"""
+        """Lines that are still to be shown; `_printed_size` bytes in all."""
         self._printed_size = 0
         self._left_out = 0
-        self.line.send(to_json(worker_spec) + b"\n")
+        self.channel.send(to_json(worker_spec) + b"\n")
 
-    # -- what it says ------------------------------------------------------------------------
+    # -- what it sends -----------------------------------------------------------------------
 
     def descriptors(self) -> list[int]:
-        """Return what can be read when it says or prints something."""
-        found = [self.line.socket.fileno()] if self.line.open else []
-        return [*found, self._out] if self._prints else found
+        """Return the descriptors that are readable when it sends or prints something."""
+        found = [self.channel.socket.fileno()] if self.channel.open else []
+        return [*found, self._out] if self._stdout_open else found
 
-    def hear(self, now: float) -> Iterator[logging.LogRecord]:
-        """Take in what it has said; yields what it has logged and printed."""
-        for line in self.line.lines():
-            self.heard = now
+    def receive(self, now: float) -> Iterator[logging.LogRecord]:
+        """Receive its messages; yields what it has logged and printed as log records."""
+        for line in self.channel.lines():
+            self.last_heard = now
             try:
-                message = read_message(line)
+                message = decode_message(line)
             except HoloflowError as error:
-                _log.warning("a message is left out: %s", error, extra=self.extra)
+                _log.warning("a message is ignored: %s", error, extra=self.extra)
                 continue
             if isinstance(message, LogEntry):
                 yield self._record(message.logger, message.level, message.text, message.time)
             else:
                 self._note(message, now)
-        self.line.flush()
+        self.channel.flush()
         for text in self._take_printed():
             yield self._record("", logging.INFO, text, time.time())
 
@@ -204,21 +214,21 @@ class FragmentProcess:
         )  # fmt: skip
 
     @property
-    def has_said(self) -> bool:
-        """Whether lines that it printed are still to be shown."""
+    def has_output(self) -> bool:
+        """Whether lines that it has printed are still to be shown."""
         return bool(self._printed)
 
     def _take_printed(self) -> Iterator[str]:
-        """Yield some of the lines that it, or what it has started, printed."""
+        """Yield some of the lines that it or its descendants have printed."""
         with contextlib.suppress(BlockingIOError):
-            piece = os.read(self._out, _PIECE) if self._prints else b""
-            self._begun_line += piece
-            self._prints = bool(piece)
-        *lines, rest = self._begun_line.split(b"\n")
-        if (rest and not self._prints) or len(rest) > LONGEST:
+            piece = os.read(self._out, _PIECE) if self._stdout_open else b""
+            self._partial_line += piece
+            self._stdout_open = bool(piece)
+        *lines, rest = self._partial_line.split(b"\n")
+        if (rest and not self._stdout_open) or len(rest) > LONGEST:
             lines.append(rest)
             rest = b""
-        self._begun_line = rest
+        self._partial_line = rest
         if self._printed_size > MOST_PRINTED:
             self._left_out += len(lines)
         else:
@@ -236,54 +246,57 @@ class FragmentProcess:
 
     # -- what is done to it ------------------------------------------------------------------
 
-    def tell(self, command: Command) -> None:
-        """Give it an order."""
-        self.line.send(order_line(command))
+    def send(self, command: Command) -> None:
+        """Send it a command."""
+        self.channel.send(encode_command(command))
 
     def status(self) -> int | None:
         """Return its exit status, negative for a signal; None while it runs."""
         return exit_status(self.pid)
 
     def memory(self) -> int:
-        """Return how many bytes it has for itself, with what it has started."""
+        """Return how many bytes of memory it and its descendants use, without shared memory."""
         return own_memory(self.pid)
 
     @property
     def stats(self) -> FragmentStats | None:
-        """What it says of itself as long as its run goes on; None before it does."""
+        """Its latest statistics while it runs; None before the first, and after its run."""
         if self.snapshot is None or self.ended is not None:
             return None
         return next(iter(self.snapshot.fragments), None)
 
     def sample(self, now: float, memory: int | None, *, ending: bool) -> ProcessSample:
-        """Return what there is to judge it by.
+        """Return what the watchdog judges it by.
 
-        `memory` is what it uses, if it was looked at; `ending`: its sources are to end.
+        Args:
+            now: Time on the launcher's clock (s).
+            memory: Bytes that it uses; None if they were not measured.
+            ending: Whether its sources are ending.
         """
-        since = self.started if self.heard is None else self.heard
-        return ProcessSample(now - since, self.heard is None, self.stats, memory, ending)
+        since = self.started if self.last_heard is None else self.last_heard
+        return ProcessSample(now - since, self.last_heard is None, self.stats, memory, ending)
 
     def kill(self, why: str) -> None:
-        """Kill it and all that it has started; `bury` it when it has ended."""
+        """Kill it and its descendants; call `clean_up` when it has ended."""
         self.killed = self.killed or why
         kill_group(self.pid, self.mark)
 
-    def bury(self) -> None:
-        """Leave nothing behind of it, nor of what it has started."""
+    def clean_up(self) -> None:
+        """Kill and reap what is left of it and of its descendants."""
         others = kill_group(self.pid, self.mark)
         self._popen.wait()
         reap(self.pid, others)
 
     def close(self) -> None:
-        """Hear no more of it."""
-        self.line.close()
+        """Close the channel and the pipe of its output."""
+        self.channel.close()
         os.close(self._out)
 
 
 def _python() -> list[str]:
-    """Return the beginning of a command that runs `child`."""
-    # What lies in the current folder must not stand in for a module of Python's own, unless it
-    # does so here too.
+    """Return the beginning of the command that runs a worker."""
+    # Files in the current folder must not shadow modules of the standard library, unless they
+    # do so here too.
     here = sys.path[0] in ("", os.getcwd())
     safe = ["-P"] if sys.version_info >= (3, 11) and not here else []
     return [sys.executable, *safe, "-m", "holoflow.launch.worker"]

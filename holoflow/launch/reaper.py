@@ -1,7 +1,7 @@
-"""Ends what is left of a run whose launcher has died: no process outlives it, whoever made it.
+"""The reaper: kills every process of a run whose launcher has died, whatever started it.
 
-A process of its own beside each run, which only waits for its standard input to end. It is run
-as a script, and so needs the standard library alone: it is there at once and takes little memory.
+It is a process beside each run, which only waits for its standard input to end. It runs as a script
+and needs only the standard library, so it starts at once and takes little memory.
 """
 
 import hashlib
@@ -12,19 +12,19 @@ import sys
 from collections.abc import Callable
 
 VARIABLE = "HOLOFLOW_PROCESS"
-"""Environment variable that says `run/fragment/incarnation/` in all processes of a fragment, also
-in those that its operators have started."""
+"""Environment variable with `run/fragment/generation/` in all processes of a fragment, including
+those that its operators have started."""
 FILE_LOCKS = 10
-"""The limit of file locks (RLIMIT_LOCKS), which Linux does not look at since 2.4. It carries a
-number of the run: unlike the environment and the session, a program that is started keeps it."""
-GOOD_END = b"."
-"""What the launcher writes when nothing is left for the warden to do."""
+"""The limit of file locks (RLIMIT_LOCKS), which Linux has ignored since 2.4. It carries the number
+of the run: unlike the environment and the session, every program that is started keeps it."""
+REGULAR_END = b"."
+"""What the launcher writes when nothing is left for the reaper to do."""
 ROUNDS = 20
-"""How often processes are looked for: those that are being killed may still start others."""
+"""How often processes are searched: those being killed may still start others."""
 
 
 def marked(mark: str) -> list[int]:
-    """Return the processes whose `VARIABLE` begins with `mark`, but for this one."""
+    """Return the other processes whose `VARIABLE` begins with `mark`."""
     wanted = f"{VARIABLE}={mark}".encode()
     found = []
     for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
@@ -40,12 +40,12 @@ def marked(mark: str) -> list[int]:
 
 
 def number_of(run: str) -> int:
-    """Return the number of `run` that its processes have as their limit of file locks."""
+    """Return the number of `run`, which its processes have as their limit of file locks."""
     return int.from_bytes(hashlib.sha256(run.encode()).digest()[:7], "big") | 1 << 60
 
 
 def mark_by_limit(run: str) -> None:
-    """Give this process, and all that it starts, the number of `run`."""
+    """Give this process, and everything that it starts, the number of `run`."""
     if sys.platform == "linux":
         _, hard = resource.getrlimit(FILE_LOCKS)
         most = number_of(run)
@@ -54,7 +54,7 @@ def mark_by_limit(run: str) -> None:
 
 
 def numbered(run: str) -> list[int]:
-    """Return the processes that have the number of `run`, but for this one."""
+    """Return the other processes that have the number of `run`."""
     wanted = str(number_of(run)).encode()
     found = []
     for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
@@ -80,7 +80,7 @@ def kill_numbered(run: str) -> None:
 
 
 def kill_marked(mark: str) -> list[int]:
-    """Kill all processes whose `VARIABLE` begins with `mark`; returns their numbers."""
+    """Kill all processes whose `VARIABLE` begins with `mark`; return their process ids."""
     return _kill(lambda: marked(mark))
 
 
@@ -100,17 +100,17 @@ def _kill(find: Callable[[], list[int]]) -> list[int]:
 
 
 def main() -> None:
-    """Wait for the launcher's end; the argument is the run's name."""
+    """Wait for the launcher's end; the argument is the name of the run."""
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     last = b""
-    while said := os.read(0, 64):
-        last = said
-    if last.endswith(GOOD_END):
+    while received := os.read(0, 64):
+        last = received
+    if last.endswith(REGULAR_END):
         return
     kill_marked(f"{sys.argv[1]}/")
     kill_numbered(sys.argv[1])
-    # What the run has left in memory that is shared goes the same way as at the next run.
+    # Shared memory that the run has left is removed in the same way as by the next run.
     os.execv(sys.executable, [sys.executable, "-m", "holoflow.launch.run_folder"])  # noqa: S606
 
 

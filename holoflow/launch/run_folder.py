@@ -20,14 +20,14 @@ from holoflow.live import sockets
 
 _LOCK = "lock"
 _SETTING_UP = 60.0
-"""Seconds that a launcher has from making a folder to locking it."""
+"""Seconds that a launcher has between making a folder and locking it."""
 
 
 class RunFolder:
-    """A folder that is there, and locked, as long as its launcher lives."""
+    """A folder that exists, and is locked, as long as its launcher lives."""
 
     def __init__(self, run: str) -> None:
-        """Make it for `run`. Raises HoloflowError where that is not possible."""
+        """Make the folder of `run`; raises HoloflowError if that is not possible."""
         self.run = run
         base = _own_place()
         self.path = base / run
@@ -46,24 +46,24 @@ class RunFolder:
             made.rename(self.path)
         except OSError as error:
             kind = ShortageError if is_shortage(error) else HoloflowError
-            raise kind(f"no folder for the run: {error.strerror}: {made}") from None
+            raise kind(f"cannot make the folder of the run: {error.strerror}: {made}") from None
 
     def remove(self) -> None:
-        """Remove it with all that the run's links have left elsewhere."""
+        """Remove the folder, and what the links of the run have left elsewhere."""
         _remove(self.path, self.run)
         with contextlib.suppress(OSError):
             os.close(self._lock)
 
 
 def place() -> Path:
-    """Return the folder in which a user's run folders are: in memory, where the system has that."""
+    """Return the folder of this user's run folders, in memory if the system allows that."""
     if os.access("/dev/shm", os.W_OK | os.X_OK):  # noqa: S108
         return Path(f"/dev/shm/holoflow-{os.getuid()}")  # noqa: S108
     return sockets.places()[0].with_name(f"holoflow-runs-{os.getuid()}")
 
 
 def _own_place() -> Path:
-    """Return `place()`, or where another user has that, a folder beside it."""
+    """Return `place()`, or a folder beside it if another user has taken that."""
     first = place()
     for there in (first, *_others(first)):
         try:
@@ -71,12 +71,12 @@ def _own_place() -> Path:
                 return there
         except FileNotFoundError:
             return there
-    # Of a name that nobody can know beforehand.
+    # With a name that cannot be predicted.
     return Path(tempfile.mkdtemp(prefix=f"{first.name}-", dir=first.parent))
 
 
 def _others(first: Path) -> Iterator[Path]:
-    """Yield the folders beside `first` that this user has made in its place."""
+    """Yield the folders beside `first` that this user has made instead of it."""
     with contextlib.suppress(OSError):
         for there in sorted(first.parent.glob(f"{first.name}-*")):
             with contextlib.suppress(OSError):
@@ -85,7 +85,7 @@ def _others(first: Path) -> Iterator[Path]:
 
 
 def sweep() -> None:
-    """Remove what runs have left whose launcher died."""
+    """Remove what is left of runs whose launcher has died."""
     with contextlib.suppress(HoloflowError):
         for folder in _folders():
             with _locked(folder) as stale:
@@ -94,7 +94,7 @@ def sweep() -> None:
 
 
 def remove_sockets() -> None:
-    """Remove the sockets at which killed processes could be watched."""
+    """Remove the sockets for watching of killed processes."""
     for there in sockets.places():
         with contextlib.suppress(HoloflowError):
             sockets.clean(there)
@@ -113,7 +113,7 @@ def _folders() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[bool]:
-    """Lock a folder; gives whether its launcher is gone."""
+    """Lock a folder; yields whether its launcher is gone."""
     try:
         lock = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
     except OSError:
@@ -140,7 +140,7 @@ def _remove(folder: Path, run: str) -> None:
     else:
         remove_leftovers(run)
     shutil.rmtree(folder, ignore_errors=True)
-    with contextlib.suppress(OSError):  # other runs are there
+    with contextlib.suppress(OSError):  # other runs have folders there
         folder.parent.rmdir()
 
 
@@ -150,10 +150,10 @@ if __name__ == "__main__":
 
 
 @contextmanager
-def surroundings(run: str) -> Iterator[RunFolder]:
-    """Make the folder of `run`, and have everything of it end even if this process is killed.
+def run_environment(run: str) -> Iterator[RunFolder]:
+    """Make the folder of `run`, and ensure that all its processes end even if this one is killed.
 
-    What earlier runs have left is removed first. Raises HoloflowError where it cannot be made.
+    What earlier runs have left is removed first. Raises HoloflowError if the folder cannot be made.
     """
     sweep()
     made = RunFolder(run)
@@ -181,7 +181,7 @@ def _reaper(run: str) -> Iterator[None]:
         start_new_session=True,
     ) as process:
         yield
-        # Not where the block has failed: then the warden looks for what may be left.
+        # Not if the block has failed: then the reaper kills what may be left.
         if process.stdin is not None:
-            with contextlib.suppress(OSError):  # it was killed itself
-                process.stdin.write(reaper.GOOD_END)
+            with contextlib.suppress(OSError):  # the reaper was killed
+                process.stdin.write(reaper.REGULAR_END)

@@ -1,4 +1,4 @@
-"""The statistics of a run in several processes, and whether any of them can go on."""
+"""The statistics of a run in several processes, and the detection that it is stalled."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from holoflow.stats.snapshot import FragmentStats, MachineStats, Sample, Snapsho
 
 
 class RunStatistics:
-    """What is known of all fragments, over all their processes."""
+    """The statistics of all fragments, over all their processes."""
 
     def __init__(self, plan: Plan, run: str, counters: Counters) -> None:
-        """Nothing is known yet of the `run` of `plan`, which counts in `counters`."""
+        """Begin the statistics of the `run` of `plan`, which counts in `counters`."""
         self._plan = plan
         self._run = run
         self._counters = counters
         self._past: dict[str, Snapshot] = {}
-        """What the processes of a fragment have done that have ended."""
+        """By fragment: the merged statistics of its processes that have ended."""
         self._now: dict[str, Snapshot] = {}
         self._seen: dict[str, Snapshot] = {}
         self._fragments: dict[str, FragmentStats] = {}
         self._ended: dict[str, FragmentStats] = {}
-        """Those of a fragment's processes that have ended, as one."""
+        """By fragment: those of its processes that have ended, as one."""
         self._announcements: dict[tuple[str, str], None] = {}
         self._history = History()
         self._times: Mapping[str, Histogram] = {}
@@ -45,7 +45,7 @@ class RunStatistics:
         return self._history.samples
 
     def start(self, fragment: str, pid: int, engine: EngineName) -> None:
-        """Note that a fragment's process was started, of which nothing else is known yet."""
+        """Note that the process of `fragment` was started."""
         (process,) = [p for p in self._plan.processes if p.fragment == fragment]
         kind = process.scheduler.kind
         inline = engine == "inline"
@@ -62,7 +62,7 @@ class RunStatistics:
         self._fragments.setdefault(fragment, stats)
 
     def note(self, fragment: str, snapshot: Snapshot, begun: float) -> None:
-        """Note the state of a fragment whose sources began `begun` seconds after those of all."""
+        """Note the state of a fragment whose sources began `begun` seconds after the run's."""
         if self._seen.get(fragment) is snapshot:
             return
         self._seen[fragment] = snapshot
@@ -72,7 +72,7 @@ class RunStatistics:
         self._now[fragment] = replace(snapshot, seconds=snapshot.seconds + begun, fragments=())
 
     def end(self, fragment: str) -> None:
-        """Note that the process of a fragment has ended: what it did stays."""
+        """Note that the process of a fragment has ended; its statistics are kept."""
         if (last := self._now.pop(fragment, None)) is not None:
             before = self._past.get(fragment)
             self._past[fragment] = last if before is None else merge([before, last])
@@ -81,7 +81,7 @@ class RunStatistics:
                 self._fragments[fragment] = replace(stats, over=True)
 
     def poll(self, restarts: Mapping[str, int]) -> Snapshot:
-        """Return the state of the run; `restarts` says how often fragments were started again."""
+        """Return the state of the run; `restarts` has the number of restarts by fragment."""
         parts = [
             part
             for name in restarts
@@ -111,7 +111,7 @@ class RunStatistics:
 
 
 def _added(before: FragmentStats | None, now: FragmentStats) -> FragmentStats:
-    """Return the books of a fragment's processes that have ended, and of its newest, as one."""
+    """Return the statistics of a fragment's ended processes and of its newest, as one."""
     if before is None:
         return now
     machine = replace(now.machine, cpu=before.machine.cpu + now.machine.cpu)
@@ -120,8 +120,8 @@ def _added(before: FragmentStats | None, now: FragmentStats) -> FragmentStats:
     return replace(now, seconds=seconds, machine=machine, refused=dict(refused))
 
 
-def joined(records: Sequence[Records]) -> Records | None:
-    """Return the raw calls of all processes as those of one run."""
+def merge_records(records: Sequence[Records]) -> Records | None:
+    """Return the recorded calls of all processes as those of one run."""
     if not records:
         return None
     calls = sorted((c for part in records for c in part.calls), key=lambda call: call.end)
@@ -129,37 +129,37 @@ def joined(records: Sequence[Records]) -> Records | None:
 
 
 LOOKS = 4
-"""How often in a row every process must have said so: half a second lies between two times."""
+"""How often in a row every process must report that it waits; they report every half second."""
 
 
 class RunStallDetector:
-    """What was seen at the last looks."""
+    """Detects that no process of a run can continue."""
 
     def __init__(self) -> None:
-        """Nothing has been seen."""
+        """Begin without any reports."""
         self._moved: Any = None
-        self._said: list[FragmentStats | None] = []
+        self._reports: list[FragmentStats | None] = []
         self._times = 0
 
-    def poll(self, said: Sequence[FragmentStats | None], moved: Any) -> Mapping[str, str]:
-        """Return what each stage of the run waits for, where none can ever go on; else nothing.
+    def poll(self, reports: Sequence[FragmentStats | None], moved: Any) -> Mapping[str, str]:
+        """Return what each stage waits for, if no stage of the run can ever continue; else nothing.
 
-        `said` is the newest of all processes, None of one that is missing: each must have said
-        something new since the last look that counts, so that none which is stopped, or whose
-        machine stands still, is taken for one that waits. `moved` differs from that of the last
-        look where a message has moved meanwhile.
+        `reports` has the newest of each process, None for a missing one: each must
+        have reported again since the last poll that counts, so that a process which is stopped, or
+        whose machine is suspended, is not mistaken for one that waits. `moved` differs from that of
+        the last poll if a message has moved meanwhile.
         """
-        still = bool(said) and all(stats is not None and stats.waits for stats in said)
-        if not still or moved != self._moved or len(said) != len(self._said):
-            self._times, self._moved, self._said = 0, moved, list(said)
+        still = bool(reports) and all(stats is not None and stats.waits for stats in reports)
+        if not still or moved != self._moved or len(reports) != len(self._reports):
+            self._times, self._moved, self._reports = 0, moved, list(reports)
             return {}
-        if all(now is not before for now, before in zip(said, self._said, strict=True)):
-            self._times, self._said = self._times + 1, list(said)
+        if all(now is not before for now, before in zip(reports, self._reports, strict=True)):
+            self._times, self._reports = self._times + 1, list(reports)
         if self._times < LOOKS:
             return {}
         return {
             stage: what
-            for stats in said
+            for stats in reports
             if stats is not None
             for stage, what in stats.waits.items()
         }

@@ -1,4 +1,4 @@
-"""A fragment's supervisor: how its process is started, when again, and what its end means."""
+"""The fragment supervisor: how its process is started and restarted, and what its end means."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Literal
 from holoflow.app.graph import Fragment, RestartPolicy
 from holoflow.engine.control import Failure, RunOptions
 from holoflow.launch.configuration import LaunchConfiguration, WorkerSpec
-from holoflow.launch.peer_down import Standing
-from holoflow.launch.process import FragmentProcess, ended_how
+from holoflow.launch.peer_down import PeerIdentity
+from holoflow.launch.process import FragmentProcess, describe_exit
 from holoflow.live.protocol import Phase
 from holoflow.plan.fingerprint import digest
 from holoflow.plan.machine import cores_of, environment_of, is_here, read_machine
@@ -32,38 +32,43 @@ from holoflow.stats.counters import (
     waiting,
 )
 
-SOONEST = 0.25
-"""Seconds before the first restart in a row; each further one waits twice as long, up to:"""
-LATEST = 10.0
-WELL = 60.0
-"""Seconds without a failure after which a new row begins."""
+SHORTEST_DELAY = 0.25
+"""Seconds before the first of consecutive restarts; each further one waits twice as long."""
+LONGEST_DELAY = 10.0
+"""Most seconds before a restart."""
+STABLE = 60.0
+"""Seconds without a failure after which restarts are counted from zero again."""
 
 
 def back_off(tries: int) -> float:
-    """Return how long to wait, in seconds, after `tries` restarts in a row."""
-    return min(SOONEST * 2.0 ** min(tries, 16), LATEST)
+    """Return how many seconds to wait after `tries` consecutive restarts."""
+    return min(SHORTEST_DELAY * 2.0 ** min(tries, 16), LONGEST_DELAY)
 
 
-def in_a_row(tries: int, lived: float) -> int:
-    """Return how many restarts are in a row, when the newest process ran for `lived` seconds."""
-    return 0 if lived >= WELL else tries
+def consecutive_restarts(tries: int, lived: float) -> int:
+    """Return the number of consecutive restarts if the newest process ran for `lived` seconds."""
+    return 0 if lived >= STABLE else tries
 
 
-def again(policy: RestartPolicy, limit: int, tries: int, *, well: bool) -> float | None:
-    """Return after how many seconds a fragment that has ended is started again; None: not.
+def restart_delay(policy: RestartPolicy, limit: int, tries: int, *, well: bool) -> float | None:
+    """Return after how many seconds a fragment that has ended is restarted; None if it is not.
 
-    `well` says that it ended by itself, and `tries` how many restarts in a row it has had, of
-    which there may be `limit`.
+    Args:
+        policy: When the app asks for a restart.
+        limit: Most consecutive restarts.
+        tries: Consecutive restarts so far.
+        well: Whether its run ended without a failure.
     """
     wanted = policy == "always" or (policy == "on-failure" and not well)
     return back_off(tries) if wanted and tries < limit else None
 
 
 def policy_of(plan: Plan, fragment: Fragment, *, bounded: bool) -> RestartPolicy:
-    """Return when `fragment` is to be started again in this run.
+    """Return when `fragment` is restarted in this run.
 
-    What ends well comes back with `always` only if it has ended by itself: not where the command
-    line has bounded the run, nor where all that it does is fed by others, whose end its own is.
+    A fragment that ends well is restarted under `always` only if it has ended by itself: not if
+    the command line has bounded the run, and not if it has no source, because then it ends with
+    the fragments that feed it.
     """
     if fragment.restart != "always":
         return fragment.restart
@@ -72,21 +77,24 @@ def policy_of(plan: Plan, fragment: Fragment, *, bounded: bool) -> RestartPolicy
     return "always" if has_source and not bounded else "on-failure"
 
 
-def book_death(plan: Plan, counters: Counters, fragment: str) -> None:
-    """Book what was lost with a process of `fragment`; nothing where it ended in good order."""
+def count_crash(plan: Plan, counters: Counters, fragment: str) -> None:
+    """Count what was lost with a process of `fragment`; nothing if it ended regularly."""
     for _, flow, row, sends, takes in _touched(plan, counters, fragment):
         if takes:
             consumer_died(row, resent=not sends and _is_resent(flow))
         if sends:
             producer_died(row)
-        if sends and takes:  # nobody is left who has any of it
+        if sends and takes:  # no process is left that has any of it
             drop(row, "crash", max(waiting(row), 0))
 
 
 def end_flows(plan: Plan, counters: Counters, fragment: str, cause: str) -> tuple[int, ...]:
-    """End all flows of `fragment`, which does not come back; returns those that it had not ended.
+    """End all flows of `fragment`, which will not be restarted.
 
-    They are given by their place in the plan. What comes to it from now on is dropped by `cause`.
+    What is sent to it from now on is dropped by `cause`.
+
+    Returns:
+        The flows that it had not ended itself, by their index in the plan.
     """
     ended = []
     for number, _, row, sends, takes in _touched(plan, counters, fragment):
@@ -99,8 +107,8 @@ def end_flows(plan: Plan, counters: Counters, fragment: str, cause: str) -> tupl
     return tuple(dict.fromkeys(ended))
 
 
-def settle(plan: Plan, counters: Counters, cause: str) -> None:
-    """Book what waits still, when all processes have ended, as dropped by `cause`."""
+def count_leftovers(plan: Plan, counters: Counters, cause: str) -> None:
+    """Count what still waits, after all processes have ended, as dropped by `cause`."""
     for flow, row in zip(plan.flows, counters.rows, strict=True):
         if flow.fused:
             continue
@@ -112,7 +120,7 @@ def settle(plan: Plan, counters: Counters, cause: str) -> None:
 def _touched(
     plan: Plan, counters: Counters, fragment: str
 ) -> Iterator[tuple[int, PlannedFlow, Row, bool, bool]]:
-    """Yield the flows with an end in `fragment`: number, flow, row, whether it sends, takes."""
+    """Yield flows at `fragment`: index, flow, counter block, whether it sends and takes."""
     (inside,) = [p.placement.operators for p in plan.processes if p.fragment == fragment]
     for number, (flow, row) in enumerate(zip(plan.flows, counters.rows, strict=True)):
         sends, takes = flow.source.operator in inside, flow.target.operator in inside
@@ -121,28 +129,30 @@ def _touched(
 
 
 def _is_resent(flow: PlannedFlow) -> bool:
-    """Whether the sender keeps what its receiver has not taken, and sends it to the next one."""
+    """Whether the sender keeps what its receiver has not taken, and sends it to the next process."""
     return flow.link == "zeromq" and flow.when_full == "block" and not flow.latest
 
 
 @dataclass(frozen=True)
-class Launching:
+class LaunchOptions:
     """How fragments are started here."""
 
     configuration: LaunchConfiguration
     """What the plan was made from."""
     log: Callable[[logging.LogRecord], None]
-    """Shows what processes log and print; a record has the fragment's name as `fragment`."""
+    """Shows what processes log and print; a log record has the fragment's name as `fragment`."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     hosts: Mapping[str, str] | None = None
     """Addresses of hosts, by the names that the app gives them."""
 
 
-class Starter:
+class ProcessStarter:
     """Starts processes of one run."""
 
-    def __init__(self, plan: Plan, options: RunOptions, launching: Launching, folder: Path) -> None:
-        """Prepare to start those of `plan`, whose run has `folder`."""
+    def __init__(
+        self, plan: Plan, options: RunOptions, launching: LaunchOptions, folder: Path
+    ) -> None:
+        """Prepare to start processes of `plan`, whose run uses `folder`."""
         self._plan = plan
         self._options = replace(options, output=options.output.absolute())
         self._launching = launching
@@ -151,17 +161,23 @@ class Starter:
         self._digest = digest(plan)
 
     @property
-    def standing(self) -> Standing:
-        """What it takes to stand in for a fragment that has died."""
+    def identity(self) -> PeerIdentity:
+        """What is needed to act as a fragment that has died."""
         hosts = self._launching.hosts or {}
-        return Standing(self._folder, self._options.run, self._digest, hosts)
+        return PeerIdentity(self._folder, self._options.run, self._digest, hosts)
 
     def start(
         self, supervisor: FragmentSupervisor, now: float, left: float | None
     ) -> FragmentProcess:
-        """Start the process of a fragment; its sources end after the seconds that are `left`.
+        """Start the process of a fragment.
 
-        Raises HoloflowError where the system does not let it.
+        Args:
+            supervisor: Supervises the fragment.
+            now: Time on the launcher's clock (s).
+            left: Seconds after which its sources end; None for no limit.
+
+        Raises:
+            HoloflowError: The system does not allow it.
         """
         variables = environment_of(supervisor.fragment, self._machine)
         worker_spec = WorkerSpec(
@@ -188,23 +204,23 @@ class Starter:
 
 @dataclass
 class FragmentSupervisor:
-    """One of the fragments that are started here."""
+    """Supervises one of the fragments that are started here."""
 
     fragment: Fragment
     policy: RestartPolicy
     process: FragmentProcess | None = None
     due: float | None = None
-    """When it is started again, on the launcher's clock; None where it is not waiting for that."""
+    """When it is restarted, on the launcher's clock (s); None if no restart is due."""
     restarts: int = 0
-    """How often it was started again."""
-    in_a_row: int = 0
-    """Of those, how many without a minute between them that went well."""
+    """How often it was restarted."""
+    consecutive: int = 0
+    """Restarts since it last ran well for a minute."""
     over: bool = False
     """Whether it has ended for good."""
     silent: bool = False
-    """Whether its newest process has died without a word to its neighbours."""
+    """Whether its newest process has died without notifying its peers."""
     failure: Failure | None = None
-    """Why its newest process failed, if it has ended and did."""
+    """Why its newest process failed, if it did."""
 
     @property
     def name(self) -> str:
@@ -226,39 +242,39 @@ class FragmentSupervisor:
         return "starting" if self.process.began is None else "running"
 
     def retry(self, process: FragmentProcess, now: float, *, well: bool) -> float | None:
-        """Return after how many seconds it is started again, now that `process` has ended."""
+        """Return after how many seconds to restart it after `process` has ended, or None."""
         lived = now - process.began if process.began is not None else 0.0
-        tries = in_a_row(self.in_a_row, lived)
-        delay = again(self.policy, self.fragment.restarts, tries, well=well)
-        self.in_a_row = tries + 1
+        tries = consecutive_restarts(self.consecutive, lived)
+        delay = restart_delay(self.policy, self.fragment.restarts, tries, well=well)
+        self.consecutive = tries + 1
         return delay
 
 
 def supervisors_of(plan: Plan, options: RunOptions) -> list[FragmentSupervisor]:
-    """Return the fragments of `plan` that are started here."""
+    """Return supervisors of the fragments of `plan` that are started here."""
     bounded = options.frames is not None or options.seconds is not None
     here = [process.placement for process in plan.processes if is_here(plan, process.fragment)]
     return [FragmentSupervisor(f, policy_of(plan, f, bounded=bounded)) for f in here]
 
 
 def ended_well(process: FragmentProcess) -> bool:
-    """Whether a process that has ended did what it was to do."""
+    """Whether a process that has ended completed its run without a failure."""
     return process.ended is not None and process.ended.outcome != "failed"
 
 
 def failure_of(process: FragmentProcess, status: int) -> Failure:
-    """Return why a process failed that has ended with `status`."""
+    """Return why a process that has ended with `status` failed."""
     name = process.fragment
     if process.ended is not None and (failed := process.ended.failure) is not None:
         return Failure(
             failed.operator, failed.frame, failed.cause, trace=failed.trace, fragment=name
         )
     refused = process.refused.text if process.refused is not None else None
-    return Failure("", "", process.killed or refused or ended_how(status), fragment=name)
+    return Failure("", "", process.killed or refused or describe_exit(status), fragment=name)
 
 
-def told(failure: Failure) -> str:
-    """Return what is said of a failure where it is clear which fragment's it is."""
+def describe_failure(failure: Failure) -> str:
+    """Return the text of a failure where the fragment is already named."""
     if not failure.operator:
         return failure.cause
     return str(failure)

@@ -24,7 +24,7 @@ from holoflow.core.log import logged_to
 from holoflow.engine import execute
 from holoflow.engine.control import Failure, RunResult, Stopper
 from holoflow.launch.channel import (
-    BEAT,
+    HEARTBEAT_INTERVAL,
     LIMIT,
     BeginCommand,
     Drain,
@@ -38,10 +38,10 @@ from holoflow.launch.channel import (
     Refused,
     StateReport,
     StopCommand,
-    message_line,
-    read_order,
+    decode_command,
+    encode_message,
 )
-from holoflow.launch.configuration import LEDGER, WorkerSpec, open_links
+from holoflow.launch.configuration import COUNTERS, WorkerSpec, open_links
 from holoflow.launch.group import die_with
 from holoflow.launch.reaper import mark_by_limit
 from holoflow.link.links import Links
@@ -52,120 +52,124 @@ from holoflow.plan.plan import part
 from holoflow.stats.counters import Counters
 from holoflow.stats.snapshot import Sample, Snapshot, from_plain
 
-MOST_TOLD = 1000
-"""Entries of the log that wait to be sent; what comes when there are more is counted only."""
+MOST_ENTRIES = 1000
+"""Most log records that wait to be sent; further ones are only counted."""
 LONGEST = 16_384
-"""Characters of an entry that are sent."""
-FAREWELL = 10.0
-"""Seconds that the last messages get to be sent."""
+"""Most characters of a log record that are sent."""
+LAST_SEND = 10.0
+"""Seconds that sending the last messages may take."""
 
 
 _log = logging.getLogger(__name__)
 
 
 class Reporter:
-    """Sends what there is to say, from a thread of its own, so that nobody waits for it.
+    """Sends messages to the launcher from a thread of its own, so that no caller waits.
 
-    That thread is also the sign that the process is alive and Python's interpreter lock free.
+    The heartbeats of that thread also show that the process is alive and that Python's interpreter
+    lock is not held forever.
     """
 
     def __init__(self, line: socket.socket) -> None:
-        """Begin to report on `line`."""
+        """Begin to send on the socket `line`."""
         self._line = line
-        self._told: deque[LogEntry] = deque()
-        self._untold = 0
+        self._entries: deque[LogEntry] = deque()
+        self._dropped = 0
         self._snapshot: Snapshot | None = None
-        self._said: deque[Message] = deque()
+        self._messages: deque[Message] = deque()
         self._ending = False
         self._news = threading.Condition()
         self._thread = threading.Thread(target=self._report, name="holoflow-report", daemon=True)
         self._thread.start()
 
-    def say(self, message: Message) -> None:
-        """Send `message`, whatever else waits to be sent."""
+    def send(self, message: Message) -> None:
+        """Send `message`; it is never left out."""
         with self._news:
-            self._said.append(message)
+            self._messages.append(message)
             self._news.notify()
 
     def show(self, snapshot: Snapshot) -> None:
-        """Send a snapshot, unless there is a newer one before it can be sent."""
+        """Send a snapshot, unless a newer one arrives before it can be sent."""
         with self._news:
             self._snapshot = snapshot
             self._news.notify()
 
     def log(self, record: logging.LogRecord) -> None:
-        """Send what was logged."""
+        """Send a log record, or count it if too many wait."""
         text = log.message(record)[:LONGEST]
         with self._news:
-            if len(self._told) < MOST_TOLD:
-                self._told.append(LogEntry(record.levelno, record.name, text, record.created))
+            if len(self._entries) < MOST_ENTRIES:
+                self._entries.append(LogEntry(record.levelno, record.name, text, record.created))
             else:
-                self._untold += 1
+                self._dropped += 1
             self._news.notify()
 
     def close(self) -> None:
-        """Send what is left to say."""
+        """Send what is left, and end the thread."""
         with self._news:
             self._ending = True
             self._news.notify()
-        self._thread.join(FAREWELL)
+        self._thread.join(LAST_SEND)
 
     def _report(self) -> None:
         while True:
             with self._news:
-                if not (self._said or self._told or self._snapshot or self._ending):
-                    self._news.wait(BEAT)
+                if not (self._messages or self._entries or self._snapshot or self._ending):
+                    self._news.wait(HEARTBEAT_INTERVAL)
                 messages, ending = self._take(), self._ending
             try:
                 for message in messages or ([] if ending else [Heartbeat()]):
-                    self._line.sendall(message_line(message))
-            except OSError:  # the launcher has gone; `commands` knows what to do
+                    self._line.sendall(encode_message(message))
+            except OSError:  # the launcher has gone; `execute_commands` handles that
                 return
             if ending and not messages:
                 return
 
     def _take(self) -> list[Message]:
-        """Return what is to be sent; what is said to be said comes last."""
-        messages: list[Message] = [*self._told]
-        if self._untold:
-            lost = f"{self._untold} entries of the log were too many to be sent"
+        """Return what is to be sent: log records, the snapshot, then other messages."""
+        messages: list[Message] = [*self._entries]
+        if self._dropped:
+            lost = f"{self._dropped} log records were left out: too many to be sent"
             messages.append(LogEntry(logging.WARNING, "holoflow.launch", lost, time.time()))
         if self._snapshot is not None:
             messages.append(StateReport(self._snapshot))
-        messages += self._said
-        self._told.clear()
-        self._said.clear()
-        self._untold, self._snapshot = 0, None
+        messages += self._messages
+        self._entries.clear()
+        self._messages.clear()
+        self._dropped, self._snapshot = 0, None
         return messages
 
 
 def lines(line: socket.socket) -> Iterator[bytes]:
-    """Yield what the launcher says, to the end of the line."""
+    """Yield the lines that the launcher sends, until the channel closes."""
     with line.makefile("rb") as stream:
         yield from stream
 
 
-def obey(told: Iterator[bytes], do: Callable[[bytes], None]) -> threading.Thread:
-    """Call `do` for each order, from a thread; at the line's end all of this group ends at once.
+def execute_commands(received: Iterator[bytes], do: Callable[[bytes], None]) -> threading.Thread:
+    """Call `do` for each line received, from a thread.
 
-    Returns the thread, which goes on to the end of the process.
+    When the channel closes, the whole process group is killed at once.
+
+    Returns:
+        The thread, which runs until the end of the process.
     """
 
     def listen() -> None:
-        for command in told:
+        for command in received:
             try:
                 do(command)
             except Exception:
-                _log.exception("an order of the launcher's is not obeyed")
+                _log.exception("a command of the launcher has failed")
         os.killpg(0, signal.SIGKILL)
 
-    thread = threading.Thread(target=listen, name="holoflow-orders", daemon=True)
+    thread = threading.Thread(target=listen, name="holoflow-commands", daemon=True)
     thread.start()
     return thread
 
 
 def main() -> None:
-    """Run a fragment; arguments are the line's descriptor, the launcher's number, and a name."""
+    """Run a fragment; arguments: the channel's descriptor, the launcher's process id, its name."""
     number, launcher = int(sys.argv[1]), int(sys.argv[2])
     die_with(launcher)
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -180,48 +184,48 @@ def main() -> None:
         try:
             reporter = Reporter(line)
         except RuntimeError as error:  # no thread left
-            line.sendall(message_line(Refused(words(error), lasting=False)))
+            line.sendall(encode_message(Refused(words(error), lasting=False)))
             return
-        status, commands = 0, None
+        status, listener = 0, None
         try:
-            told = lines(line)
-            worker_spec = from_plain(WorkerSpec, json.loads(next(told)))
+            received = lines(line)
+            worker_spec = from_plain(WorkerSpec, json.loads(next(received)))
             mark_by_limit(worker_spec.options.run)
             sys.path[:] = worker_spec.path
             with logged_to(reporter.log, worker_spec.log_level):
-                child = _Child(worker_spec, reporter)
-                commands = obey(told, child.do)
-                child.go()
+                worker = _Worker(worker_spec, reporter)
+                listener = execute_commands(received, worker.handle)
+                worker.go()
         except Exception as error:
             short = is_shortage(error)
             if not (short or isinstance(error, HoloflowError)):
                 status = 1
                 traceback.print_exc()
             else:
-                reporter.say(Refused(words(error) if short else str(error), lasting=not short))
+                reporter.send(Refused(words(error) if short else str(error), lasting=not short))
         reporter.close()
-        # At the end of the line it ends the process at once, whatever is left to wait for.
-        leave(status, besides=[] if commands is None else [commands])
+        # The listener kills the process when the channel closes, whatever is left to wait for.
+        leave(status, besides=[] if listener is None else [listener])
 
 
 def _leave_to_launcher(_number: int, _frame: object) -> None:
     """Do nothing: Ctrl-C goes to all processes of a terminal, and one of them decides."""
 
 
-class _Child:
+class _Worker:
     def __init__(self, worker_spec: WorkerSpec, reporter: Reporter) -> None:
         self.worker_spec = worker_spec
         self.reporter = reporter
         self.stopper = Stopper()
         self.begun = threading.Event()
-        self.told_to_begin = False
+        self.may_begin = False
         self.links: Links | None = None
 
     def go(self) -> None:
         """Run the fragment to its end."""
         worker_spec = self.worker_spec
         plan = self._plan()
-        counters = Counters.of(plan, worker_spec.folder / LEDGER)
+        counters = Counters.of(plan, worker_spec.folder / COUNTERS)
         self.links = open_links(plan, counters, worker_spec)
         with Publisher(
             plan.app.name, worker_spec.options.run, worker_spec.fragment, whole=False
@@ -237,17 +241,17 @@ class _Child:
                 worker_spec.options,
                 stopper=self.stopper,
                 observe=observe,
-                every=BEAT,
+                every=HEARTBEAT_INTERVAL,
                 links=self.links,
                 ready=self.ready,
             )
         self._end(result)
 
-    def do(self, line: bytes) -> None:
-        """Do what the launcher says."""
-        match read_order(line):
+    def handle(self, line: bytes) -> None:
+        """Execute a command of the launcher."""
+        match decode_command(line):
             case BeginCommand():
-                self.told_to_begin = True
+                self.may_begin = True
                 self.begun.set()
             case Drain():
                 self.stopper.drain.set()
@@ -261,10 +265,10 @@ class _Child:
                     self.links.look_again(flows)
 
     def ready(self) -> bool:
-        """Say that all is ready, and wait for what comes of it."""
-        self.reporter.say(Ready())
+        """Report that the process is ready, and wait at the start barrier; true to begin."""
+        self.reporter.send(Ready())
         self.begun.wait()
-        return self.told_to_begin
+        return self.may_begin
 
     def _plan(self) -> Plan:
         inner = dict(os.environ)
@@ -292,9 +296,9 @@ class _Child:
     def _end(self, result: RunResult) -> None:
         last, failure = self._counted(result.last), result.failure
         ended = Ended(result.outcome, result.engine, last, _plain(failure), result.records)
-        if len(message_line(ended)) > LIMIT:  # the calls were too many
+        if len(encode_message(ended)) > LIMIT:  # the calls were too many
             ended = replace(ended, records=None)
-        self.reporter.say(ended)
+        self.reporter.send(ended)
 
 
 def _plain(failure: Failure | None) -> Failed | None:

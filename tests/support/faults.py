@@ -272,7 +272,7 @@ FAULTS = (
         _does("last", "leak"),
         fragments=_MEMORY,
         in_hand=1,
-        says="of memory, where it may use",
+        says="of memory, but may use",
     ),
     Fault(
         "receiver slower than sender, `block`",

@@ -80,13 +80,13 @@ def test_each_fragment_has_a_process_of_its_own(launched, engine):
 WORDS = {
     "kill": "its process was killed by SIGKILL",
     "fail": "operator 'work_fail' of fragment 'fail' failed on frame 4 of count_fail: ValueError",
-    "leak": "MB of memory, where it may use 400 MB",
+    "leak": "MB of memory, but may use 400 MB",
     "exit": "its process ended with exit status 3",
     "leave": "its process was killed by SIGKILL",
     "crash": "its process was killed by SIGSEGV",
-    "freeze": "it hangs: nothing was heard of it for",
+    "freeze": "it hangs: it has sent nothing for",
     "hang": "it hangs: work_hang has been at work on frame 4 of count_hang for",
-    "hold": "it hangs: nothing was heard of it for",
+    "hold": "it hangs: it has sent nothing for",
 }
 
 
@@ -387,7 +387,7 @@ def test_a_run_for_a_time_is_not_begun_again(launched):
 def test_what_always_comes_back_ends_when_it_is_asked_to(launched):
     app = APART.replace("${restart}", "always").replace("well: {", "well: {restart: always, ")
     run = launched(app, until=3)
-    run.until("[ill] warning holoflow.launch: it has ended; it is started again", 2)
+    run.until("[ill] warning holoflow.launch: it has ended; it is restarted", 2)
     run.signal(signal.SIGINT)
     assert run.end() in (0, 130), run
     assert run.restarts()["ill"] >= 1

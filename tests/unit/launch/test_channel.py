@@ -26,10 +26,10 @@ from holoflow.launch.channel import (
     Refused,
     StateReport,
     StopCommand,
-    message_line,
-    order_line,
-    read_message,
-    read_order,
+    decode_command,
+    decode_message,
+    encode_command,
+    encode_message,
 )
 from holoflow.stats.records import CallRecord, Records
 
@@ -48,27 +48,27 @@ MESSAGES = [
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.kind)
 def test_messages_arrive_as_they_were(message: Message) -> None:
-    line = message_line(message)
+    line = encode_message(message)
     assert line.count(b"\n") == 1
-    assert read_message(line) == message
+    assert decode_message(line) == message
 
 
 @pytest.mark.parametrize("command", [BeginCommand(), Drain(), StopCommand(), FlowsOver((1, 5))])
 def test_orders_arrive_as_they_were(command: Command) -> None:
-    assert read_order(order_line(command)) == command
+    assert decode_command(encode_command(command)) == command
 
 
 @given(
     st.one_of(
         st.binary(max_size=200),
-        st.sampled_from([message_line(message) for message in MESSAGES[:5]]).flatmap(
+        st.sampled_from([encode_message(message) for message in MESSAGES[:5]]).flatmap(
             lambda line: st.integers(0, len(line) - 2).map(lambda at: line[:at])
         ),
     )
 )
 def test_what_is_no_message_is_refused(line: bytes) -> None:
     with pytest.raises(HoloflowError, match="not a message"):
-        read_message(line)
+        decode_message(line)
 
 
 @pytest.fixture

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.graphs import Pass, Sink, Source, chain, fragment, node
 
-from holoflow.launch.supervisor import LATEST, SOONEST, again, back_off, in_a_row, policy_of
+from holoflow.launch.supervisor import (
+    LONGEST_DELAY,
+    SHORTEST_DELAY,
+    back_off,
+    consecutive_restarts,
+    policy_of,
+    restart_delay,
+)
 from holoflow.plan import plan
 
 
@@ -17,7 +24,7 @@ def test_each_wait_is_twice_as_long_up_to_a_bound() -> None:
 
 @given(st.integers(0, 10**9))
 def test_waits_are_bounded(tries: int) -> None:
-    assert SOONEST <= back_off(tries) <= LATEST
+    assert SHORTEST_DELAY <= back_off(tries) <= LONGEST_DELAY
 
 
 @pytest.mark.parametrize(
@@ -29,17 +36,22 @@ def test_waits_are_bounded(tries: int) -> None:
     ],
 )  # fmt: skip
 def test_who_comes_back(policy: object, well: bool, comes_back: bool) -> None:
-    assert (again(policy, 10, 0, well=well) is not None) == comes_back  # type: ignore[arg-type]
+    assert (restart_delay(policy, 10, 0, well=well) is not None) == comes_back  # type: ignore[arg-type]
 
 
 def test_there_is_an_end_of_restarts_in_a_row() -> None:
-    assert [again("always", 2, tries, well=False) for tries in range(4)] == [0.25, 0.5, None, None]
-    assert again("on-failure", 0, 0, well=False) is None
+    assert [restart_delay("always", 2, tries, well=False) for tries in range(4)] == [
+        0.25,
+        0.5,
+        None,
+        None,
+    ]
+    assert restart_delay("on-failure", 0, 0, well=False) is None
 
 
 def test_a_minute_without_a_failure_begins_a_new_row() -> None:
-    assert in_a_row(7, 59.9) == 7
-    assert in_a_row(7, 60.0) == 0
+    assert consecutive_restarts(7, 59.9) == 7
+    assert consecutive_restarts(7, 60.0) == 0
 
 
 def test_what_others_feed_ends_with_them_and_what_is_bounded_ends_then() -> None:

@@ -18,9 +18,9 @@ from holoflow.launch.channel import (
     Message,
     Ready,
     StateReport,
-    read_message,
+    decode_message,
 )
-from holoflow.launch.worker import LONGEST, MOST_TOLD, Reporter
+from holoflow.launch.worker import LONGEST, MOST_ENTRIES, Reporter
 
 
 def record(text: str) -> logging.LogRecord:
@@ -39,7 +39,7 @@ class Launcher:
         self.reporter = Reporter(self.other)
 
     def hear(self) -> Message:
-        return read_message(self.stream.readline())
+        return decode_message(self.stream.readline())
 
     def all(self) -> list[Message]:
         """Have the reporter close; returns what is said up to then, without signs of life."""
@@ -50,7 +50,7 @@ class Launcher:
 
         closing = threading.Thread(target=close)
         closing.start()
-        heard = [read_message(line) for line in self.stream]
+        heard = [decode_message(line) for line in self.stream]
         closing.join()
         return [message for message in heard if not isinstance(message, Heartbeat)]
 
@@ -70,12 +70,12 @@ def test_there_are_signs_of_life_where_there_is_nothing_to_say(launcher: Launche
 
 
 def test_all_arrives_and_what_is_said_comes_last(launcher: Launcher) -> None:
-    launcher.reporter.say(Ready())
+    launcher.reporter.send(Ready())
     assert next(m for m in iter(launcher.hear, None) if m != Heartbeat()) == Ready()
     launcher.reporter.log(record("one"))
     launcher.reporter.log(record("x" * 2 * LONGEST))
     launcher.reporter.show(faces())
-    launcher.reporter.say(Ended("done", "inline", faces()))
+    launcher.reporter.send(Ended("done", "inline", faces()))
     heard = launcher.all()
     assert [m.text[:3] for m in heard if isinstance(m, LogEntry)] == ["one", "xxx"]
     assert max(len(m.text) for m in heard if isinstance(m, LogEntry)) == LONGEST
@@ -85,19 +85,19 @@ def test_all_arrives_and_what_is_said_comes_last(launcher: Launcher) -> None:
 def test_who_listens_slowly_gets_the_newest_and_a_bounded_log(launcher: Launcher) -> None:
     reporter = launcher.reporter
     with reporter._news:  # nothing is sent meanwhile
-        for number in range(MOST_TOLD + 5):
+        for number in range(MOST_ENTRIES + 5):
             reporter.log(record(str(number)))
         for number in range(5):
             reporter.show(replace(faces(), seconds=float(number)))
     heard = launcher.all()
-    told = [message.text for message in heard if isinstance(message, LogEntry)]
-    assert len(told) == MOST_TOLD + 1
-    assert told[-1] == "5 entries of the log were too many to be sent"
+    sent = [message.text for message in heard if isinstance(message, LogEntry)]
+    assert len(sent) == MOST_ENTRIES + 1
+    assert sent[-1] == "5 log records were left out: too many to be sent"
     assert [m.snapshot.seconds for m in heard if isinstance(m, StateReport)] == [4.0]
 
 
 def test_a_launcher_that_has_gone_holds_nobody_up(launcher: Launcher) -> None:
     launcher.stream.close()
     launcher.line.close()
-    launcher.reporter.say(Ready())
+    launcher.reporter.send(Ready())
     launcher.reporter.close()

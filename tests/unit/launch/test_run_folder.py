@@ -40,8 +40,8 @@ def test_other_runs_keep_theirs(base: Path) -> None:
 
 def test_two_runs_of_one_name_are_refused() -> None:
     made = RunFolder("abc")
-    (made.path / "ledger").touch()
-    with pytest.raises(HoloflowError, match="no folder for the run"):
+    (made.path / "counters").touch()
+    with pytest.raises(HoloflowError, match="cannot make the folder of the run"):
         RunFolder("abc")
     made.remove()
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from support.graphs import Pass, Sink, Source, chain, fragment, node
 from support.snapshots import flow, operator
 
-from holoflow.launch.statistics import RunStatistics, joined
+from holoflow.launch.statistics import RunStatistics, merge_records
 from holoflow.plan import plan
 from holoflow.stats.counters import ARRIVED, SENT, TAKEN, Counters, drop
 from holoflow.stats.records import CallRecord, Records
@@ -36,7 +36,7 @@ def snapshot(name: str, pid: int, seconds: float, frames: int, *announced: str) 
     )  # fmt: skip
 
 
-def test_what_ended_processes_did_is_kept_and_flows_are_counted_by_the_ledger() -> None:
+def test_what_ended_processes_did_is_kept_and_flows_are_counted_by_the_counter_blocks() -> None:
     counters = Counters.of(PLAN)
     row = counters.rows[1]
     row[SENT], row[ARRIVED], row[TAKEN] = 33, 31, 29
@@ -94,13 +94,13 @@ def test_a_process_that_has_never_told_of_itself_is_there_too() -> None:
 
 
 def test_calls_of_all_processes_are_in_order() -> None:
-    assert joined([]) is None
+    assert merge_records([]) is None
     call = CallRecord("a", "f", "w", "s", 0, 1, 2, 3, (), ())
     parts = [
         Records("app", "r", 5, (call, call._replace(end=9))),
         Records("app", "r", 5, (call._replace(end=7),)),
     ]
-    made = joined(parts)
+    made = merge_records(parts)
     assert made is not None
     assert [call.end for call in made.calls] == [3, 7, 9]
     assert made == replace(parts[0], calls=made.calls)

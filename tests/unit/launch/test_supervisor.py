@@ -10,7 +10,7 @@ from support.graphs import fragment
 from support.snapshots import faces
 
 from holoflow.launch.channel import Ended, Failed, Refused
-from holoflow.launch.supervisor import FragmentSupervisor, ended_well, failure_of, told
+from holoflow.launch.supervisor import FragmentSupervisor, describe_failure, ended_well, failure_of
 
 
 def process(**known: Any) -> Any:
@@ -46,7 +46,7 @@ def test_how_a_process_ended(
     assert ended_well(ended) == well
     if not well:
         failure = failure_of(ended, status)
-        assert (str(failure), told(failure)) == (said, log)
+        assert (str(failure), describe_failure(failure)) == (said, log)
 
 
 def test_restarts_in_a_row_end_and_begin_anew_after_a_minute() -> None:

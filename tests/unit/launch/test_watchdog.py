@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from support.graphs import fragment
 
-from holoflow.launch.process import ProcessSample, ended_how, judge
+from holoflow.launch.process import ProcessSample, describe_exit, judge
 from holoflow.stats.snapshot import FragmentStats, MachineStats
 
 PLACED = fragment("a", hang=10.0, memory=500_000_000)
@@ -23,16 +23,16 @@ def call(seconds: float) -> FragmentStats:
     ("sample", "words"),
     [
         (ProcessSample(silent=9.9, stats=call(9.9), memory=500_000_000), None),
-        (ProcessSample(silent=10.1), "it hangs: nothing was heard of it for 10.1 s"),
+        (ProcessSample(silent=10.1), "it hangs: it has sent nothing for 10.1 s"),
         (ProcessSample(silent=29.0, new=True), None),
-        (ProcessSample(silent=31.0, new=True), "it hangs: nothing was heard of it for 31.0 s"),
+        (ProcessSample(silent=31.0, new=True), "it hangs: it has sent nothing for 31.0 s"),
         (
             ProcessSample(0.1, stats=call(12.0)),
             "it hangs: detect has been at work on frame 7 of camera for 12.0 s",
         ),
         (
             ProcessSample(0.1, memory=1_234_000_000),
-            "it uses 1,234 MB of memory, where it may use 500 MB",
+            "it uses 1,234 MB of memory, but may use 500 MB",
         ),
     ],
 )
@@ -58,4 +58,4 @@ def test_a_new_process_has_as_long_as_any_other() -> None:
     ],
 )
 def test_how_a_process_ended(status: int, words: str) -> None:
-    assert ended_how(status) == words
+    assert describe_exit(status) == words

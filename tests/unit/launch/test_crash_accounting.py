@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from support.graphs import Pass, Sink, Source, chain, fragment, node
 
-from holoflow.launch.supervisor import book_death, end_flows, settle
+from holoflow.launch.supervisor import count_crash, count_leftovers, end_flows
 from holoflow.plan import plan
 from holoflow.stats.counters import (
     ARRIVED,
@@ -44,7 +44,7 @@ def under_way() -> Counters:
 
 def test_what_a_dead_process_had_is_lost_and_what_it_had_not_is_not() -> None:
     counters = under_way()
-    book_death(PLAN, counters, "b")
+    count_crash(PLAN, counters, "b")
     into, within, out = counters.rows
     assert (delivered(into), dropped(into), waiting(into)) == (6, {"crash": 2}, 2)
     assert (delivered(within), dropped(within), waiting(within)) == (5, {"crash": 1}, 0)
@@ -52,7 +52,7 @@ def test_what_a_dead_process_had_is_lost_and_what_it_had_not_is_not() -> None:
     assert not into[GONE]
     assert not out[CLOSED]
     before = [list(row) for row in counters.rows]
-    book_death(PLAN, counters, "b")
+    count_crash(PLAN, counters, "b")
     assert [list(row) for row in counters.rows] == before
 
 
@@ -68,8 +68,8 @@ def test_who_does_not_come_back_takes_nothing_and_sends_nothing() -> None:
 
 def test_at_the_end_the_books_add_up() -> None:
     counters = under_way()
-    book_death(PLAN, counters, "b")
+    count_crash(PLAN, counters, "b")
     end_flows(PLAN, counters, "b", "crash")
-    settle(PLAN, counters, "stopped")
+    count_leftovers(PLAN, counters, "stopped")
     assert [dropped(row) for row in counters.rows] == [{"crash": 4}, {"crash": 1}, {"stopped": 1}]
     assert all(waiting(row) == 0 for row in counters.rows)
