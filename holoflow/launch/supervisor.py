@@ -129,7 +129,7 @@ def _touched(
 
 
 def _is_resent(flow: PlannedFlow) -> bool:
-    """Whether the sender keeps what its receiver has not taken, and sends it to the next process."""
+    """Whether the sender keeps what its receiver has not taken, and resends it after a restart."""
     return flow.link == "zeromq" and flow.when_full == "block" and not flow.latest
 
 
