@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import Protocol
 
-from holoflow.cli.summary import Summary
+from holoflow.cli.errors import say
+from holoflow.cli.meter import OperatorReadings, Reading
+from holoflow.cli.summary import Summary, renderables
+from holoflow.cli.tables import WIDE, plain_text
 from holoflow.cli.terminal import is_live
+from holoflow.core import log, text
 from holoflow.core.output import Output
+from holoflow.core.text import printable
+from holoflow.report.measures import source_frames, sources, statistic, total_dropped
+from holoflow.stats.histogram import Histogram
 from holoflow.stats.snapshot import Snapshot
 
 
@@ -43,6 +51,67 @@ def choose(name: str, stdout: Output, *, as_json: bool) -> Display:
         from holoflow.cli.display_live import LiveDisplay
 
         return LiveDisplay(name, stdout)
-    from holoflow.cli.display_plain import PlainDisplay
-
     return PlainDisplay()
+
+
+PROGRESS_EVERY = 5.0
+"""Seconds from one line of progress to the next."""
+
+
+class PlainDisplay:
+    """Prints a line of progress every few seconds, and what is logged and announced."""
+
+    every = 0.5
+
+    def __init__(self) -> None:
+        """Print on what is stdout now."""
+        self._stream = sys.stdout
+        self._meter = OperatorReadings()
+        self._announced = 0
+        self._progress_at = PROGRESS_EVERY
+
+    def note(self, sentence: str) -> None:
+        """Print a sentence on stderr."""
+        say(sentence)
+
+    def log(self, record: logging.LogRecord) -> None:
+        """Print what was logged."""
+        self._print(log.line(record))
+
+    def snapshot(self, snapshot: Snapshot) -> None:
+        """Print new announcements, and a line of progress when it is time for one."""
+        for kind, words in snapshot.announcements[self._announced :]:
+            self._print(printable(f"{kind}: {words}"))
+        self._announced = len(snapshot.announcements)
+        readings = self._meter.read(snapshot)
+        if snapshot.seconds < self._progress_at:
+            return
+        self._progress_at = (snapshot.seconds // PROGRESS_EVERY + 1) * PROGRESS_EVERY
+        fed_by_none = {stats.name for stats in sources(snapshot)}
+        rates = [reading.rate for reading in readings if reading.name in fed_by_none]
+        counted = [rate for rate in rates if rate is not None]
+        rate = sum(counted) if counted or not rates else None
+        latency = _latency(snapshot, readings)
+        dropped = text.causes(total_dropped(snapshot))
+        self._print(
+            f"{text.seconds(snapshot.seconds)}: {text.plural(source_frames(snapshot), 'frame')}, "
+            f"{text.rate(rate)} frames/s, latency p50 {statistic(latency, 'p50')} ms, "
+            f"p99 {statistic(latency, 'p99')} ms" + (f", dropped {dropped}" if dropped else "")
+        )
+
+    def stop(self) -> None:
+        """Nothing to do: every line stands for itself."""
+
+    def end(self, summary: Summary) -> None:
+        """Print the summary."""
+        self._print(plain_text(renderables(summary, WIDE)).rstrip("\n"))
+
+    def _print(self, line: str) -> None:
+        self._stream.write(line + "\n")
+
+
+def _latency(snapshot: Snapshot, readings: list[Reading]) -> Histogram:
+    """Return the latencies of the slowest sink over the last seconds."""
+    senders = {flow.producer for flow in snapshot.flows}
+    sinks = [reading.latency for reading in readings if reading.name not in senders]
+    return max(sinks, key=lambda times: times.mean, default=Histogram())

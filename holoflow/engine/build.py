@@ -20,8 +20,9 @@ from holoflow.core.ports import base
 from holoflow.engine import nvtx
 from holoflow.engine.any_of import InOrder, InTurn
 from holoflow.engine.by_frame import ByFrame
+from holoflow.engine.by_time import Synced
 from holoflow.engine.control import Control
-from holoflow.engine.inputs import Arrival, Inputs, Synced
+from holoflow.engine.inputs import Arrival, Inputs
 from holoflow.engine.operator_stage import OperatorStage
 from holoflow.engine.queue import LatestQueue, Queue
 from holoflow.engine.remote import RemoteInput, RemoteOutput

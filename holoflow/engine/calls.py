@@ -22,8 +22,8 @@ from holoflow.engine.source_stage import SourceStage
 from holoflow.engine.stage import Stage
 from holoflow.engine.timers import SimulatedTimers, Timers
 from holoflow.plan.plan import Plan
-from holoflow.stats.hangs import is_stuck, patience
 from holoflow.stats.operator_stats import OperatorMeter
+from holoflow.stats.standing import is_stuck, patience
 
 
 class StallDetector:

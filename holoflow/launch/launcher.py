@@ -13,7 +13,7 @@ from holoflow.core import lifecycle
 from holoflow.core.errors import HoloflowError
 from holoflow.engine.calls import stall
 from holoflow.engine.control import EngineName, Failure, Outcome, RunOptions, RunResult, Stopper
-from holoflow.engine.execute import Observe
+from holoflow.engine.run import Observe
 from holoflow.launch.channel import BeginCommand, Command, Drain, FlowsOver, StopCommand
 from holoflow.launch.configuration import COUNTERS
 from holoflow.launch.descriptors import provide

@@ -33,7 +33,7 @@ from holoflow.launch.channel import (
 from holoflow.launch.configuration import WorkerSpec
 from holoflow.launch.group import confined, exit_status, kill_group, own_memory, reap
 from holoflow.launch.reaper import VARIABLE
-from holoflow.stats import hangs
+from holoflow.stats import standing
 from holoflow.stats.snapshot import FragmentStats, Snapshot, to_json
 
 STARTUP = 30.0
@@ -62,10 +62,10 @@ def judge(sample: ProcessSample, fragment: Fragment) -> str | None:
     if sample.silent > patience:
         return f"it hangs: it has sent nothing for {sample.silent:.1f} s"
     stats = sample.stats
-    if stats is not None and stats.call_for > hangs.patience(
+    if stats is not None and stats.call_for > standing.patience(
         fragment.hang, stats.call_usual, ending=sample.ending
     ):
-        at_work = hangs.at_work(stats.call, stats.call_frame)
+        at_work = standing.at_work(stats.call, stats.call_frame)
         return f"it hangs: {at_work} for {stats.call_for:.1f} s"
     if fragment.memory is not None and (sample.memory or 0) > fragment.memory:
         used, limit = (sample.memory or 0) / 1e6, fragment.memory / 1e6

@@ -17,8 +17,8 @@ from holoflow.core.errors import HoloflowError
 from holoflow.live import sockets
 from holoflow.live.protocol import LIMIT, VERSION, Hello, Phase
 from holoflow.stats import standing
-from holoflow.stats.hangs import stuck
 from holoflow.stats.snapshot import Sample, Snapshot, to_json
+from holoflow.stats.standing import stuck
 
 WATCHERS = 32
 """How many may watch at once."""

@@ -1,11 +1,50 @@
-"""Runs in which nothing moves: for how long, who waits for what, and where frames wait."""
+"""Runs in which nothing moves, and calls that do not return: for how long, who waits for what.
+
+From when on that is said of them, and when a call is given up.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
-from holoflow.stats import hangs
 from holoflow.stats.snapshot import FragmentStats, Snapshot
+
+LONG_CALL = 10.0
+"""Seconds below which no call is called long, whatever calls of its operator took before."""
+UNUSUAL = 3.0
+"""How many times as long as the longest call before a call must go on to be called long."""
+LAST = 10.0
+"""How many times as long a call may go on once the run is to end."""
+
+
+def stuck(stats: FragmentStats) -> str:
+    """Say which call of a process hangs, or goes on for far longer than usual; else nothing."""
+    if not is_stuck(stats.call_for, stats.call_usual, stats.call_hang or math.inf):
+        return ""
+    return f"{at_work(stats.call, stats.call_frame)} for {stats.call_for:.0f} s"
+
+
+def is_stuck(seconds: float, usual: float, hang: float) -> bool:
+    """Whether a call goes on for longer than it may (`hang`), or for far longer than is usual."""
+    return seconds > min(max(LONG_CALL, UNUSUAL * usual), hang)
+
+
+def at_work(operator: str, frame: str) -> str:
+    """Say what an operator is at: `detect has been at work on frame 60 of camera`."""
+    return f"{operator} has been at work on {frame or 'one frame'}"
+
+
+def patience(hang: float, usual: float, *, ending: bool) -> float:
+    """Return for how many seconds a call may go on before its operator is taken to hang.
+
+    `hang` is what the app says, and `usual` how long the longest call before took, 0 where there
+    was none. Where the run is `ending`, what has long been unusual is not waited for.
+    """
+    if not (ending and usual):
+        return hang
+    return min(hang, max(LONG_CALL, LAST * usual))
+
 
 LONG = 10.0
 """Seconds without a message that has moved, from which on that is said."""
@@ -47,7 +86,7 @@ def _going(snapshot: Snapshot) -> list[FragmentStats]:
 def _reasons(going: Sequence[FragmentStats]) -> Iterator[str]:
     for stats in going:
         if stats.call_for >= LONG:
-            yield f"{hangs.at_work(stats.call, stats.call_frame)} for {stats.call_for:.0f} s"
+            yield f"{at_work(stats.call, stats.call_frame)} for {stats.call_for:.0f} s"
     waits = [f"{stage} waits for {what}" for b in going for stage, what in b.awaits.items()]
     yield from waits[:MOST]
     if len(waits) > MOST:

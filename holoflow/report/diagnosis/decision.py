@@ -10,9 +10,8 @@ from holoflow.report.diagnosis.facts import Facts
 from holoflow.report.diagnosis.finding import Explanation, Finding, demands
 from holoflow.report.diagnosis.words import finite, percent, share, span
 from holoflow.report.diagnosis.words import rate as per_second
-from holoflow.stats.hangs import stuck
 from holoflow.stats.snapshot import BudgetStats, PathStats, Snapshot
-from holoflow.stats.standing import standing
+from holoflow.stats.standing import standing, stuck
 
 MOST = 5
 """Findings beside the bottleneck."""

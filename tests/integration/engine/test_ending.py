@@ -54,7 +54,7 @@ fused = pytest.mark.parametrize("fuse", [True, False], ids=["fused", "unfused"])
 
 
 SOURCE_STAGE = importlib.import_module("holoflow.engine.source_stage")
-EXECUTE = importlib.import_module("holoflow.engine.execute")
+RUN = importlib.import_module("holoflow.engine.run")
 
 
 def asks(stopper: Stopper, when: Callable[[], bool], times: int = 1) -> Callable[..., None]:
@@ -307,7 +307,7 @@ def test_a_circle_within_a_stage(engine: Engine) -> None:
 
 @on_both
 def test_stuck_operators_are_left_behind(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(EXECUTE, "GRACE", 0.05)
+    monkeypatch.setattr(RUN, "GRACE", 0.05)
     release, stuck = threading.Event(), threading.Event()
     stops: list[str] = []
 
@@ -370,7 +370,7 @@ def test_a_live_source_that_waits_for_ever_drains(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is stopped although its reader has not come back, which `stop` may well bring about."""
-    monkeypatch.setattr(EXECUTE, "GRACE", 0.05)
+    monkeypatch.setattr(RUN, "GRACE", 0.05)
     stopper, waiting, closing = Stopper(), threading.Event(), threading.Event()
 
     class Waiting(Operator):

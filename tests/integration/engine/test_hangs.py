@@ -35,8 +35,8 @@ from holoflow.engine import RunOptions, RunResult, Stopper, calls, execute
 from holoflow.holoscan import runtime
 from holoflow.plan import plan
 from holoflow.report.diagnosis.decision import explain
-from holoflow.stats import hangs
-from holoflow.stats.hangs import stuck
+from holoflow.stats import standing
+from holoflow.stats.standing import stuck
 
 holoscan = runtime.load()
 on_engines = pytest.mark.parametrize("engine", [INLINE, GREEDY, EVENT2, MULTITHREAD2], ids=str)
@@ -116,7 +116,7 @@ class HangingSource(Operator):
 def released(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Look at once, and let all go at the end."""
     monkeypatch.setattr(calls, "LONG", 0.0)
-    monkeypatch.setattr(importlib.import_module("holoflow.engine.execute"), "GRACE", 0.2)
+    monkeypatch.setattr(importlib.import_module("holoflow.engine.run"), "GRACE", 0.2)
     release.clear()
     hanging.clear()
     recorded.clear()
@@ -242,7 +242,7 @@ def test_an_operator_that_does_not_stop(engine: Engine) -> None:
 def test_a_run_that_is_to_end_waits_no_longer_than_calls_take(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(hangs, "LONG", 0.5)
+    monkeypatch.setattr(standing, "LONG_CALL", 0.5)
     graph = chain(node("source", Endless), node("hang", Hang), node("sink", Sink))
     stopper = Stopper()
 
@@ -259,7 +259,7 @@ def test_a_run_that_is_to_end_waits_no_longer_than_calls_take(
 
 
 def test_it_is_seen_from_outside_and_told_by_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hangs, "LONG", 0.5)
+    monkeypatch.setattr(standing, "LONG_CALL", 0.5)
     stopper, seen = Stopper(), []
 
     def observe(snapshot: Any, _history: Any) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from holoflow.cli.display import PlainDisplay
 from holoflow.cli.display_json import JsonDisplay
 from holoflow.cli.display_live import LiveDisplay
-from holoflow.cli.display_plain import PlainDisplay
 from holoflow.cli.summary import Summary, Written
 from holoflow.engine.control import Failure
 
@@ -170,7 +170,7 @@ def test_many_entries_of_the_log_and_prints_draw_the_table_once(made, monkeypatc
 
 def test_prints_that_are_too_many_between_two_tables_are_told(made, monkeypatch):
     terminal = on_terminal(monkeypatch)
-    monkeypatch.setattr("holoflow.cli.above.MOST", 10_000)
+    monkeypatch.setattr("holoflow.cli.display_live.MOST", 10_000)
     display = LiveDisplay("faces", terminal)
     display.snapshot(made.snapshot(1.0, 30))
     for number in range(1000):

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from holoflow.app.graph import Endpoint, Sync
 from holoflow.core.message import Header
-from holoflow.engine.inputs import Arrival, Synced, merge_headers
+from holoflow.engine.by_time import Synced
+from holoflow.engine.inputs import Arrival, merge_headers
 from holoflow.engine.queue import LatestQueue, Message, Queue
 from holoflow.plan.plan import PlannedFlow
 from holoflow.stats.counters import Counters

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from holoflow.stats.hangs import patience, stuck
 from holoflow.stats.snapshot import FragmentStats, MachineStats
+from holoflow.stats.standing import patience, stuck
 
 
 def test_what_takes_longer_than_it_may_is_stuck_however_little_that_is() -> None:
