@@ -152,7 +152,9 @@ def test_details_are_told_of_what_is_pointed_at_or_focused(page, live):
     page.run("document.querySelectorAll('.operator')[1].blur()")
     assert page.run("element.details.hidden")
     page.run("document.querySelectorAll('g.flow')[1].dispatchEvent(new Event('pointerenter'))")
-    assert "when full: drop oldest" in page.run("element.details.textContent")
+    details = page.run("element.details.textContent")
+    assert "when full: drop oldest" in details
+    assert "delivered290" in details
 
 
 def test_a_name_is_text_whatever_it_holds(page, live):

@@ -19,6 +19,9 @@ function draw(parent, name, attributes, text) {
 
 const cut = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
 
+// Counts as facts, each under the heading with which the app declares it; none that is 0.
+const counted = (counts) => Object.entries(counts).filter(([, n]) => n).map(([what, n]) => [what, count(n)]);
+
 export class Graph {
   constructor(board, holder, details) {
     this.board = board;
@@ -193,7 +196,7 @@ export class Graph {
     if (now.paced >= 0.005) facts.push(["keeps pace", `${percent(now.paced)} of the time`]);
     if (now.cpu != null) facts.push(["on a CPU", `${percent(now.cpu)} of its working time`]);
     if (batch > 1) facts.push(["batch", `up to ${batch} frames`]);
-    if (now.skipped) facts.push(["failed", count(now.skipped)]);
+    facts.push(...counted(now.counts));
     if (now.lost) facts.push(["lost by the device", count(now.lost)]);
     return facts;
   }
@@ -201,7 +204,7 @@ export class Graph {
   flowFacts(number) {
     const { name, queue, when_full, latest, link, fused } = this.graph.flows[number];
     const now = this.now[0].flows[number];
-    const facts = [name, ["sent", `${count(now.sent)}, now ${rate(now.rate)}`]];
+    const facts = [name, ...counted(now.counts), ["sends now", rate(now.rate)]];
     if (fused) return [...facts, ["queue", "none: a direct call in one stage"]];
     facts.push(["queue", latest ? "the newest value" : `${now.depth} of ${queue}, when full: ${when_full.replace("_", " ")}`]);
     facts.push(["waiting", `p50 ${time(now.p50)}, p99 ${time(now.p99)}`]);

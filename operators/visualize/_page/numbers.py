@@ -16,6 +16,7 @@ from holoflow.stats.snapshot import (
     Snapshot,
     WorkerStats,
 )
+from holoflow.stats.statistic import columns
 
 Plain: TypeAlias = dict[str, Any]
 
@@ -50,7 +51,7 @@ def operator_numbers(stats: OperatorStats, change: Change) -> Plain:
         "p50": short(p50), "p99": short(p99), "wait50": short(wait50), "wait99": short(wait99),
         "waiting": waiting,
         "cpu": short(stats.cpu),
-        "skipped": stats.skipped,
+        "counts": counts(stats),
         "lost": sum(stats.dropped.values()),
     }  # fmt: skip
 
@@ -64,11 +65,20 @@ def flow_numbers(stats: FlowStats, change: Change) -> Plain:
         "depth": stats.waiting,
         "rate": short(change.share("flows", stats.name, "sent")),
         "p50": short(p50), "p99": short(p99),
-        "sent": stats.sent,
+        "counts": counts(stats),
         "dropped": {cause: n for cause, n in stats.dropped.items() if n},
         # What a `Latest` input replaces is as it should be.
         "rising": sum(n for c, n in change.dropped("flows", stats.name).items() if c != "replaced"),
     }  # fmt: skip
+
+
+def counts(stats: OperatorStats | FlowStats) -> dict[str, int]:
+    """Return the counts that are declared with a column, by its heading, but those by cause."""
+    return {
+        declared.column: getattr(stats, name)
+        for name, declared in columns(type(stats)).items()
+        if not declared.by
+    }
 
 
 def path_numbers(stats: PathStats, recent: Change, last: Change) -> Plain:
