@@ -22,7 +22,7 @@ import mmap
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from holoflow.core.errors import is_shortage, no_memory
 
@@ -157,6 +157,16 @@ def delivered(row: Row) -> int:
 def waiting(row: Row) -> int:
     """Return how many messages are under way or in the queue."""
     return row[SENT] - row[TAKEN] - lost(row) + row[RETURNED]
+
+
+def counts(row: Row) -> dict[str, Any]:
+    """Return what a row says of its flow, by the names that `FlowStats` has for it."""
+    return {
+        "sent": row[SENT],
+        "delivered": delivered(row),
+        "dropped": dropped(row),
+        "waiting": max(waiting(row), 0),
+    }
 
 
 def queued(row: Row) -> int:

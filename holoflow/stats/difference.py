@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from holoflow.plan.plan import Plan, PlannedFlow
-from holoflow.stats.counters import SENT, Counters, Row, delivered, dropped, waiting
+from holoflow.stats.counters import SENT, Counters, counts
 from holoflow.stats.histogram import Histogram
 from holoflow.stats.snapshot import (
     FlowStats,
@@ -191,25 +191,17 @@ def with_counts(snapshot: Snapshot, plan: Plan, counters: Counters) -> Snapshot:
         if not flow.fused
     }
     flows = [
-        _counted(stats, rows[ends][1]) if (ends := (stats.source, stats.target)) in rows else stats
+        replace(stats, **counts(rows[ends][1]))
+        if (ends := (stats.source, stats.target)) in rows
+        else stats
         for stats in snapshot.flows
     ]
     flows += [
-        _counted(_stats(flow), row)
+        replace(_stats(flow), **counts(row))
         for ends, (flow, row) in rows.items()
         if row[SENT] and ends not in told
     ]
     return replace(snapshot, flows=tuple(flows))
-
-
-def _counted(stats: FlowStats, row: Row) -> FlowStats:
-    return replace(
-        stats,
-        sent=row[SENT],
-        delivered=delivered(row),
-        dropped=dropped(row),
-        waiting=max(waiting(row), 0),
-    )
 
 
 def _stats(flow: PlannedFlow) -> FlowStats:
