@@ -7,8 +7,6 @@ from collections.abc import Sequence
 
 import typer
 
-from holoflow.core.quantity import DURATION_UNITS, parse_quantity
-
 
 def parse_settings(
     settings: Sequence[str], option: str = "--set", example: str = "clip=video.mp4"
@@ -27,6 +25,8 @@ def parse_settings(
 
 def parse_duration(text: str, option: str) -> float:
     """Return a duration in seconds, above 0. Raises `typer.BadParameter`."""
+    from holoflow.core.quantity import DURATION_UNITS, parse_quantity
+
     try:
         duration = parse_quantity(text, DURATION_UNITS, "10s", bare=False)
     except ValueError as error:

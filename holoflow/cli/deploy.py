@@ -19,7 +19,6 @@ from holoflow.cli.arguments import parse_duration, parse_settings, parse_trace
 from holoflow.cli.errors import say
 from holoflow.cli.run import run
 from holoflow.core.errors import HoloflowError
-from holoflow.core.quantity import SIZE_UNITS, parse_quantity
 from holoflow.core.text import printable
 
 if TYPE_CHECKING:
@@ -297,6 +296,8 @@ def _nodes(given: Sequence[str], deployment: Deployment) -> dict[str, str]:
 
 
 def _size(text: str) -> int:
+    from holoflow.core.quantity import SIZE_UNITS, parse_quantity
+
     try:
         size = parse_quantity(text, dict(SIZE_UNITS), "10GiB", bare=False)
     except ValueError as error:

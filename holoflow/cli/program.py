@@ -36,6 +36,7 @@ program = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # Rich's Markdown takes longer to import than the rest of the help
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit status: 0 done, 1 an operator failed, 2 the app is wrong, 3 over budget, "
     "130 interrupted.",
