@@ -294,10 +294,7 @@ class Launcher:
         # Nothing is known here about other hosts, or about a process that is yet to be restarted.
         if self._stopping is not None or not self._alone:
             return
-        at_work = [supervisor for supervisor in self._supervisors if not supervisor.done]
-        reports = [
-            supervisor.process.stats if supervisor.process else None for supervisor in at_work
-        ]
+        reports = [supervisor.report for supervisor in self._supervisors if not supervisor.over]
         waits = self._standstill.poll(reports, self._counters.moved())
         if waits:
             self._stall = stall(waits)

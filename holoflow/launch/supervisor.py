@@ -31,6 +31,7 @@ from holoflow.stats.counters import (
     producer_died,
     waiting,
 )
+from holoflow.stats.snapshot import FragmentStats
 
 SHORTEST_DELAY = 0.25
 """Seconds before the first of consecutive restarts; each further one waits twice as long."""
@@ -231,6 +232,16 @@ class FragmentSupervisor:
     def done(self) -> bool:
         """Whether its run has ended, as far as is known here."""
         return self.over or (self.process is not None and self.process.ended is not None)
+
+    @property
+    def report(self) -> FragmentStats | None:
+        """The newest statistics of its process; None if it has none, or if its run has ended.
+
+        A run that has failed may be restarted once its process is gone, so what its process
+        reported last says nothing about whether the fragment can continue.
+        """
+        process = self.process
+        return process.stats if process is not None and process.ended is None else None
 
     @property
     def phase(self) -> Phase:

@@ -430,7 +430,7 @@ def read(number: int, name: str) -> bytes:
 
 
 def variable(number: int) -> list[str] | None:
-    """Return run, fragment and incarnation of a process; None where it is of no fragment."""
+    """Return run, fragment and generation of a process; None where it is of no fragment."""
     with contextlib.suppress(OSError):
         for entry in read(number, "environ").split(b"\0"):
             name, _, value = entry.decode("utf-8", "replace").partition("=")

@@ -46,7 +46,7 @@ def ended(number: int) -> bool:
 
 def reaper(run: Launched) -> int:
     """Return the process that ends what is left of a run whose launcher has died."""
-    (number,) = [n for n in children(run.pid) if b"warden" in read(n, "cmdline")]
+    (number,) = [n for n in children(run.pid) if b"reaper" in read(n, "cmdline")]
     return number
 
 

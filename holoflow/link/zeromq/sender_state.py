@@ -29,7 +29,7 @@ class SenderState:
         self.blocks = blocks(linked.flow)
         self._linked = linked
         self._app = app
-        self._incarnation = generation
+        self._generation = generation
         self._queue = linked.flow.queue
         self._keeps_oldest = linked.flow.when_full == "drop_newest" and not linked.flow.latest
         self._window = window
@@ -88,7 +88,7 @@ class SenderState:
             source=str(flow.source),
             target=str(flow.target),
             counters=self._app.counters,
-            generation=self._incarnation,
+            generation=self._generation,
             sent=self.last,
             half=half(self.row),
         )

@@ -113,7 +113,7 @@ class ZeroMQ:
         if secured and keys is None:
             raise HoloflowError("an encrypted link needs keys; make them with: holoflow keys new")
         self._own = keys.own() if secured and keys is not None else None
-        self._incarnation = time.monotonic_ns()
+        self._generation = time.monotonic_ns()
         self._gate = StartBarrier()
         self._dials: list[Connection] = []
         self._inlets: dict[int, ZeroMQInlet] = {}
@@ -213,7 +213,7 @@ class ZeroMQ:
         address = self._peers.get(linked.target)
         if address is None:
             raise HoloflowError(f"it is not known where the fragment {linked.target!r} is reached")
-        sending = SenderState(linked, self._app, self._incarnation)
+        sending = SenderState(linked, self._app, self._generation)
         dial = Connection(
             self._loop, linked, sending, producer, address, self._own, self._timing, self._most,
             self._met,

@@ -58,3 +58,13 @@ def test_restarts_in_a_row_end_and_begin_anew_after_a_minute() -> None:
     assert [supervisor.retry(lived, 64.0, well=False) for _ in range(2)] == [0.25, 0.5]
     assert supervisor.retry(lived, 65.0, well=False) == 0.25
     assert supervisor.retry(lived, 6.0, well=True) is None
+
+
+def test_a_process_whose_run_has_ended_does_not_report_that_it_waits() -> None:
+    supervisor = FragmentSupervisor(fragment("a"), "on-failure")
+    assert supervisor.report is None
+    (stats,) = faces().fragments
+    supervisor.process = process(stats=stats)
+    assert supervisor.report is stats
+    supervisor.process = process(stats=stats, ended=FAILED)
+    assert supervisor.report is None  # it may be restarted: nobody knows yet what waits for it
