@@ -46,20 +46,22 @@ WATERMARK: Final = 4
 """Of how many frames of the flow's origin, from its first, all has been sent or never will be. Kept
 only where a join by frame behind needs to know (`PlannedFlow.watermark`). It is written after
 `SENT`: who reads it first and `SENT` then knows which messages it speaks of."""
+RETRIED: Final = 5
+"""How often a message was sent again: a broken connection, or a consumer that died, had lost it."""
 # Written by the consumer's process.
-ARRIVED: Final = 5
+ARRIVED: Final = 6
 """Number of the newest message that has come to the queue, or that is known to be lost."""
-TAKEN: Final = 6
+TAKEN: Final = 7
 """Messages that a call has taken out of the queue."""
-RETURNED: Final = 7
+RETURNED: Final = 8
 """Of these, how many were dropped after all; they are among the dropped."""
-SETTLED: Final = 8
+SETTLED: Final = 9
 """Value of `TAKEN` when all that had been taken was worked off."""
-WANTS_MORE: Final = 9
+WANTS_MORE: Final = 10
 """Whether the consumer sleeps until something comes (0 or 1)."""
-GONE: Final = 10
+GONE: Final = 11
 """Whether nothing more will be taken, for good: 1 + the cause's place in `CAUSES`; else 0."""
-_DROPPED: Final = 11
+_DROPPED: Final = 12
 
 Cause: TypeAlias = Literal[
     "full", "late", "unpaired", "replaced", "error", "end", "stopped", "device", "crash"
@@ -166,6 +168,7 @@ def counts(row: Row) -> dict[str, Any]:
         "delivered": delivered(row),
         "dropped": dropped(row),
         "waiting": max(waiting(row), 0),
+        "retried": row[RETRIED],
     }
 
 

@@ -80,6 +80,14 @@ class FlowStats:
     )
     """Of one message in 64: on a link as packed, in a queue those of its arrays and text. None
     where none was looked at, as in a fused flow."""
+    retried: int = field(
+        default=0,
+        metadata=counter(
+            "messages", "Messages that a link sent again.",
+            metric="flow_messages_retried", column="retried", width=110,
+        ),
+    )  # fmt: skip
+    """What a broken connection, or a consumer that died, had lost."""
 
     @property
     def lost(self) -> int:

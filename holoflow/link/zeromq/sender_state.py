@@ -9,7 +9,7 @@ from holoflow.link.zeromq.counts import half, mirror, worked_off
 from holoflow.link.zeromq.frames import FlowMessage, ReceiverProgress, SenderProgress
 from holoflow.link.zeromq.handshake import FlowHello, Welcome
 from holoflow.link.zeromq.settings import WINDOW, AppIdentity, blocks
-from holoflow.stats.counters import ARRIVED, GONE, SENT, WATERMARK
+from holoflow.stats.counters import ARRIVED, GONE, RETRIED, SENT, WATERMARK
 
 
 class SenderState:
@@ -33,7 +33,7 @@ class SenderState:
         self._queue = linked.flow.queue
         self._keeps_oldest = linked.flow.when_full == "drop_newest" and not linked.flow.latest
         self._window = window
-        self.begun = self.last = self.row[SENT]
+        self.begun = self.last = self._newest = self.row[SENT]
         self._unsent: deque[FlowMessage] = deque()
         self._flying: deque[FlowMessage] = deque()
         self._flying_size = 0
@@ -141,6 +141,10 @@ class SenderState:
         self._flying.append(message)
         self._flying_size += message.size
         self._covered = message.number
+        if message.number > self._newest:
+            self._newest = message.number
+        else:
+            self.row[RETRIED] += 1
         return message
 
     def due(self) -> bool:

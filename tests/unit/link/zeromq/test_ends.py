@@ -16,6 +16,7 @@ from holoflow.stats.counters import (
     SENT,
     TAKEN,
     Counters,
+    counts,
     drop,
     dropped,
     producer_died,
@@ -62,6 +63,21 @@ def test_what_was_received_is_not_sent_again(joined):
     world.settle_connection()
     world.pump()
     assert [what.number for what in world.to_receiver if isinstance(what, FlowMessage)] == [2]
+
+
+def test_only_what_is_sent_again_counts_as_retried(joined):
+    world = joined(queue=4)
+    send(world, 3)
+    world.pump()
+    world.receive()
+    assert counts(world.ours)["retried"] == 0
+    world.cut()
+    world.heal()
+    assert counts(world.ours)["retried"] == 2
+    send(world, 1)
+    world.heal()
+    assert counts(world.ours)["retried"] == 2
+    assert world.taken == [1, 2, 3, 4]
 
 
 def test_counts_are_known_as_soon_as_the_ends_have_met(joined):
