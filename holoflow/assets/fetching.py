@@ -14,6 +14,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote
 
+from platformdirs import user_cache_path
+
 from holoflow.assets import download
 from holoflow.assets.download import Transfer, transfer
 from holoflow.assets.source import (
@@ -38,9 +40,7 @@ def cache_folder() -> Path:
     """
     if own := os.environ.get("HOLOFLOW_CACHE"):
         return Path(own).expanduser().absolute()
-    if shared := os.environ.get("XDG_CACHE_HOME"):
-        return Path(shared).absolute() / "holoflow"
-    return Path("~/.cache/holoflow").expanduser()
+    return user_cache_path("holoflow", appauthor=False)
 
 
 def cached_path(asset: Asset) -> Path:

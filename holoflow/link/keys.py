@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from platformdirs import user_config_path
+
 from holoflow.core.errors import HoloflowError, optional
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
@@ -39,9 +41,7 @@ def keys_folder() -> Path:
     """
     if own := os.environ.get("HOLOFLOW_KEYS"):
         return Path(own).expanduser().absolute()
-    if shared := os.environ.get("XDG_CONFIG_HOME"):
-        return Path(shared).absolute() / "holoflow" / "keys"
-    return Path("~/.config/holoflow/keys").expanduser()
+    return user_config_path("holoflow", appauthor=False) / "keys"
 
 
 class KeyStore:

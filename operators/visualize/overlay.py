@@ -193,9 +193,6 @@ class _Pen:
         for row, line in enumerate(lines):
             self._write(line, gap, gap + self.ascent + row * step, self.white)
 
-    def _dot(self, centre: tuple[int, int], radius: int, colour: tuple[int, ...]) -> None:
-        self.cv2.circle(self.canvas, centre, radius, colour, self.cv2.FILLED, self.cv2.LINE_AA)
-
     def _width(self, text: str) -> int:
         return int(self.cv2.getTextSize(text, self.font, self.scale, self.weight)[0][0])
 

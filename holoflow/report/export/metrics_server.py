@@ -108,7 +108,7 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
         if isinstance(self.socket, Listener):
             self.socket.expire()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, *_: Any) -> None:
         """Say nothing: the client went away."""
 
 
