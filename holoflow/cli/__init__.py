@@ -1,4 +1,4 @@
-"""The command line; one module a command."""
+"""The command line, with one module per command."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def main() -> None:
     from holoflow.cli.program import program
     from holoflow.core.lifecycle import leave
 
-    # Closed by who started this: what is said goes nowhere, and no file takes the place of it.
+    # Closed by the caller: output goes nowhere, and no file must take over the descriptor.
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             mode = os.O_RDONLY if number == 0 else os.O_WRONLY
@@ -26,7 +26,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     try:
         program(prog_name="holoflow")
-    except OSError as error:  # what is printed before any command begins
+    except OSError as error:  # printing failed before any command began
         from holoflow.cli.errors import ExitStatus, say
         from holoflow.core.errors import words
 

@@ -1,4 +1,4 @@
-"""Which file an app is: a path, or the name of one that ships or that a plugin adds."""
+"""Finding the file of an app: by path, or by the name of one that ships or that a plugin adds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class UnknownAppError(HoloflowError):
 
 
 def shipped() -> Path:
-    """Return the folder of the apps that ship with holoflow, one folder an app."""
+    """Return the folder of the apps that ship with holoflow, with one folder per app."""
     return Path(str(files("holoflow") / "apps"))
 
 
@@ -44,13 +44,19 @@ def names() -> list[str]:
 def find(name_or_path: str) -> Path:
     """Return the YAML file of an app.
 
-    `name_or_path` is the path of a YAML file, a folder that holds an `app.yaml`, or the name of
-    an app that ships or that a plugin adds, with that of another file beside its own where there
-    is one (`faces/apart` for `faces/apart.yaml`). What lies in the file system goes before a
-    name, so that a copy of a shipped app in a folder of its name can be worked on. Raises
-    `UnknownAppError`, and PluginError where a plugin's app is not there.
+    The file system takes precedence over names, so that a copy of a shipped app in a folder of its
+    name can be edited.
+
+    Args:
+        name_or_path: The path of a YAML file or of a folder with an `app.yaml`, or the name of an
+            app that ships or that a plugin adds. A name may be followed by that of another file of
+            the app: `faces/apart` for `faces/apart.yaml`.
+
+    Raises:
+        UnknownAppError: There is no such app.
+        PluginError: The app of a plugin is missing.
     """
-    # os.path, because it takes a name that cannot be a path (too long, a zero byte) as not there
+    # os.path treats a name that cannot be a path (too long, a zero byte) as missing
     inside = Path(name_or_path) / APP_FILE
     if os.path.isfile(inside):
         return inside
@@ -68,7 +74,7 @@ def find(name_or_path: str) -> Path:
 
 
 def _find_added(name: str) -> Path | None:
-    """Return the file of an app that a plugin adds, or another one beside it."""
+    """Return the file of an app that a plugin adds, or another file beside it."""
     from holoflow.app.plugins import file_of
 
     offer = offered()

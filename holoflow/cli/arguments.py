@@ -11,7 +11,7 @@ import typer
 def parse_settings(
     settings: Sequence[str], option: str = "--set", example: str = "clip=video.mp4"
 ) -> dict[str, str]:
-    """Return values by key; a later one of the same key wins. Raises `typer.BadParameter`."""
+    """Return values by key; the last value of a key counts. Raises `typer.BadParameter`."""
     values = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
@@ -32,16 +32,18 @@ def parse_duration(text: str, option: str) -> float:
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=option) from None
     if duration <= 0:
-        raise typer.BadParameter(f"{text!r} is no time at all; give 1s or so", param_hint=option)
+        raise typer.BadParameter(
+            f"{text!r} must be longer than 0; give for example 1s", param_hint=option
+        )
     return duration
 
 
 MOST_FRAMES = 1_000_000
-"""That may be traced: each takes about 650 bytes for every operator."""
+"""Most frames that may be traced: each takes about 650 bytes per operator."""
 
 
 def parse_trace(text: str) -> int:
-    """Return how many of the newest frames are to be traced. Raises `typer.BadParameter`."""
+    """Return how many of the newest frames to trace. Raises `typer.BadParameter`."""
     found = re.fullmatch(r"frames=([0-9]{1,7})", text)
     frames = int(found[1]) if found else 0
     if not 0 < frames <= MOST_FRAMES:
@@ -54,7 +56,7 @@ def parse_trace(text: str) -> int:
 
 
 def parse_metrics(text: str) -> tuple[str, int]:
-    """Return address and port; without an address that which only this machine reaches.
+    """Return address and port; the default address is reachable from this machine only.
 
     Raises `typer.BadParameter`.
     """
@@ -64,7 +66,7 @@ def parse_metrics(text: str) -> tuple[str, int]:
     if not found or int(found[2]) > 65535:
         raise typer.BadParameter(
             f"{text!r}; write a port, such as 9464, or an address and a port, such as "
-            "0.0.0.0:9464, which everybody on the network reaches",
+            "0.0.0.0:9464, which is reachable from the network",
             param_hint="--metrics",
         )
     return (found[1] or LOCAL).strip("[]"), int(found[2])

@@ -27,7 +27,7 @@ _Settings = Annotated[
 
 @commands.command()
 def fetch(app: _AppArgument, setting: _Settings = None) -> None:
-    """Fetch all assets of an app into the cache, and say where they are."""
+    """Fetch all assets of an app into the cache, and print where they are."""
     from holoflow import assets
     from holoflow.app.assets import fetch_all
 

@@ -1,4 +1,4 @@
-"""`holoflow check`: say whether an app is right, without starting anything."""
+"""`holoflow check`: find every mistake in an app, without starting anything."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _plan(path: Path, settings: dict[str, str], place: list[str]) -> Plan:
     from holoflow.plan.machine import check_placement, read_machine
 
     planned = plan(put(load(path, settings=settings), read_places(place)))
-    # The app may be meant for other machines, so that what this one lacks is no mistake.
+    # The app may be meant for other machines, so it is not a mistake if this one lacks something.
     lacks = [f"on this machine: {mistake}" for mistake in check_placement(planned, read_machine())]
     return replace(planned, notices=(*planned.notices, *lacks))
 
@@ -66,7 +66,7 @@ def _describe(name: str, plan: Plan) -> str:
     ]
     used = [f"uses {package}" for package in plan.app.plugins]
     notices = [f"note: {notice}" for notice in plan.notices]
-    return "\n".join([f"{name} is right: {', '.join(parts)}", *used, *notices])
+    return "\n".join([f"{name} is valid: {', '.join(parts)}", *used, *notices])
 
 
 def _verdict(plan: Plan) -> dict[str, Any]:

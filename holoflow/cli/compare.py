@@ -26,10 +26,10 @@ _DROPS = ((0, "flow"), (0, "a"), (0, "b"), (0, "verdict"))
 
 def compare(
     run_a: Annotated[Path, typer.Argument(help="Folder of a run, or its report.json.")],
-    run_b: Annotated[Path, typer.Argument(help="Another, to be compared with the first.")],
+    run_b: Annotated[Path, typer.Argument(help="Another run, compared with the first.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Compare two runs: what has become slower or faster, was added, or dropped."""
+    """Compare two runs: what became slower or faster, what was added, what was dropped."""
     from holoflow.cli.tables import print_parts
     from holoflow.report import comparison
     from holoflow.report.run_report import read_report

@@ -1,6 +1,6 @@
-"""What runs in a container of an app: `python3 -m holoflow.cli.container [COMMAND] [ARGUMENTS]`.
+"""Entry point of an app's container: `python3 -m holoflow.cli.container [COMMAND] [ARGUMENTS]`.
 
-Without a command it runs the app; all commands of `holoflow` can be given, without their APP.
+Without a command it runs the app. All commands of `holoflow` can be given, without their APP.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ DESCRIBE = "describe"
 
 
 def main() -> None:
-    """Do what the arguments say; ends the process."""
-    # The first process of a container hears no signal that it does not handle.
+    """Execute the command given as arguments, and end the process."""
+    # The first process of a container receives only signals that it handles.
     signal.signal(signal.SIGTERM, _end)
     from holoflow.cli.errors import ExitStatus, say
     from holoflow.core.errors import HoloflowError
@@ -44,12 +44,12 @@ def main() -> None:
 
 
 def _end(_number: int, _frame: object) -> None:
-    """End at once: no run has begun, which would hear the signal itself."""
+    """End at once: a run, which would handle the signal itself, has not begun."""
     os._exit(128 + signal.SIGTERM)
 
 
 def _prepare(given: Sequence[str]) -> list[str] | None:
-    """Return the arguments of `holoflow` for those that were `given`; None where all is done."""
+    """Return the arguments of `holoflow` for those `given`; None if nothing is left to do."""
     from io import TextIOWrapper
     from pathlib import Path
 
@@ -76,10 +76,16 @@ def _prepare(given: Sequence[str]) -> list[str] | None:
 
 
 def completed(given: Sequence[str], contents: Contents, folder: Path, output: str) -> list[str]:
-    """Return the arguments of `holoflow` for those that an image was `given`.
+    """Return the arguments of `holoflow` for those `given` to an image.
 
-    The app lies in `folder`; what a run writes goes to `output`. Raises HoloflowError for an
-    unknown command.
+    Args:
+        given: Arguments of the container.
+        contents: What the image holds.
+        folder: Folder of the app.
+        output: Folder for what a run writes.
+
+    Raises:
+        HoloflowError: The command is unknown.
     """
     import typer
 
@@ -98,7 +104,7 @@ def completed(given: Sequence[str], contents: Contents, folder: Path, output: st
         command = command.commands[words[-1]]
     for parameter in command.params:
         if parameter.name == "app" and parameter.param_type_name == "argument":
-            # Where it can be left out, it is the name of what runs.
+            # If it can be left out, it is the name of a running app.
             words.append(str(folder / contents.file) if parameter.required else contents.name)
         if "--set" in parameter.opts:
             rest = [f"--set={key}={value}" for key, value in contents.settings.items()] + rest
@@ -113,12 +119,12 @@ def _unknown(word: str, known: Sequence[str], contents: Contents) -> str:
     nearest = difflib.get_close_matches(word[:100], known, n=1)
     right = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(known)}"
     if word in contents.fragments:
-        right = f"a fragment is run with --fragment {word}"
+        right = f"run a fragment with --fragment {word}"
     return f"unknown command {word[:100]!r}; {right}"
 
 
 def _check_libraries(contents: Contents, app: Path, *, as_json: bool) -> None:
-    """Say what operators need and is not installed, and end, if there is any."""
+    """Report libraries that operators need but that are not installed, and end if there are any."""
     from holoflow.cli.check import mistakes_as_json
     from holoflow.cli.errors import ExitStatus
     from holoflow.core.errors import AppError

@@ -1,6 +1,6 @@
-"""Options of `holoflow run` that another command passes on to it, checked as it would.
+"""`holoflow deploy`: files with which Compose, Kubernetes or systemd run an app's fragments.
 
-`holoflow deploy`: what Compose, Kubernetes or systemd need to run an app's fragments.
+Options of `holoflow run` that are passed on are checked as `holoflow run` would check them.
 """
 
 from __future__ import annotations
@@ -31,10 +31,15 @@ _OPTION_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 
 
 def parse_passed_on(arguments: Sequence[str], own: Mapping[str, str]) -> dict[str, Any]:
-    """Return what `holoflow run APP ARGUMENTS` would be called with, by the names of parameters.
+    """Return the parameters, by name, of `holoflow run APP ARGUMENTS`.
 
-    `own` are those parameters that the command gives itself, each with what to do instead.
-    Raises HoloflowError, and `typer.BadParameter`.
+    Args:
+        arguments: Options of `holoflow run`.
+        own: Parameters that the calling command sets itself, each with what to do instead.
+
+    Raises:
+        HoloflowError: An option is invalid, or one of `own`.
+        typer.BadParameter: The value of an option is invalid.
     """
     command = typer.Typer(add_completion=False)
     command.command()(run)
@@ -56,7 +61,8 @@ def parse_passed_on(arguments: Sequence[str], own: Mapping[str, str]) -> dict[st
 
 
 commands = typer.Typer(
-    no_args_is_help=True, help="Write what runs an app's fragments in containers, or as units."
+    no_args_is_help=True,
+    help="Write files that run an app's fragments in containers, or as systemd units.",
 )
 
 _App = Annotated[str, typer.Argument(help="YAML file, folder with an app.yaml, or name.")]
@@ -76,17 +82,19 @@ _Metrics = Annotated[
 ]
 _Input = Annotated[
     Path | None,
-    typer.Option("--input", metavar="PATH", exists=True, help="What the app finds in /input."),
+    typer.Option(
+        "--input", metavar="PATH", exists=True, help="File or folder that the app sees as /input."
+    ),
 ]
 _Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="DIR", help="Write it there, with keys; else print."),
+    typer.Option("--output", "-o", metavar="DIR", help="Write to a folder, with keys; else print."),
 ]
 
-_SERVICES_OWN = "every service has its own; leave it out"
+_SERVICES_OWN = "every service has its own; remove it"
 _OWN = {
     **dict.fromkeys(("fragment", "host", "place", "placed", "output"), _SERVICES_OWN),
-    "together": "fragments are deployed apart; put them on one host: in the app",
+    "together": "fragments are deployed separately; put them on one host in the app",
     "setting": "write it before --",
     "metrics": "write it before --, without a port",
 }
@@ -162,7 +170,7 @@ def systemd(
     *,
     metrics: _Metrics = False,
 ) -> None:
-    """Write units of systemd, one for each host of the app, for use without containers."""
+    """Write systemd units, one for each host of the app, for use without containers."""
     from holoflow.deploy.split import on_machines
     from holoflow.deploy.systemd import systemd
 
@@ -192,7 +200,7 @@ def _read(
     passed = parse_passed_on(arguments or (), _OWN)
     settings = parse_settings(setting or [])
     here = {key: mount.outside(value) if mount else value for key, value in settings.items()}
-    # What this shell has in its environment, services have not.
+    # Services do not have the environment of this shell.
     read = load(apps.find(app), settings=here, environment={})
     run = Run(
         settings=settings if contained else here,
@@ -248,7 +256,7 @@ def _finish(
     keys: Callable[[Deployment, Path], tuple[Secrets, list[File]]],
     output: Path | None,
 ) -> None:
-    """Write `texts`, by the names of files, and `keys` to the folder `output`; else print them."""
+    """Write `texts`, by file name, and keys to the folder `output`; without it, print the texts."""
     from holoflow.deploy.output import File, write
 
     for notice in deployment.notices:
@@ -275,7 +283,7 @@ def _finish(
 def _checked_image(image: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][\w.:/@-]*", image, re.ASCII):
         raise typer.BadParameter(
-            f"{image!r} names no image; write NAME:TAG, such as localhost/faces:1",
+            f"{image!r} is not the name of an image; write NAME:TAG, like localhost/faces:1",
             param_hint="--image",
         )
     return image
@@ -303,5 +311,5 @@ def _size(text: str) -> int:
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--storage") from None
     if size < 1:
-        raise typer.BadParameter(f"{text!r} is no room at all", param_hint="--storage")
+        raise typer.BadParameter(f"{text!r} must be more than 0", param_hint="--storage")
     return int(size)

@@ -1,4 +1,4 @@
-"""What a run shows while it runs and when it has ended."""
+"""Displays: what is shown of a run while it runs and when it has ended."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Display(Protocol):
     """Shows a run. Every method may be called from any thread."""
 
     every: float
-    """Seconds from one snapshot to the next."""
+    """Seconds between snapshots."""
 
     def note(self, sentence: str, /) -> None:
         """Show a sentence for the user."""
 
     def log(self, record: logging.LogRecord, /) -> None:
-        """Show what an operator, or a library, logged."""
+        """Show a log record of an operator or a library."""
 
     def snapshot(self, snapshot: Snapshot, /) -> None:
         """Show the state of the run, and what was announced since the last call."""
@@ -42,7 +42,7 @@ class Display(Protocol):
 
 
 def choose(name: str, stdout: Output, *, as_json: bool) -> Display:
-    """Return the display for where `stdout` goes to; `name` is the app's."""
+    """Return the display that suits `stdout`; `name` is the app's."""
     if as_json:
         from holoflow.cli.display_json import JsonDisplay
 
@@ -55,16 +55,16 @@ def choose(name: str, stdout: Output, *, as_json: bool) -> Display:
 
 
 PROGRESS_EVERY = 5.0
-"""Seconds from one line of progress to the next."""
+"""Seconds between lines of progress."""
 
 
 class PlainDisplay:
-    """Prints a line of progress every few seconds, and what is logged and announced."""
+    """Prints a line of progress every few seconds, log records and announcements."""
 
     every = 0.5
 
     def __init__(self) -> None:
-        """Print on what is stdout now."""
+        """Print on the current stdout."""
         self._stream = sys.stdout
         self._meter = OperatorReadings()
         self._announced = 0
@@ -75,11 +75,11 @@ class PlainDisplay:
         say(sentence)
 
     def log(self, record: logging.LogRecord) -> None:
-        """Print what was logged."""
+        """Print a log record."""
         self._print(log.line(record))
 
     def snapshot(self, snapshot: Snapshot) -> None:
-        """Print new announcements, and a line of progress when it is time for one."""
+        """Print new announcements, and a line of progress when one is due."""
         for kind, words in snapshot.announcements[self._announced :]:
             self._print(printable(f"{kind}: {words}"))
         self._announced = len(snapshot.announcements)
@@ -100,7 +100,7 @@ class PlainDisplay:
         )
 
     def stop(self) -> None:
-        """Nothing to do: every line stands for itself."""
+        """Do nothing: every line is complete in itself."""
 
     def end(self, summary: Summary) -> None:
         """Print the summary."""

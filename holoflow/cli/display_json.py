@@ -1,4 +1,4 @@
-"""The display for machines: one JSON object a line."""
+"""The display for machines: one JSON object per line."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class JsonDisplay:
     every = 0.5
 
     def __init__(self) -> None:
-        """Print on what is stdout now."""
+        """Print on the current stdout."""
         self._stream = sys.stdout
         self._announced = 0
 
     def note(self, sentence: str) -> None:
-        """Print a sentence on stderr, for whoever looks on."""
+        """Print a sentence on stderr, for people."""
         say(sentence)
 
     def log(self, record: logging.LogRecord) -> None:
         """Print `{"event": "log", "time": …, "level": …, "from": …, "text": …}`.
 
-        With several processes there is the fragment's name too, and what one printed is from "".
+        With several processes the object has the fragment's name too; printed text is from "".
         """
         whose = log.fragment(record)
         self._event(
@@ -59,10 +59,10 @@ class JsonDisplay:
         )
 
     def stop(self) -> None:
-        """Nothing to do: every line stands for itself."""
+        """Do nothing: every line is complete in itself."""
 
     def end(self, summary: Summary) -> None:
-        """Print `{"event": "end", …}`, then all that is known as `{"event": "summary", …}`."""
+        """Print `{"event": "end", …}`, then the whole result as `{"event": "summary", …}`."""
         result = summary.result
         failure = plain(result.failure)
         self._event("end", outcome=result.outcome, seconds=result.last.seconds)
@@ -93,5 +93,5 @@ class JsonDisplay:
 
 
 def left_out(lines: int) -> str:
-    """Return the event that stands for `lines` events which nobody read fast enough."""
+    """Return the event that replaces `lines` events which were not read fast enough."""
     return json.dumps({"event": "left_out", "lines": lines})

@@ -1,4 +1,4 @@
-"""The display of a terminal: a table that is renewed in place, all else above it."""
+"""The display for a terminal: a table that is updated in place, everything else above it."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from holoflow.report.measures import source_frames, statistic
 from holoflow.stats.snapshot import Snapshot
 
 LONGEST = 1 << 16
-"""Characters of a line that has no end yet, from which on it is shown as if it had."""
+"""Characters after which an unfinished line is shown as if it were finished."""
 
 
 class Above:
-    """Lines to be printed above the table with its next picture. Any thread may add some."""
+    """Lines to be printed above the table when it is next drawn. Any thread may add some."""
 
     def __init__(self) -> None:
-        """Nothing is to be printed."""
+        """Make a collection without lines."""
         self._entries: list[Text | str] = []
         self._size = self._left_out = 0
         self._lock = threading.Lock()
 
     def add(self, entry: Text | str) -> None:
-        """Add whole lines, without the last line's end; leave them out where too many wait."""
+        """Add complete lines, without the last line's end; they are left out if too many wait."""
         with self._lock:
             if self._size > MOST:
                 self._left_out += str(entry).count("\n") + 1
@@ -46,7 +46,7 @@ class Above:
             self._size += len(entry)
 
     def take(self) -> Text | None:
-        """Return all that was added since the last time; None for nothing."""
+        """Return what was added since the last call; None if nothing was."""
         with self._lock:
             entries, self._entries = self._entries, []
             gap, self._left_out = self._left_out, 0
@@ -58,25 +58,25 @@ class Above:
 
 
 class Printed(io.TextIOBase):
-    """Stands for a text stream that a terminal shows, and adds its lines to an `Above`."""
+    """Replaces a text stream shown by a terminal, and adds its lines to an `Above`."""
 
     def __init__(self, stream: TextIO, above: Above) -> None:
-        """Stand for `stream`."""
+        """Replace `stream`, adding its lines to `above`."""
         super().__init__()
         self._stream, self._above = stream, above
         self._process = os.getpid()
         self._begun = ""
-        """The line that has no end yet."""
+        """The unfinished line."""
         self._lock = threading.Lock()
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """That of the stream."""
+        """Encoding of the stream."""
         return self._stream.encoding
 
     @property
     def buffer(self) -> object:
-        """That of the stream: bytes go past the table."""
+        """Buffer of the stream: bytes bypass the table."""
         return self._stream.buffer
 
     def fileno(self) -> int:
@@ -92,10 +92,10 @@ class Printed(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
-        """Add the lines that are whole now."""
+        """Add the lines that are complete now."""
         if not isinstance(text, str):
             raise TypeError(f"write() takes a string, not {type(text).__name__}")
-        if os.getpid() != self._process:  # forked off: nobody draws here
+        if os.getpid() != self._process:  # a forked process: nothing is drawn here
             return self._stream.write(text)
         with self._lock:
             lines, end, rest = text.rpartition("\n")
@@ -109,7 +109,7 @@ class Printed(io.TextIOBase):
         return len(text)
 
     def end(self) -> None:
-        """Add the line that has no end."""
+        """Add the unfinished line."""
         with self._lock:
             self._add_begun()
 
@@ -126,7 +126,7 @@ _COLUMNS = (
 
 
 class LiveDisplay:
-    """Renews a table of the operators with every snapshot."""
+    """Updates a table of the operators with every snapshot."""
 
     every = 0.25
 
@@ -143,7 +143,7 @@ class LiveDisplay:
         self._meter = OperatorReadings()
         self._snapshot: Snapshot | None = None
         self._above = Above()
-        """Of the log and of operators' prints, to be printed with the next table."""
+        """Log records and printed lines, shown when the table is next drawn."""
         self._streams = sys.stdout, sys.stderr
         self._lock = threading.RLock()
 
@@ -154,7 +154,7 @@ class LiveDisplay:
             self._console.print(Text(printable(sentence)), soft_wrap=True)
 
     def log(self, record: logging.LogRecord) -> None:
-        """Print what was logged above the table."""
+        """Print a log record above the table."""
         style = "red" if record.levelno >= logging.ERROR else ""
         style = "yellow" if record.levelno == logging.WARNING else style
         self._above.add(Text(log.line(record), style=style))
@@ -163,7 +163,7 @@ class LiveDisplay:
                 self._print_above()
 
     def _print_above(self) -> None:
-        # All at once: with each print the whole table is drawn below it.
+        # All at once: each print redraws the whole table below it.
         if (lines := self._above.take()) is not None:
             self._console.print(lines, soft_wrap=True)
 
@@ -181,7 +181,7 @@ class LiveDisplay:
         sys.stdout, sys.stderr = self._streams
 
     def snapshot(self, snapshot: Snapshot) -> None:
-        """Draw the table anew, unless the terminal stands still."""
+        """Redraw the table, unless the terminal accepts nothing."""
         with self._lock:
             self._snapshot = snapshot
             self._print_above()
@@ -203,7 +203,7 @@ class LiveDisplay:
                 self._live.update(drawn, refresh=True)
 
     def stop(self) -> None:
-        """Take the table away; the announcements stay."""
+        """Remove the table; the announcements stay."""
         with self._lock:
             if self._live is not None:
                 self._give_prints_back()
@@ -222,7 +222,7 @@ class LiveDisplay:
     def _draw(self, snapshot: Snapshot) -> RenderableType:
         readings = self._meter.read(snapshot)
         announcements = _announcements(snapshot)
-        # One line is kept free, so that the terminal never scrolls the table's top away.
+        # One line is kept free so that the terminal never scrolls the top of the table away.
         said = (Text(printable(found.evidence), style="red") for found in diagnosis.amiss(snapshot))
         amiss = [line for words in said for line in words.wrap(self._console, self._console.width)]
         room = max(self._console.height - len(announcements) - len(amiss) - 4, 1)

@@ -1,4 +1,4 @@
-"""Exit statuses, and how an exception becomes a message and one of them."""
+"""Exit statuses, and how exceptions become messages and exit statuses."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from holoflow.core.text import printable
 
 
 class ExitStatus(IntEnum):
-    """What the exit status of `holoflow` says."""
+    """The exit statuses of `holoflow`."""
 
     DONE = 0
     OPERATOR_FAILED = 1
-    """Also a process, or the system had too little of something."""
+    """An operator or a process failed, or the system was short of something."""
     APP_WRONG = 2
-    """Also a wrong option."""
+    """The app or an option is invalid."""
     OVER_BUDGET = 3
-    """A budget was missed for which the app asks to be told so."""
+    """A budget with `fail: true` was missed."""
     BUG = 70
     """holoflow itself failed."""
     INTERRUPTED = 130
     READER_GONE = 141
-    """Who read our output went away: what a shell shows for SIGPIPE."""
+    """The reader of our output has gone: what a shell shows for SIGPIPE."""
 
 
-# typer's own error for wrong options, which it prints itself; it has no public name that holds
-# for all versions of typer.
+# typer's own error for invalid options, which it prints itself; it has no public name that is
+# the same in all versions of typer.
 _OPTION_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 
 
@@ -48,8 +48,8 @@ def say(message: str) -> None:
 def reported(*, debug: bool) -> Iterator[None]:
     """Turn every exception of the block into a message on stderr and `typer.Exit`.
 
-    Errors that are meant for the user give their message alone. Anything else is a mistake in
-    holoflow: one line, and the traceback in a file, or with `debug` on stderr.
+    Errors meant for the user are shown as their message alone. Anything else is a bug in holoflow:
+    one line, with the traceback in a file, or with `debug` on stderr.
     """
     try:
         lifecycle.ready()

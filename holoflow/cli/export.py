@@ -21,13 +21,13 @@ FILES: dict[Form, str] = {
     "parquet": "records.parquet",
     "prometheus": "metrics.prom",
 }
-"""Names of what is written where `--output` names none."""
+"""Default file names, by form."""
 
 
 def export(
     run: Annotated[
         Path | None,
-        typer.Argument(help="Folder of a run, or its report.json; this, or the newest in runs."),
+        typer.Argument(help="Folder of a run, or its report.json; default: this, or the newest."),
     ] = None,
     *,
     form: Annotated[Form, typer.Option("--as", help="What to write.")],
@@ -38,7 +38,7 @@ def export(
 ) -> None:
     """Write a run for another tool: a trace, a log, a table or metrics.
 
-    All but the metrics are made from single frames, which a run keeps with --trace frames=N.
+    All but the metrics need records of single frames, which a run keeps with --trace frames=N.
     """
     from holoflow.cli.report import newest
 

@@ -23,7 +23,7 @@ def graph(
     app: Annotated[str, typer.Argument(help="YAML file, folder with an app.yaml, or name.")],
     form: Annotated[
         Format | None,
-        typer.Option("--format", help="By default text, or what the name of --output ends in."),
+        typer.Option("--format", help="Default: by the suffix of --output, else text."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help="Write to a file.")
@@ -50,7 +50,7 @@ def graph(
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise HoloflowError(f"the picture cannot be written: {error}") from None
+        raise HoloflowError(f"cannot write the picture: {error}") from None
 
 
 def _by_suffix(output: Path | None) -> Format:
@@ -81,7 +81,7 @@ def schema(
         Path | None, typer.Option("--output", metavar="FILE", help="Write to a file.")
     ] = None,
     fragment: Annotated[
-        bool, typer.Option("--fragment", help="That of a reusable fragment's file instead.")
+        bool, typer.Option("--fragment", help="Print that of fragment templates instead.")
     ] = False,
 ) -> None:
     """Print the JSON Schema of app files, with the parameters of all operators."""
@@ -98,4 +98,4 @@ def schema(
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise HoloflowError(f"the schema cannot be written: {error}") from None
+        raise HoloflowError(f"cannot write the schema: {error}") from None

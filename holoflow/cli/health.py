@@ -1,4 +1,4 @@
-"""`holoflow health`: whether a running app does well, for who looks after it."""
+"""`holoflow health`: whether a running app is healthy, for supervisors such as Kubernetes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from holoflow.core.text import printable
 
 def health(
     app: Annotated[
-        str | None, typer.Argument(help="Name of the app, where more than one runs.")
+        str | None, typer.Argument(help="Name of the app, if more than one runs.")
     ] = None,
     ready: Annotated[
-        bool, typer.Option("--ready", help="Ask whether all sources have begun, too.")
+        bool, typer.Option("--ready", help="Also require that all sources have begun.")
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object instead of a line.")
     ] = False,
 ) -> None:
-    """Say whether a running app is live: status 0 if it is, 1 if not."""
+    """Tell whether a running app is live: status 0 if it is, 1 if not."""
     from holoflow.live.health import ask
 
     found = ask(app)

@@ -1,4 +1,4 @@
-"""`holoflow keys`: the keys by which hosts know one another."""
+"""`holoflow keys`: the keys by which hosts recognise each other."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from holoflow.link.keys import KeyStore, OwnKeys
 
 commands = typer.Typer(
-    no_args_is_help=True, help="Keys by which the hosts of an app know one another."
+    no_args_is_help=True, help="Keys by which the hosts of an app recognise each other."
 )
 
-_Host = Annotated[str, typer.Argument(help="Name of the host, as it stands in the app.")]
+_Host = Annotated[str, typer.Argument(help="Name of the host in the app.")]
 
 
 @commands.command()
@@ -24,11 +24,11 @@ def new(
     *,
     name: Annotated[
         str | None,
-        typer.Option(help="What this host is called in apps; else as the system calls it."),
+        typer.Option(help="Name of this host in apps; default: its host name."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the keys there are.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing keys.")] = False,
 ) -> None:
-    """Make the keys of this host, and say how to allow it elsewhere."""
+    """Make the keys of this host, and print how to allow it elsewhere."""
     store = _store()
     made = store.create(name, force=force)
     typer.echo(printable(f"made the keys of {made.name} in {store.folder}"))
@@ -63,9 +63,9 @@ def list_keys() -> None:
 
 @commands.command()
 def remove(name: _Host) -> None:
-    """Trust a host no more; connections that are there stay until they break."""
+    """Stop trusting a host; existing connections stay until they break."""
     _store().remove(name)
-    typer.echo(printable(f"{name} is allowed no more"))
+    typer.echo(printable(f"{name} is no longer allowed"))
 
 
 def _store() -> KeyStore:

@@ -1,4 +1,4 @@
-"""What the display shows of each operator, worked out from one snapshot to the next."""
+"""What the display shows of each operator, computed from snapshot to snapshot."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from holoflow.stats.histogram import Histogram
 from holoflow.stats.snapshot import OperatorStats, Snapshot
 
 WINDOW = 2.0
-"""Seconds over which rates, utilisation and latencies are taken."""
+"""Seconds over which rates, utilisation and latencies are computed."""
 
 
 @dataclass(frozen=True)
@@ -20,19 +20,19 @@ class Reading:
 
     name: str
     frames: int | None
-    """Since the start; None where they are not counted."""
+    """Since the start; None if they are not counted."""
     rate: float | None
     """Frames per second over the last seconds."""
     utilisation: float | None
-    """Share of the last seconds in which it was at work; None where it is not measured."""
+    """Share of the last seconds (0 to 1) in which it worked; None if it is not measured."""
     working: Histogram
-    """Seconds of work a frame, over the last seconds."""
+    """Seconds of work per frame, over the last seconds."""
     latency: Histogram
     """Seconds from capture to the end of the call, over the last seconds."""
     waiting: int
     """Messages in its queues."""
     queue: int
-    """Messages that may wait there; 0 where all its flows are fused."""
+    """Capacity of its queues in messages; 0 if all its flows are fused."""
     dropped: Mapping[str, int]
     """Messages to it that were lost, by cause, and frames lost before they became messages."""
     skipped: int
@@ -42,7 +42,7 @@ class OperatorReadings:
     """Turns snapshots into readings; keeps those of the last `WINDOW` seconds."""
 
     def __init__(self) -> None:
-        """Nothing has been read yet: the first readings are those since the start."""
+        """Make a meter without snapshots: its first readings cover the time since the start."""
         self._earlier: deque[tuple[float, Mapping[str, OperatorStats]]] = deque([(0.0, {})])
 
     def read(self, snapshot: Snapshot) -> list[Reading]:

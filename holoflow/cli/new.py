@@ -1,4 +1,4 @@
-"""`holoflow new`: make an operator, an app, a fragment or a plugin to begin with."""
+"""`holoflow new`: make an operator, an app, a fragment template or a plugin to start from."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from holoflow.core.version import __version__
 
 commands = typer.Typer(
     no_args_is_help=True,
-    help="Make a folder with code, a README and a passing test to begin with.",
+    help="Make a folder with code, a README and a passing test to start from.",
 )
 
 _Name = Annotated[str, typer.Argument(help="Name, such as find_edges; a folder is made of it.")]
@@ -41,7 +41,7 @@ def app(name: _Name) -> None:
 
 @commands.command()
 def fragment(name: _Name) -> None:
-    """Make a reusable fragment, and an app that uses it."""
+    """Make a fragment template, and an app that uses it."""
     _make("fragment", name)
 
 
@@ -73,16 +73,16 @@ def _make(kind: str, name: str, first: str = "") -> None:
 def _check(name: str) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name, re.ASCII) or len(name) > 50:
         raise HoloflowError(
-            f"{name[:80]!r} cannot be a name; write small letters, digits and _, beginning with a "
-            f"letter, such as find_edges"
+            f"{name[:80]!r} cannot be a name; write lower-case letters, digits and _, beginning "
+            f"with a letter, such as find_edges"
         )
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):
-        raise HoloflowError(f"{name!r} cannot be a name: it is a word of Python; write my_{name}")
-    # A file of that name would hide the module from whatever is run in its folder.
+        raise HoloflowError(f"{name!r} cannot be a name: it is a Python keyword; write my_{name}")
+    # A file of that name would hide the module from programs run in its folder.
     module = importlib.util.find_spec(name)
     if name in sys.stdlib_module_names or (module is not None and module.origin is not None):
         raise HoloflowError(
-            f"{name!r} cannot be a name: a Python module is called so; write my_{name}"
+            f"{name!r} cannot be a name: a Python module has that name; write my_{name}"
         )
 
 
@@ -91,7 +91,7 @@ def _class_name(name: str) -> str:
 
 
 def _templates(kind: str) -> dict[str, str]:
-    """Return the texts of the files to make, by path; `NAME` in it stands for the new name."""
+    """Return the texts of the files to make, by path; `NAME` in them is the new name."""
     folder = Path(str(files("holoflow.cli"))) / "templates" / kind
     return {
         path.relative_to(folder).as_posix().removesuffix(".tmpl"): path.read_text(encoding="utf-8")
@@ -100,9 +100,9 @@ def _templates(kind: str) -> dict[str, str]:
 
 
 def _write(folder: Path, made: dict[str, str]) -> None:
-    """Write the files `made` into the new `folder`: all of them or, where that fails, none."""
+    """Write the files `made` into the new `folder`: all of them or, if that fails, none."""
     if os.path.lexists(folder):
-        raise HoloflowError(f"{folder} is there already; nothing is overwritten, take another name")
+        raise HoloflowError(f"{folder} already exists; nothing is overwritten, choose another name")
     try:
         folder.mkdir()
     except OSError as error:

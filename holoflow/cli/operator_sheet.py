@@ -1,7 +1,7 @@
-"""What `holoflow ops show` says of an operator, of holoflow's own or of Holoscan's.
+"""What `holoflow ops show` prints about an operator of holoflow or Holoscan.
 
-Its parameters are those of its constructor, the ports of an operator those that it has when it is
-made; what they are for stands in its docstring, which Holoscan writes in sections of NumPy's form.
+Parameters of a Holoscan operator are those of its constructor; its ports are those that it has once
+it is made. They are described in its docstring, in sections of NumPy's style.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _ENTRY = re.compile(r"^(\w+) : (.+)$", re.MULTILINE)
 
 
 def holoscan_sheet(name: str, cls: type) -> Sheet:
-    """Return the sheet of `cls`, an operator, resource or condition of Holoscan's.
+    """Return the sheet of `cls`, a Holoscan operator, resource or condition.
 
-    Ports are read from the docstring where an operator cannot be made without arguments.
+    Ports are read from the docstring if an operator cannot be made without arguments.
     """
     text, sections = _sections(inspect.getdoc(cls) if cls.__doc__ else None)
     summary, _, description = text.partition("\n")
@@ -75,9 +75,9 @@ def _holoscan_parameters(cls: type, told: Mapping[str, tuple[str, str]]) -> list
 
 
 def _sections(doc: str | None) -> tuple[str, dict[str, str]]:
-    """Return what stands before the first heading of a docstring, and the text below each."""
+    """Return the text before the first heading of a docstring, and the text below each."""
     parts = _HEADING.split(doc or "")
-    # Of each heading either of its two forms is there.
+    # Each heading has one of two forms.
     headings = [
         bold or underlined for bold, underlined in zip(parts[1::3], parts[2::3], strict=True)
     ]
@@ -112,10 +112,10 @@ class ParameterLine:
 
     name: str
     type: str
-    """What it may be in words, with its unit and range: `a number from 0 to 1`."""
+    """Its type in words, with unit and range: `a number from 0 to 1`."""
     required: bool
     default: Any
-    """As an app file would give it; None where it is required."""
+    """As written in an app file; None if it is required."""
     doc: str
 
 
@@ -136,12 +136,12 @@ class Sheet:
     extras: tuple[str, ...]
     """Extras of holoflow that the operator may need."""
     example: str
-    """Its entry under `operators:` of an app; empty where the docstring has none."""
+    """Its entry under `operators:` of an app; empty if the docstring has none."""
     package: str = ""
     """Name and version of the plugin that adds it, if one does."""
 
     def words(self) -> str:
-        """Return all that a search looks at, case folded."""
+        """Return all text that a search considers, case folded."""
         own = [f"{item.name} {item.type} {item.doc}" for item in self.parameters]
         return "\n".join([self.name, self.summary, self.description, *own]).casefold()
 
@@ -167,12 +167,13 @@ class Sheet:
 def sheet(name: str, cls: type, package: str = "") -> Sheet:
     """Return the sheet of operator class `cls`, which is called `name` and added by `package`.
 
-    Raises `HoloflowError` for a class that is no operator of holoflow's, or is written wrongly.
+    Raises:
+        HoloflowError: The class is not a holoflow operator, or its declaration is invalid.
     """
     if not issubclass(cls, Operator):
         raise HoloflowError(
-            f"{name} is no holoflow operator; only classes derived from holoflow.Operator say "
-            f"what ports and parameters they have"
+            f"{name} is not a holoflow operator; only classes derived from holoflow.Operator "
+            f"declare ports and parameters"
         )
     try:
         ports = cls.ports()
@@ -198,8 +199,8 @@ def sheet(name: str, cls: type, package: str = "") -> Sheet:
 
 
 def whereabouts(cls: type) -> str:
-    """Say where `cls` is: `package.module:Class`, or `Class in file.py:12`."""
-    # the module of a user's file has a name that is made up
+    """Return where `cls` is: `package.module:Class`, or `Class in file.py:12`."""
+    # the module of a user's file has a generated name
     if cls.__module__.startswith("_"):
         return f"{cls.__qualname__} in {place_of(cls).rstrip(': ')}"
     return f"{cls.__module__}:{cls.__qualname__}"
@@ -234,7 +235,7 @@ def _parameter_lines(cls: type[Operator]) -> Iterator[ParameterLine]:
 
 
 def _bounds(field: FieldInfo) -> str:
-    """Say in words what a quantity, in its base unit, is bounded by: JSON Schema cannot."""
+    """Return the bounds of a quantity in words, in its base unit; JSON Schema has none."""
     words = {"gt": "above", "ge": "of at least", "lt": "below", "le": "of at most"}
     found = (
         f" {word} {value:g}"
@@ -246,7 +247,7 @@ def _bounds(field: FieldInfo) -> str:
 
 
 def _value_type(schema: Mapping[str, Any], root: Mapping[str, Any], bounds: str) -> str:
-    """Say in words what a parameter may be, quantities by what they measure and `bounds`."""
+    """Return the type of a parameter in words; quantities by what they measure and `bounds`."""
     if choices := schema.get("anyOf"):
         given = (choice for choice in choices if choice.get("type") != "null")
         return " or ".join(_value_type(choice, root, bounds) for choice in given)

@@ -21,14 +21,14 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of lines
 
 @commands.callback(invoke_without_command=True)
 def every(context: typer.Context) -> None:
-    """List, search and show the operators of the catalogue; without a command list them."""
+    """List, search and show the operators of the catalogue; without a command, list them."""
     if context.invoked_subcommand is None:
         list_operators()
 
 
 @commands.command("list")
 def list_operators(as_json: _Json = False) -> None:
-    """List all operators, a line each, by category."""
+    """List all operators by category, one per line."""
     from holoflow.app import catalogue
 
     for problem in catalogue.offered().problems:
@@ -38,10 +38,10 @@ def list_operators(as_json: _Json = False) -> None:
 
 @commands.command()
 def search(
-    word: Annotated[str, typer.Argument(help="Part of a name or of what an operator says.")],
+    word: Annotated[str, typer.Argument(help="Part of a name or description.")],
     as_json: _Json = False,
 ) -> None:
-    """List the operators whose name, description or parameters hold a word."""
+    """List the operators whose name, description or parameters contain a word."""
     from holoflow.app import catalogue
     from holoflow.cli.operator_sheet import sheet
 
@@ -50,7 +50,7 @@ def search(
     for problem in problems:
         say(problem)
     if not found:
-        say(f"no operator speaks of {word!r}; holoflow ops lists all there are")
+        say(f"no operator mentions {word!r}; holoflow ops lists all operators")
     _print(found, as_json=as_json)
 
 
@@ -99,7 +99,7 @@ def _print(names: Sequence[str], *, as_json: bool) -> None:
 
 
 def _summaries(names: Sequence[str]) -> dict[str, str]:
-    """Return what operators say of themselves; broken ones of plugins are told and left out."""
+    """Return the descriptions of operators; broken ones of plugins are reported and left out."""
     from holoflow.app import TypeNameError, catalogue
 
     found = {}

@@ -1,4 +1,4 @@
-"""The folder into which one run writes, and no other at the same time."""
+"""The output folder of a run, locked so that no other run writes there."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from holoflow.core.errors import HoloflowError, ShortageError, is_shortage
 
 @contextlib.contextmanager
 def output_folder(chosen: Path | None, name: str) -> Iterator[Path]:
-    """Make the output folder of a run of the app `name`, and keep it for this run alone.
+    """Make the output folder of a run of the app `name`, and lock it for this run.
 
-    Without a choice it is a new one below `runs`. The processes of a run share it. Raises
-    HoloflowError where it cannot be made, or where another run writes there.
+    The default is a new folder below `runs`. The processes of a run share the folder.
+
+    Raises:
+        HoloflowError: The folder cannot be made, or another run writes there.
     """
     folder = _new(name) if chosen is None else chosen
     if chosen is not None:
@@ -30,7 +32,7 @@ def output_folder(chosen: Path | None, name: str) -> Iterator[Path]:
         directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
         raise HoloflowError(f"cannot use the folder {folder}: {error.strerror}") from None
-    try:  # the lock goes with the process, however that ends
+    try:  # the lock is released when the process ends, however it ends
         _lock(directory, folder)
         yield folder
     finally:
@@ -45,7 +47,7 @@ def _new(name: str) -> Path:
 
 
 def _make(folder: Path, *, new: bool) -> bool:
-    """Make `folder`; False where it has to be `new` and is not."""
+    """Make `folder`; false if it has to be `new` and is not."""
     try:
         folder.mkdir(parents=True, exist_ok=not new)
     except FileExistsError:
@@ -76,12 +78,12 @@ def _lock(directory: int, folder: Path) -> None:
         raise HoloflowError(
             f"--output: another run{_holder(directory)} writes into {folder}; name another folder"
         ) from None
-    except OSError:  # a network's file system that has no locks for folders
+    except OSError:  # a network file system without locks for folders
         pass
 
 
 def _holder(directory: int) -> str:
-    """Return the process that holds the lock, in brackets; empty where the system hides it."""
+    """Return the process that holds the lock, in brackets; empty if the system hides it."""
     about = os.fstat(directory)
     device = f"{os.major(about.st_dev):02x}:{os.minor(about.st_dev):02x}:{about.st_ino}"
     with contextlib.suppress(OSError):

@@ -26,7 +26,7 @@ def package(
     app: Annotated[str, typer.Argument(help="YAML file, folder with an app.yaml, or name.")],
     tag: Annotated[
         str | None,
-        typer.Option("--tag", "-t", metavar="NAME:TAG", help="What the image is called."),
+        typer.Option("--tag", "-t", metavar="NAME:TAG", help="Name of the image."),
     ] = None,
     setting: Annotated[
         list[str] | None,
@@ -34,18 +34,18 @@ def package(
     ] = None,
     base: Annotated[
         str | None,
-        typer.Option(metavar="IMAGE", help="What it is based on; python:3.12-slim, or NVIDIA's."),
+        typer.Option(metavar="IMAGE", help="Base image; python:3.12-slim, or NVIDIA's."),
     ] = None,
     python: Annotated[
         str | None,
-        typer.Option(metavar="3.N", help="Python of the base, if its name does not say."),
+        typer.Option(metavar="3.N", help="Python of the base, if its name does not show it."),
     ] = None,
     gpu: Annotated[
         bool | None,
-        typer.Option("--gpu/--no-gpu", help="For GPUs; by default if a fragment has one."),
+        typer.Option("--gpu/--no-gpu", help="Whether for GPUs; default: if a fragment has one."),
     ] = None,
     platform: Annotated[
-        str | None, typer.Option(help="linux/amd64 or linux/arm64; by default this machine's.")
+        str | None, typer.Option(help="linux/amd64 or linux/arm64; default: this machine's.")
     ] = None,
     push: Annotated[bool, typer.Option("--push", help="Push it to its registry.")] = False,
     sbom: Annotated[
@@ -53,21 +53,23 @@ def package(
         typer.Option(metavar="FILE", help="Write a bill of materials (CycloneDX, JSON)."),
     ] = None,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Fetch nothing: all has been gathered before.")
+        bool, typer.Option("--offline", help="Fetch nothing: use what was gathered before.")
     ] = False,
     gather: Annotated[
         bool, typer.Option("--gather", help="Only fetch what the image needs; build nothing.")
     ] = False,
     keep: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Keep the recipe and all that goes into the image."),
+        typer.Option(
+            metavar="DIR", help="Keep the recipe and everything that goes into the image."
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the recipe; fetch and build nothing.")
     ] = False,
     tool: Annotated[
         Literal["docker", "podman", "buildah"] | None,
-        typer.Option(help="What builds it; the first of these that works."),
+        typer.Option(help="Tool that builds it; default: the first that works."),
     ] = None,
 ) -> None:
     """Make a container image of an app, with all that it needs and nothing else."""
@@ -91,10 +93,10 @@ def package(
             _write(wanted, Path(folder), sbom)
         return
     if tag is None:
-        raise typer.BadParameter("what is the image to be called? NAME:TAG", param_hint="--tag")
+        raise typer.BadParameter("the image needs a name: NAME:TAG", param_hint="--tag")
     if _TAG.fullmatch(tag) is None:
         raise typer.BadParameter(
-            f"{tag!r} is no name of an image; write small letters, such as faces:1",
+            f"{tag!r} is not the name of an image; write lower-case letters, such as faces:1",
             param_hint="--tag",
         )
     _build(wanted, tag, tool, keep, sbom, python)
@@ -122,18 +124,18 @@ def _build(
                 raise HoloflowError(
                     f"the base {wanted.base!r} is not on this machine, and --offline fetches none"
                 )
-            _tell(f"pulling {wanted.base}")
+            _report(f"pulling {wanted.base}")
             tool.pull(wanted.base, platform)
         wanted = _for_python(wanted, tool.python(wanted.base), python)
         context = _write(wanted, folder, sbom)
-        _tell(f"building {tag} with {tool.name}")
+        _report(f"building {tag} with {tool.name}")
         tool.build(context.folder, tag, platform)
     whole, below = tool.size(tag), tool.size(wanted.base)
-    _tell(f"built {tag}: {size(whole)}, of these {size(below)} the base")
+    _report(f"built {tag}: {size(whole)}, of these {size(below)} the base")
 
 
 def _for_python(wanted: Wanted, found: str | None, given: str | None) -> Wanted:
-    """Return what is wanted for the Python that the base has, if it tells."""
+    """Return what is wanted, for the Python version of the base if that is known."""
     from holoflow.deploy.target import target_for
 
     if found is None:
@@ -149,7 +151,7 @@ def _write(wanted: Wanted, folder: Path, sbom: Path | None) -> Context:
     from holoflow.deploy.context import LOCK, write_context
     from holoflow.deploy.sbom import write_sbom
 
-    _tell(f"gathering what {wanted.plan.app.name} needs on {wanted.target.platform}")
+    _report(f"gathering what {wanted.plan.app.name} needs on {wanted.target.platform}")
     try:
         context = write_context(wanted, folder)
         if sbom is not None:
@@ -158,7 +160,7 @@ def _write(wanted: Wanted, folder: Path, sbom: Path | None) -> Context:
         raise HoloflowError(
             f"what goes into the image cannot be written to {folder}: {error.strerror}"
         ) from None
-    _tell(
+    _report(
         f"{plural(context.libraries, 'wheel')} {size(context.wheels)}, assets "
         f"{size(context.assets)}, the app's own files {size(context.app)}"
     )
@@ -169,17 +171,17 @@ def _push(tag: str, tool_name: str | None) -> None:
     from holoflow.deploy.tool import find_tool
 
     find_tool(tool_name).push(tag)
-    _tell(f"pushed {tag}")
+    _report(f"pushed {tag}")
 
 
 def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
-        raise HoloflowError(f"--keep: {folder} is there already; name a new folder") from None
+        raise HoloflowError(f"--keep: {folder} already exists; name a new folder") from None
     except OSError as error:
         raise HoloflowError(f"--keep: cannot make {folder}: {error.strerror}") from None
 
 
-def _tell(text: str) -> None:
+def _report(text: str) -> None:
     typer.echo(printable(text))

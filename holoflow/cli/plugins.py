@@ -66,7 +66,7 @@ def _offers() -> Iterator[Offer]:
 
 
 def _problems(offer: Offer) -> Iterator[str]:
-    """Yield what is wrong with all that is offered, importing what is a class."""
+    """Yield what is wrong with the entries of an offer, importing those that are classes."""
     from holoflow.app.mistakes import PluginError
     from holoflow.app.plugins import OPERATORS, PAYLOADS, file_of, load_class
 
@@ -82,5 +82,5 @@ def _problems(offer: Offer) -> Iterator[str]:
                 cls.parameters()
         except PluginError as error:
             yield str(error)
-        except Exception as error:  # annotations are the plugin's code: anything may come out
-            yield f"{entry} is written wrongly: {error}"
+        except Exception as error:  # annotations are the plugin's code and may raise anything
+            yield f"{entry} is declared wrongly: {error}"

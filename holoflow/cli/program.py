@@ -1,4 +1,4 @@
-"""The `holoflow` command: what all subcommands share, and which there are."""
+"""The `holoflow` command: its subcommands, and what they share."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def common(
         typer.Option("--version", is_eager=True, callback=_print_version, help="Show the version."),
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback where holoflow itself fails.")
+        bool, typer.Option("--debug", help="Show the traceback if holoflow itself fails.")
     ] = False,
 ) -> None:
     """Streaming sensor pipelines from one YAML file, on NVIDIA Holoscan."""

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from holoflow.report.run_report import RunReport
 
 MOST_PATHS = 3
-"""Paths whose time is split; the slowest first."""
+"""Most paths whose time is split; the slowest first."""
 
 
 def report(
     run: Annotated[
         Path | None,
-        typer.Argument(help="Folder of a run, or its report.json; this, or the newest in runs."),
+        typer.Argument(help="Folder of a run, or its report.json; default: this, or the newest."),
     ] = None,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write a page with pictures.")
@@ -55,7 +55,7 @@ def report(
 
 
 def newest(folder: Path) -> Path:
-    """Return `folder` if it is that of a run, else the newest one below its `runs`."""
+    """Return `folder` if it is the folder of a run, else the newest below its `runs`."""
     from holoflow.report.run_report import REPORT
 
     if (folder / REPORT).is_file():

@@ -20,7 +20,7 @@ def run(
         typer.Option("--set", metavar="KEY=VALUE", help="Set a variable of the app; repeatable."),
     ] = None,
     frames: Annotated[
-        int | None, typer.Option(min=1, help="End every source after so many frames.")
+        int | None, typer.Option(min=1, help="End every source after this many frames.")
     ] = None,
     duration: Annotated[
         str | None,
@@ -28,7 +28,7 @@ def run(
     ] = None,
     engine: Annotated[
         Literal["holoscan", "inline"] | None,
-        typer.Option(help="What runs the app; holoscan where it is installed."),
+        typer.Option(help="What runs the app; default: holoscan if installed."),
     ] = None,
     scheduler: Annotated[
         Literal["greedy", "event", "multithread"] | None,
@@ -41,18 +41,18 @@ def run(
         Literal["auto", "off"], typer.Option(help="Whether operators may share a stage.")
     ] = "auto",
     guard: Annotated[
-        bool, typer.Option("--guard", help="Fail operators that change what they are given.")
+        bool, typer.Option("--guard", help="Fail operators that change their inputs.")
     ] = False,
     lossless: Annotated[
         bool, typer.Option("--lossless", help="Make every flow wait instead of dropping.")
     ] = False,
     no_web: Annotated[bool, typer.Option("--no-web", help="Serve no pages.")] = False,
     tracking: Annotated[
-        Literal["on", "off"], typer.Option(help="Whether every frame's times are taken.")
+        Literal["on", "off"], typer.Option(help="Whether every frame is timed.")
     ] = "on",
     trace: Annotated[
         str | None,
-        typer.Option(metavar="frames=N", help="Keep all calls on the newest N frames."),
+        typer.Option(metavar="frames=N", help="Record all calls for the newest N frames."),
     ] = None,
     metrics: Annotated[
         str | None,
@@ -64,26 +64,26 @@ def run(
     ] = None,
     host: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=ADDRESS", help="Where a host of the app is; repeatable."),
+        typer.Option(metavar="NAME=ADDRESS", help="Address of a host of the app; repeatable."),
     ] = None,
     place: Annotated[
         list[str] | None,
         typer.Option(metavar="FRAGMENT=HOST", help="Put a fragment on a host; repeatable."),
     ] = None,
     placed: Annotated[
-        bool, typer.Option("--placed", help="GPUs and cores are given from outside.")
+        bool, typer.Option("--placed", help="GPUs and cores are assigned from outside.")
     ] = False,
     together: Annotated[
         bool, typer.Option("--together", help="Run all fragments in this one process.")
     ] = False,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder for what is written; runs/APP-DATE-TIME."),
+        typer.Option(metavar="DIR", help="Output folder; default: runs/APP-DATE-TIME."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
-        typer.Option(help="Least level of what operators log that is shown."),
+        typer.Option(help="Lowest level of log records that is shown."),
     ] = "info",
 ) -> None:
     """Run an app, by path or by the name of one that ships with holoflow."""
@@ -98,11 +98,15 @@ def run(
 
     frames_traced = None if trace is None else parse_trace(trace)
     if frames_traced is not None and tracking == "off":
-        raise typer.BadParameter("without tracking there is nothing to keep", param_hint="--trace")
+        raise typer.BadParameter(
+            "without tracking there is nothing to record", param_hint="--trace"
+        )
     address = None if metrics is None else parse_metrics(metrics)
     seconds = None if duration is None else parse_duration(duration, "--for")
     if together and fragment:
-        raise typer.BadParameter("--fragment has processes of their own", param_hint="--together")
+        raise typer.BadParameter(
+            "--fragment runs fragments in processes of their own", param_hint="--together"
+        )
     configuration = LaunchConfiguration(
         apps.find(app),
         settings=parse_settings(setting or []),

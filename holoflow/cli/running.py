@@ -1,4 +1,4 @@
-"""One run from its first frame to its report: signals, display, files, exit status."""
+"""One run from its start to its report: signals, display, files, exit status."""
 
 from __future__ import annotations
 
@@ -35,11 +35,22 @@ def run_plan(
     metrics: tuple[str, int] | None = None,
     configuration: LaunchConfiguration | None = None, hosts: Mapping[str, str] | None = None,
 ) -> ExitStatus:  # fmt: skip
-    """Run `plan`, show it, and leave a report in the output folder, which is there.
+    """Run `plan`, show it, and write a report to the output folder, which must exist.
 
-    `metrics` is the address and port where Prometheus finds them. With the `configuration` of the
-    plan each fragment has a process of its own, and `hosts` says where others are. Raises
-    `HoloflowError` where the engine cannot run the plan, or nobody can listen there.
+    Args:
+        plan: What to run.
+        options: How to run it.
+        as_json: Whether to print for machines.
+        log_level: Lowest level of log records that is shown.
+        metrics: Address and port at which metrics are served for Prometheus; None for none.
+        configuration: What the plan was made from; given if each fragment has its own process.
+        hosts: Addresses of hosts, by their names in the app.
+
+    Returns:
+        The exit status that says how the run ended.
+
+    Raises:
+        HoloflowError: The engine cannot run the plan, or the metrics' port cannot be used.
     """
     started, before = datetime.now().astimezone(), state(options.output)
     run = _Run(as_json=as_json)
@@ -47,7 +58,7 @@ def run_plan(
     try:
         with output.unhurried(run.reader_gone, gap) as stdout, ExitStack() as stack:
             run.display = display.choose(plan.app.name, stdout, as_json=as_json)
-            # To the end of the report, which a second Ctrl-C that comes late must not cost.
+            # Until the end of the report, so that a late second Ctrl-C does not lose it.
             stack.enter_context(terminal.heard(run.on_signal))
             if configuration is not None:
                 launching = LaunchOptions(configuration, run.display.log, log_level, hosts)
@@ -63,7 +74,7 @@ def run_plan(
                 status = run.status(result)
                 return ExitStatus.OPERATOR_FAILED if status is ExitStatus.DONE else status
             files = written(before, after)
-            stdout.settle()  # then there is room for all of the summary
+            stdout.settle()  # then there is room for the whole summary
             run.display.end(Summary(plan.app.name, result, options.output, files, report, traces))
             if result.failure is not None:
                 say(_describe(result.failure, options))
@@ -76,7 +87,7 @@ def run_plan(
 def _write(
     plan: Plan, options: RunOptions, result: RunResult, started: datetime
 ) -> tuple[Path, tuple[Path, ...]]:
-    """Write all that is known of a run; return the file for machines, and those of raw calls."""
+    """Write the report of a run; return the file for machines, and those with recorded calls."""
     report = report_of(plan, options, result, started)
     records = result.records
     traces = () if records is None else tuple(write_trace(options.output, records))
@@ -85,7 +96,7 @@ def _write(
 
 
 class _Run:
-    """A run's display, and who has asked it to end."""
+    """The display of a run, and the handling of requests to end it."""
 
     display: display.Display
 
@@ -93,11 +104,11 @@ class _Run:
         self.restore_terminal = terminal.remember()
         self._as_json = as_json
         self.launcher: Launcher | None = None
-        """What runs the fragments, where they have processes of their own."""
+        """What runs the fragments, if they have processes of their own."""
         self._stopper = Stopper()
         self._signals = 0
         self._stands = False
-        """Whether nothing moved at the last look."""
+        """Whether nothing moved at the last snapshot."""
         self._over = False
         self._gone: Exception | None = None
 
@@ -112,7 +123,7 @@ class _Run:
             with ExitStack() as stack:
                 stack.enter_context(log.logged_to(self.display.log, log_level))
                 if self._as_json:
-                    # what operators print must not come between the lines for machines
+                    # what operators print must not get between the lines for machines
                     stack.enter_context(redirect_stdout(sys.stderr))
                 publisher = server = None
                 if self.launcher is None:
@@ -142,7 +153,7 @@ class _Run:
             self.display.stop()
 
     def _warn(self, snapshot: Snapshot) -> None:
-        """Say once, for the log, that nothing moves any more although frames are under way."""
+        """Log once that nothing moves any more although frames are under way."""
         said = standing.standing(snapshot)
         if said and not self._stands and standing.frames_wait(snapshot):
             logging.getLogger("holoflow").warning("%s", said)
@@ -160,7 +171,7 @@ class _Run:
         return ExitStatus.DONE if result.outcome == "done" else ExitStatus.INTERRUPTED
 
     def on_signal(self) -> None:
-        """Drain at the first signal, stop at the second, end whatever hangs at the third."""
+        """Drain at the first signal, stop at the second, kill what hangs at the third."""
         self._signals += 1
         if self._signals > 2:
             self.restore_terminal()
@@ -179,7 +190,7 @@ class _Run:
         )
 
     def reader_gone(self, error: Exception) -> None:
-        """Drain: nobody reads what is said any more, or there is no room for it."""
+        """Drain, because the output has no reader any more, or no room."""
         if is_shortage(error):
             say(f"the output cannot be written: {words(error)}")
         self._gone = error

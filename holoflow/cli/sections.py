@@ -44,17 +44,17 @@ _WORKERS = ((0, "thread"), (0, "busy"), (40, "at work s"))
 
 
 def heading(words: str) -> Text:
-    """Return what stands above a part."""
+    """Return the heading of a part."""
     return Text(printable(words), style="bold underline")
 
 
 def said(words: str, style: str = "") -> Text:
-    """Return a sentence; it may be wrapped where it stands."""
+    """Return a sentence, which may be wrapped."""
     return Text(printable(words), style=style)
 
 
 def line(words: str) -> Text:
-    """Return a line that is never wrapped or cut: names of files can be copied from it."""
+    """Return a line that is never wrapped or cut, so that file names can be copied from it."""
     return Text(printable(words), no_wrap=True, overflow="ignore")
 
 
@@ -77,7 +77,7 @@ def _finding(kind: str, found: Finding) -> str:
 
 
 def critical_path(explanation: Explanation) -> Iterator[RenderableType]:
-    """Yield the path that sets the latency, where there is one."""
+    """Yield the path that determines the latency, if there is one."""
     path = explanation.critical
     if path is not None:
         yield said(
@@ -107,7 +107,7 @@ def _path(stats: PathStats) -> dict[str, Cell]:
 
 
 def budgets(snapshot: Snapshot, width: int) -> RenderableType:
-    """Return the budgets: a line for each limit."""
+    """Return the budgets, one line per limit."""
     rows = [_limit(stats, name) for stats in snapshot.budgets for name in stats.limits]
     return table(_BUDGETS, rows, width)
 
@@ -125,7 +125,7 @@ def _limit(stats: BudgetStats, name: str) -> dict[str, Cell]:
 
 
 def verdict(stats: BudgetStats) -> Text:
-    """Return whether a budget was kept; `-` where it was never judged."""
+    """Return whether a budget was kept; `-` if it was never judged."""
     if not stats.judged:
         return Text("-")
     return Text("kept", style="green") if stats.kept else Text("missed", style="bold red")
@@ -147,7 +147,7 @@ def budget_lines(snapshot: Snapshot) -> Iterator[RenderableType]:
 
 
 def split_table(path: PathStats, snapshot: Snapshot, width: int) -> Iterator[RenderableType]:
-    """Yield where a path's time goes: a row an operator, with bars, and what they mean."""
+    """Yield where a path's time goes: one row per operator, with bars and a legend."""
     parts = split(path, snapshot)
     whole = sum(part.total for part in parts)
     kinds = list(totals(parts))
@@ -189,7 +189,7 @@ def text_width(words: str) -> int:
 
 
 def operators(snapshot: Snapshot, stats: Sequence[OperatorStats], width: int) -> RenderableType:
-    """Return what operators did."""
+    """Return the statistics of operators."""
     return table(_OPERATORS, (_operator(snapshot, item) for item in stats), width)
 
 
@@ -254,7 +254,7 @@ def _flow(snapshot: Snapshot, stats: FlowStats) -> dict[str, Cell]:
 
 
 def fragments(snapshot: Snapshot) -> Iterator[RenderableType]:
-    """Yield a line for every fragment that was started again, or that strangers have called."""
+    """Yield a line for every fragment that was restarted or refused connections."""
     for stats in snapshot.fragments:
         if stats.restarts:
             yield said(f"restarted {stats.name}: {text.plural(stats.restarts, 'time')}", "yellow")

@@ -21,10 +21,10 @@ from holoflow.report.page import PAGE
 from holoflow.stats.snapshot import OperatorStats, Snapshot
 
 FEW = 8
-"""Files of one kind in a folder that are still named one by one."""
+"""Most files of one kind in a folder that are named one by one."""
 
 State: TypeAlias = Mapping[Path, tuple[int, int]]
-"""Files of a folder, with their times of change (ns) and sizes (bytes)."""
+"""Files of a folder, with modification times (ns) and sizes (bytes)."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def state(folder: Path) -> State:
 
 
 def written(before: State, after: State) -> tuple[Written, ...]:
-    """Return the files that are new or changed in `after`, sorted, many of a kind as one."""
+    """Return the files that are new or changed in `after`, sorted; many of a kind as one."""
     kinds: dict[tuple[Path, str], list[Path]] = defaultdict(list)
     for path, is_now in after.items():
         if before.get(path) != is_now:
@@ -70,12 +70,12 @@ def written(before: State, after: State) -> tuple[Written, ...]:
 
 MOST_PATHS = 3
 MOST_OPERATORS = 12
-"""That are shown; the report has all."""
+"""Most operators that are shown; the report has all."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """All that is said of a run at its end."""
+    """What is shown of a run at its end."""
 
     app: str
     result: RunResult
@@ -84,7 +84,7 @@ class Summary:
     """What the operators wrote in the output folder."""
     report: Path
     traces: tuple[Path, ...] = ()
-    """Files with the raw calls, where they were asked for."""
+    """Files with the recorded calls, if requested."""
 
 
 def renderables(summary: Summary, width: int) -> Iterator[RenderableType]:

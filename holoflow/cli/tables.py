@@ -16,7 +16,7 @@ from holoflow.core.text import printable, shortened
 from holoflow.report.measures import LABELS, Kind
 
 WIDE = 10_000
-"""Columns of what is no terminal: wider than any table, so that nothing is cut."""
+"""Width in columns if the output is not a terminal: wider than any table, so nothing is cut."""
 
 
 def print_parts(parts: Callable[[int], Iterable[RenderableType]]) -> None:
@@ -62,19 +62,19 @@ _WORDS = frozenset(
     }
     | {"not fused because"}
 )
-"""Columns of words, which begin at the left; numbers end at the right."""
+"""Columns of words, which are left-aligned; numbers are right-aligned."""
 _WAYS = frozenset({"path", "budget"})
-"""Columns of words whose beginning and end say most."""
+"""Columns of words that are cut in the middle: their beginning and end say most."""
 _GAP = 2
 _LEAST = 10
-"""Characters below which a column of words is not cut as long as others can be left out."""
+"""Characters to which a column of words is cut at most while other columns can be left out."""
 
 
 def table(columns: Columns, rows: Iterable[Mapping[str, Cell]], width: int) -> Table:
     """Return a table of `rows`, cells by heading, shown as they are: markup means nothing.
 
-    Where `width` does not suffice, columns are left out, those that need the widest terminal
-    first, and words are cut, but no number.
+    If `width` is too small, columns are left out, those that need the widest terminal first, and
+    words are cut, but never numbers.
     """
     lines = [{heading: _text(row[heading]) for _, heading in columns} for row in rows]
     shown = _fitting([column for column in columns if width >= column[0]], lines, width)
@@ -108,7 +108,7 @@ def _fitting(columns: Columns, lines: Sequence[Mapping[str, Text]], width: int) 
         cuttable = {h: w - _LEAST for h, w in widths.items() if h in _WORDS and w > _LEAST}
         if excess <= sum(cuttable.values()) or len(left) < 2:
             break
-        # Of those that need as wide a terminal, the rightmost goes first; the first one stays.
+        # Of those that need an equally wide terminal, the rightmost goes first; the first stays.
         left.remove(max(reversed(left[1:]), key=lambda column: column[0]))
     while excess > 0 and cuttable:
         widest = max(cuttable, key=lambda heading: widths[heading])

@@ -1,4 +1,4 @@
-"""The terminal: keys, signals, and how it is left as it was found."""
+"""The terminal: keys, signals, and restoring its state."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _END = b"\0"
 
 @contextmanager
 def heard(on_signal: Callable[[], None]) -> Iterator[None]:
-    """Call `on_signal`, in a thread of its own, for every one of `SIGNALS` in the block.
+    """Call `on_signal` in a thread of its own for each of `SIGNALS` that arrives in the block.
 
-    SIGHUP stays ignored where it is, as under nohup.
+    SIGHUP stays ignored if it was, as under nohup.
 
-    A Python signal handler runs in the main thread between two bytecodes: never, while that
+    A Python signal handler runs in the main thread between two bytecodes, so never while that
     thread is inside a scheduler's C++. But Python's C handler writes the signal's number to the
-    wakeup descriptor at once, so that a thread can wait for it there. Only in the main thread.
+    wakeup descriptor at once, where another thread can wait for it. Call it in the main thread.
     """
     receiving, sending = os.pipe()
     os.set_blocking(sending, False)
@@ -70,10 +70,10 @@ def is_live() -> bool:
 
 
 def remember() -> Callable[[], None]:
-    """Return a function that brings the terminal back into its present state.
+    """Return a function that restores the terminal's present state.
 
-    The function may be called from any thread, also from one that will not return: it takes no
-    lock and goes past Python's buffers.
+    The function may be called from any thread, even one that will not return: it takes no lock
+    and bypasses Python's buffers.
     """
     show_cursor = is_live()
     output = sys.stdout.fileno() if show_cursor else -1
@@ -83,7 +83,7 @@ def remember() -> Callable[[], None]:
         try:
             if show_cursor:
                 os.write(output, _SHOW_CURSOR)
-            # A program in the background that sets modes is stopped by the terminal.
+            # The terminal stops a background program that sets modes.
             if modes is not None and os.tcgetpgrp(0) == os.getpgrp():
                 termios.tcsetattr(0, termios.TCSANOW, modes)
         except (OSError, termios.error):  # the terminal is gone; there is nothing left to restore
@@ -112,11 +112,12 @@ class Keyboard:
         self._signals = signals
 
     def wait(self, seconds: float, news: Readable, take: Callable[[], bool]) -> str:
-        """Wait so long, and call `take` whenever there is `news`; it says whether to show it.
+        """Wait up to `seconds`, calling `take` when there is `news`; it returns whether to redraw.
 
-        Returns at once what was pressed; `stop` where the shell is to get the terminal back
-        (Ctrl-Z), `redraw` where its size has changed or there is something to show, and an empty
-        string when time is over.
+        Returns:
+            The key that was pressed; `stop` if the shell is to get the terminal back (Ctrl-Z);
+            `redraw` if its size has changed or there is something to show; an empty string when the
+            time is over.
         """
         inputs: list[int | Readable] = [self._signals, news]
         if self._terminal is not None:
@@ -132,7 +133,7 @@ class Keyboard:
                 if signal.SIGWINCH in said:
                     return "redraw"
             if self._terminal is not None and self._terminal in ready:
-                # No byte at all: the terminal is gone, and nobody can press anything any more.
+                # No byte at all: the terminal is gone, and no key can be pressed any more.
                 return os.read(self._terminal, 64).decode("utf-8", "replace") or "q"
             if news in ready and take():
                 return "redraw"
@@ -142,9 +143,9 @@ class Keyboard:
 
 @contextmanager
 def keyboard() -> Iterator[Keyboard]:
-    """Give the keyboard as it is without waiting for a return key, and take it back afterwards.
+    """Yield the keyboard in a mode without line buffering, and restore it afterwards.
 
-    Ctrl-C and SIGTERM raise KeyboardInterrupt. Only in the main thread.
+    Ctrl-C and SIGTERM raise KeyboardInterrupt. Call it in the main thread.
     """
     terminal = 0 if sys.stdin.isatty() and os.tcgetpgrp(0) == os.getpgrp() else None
     modes = None if terminal is None else termios.tcgetattr(terminal)

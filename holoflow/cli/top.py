@@ -11,23 +11,25 @@ from holoflow.cli.arguments import parse_duration
 from holoflow.cli.errors import ExitStatus
 
 SHORTEST = 0.1
-"""Seconds: showing more often only costs."""
+"""Least seconds between updates: more frequent ones only cost time."""
 
 
 def top(
     app: Annotated[
-        str | None, typer.Argument(help="Name of the app, where more than one runs.")
+        str | None, typer.Argument(help="Name of the app, if more than one runs.")
     ] = None,
-    once: Annotated[bool, typer.Option("--once", help="Show what it does now, and leave.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Show what it does now, and end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
     every: Annotated[
         str | None,
-        typer.Option(metavar="DURATION", help="From one showing to the next: 500ms, elsewhere 1s."),
+        typer.Option(
+            metavar="DURATION", help="Time between updates; default: 500ms, in a pipe 1s."
+        ),
     ] = None,
 ) -> None:
     """Watch a running app: rates, times, queues, drops, and what limits it.
 
-    Goes on when the app ends, and shows it again when it comes back.
+    Continues when the app ends, and shows it again when it is restarted.
     """
     from holoflow.cli import top_output
     from holoflow.live.attach import Attachment
@@ -46,5 +48,5 @@ def top(
                 top_output.show_screen(attachment, seconds)
             else:
                 top_output.show_lines(attachment, seconds, as_json=as_json)
-    except KeyboardInterrupt:  # how one leaves
+    except KeyboardInterrupt:  # the way to end it
         raise typer.Exit(ExitStatus.INTERRUPTED) from None

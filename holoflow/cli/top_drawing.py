@@ -15,7 +15,7 @@ from holoflow.core.text import printable
 from holoflow.live.state import FragmentState
 
 SILENT = 3.0
-"""Seconds without news that are worth a word."""
+"""Seconds without news after which that is shown."""
 
 _OPERATORS = (
     (0, "operator"),
@@ -40,15 +40,15 @@ _BLOCKS = " ▏▎▍▌▋▊▉█"
 _BAR = 6
 """Characters of a full bar."""
 _TABLES = 8
-"""Lines that the tables get before anything below them."""
+"""Lines that the tables have before anything below them."""
 _WIDE = 100
-"""Columns of a terminal that has room for more than one reason of waiting."""
+"""Columns of a terminal with room for more than one reason for waiting."""
 _SENTENCE = 3
-"""Lines for what limits the app."""
+"""Most lines for what limits the app."""
 
 
 def draw(view: View, width: int, height: int, hint: str = "") -> Group:
-    """Return the picture of `view`, in no more than `height` lines where that can be."""
+    """Return the picture of `view`, in at most `height` lines if possible."""
     head, tail = list(_head(view, hint)), list(_tail(view, width))
     tail = tail[: max(height - len(head) - _TABLES, 0)]
     room = height - len(head) - len(tail) - 2  # the headings of the two tables
@@ -70,7 +70,7 @@ def draw(view: View, width: int, height: int, hint: str = "") -> Group:
 def _shown(
     columns: Columns, rows: Sequence[Mapping[str, Cell]], room: int, width: int, noun: str
 ) -> Iterator[RenderableType]:
-    """Yield a table of so many rows, or of one less and how many are left out."""
+    """Yield a table in `room` lines; if rows do not fit, the last line says how many."""
     left = len(rows) - max(room - 1, 1) if len(rows) > max(room, 1) else 0
     if rows:
         yield table(columns, rows[: len(rows) - left], width)
@@ -79,7 +79,7 @@ def _shown(
 
 
 def _line(words: str, style: str = "") -> Text:
-    """Return a line that is cut where the terminal ends."""
+    """Return a line that is cut at the edge of the terminal."""
     return Text(_in_one_line(words), style=style, no_wrap=True, overflow="ellipsis")
 
 
@@ -115,7 +115,7 @@ def _head(view: View, hint: str) -> Iterator[Text]:
 def state_words(view: View) -> tuple[str, str]:
     """Return what the app is doing in words, and their style."""
     if view.state == "ended":
-        return "ended; waiting for it to come back", "yellow"
+        return "ended; waiting for it to restart", "yellow"
     if view.state != "live":
         return "does not run; waiting for it" if view.app else "no app runs; waiting", "yellow"
     if view.age > SILENT:
@@ -149,7 +149,7 @@ def _operator(view: OperatorView, width: int) -> Mapping[str, Cell]:
 
 
 def _waits(waits: Mapping[str, float], most: int) -> str:
-    """Return the longest `most` waits, without those that are little beside the others."""
+    """Return the longest `most` waits, without those that are small beside the others."""
     least = sum(waits.values()) / 100
     longest = sorted(waits, key=lambda reason: -waits[reason])[:most]
     told = [f"{r} {text.milliseconds(waits[r])}" for r in longest if waits[r] > least]

@@ -1,4 +1,4 @@
-"""What `holoflow top` prints: a picture that is renewed in place, or lines in a pipe."""
+"""What `holoflow top` prints: a picture that is updated in place, or lines in a pipe."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from holoflow.live.state import LiveState, Recent, RunningApp
 
 
 class Watch:
-    """Looks at the last seconds of whatever an attachment follows."""
+    """Views of the last seconds of the app that an attachment follows."""
 
     def __init__(self, attachment: Attachment) -> None:
-        """Nothing has been seen yet."""
+        """Watch the app that `attachment` follows."""
         self.attachment = attachment
         self._recent = Recent()
 
     def view(self) -> View:
-        """Return what is to be shown now; raises HoloflowError where the user has to choose."""
+        """Return what to show now; raises HoloflowError if the user has to choose an app."""
         self.attachment.wait(0)
         state = self.attachment.state()
         if state.kind == "several":
@@ -53,13 +53,13 @@ def _line(running: RunningApp) -> str:
 
 
 PATIENCE = 10.0
-"""Seconds that an app gets to send its first books."""
+"""Seconds that an app has to send its first statistics."""
 _HEIGHT = 10_000
-"""Lines: more than any picture has, so that nothing is left out."""
+"""Height in lines of output that is not a terminal: more than any picture has."""
 
 
 def show_lines(attachment: Attachment, every: float, *, as_json: bool) -> None:
-    """Print a line for what `attachment` follows every so many seconds where there is news."""
+    """Print a line about what `attachment` follows every `every` seconds if there is news."""
     watch = Watch(attachment)
     told: tuple[object, ...] = ()
     for _ in attachment.states(every):
@@ -74,7 +74,7 @@ def show_lines(attachment: Attachment, every: float, *, as_json: bool) -> None:
 def show_once(attachment: Attachment, span: float, *, as_json: bool) -> None:
     """Print what an app does over `span` seconds.
 
-    Raises HoloflowError where none runs that can be watched.
+    Raises HoloflowError if none runs that can be watched.
     """
     state = attachment.look()
     if state.kind == "none":
@@ -110,7 +110,7 @@ def to_json(view: View) -> str:
 
 
 def line(view: View) -> str:
-    """Return the most important of `view` as a line."""
+    """Return the most important values of `view` as a line."""
     words = f"{view.app}: {state_words(view)[0]}" if view.app else state_words(view)[0]
     if view.operators:
         words += f", {text.seconds(view.seconds)}, {text.rate(view.rate)} frames/s"
@@ -130,11 +130,11 @@ def line(view: View) -> str:
 
 _HINT = "q leaves"
 EARLY = 0.25
-"""Seconds from one picture to the next as long as there are no numbers to show."""
+"""Seconds between pictures while there are no numbers to show."""
 
 
 def show_screen(attachment: Attachment, every: float) -> None:
-    """Show what `attachment` follows until the user leaves; the terminal is as it was then."""
+    """Show the app that `attachment` follows until the user quits, then restore the terminal."""
     console = Console(markup=False, highlight=False, emoji=False)
     watch = Watch(attachment)
     attachment.look()  # so that the first picture shows what runs
@@ -148,13 +148,13 @@ def show_screen(attachment: Attachment, every: float) -> None:
                 left = _renew(live, keys, watch, every)
             if left:
                 return
-            os.kill(os.getpid(), signal.SIGSTOP)  # goes on here when the shell brings it back
+            os.kill(os.getpid(), signal.SIGSTOP)  # continues here when the shell resumes it
     finally:
         restore()
 
 
 def _renew(live: Live, keys: Keyboard, watch: Watch, every: float) -> bool:
-    """Renew the picture until a key is pressed; false where it is to stop for a while."""
+    """Update the picture until a key is pressed; false if the process is to be suspended."""
     attachment, console = watch.attachment, live.console
     while True:
         view = watch.view()
@@ -165,7 +165,7 @@ def _renew(live: Live, keys: Keyboard, watch: Watch, every: float) -> bool:
             attachment.wait(0)
             return _what(attachment) != shown
 
-        # Numbers take two snapshots; until then nobody is to wait for long.
+        # Numbers take two snapshots; until then the picture is updated often.
         pause = every if view.operators else min(every, EARLY)
         pressed = keys.wait(pause, attachment, take)
         if pressed == "stop":
@@ -175,6 +175,6 @@ def _renew(live: Live, keys: Keyboard, watch: Watch, every: float) -> bool:
 
 
 def _what(attachment: Attachment) -> tuple[str, str]:
-    """Return what is told at once, however seldom the picture is renewed: state and run."""
+    """Return what is shown at once, however seldom the picture is updated: state and run."""
     state = attachment.state()
     return state.kind, state.run

@@ -20,24 +20,24 @@ class OperatorView:
     name: str
     fragment: str
     rate: float | None
-    """Frames per second; None where they are not counted."""
+    """Frames per second; None if they are not counted."""
     utilisation: float | None
-    """Share of the time (0 to 1) in which it was at work."""
+    """Share of the time (0 to 1) in which it worked."""
     p50: float | None
-    """Median seconds that a call worked; None where there was none."""
+    """Median seconds that a call worked; None without calls."""
     p99: float | None
     waiting: int
     """Messages in its queues now."""
     queue: int
-    """Messages that may wait there; 0 where all its flows are fused."""
+    """Capacity of its queues in messages; 0 if all its flows are fused."""
     waits: Mapping[str, float]
-    """Mean seconds of waiting before a call, by reason: `partner`, `turn`, `room`, `worker`; of
-    a source `room` and `pace`."""
+    """Mean seconds of waiting before a call, by reason: `partner`, `turn`, `room`, `worker`; for a
+    source `room` and `pace`."""
     dropped: Mapping[str, int]
     """Messages to it that were lost since the run began, by cause, and frames lost before they
     became messages."""
     dropping: float
-    """Of these, how many a second were lost in the last seconds."""
+    """How many of these were lost per second over the last seconds."""
     skipped: int
     """Calls that failed and were skipped, since the run began."""
 
@@ -53,7 +53,7 @@ class PathView:
     p99: float
     max: float
     limits: Mapping[str, float]
-    """What the budget from its source to its sink allows, by statistic; empty without one."""
+    """Limits of the budget from its source to its sink (s), by statistic; empty without one."""
     over: tuple[str, ...]
     """Which of these it exceeds."""
     worst: bool
@@ -92,11 +92,11 @@ class View:
     seconds: float = 0.0
     """Since the sources began."""
     span: float = 0.0
-    """Seconds that rates, percentiles and shares are of."""
+    """Seconds that rates, percentiles and shares cover."""
     rate: float | None = 0.0
-    """Frames per second of all sources; None where those of none are counted."""
+    """Frames per second of all sources; None if no source counts them."""
     age: float = 0.0
-    """Seconds since a process that still runs was last heard of, the longest of them."""
+    """Longest time in seconds since the last message of a process that still runs."""
     fragments: Mapping[str, FragmentState] = field(default_factory=dict)
     operators: tuple[OperatorView, ...] = ()
     paths: tuple[PathView, ...] = ()
@@ -104,14 +104,14 @@ class View:
     budgets: tuple[BudgetView, ...] = ()
     workers: tuple[WorkerView, ...] = ()
     bottleneck: Finding | None = None
-    """What limits the app; None as long as no frame has come by."""
+    """What limits the app; None before the first frame."""
     announcements: tuple[tuple[str, str], ...] = ()
     running: tuple[RunningApp, ...] = ()
     problems: tuple[str, ...] = ()
 
 
 def view(state: LiveState, recent: Snapshot | None) -> View:
-    """Return what is shown of `state`; `recent` has the books of its last seconds."""
+    """Return what is shown of `state`; `recent` has the statistics of its last seconds."""
     now = state.snapshot
     about = View(
         state=state.kind, app=state.app, run=state.run, fragments=state.fragments,

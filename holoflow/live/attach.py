@@ -15,13 +15,13 @@ from holoflow.live.sockets import SocketAddress
 from holoflow.live.state import LiveState, Run, RunningApp, StateKind
 
 SCAN = 0.5
-"""Seconds from one look for new processes to the next."""
+"""Seconds between two scans for new processes."""
 ANSWER = 2.0
-"""Seconds that a process gets to say hello."""
+"""Seconds that a process has to say hello."""
 AGAIN = 5.0
-"""Seconds after which somebody who could not be understood is tried again."""
+"""Seconds after which a socket that could not be understood is tried again."""
 _PIECE, _PIECES = 1 << 20, 32
-"""Bytes that are read at once, and how often before others have their turn."""
+"""Bytes that are read at once, and how often before other sockets have their turn."""
 
 
 def running() -> list[RunningApp]:
@@ -33,19 +33,20 @@ def running() -> list[RunningApp]:
 class Attachment:
     """Follows an app: all processes of its newest run, and the next run when that has ended.
 
-    A context manager, for one thread. Who waits for other things too waits for `fileno` to be
-    readable, for `SCAN` seconds at most, and then calls `wait(0)`; all others take `states`.
+    A context manager, for use in one thread. Callers usually iterate over `states`. A caller that
+    also waits for other things waits up to `SCAN` seconds for `fileno` to be readable, and then
+    calls `wait(0)`.
     """
 
     def __init__(self, app: str | None = None) -> None:
-        """Follow the app of that name; without one, the first that is found running alone."""
+        """Follow the app called `app`; without a name, the first that is found running alone."""
         self.app = app
         self._selector = selectors.EpollSelector()
         self._connections: dict[SocketAddress, _Connection] = {}
         self._problems: dict[SocketAddress, tuple[str, float]] = {}
-        """What is wrong with a socket, and when to try it again."""
+        """What is wrong with a socket, and when that was found (monotonic s)."""
         self._closed: list[str] = []
-        """What is wrong with folders."""
+        """What is wrong with the folders of sockets."""
         self._runs: dict[tuple[str, str], Run] = {}
         self._current: Run | None = None
         self._scanned = -SCAN
@@ -62,7 +63,7 @@ class Attachment:
         self.close()
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close all connections."""
         for connection in self._connections.values():
             connection.line.close()
         self._selector.close()
@@ -72,7 +73,7 @@ class Attachment:
         return self._selector.fileno()
 
     def states(self, every: float) -> Iterator[LiveState]:
-        """Yield the state every so many seconds, for ever."""
+        """Yield the state every `every` seconds, forever."""
         while True:
             due = time.monotonic() + every
             while (left := due - time.monotonic()) > 0:
@@ -80,7 +81,7 @@ class Attachment:
             yield self.state()
 
     def look(self) -> LiveState:
-        """Return the first state that is more than `looking`."""
+        """Return the first state that is not `looking`."""
         while (state := self.state()).kind == "looking":
             self.wait(SCAN)
         return state
@@ -88,7 +89,7 @@ class Attachment:
     # -- reading -----------------------------------------------------------------------------
 
     def wait(self, timeout: float) -> None:
-        """Take in what there is, or the first that comes within `timeout` seconds."""
+        """Read what has arrived; wait up to `timeout` seconds for the first data."""
         now = time.monotonic()
         if now - self._scanned >= SCAN:
             self._scan(now)
@@ -97,7 +98,7 @@ class Attachment:
             self._read(key.data)
 
     def _scan(self, now: float) -> None:
-        """Connect to whoever is new, and see who does not answer."""
+        """Connect to new sockets, and give up those that do not answer."""
         self._scanned = now
         self._closed.clear()
         there: list[SocketAddress] = []
@@ -116,7 +117,7 @@ class Attachment:
                     self._connections[address] = made
                     self._selector.register(line, selectors.EVENT_READ, made)
                 elif address.path.exists():
-                    self._problems[address] = "too many wait there to be let in", now
+                    self._problems[address] = "too many connections wait there", now
         for connection in list(self._connections.values()):
             if connection.hello is None and now - connection.heard > ANSWER:
                 self._give_up(connection)
@@ -125,9 +126,9 @@ class Attachment:
         return self.app is None or address.name.startswith(sockets.short(self.app) + ".")
 
     def _give_up(self, silent: _Connection) -> None:
-        if sockets.is_gone(silent.address.pid):  # a child of it holds the socket open
+        if sockets.is_gone(silent.address.pid):  # a child of the process holds the socket open
             sockets.remove(silent.address)
-        self._end(silent, "it does not answer; perhaps it was stopped")
+        self._end(silent, "it does not answer; it may be stopped")
 
     def _read(self, connection: _Connection) -> None:
         try:
@@ -138,15 +139,17 @@ class Attachment:
             return
         if not goes_on:
             early = connection.hello is None
-            self._end(connection, "it lets nobody in; perhaps too many watch it" if early else "")
+            self._end(
+                connection, "it accepts no connection; too many may be watching it" if early else ""
+            )
 
     def _note(self, connection: _Connection) -> None:
-        """Put what has come into the books of its run."""
+        """Add what has arrived to the statistics of its run."""
         hello = connection.hello
         if hello is None or self.app not in (None, hello.app):
             return
         self._problems.pop(connection.address, None)
-        if hello.phases is not None:  # a launcher, which has no books
+        if hello.phases is not None:  # a launcher, which has no statistics
             return
         run = self._runs.setdefault((hello.app, hello.run), Run(hello.app, hello.run))
         line, connection.newest = connection.newest, None
@@ -169,9 +172,9 @@ class Attachment:
     # -- what is known -----------------------------------------------------------------------
 
     def ask(self) -> tuple[list[Hello], dict[SocketAddress, str]]:
-        """Return what all processes say of themselves, and why some say nothing.
+        """Return the hellos of all processes, and why some have not answered.
 
-        Waits until every one has answered, or `ANSWER` seconds and a little more.
+        Waits until each has answered, at most a little more than `ANSWER` seconds.
         """
         self.wait(0)
         while not self._settled():
@@ -181,7 +184,7 @@ class Attachment:
         return hellos, {address: why for address, (why, _) in self._problems.items()}
 
     def state(self) -> LiveState:
-        """Return what is known by now."""
+        """Return the current state."""
         live = sorted((r for r in self._runs.values() if r.live), key=lambda run: -run.began)
         settled = self._settled()
         if self.app is None and settled and len({run.app for run in live}) == 1:
@@ -213,7 +216,7 @@ class Attachment:
         return "none" if settled else "looking"
 
     def _settled(self) -> bool:
-        """Whether everybody who was there at the last look has said who it is."""
+        """Whether every socket of the last scan has said hello."""
         return self._scanned > 0 and not any(
             connection.hello is None and address not in self._problems
             for address, connection in self._connections.items()
@@ -221,19 +224,19 @@ class Attachment:
 
 
 class _Connection:
-    """A socket, and what has come of the line that is being read."""
+    """A socket, and the part of the current line that has arrived."""
 
     def __init__(self, address: SocketAddress, line: socket.socket, now: float) -> None:
         self.address = address
         self.line = line
         self.hello: Hello | None = None
         self.newest: bytes | None = None
-        """The newest whole line after the hello that nobody has taken yet."""
+        """The newest complete line after the hello that has not been taken yet."""
         self.heard = now
         self._begun = bytearray()
 
     def read(self) -> bool:
-        """Take in what is there; false at the end. Raises HoloflowError for what it cannot be."""
+        """Read what has arrived; false at the end. Raises HoloflowError for invalid data."""
         try:
             for _ in range(_PIECES):
                 piece = self.line.recv(_PIECE)

@@ -1,4 +1,4 @@
-"""Whether a run does well: what those are told who may start it again, or send it work."""
+"""The health of a run, for those who may restart it or send it work."""
 
 from __future__ import annotations
 
@@ -12,49 +12,57 @@ from holoflow.live.protocol import Hello, Phase
 from holoflow.live.sockets import SocketAddress
 
 RECENT = 10.0
-"""Seconds within which every process of a run must have shown what it does, which it does twice
-a second; the operators of one that ends get as long to stop."""
+"""Seconds within which every process of a run must have published its state, which it does twice a
+second; operators of a process that ends have as long to stop."""
 
-_WAITS: Mapping[Phase, str] = {"starting": "is starting", "again": "is to be started again"}
+_WAITS: Mapping[Phase, str] = {"starting": "is starting", "again": "is to be restarted"}
 
 
 @dataclass(frozen=True)
 class Health:
-    """How a run is."""
+    """The health of a run."""
 
     app: str
-    """Empty where none runs and none was named."""
+    """Empty if none runs and none was named."""
     run: str
-    """Empty where there is none."""
+    """Empty if there is none."""
     live: bool
-    """Whether it is there, all of its processes show what they do, and nothing has got stuck."""
+    """Whether it runs, all of its processes publish their state, and nothing is stuck."""
     ready: bool
     """Whether, in addition, all sources have begun."""
     why: str
-    """Why it is not live, or else not ready; empty where it is."""
+    """Why it is not live, or else not ready; empty if it is both."""
     waits: str = ""
-    """What is waited for where nothing has moved for long, although it is live: frames of another
+    """What is waited for if nothing has moved for long although the run is live: frames of another
     host, or of a device that gives none."""
     phases: Mapping[str, Phase] = field(default_factory=dict)
     """By fragment."""
     age: float | None = None
-    """Seconds since that process showed what it does that did so first; None where none has."""
+    """Longest time in seconds since a process published its state; None if none has."""
 
 
 def ask(app: str | None) -> Health:
-    """Ask the newest run of this user's `app`; without a name that of the only app.
+    """Return the health of the newest run of this user's `app`; without a name, of the only app.
 
-    Waits for `attach.ANSWER` seconds and a little more, where somebody does not answer. Raises
-    HoloflowError where none is named and several run.
+    Waits a little more than `attach.ANSWER` seconds if a process does not answer.
+
+    Raises:
+        HoloflowError: None is named and several run.
     """
     with Attachment(app) as attachment:
         return judge(app, *attachment.ask())
 
 
 def judge(app: str | None, hellos: Sequence[Hello], silent: Mapping[SocketAddress, str]) -> Health:
-    """Return how the newest run of `app` is, by what its processes say.
+    """Return the health of the newest run of `app`.
 
-    `silent` says why others have not answered. Raises HoloflowError as `ask`.
+    Args:
+        app: Name of the app; None for the only one that runs.
+        hellos: What its processes have said.
+        silent: Why other sockets have not answered.
+
+    Raises:
+        HoloflowError: None is named and several run.
     """
     apps = sorted({hello.app for hello in hellos})
     if app is None and len(apps) > 1:
@@ -78,7 +86,7 @@ def judge(app: str | None, hellos: Sequence[Hello], silent: Mapping[SocketAddres
 
 
 def _phases(hellos: Sequence[Hello]) -> dict[str, Phase]:
-    """Return what fragments do: as their launcher says, or where there is none they themselves."""
+    """Return the phases of fragments, as reported by the launcher, or else by themselves."""
     for hello in hellos:
         if hello.phases is not None:
             return dict(hello.phases)
@@ -89,7 +97,7 @@ def _dead(
     hellos: Sequence[Hello], phases: Mapping[str, Phase], silent: Mapping[SocketAddress, str]
 ) -> Iterator[str]:
     """Yield why a run is not live."""
-    # While a process loads libraries it may not get to answer; its launcher sees to it.
+    # A process that loads libraries may not answer in time; its launcher watches it.
     starting = {sockets.short(name) for name, phase in phases.items() if phase == "starting"}
     for address, why in silent.items():
         if _who(address) not in starting:
@@ -99,11 +107,11 @@ def _dead(
             yield hello.trouble
         if hello.age is not None and hello.age > RECENT:
             who = f"{hello.fragment} (process {hello.pid})"
-            yield f"{who} has not shown what it does for {hello.age:.0f} s"
+            yield f"{who} has not published its state for {hello.age:.0f} s"
 
 
 def _who(address: SocketAddress) -> str:
-    """Return the fragment whose socket it is, as far as the name tells."""
+    """Return the fragment of the socket, as far as its name says."""
     parts = address.name.split(".")
     return parts[2] if len(parts) == 4 else address.name
 

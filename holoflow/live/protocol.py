@@ -1,4 +1,4 @@
-"""What a running app says to who watches it: a hello, then one snapshot a line, all in JSON."""
+"""The protocol for watching an app: a hello, then one snapshot per line, all in JSON."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ LIMIT = 16 * 1024 * 1024
 """Bytes of the longest line that is sent or read."""
 
 Phase: TypeAlias = Literal["starting", "running", "again", "ended"]
-"""What a fragment does, as its launcher knows it. `starting`: its operators start, or it waits
-for others. `again`: its process has ended, and is started again."""
+"""What a fragment does, as its launcher knows. `starting`: its operators start, or it waits for
+other fragments. `again`: its process has ended and will be restarted."""
 
 
 @dataclass(frozen=True)
@@ -25,32 +25,32 @@ class Hello:
     """The first line of a connection."""
 
     holoflow: int
-    """`VERSION` of what follows."""
+    """`VERSION` of the protocol."""
     app: str
     run: str
     fragment: str
     pid: int
     began: float
-    """When the process began to be watchable, in seconds since the epoch."""
+    """When the process became watchable, in seconds since the epoch."""
     history: tuple[Sample, ...] = ()
     """Curves over the run so far."""
     age: float | None = None
-    """Seconds since the process last showed what it does; None where its sources have not begun."""
+    """Seconds since the process last published its state; None before its sources begin."""
     phases: Mapping[str, Phase] | None = None
-    """Of a launcher: what its fragments do. It has no books of its own, and sends none."""
+    """Of a launcher: what its fragments do. It has no statistics of its own, and sends none."""
     waits: str = ""
-    """What is waited for, where nothing has moved for long; that need not be amiss."""
+    """What is waited for if nothing has moved for long; that need not be an error."""
     trouble: str = ""
-    """Why it does not do well, although it shows what it does: a call that goes on and on, or
-    nobody can go on."""
+    """What is wrong although it publishes its state: a call does not return, or no stage can
+    continue."""
 
 
 def read_hello(line: bytes) -> Hello:
-    """Return the hello in `line`; raises HoloflowError with what is wrong."""
+    """Return the hello in `line`; raises HoloflowError if it is invalid."""
     data = _load(line)
     version = data.get("holoflow") if isinstance(data, dict) else None
     if not isinstance(version, int):
-        raise HoloflowError("it is no app of holoflow's")
+        raise HoloflowError("it is not a holoflow app")
     if version != VERSION:
         raise HoloflowError(
             f"it runs with another holoflow (it speaks version {version}, this one "
@@ -60,19 +60,19 @@ def read_hello(line: bytes) -> Hello:
 
 
 def read_snapshot(line: bytes, hello: Hello) -> Snapshot:
-    """Return the snapshot in `line`; raises HoloflowError where it is none of that run."""
+    """Return the snapshot in `line`; raises HoloflowError if it does not belong to the run."""
     snapshot = from_plain(Snapshot, _load(line))
     if (snapshot.app, snapshot.run) != (hello.app, hello.run):
-        raise HoloflowError("it sends the books of another run than it says")
+        raise HoloflowError("it sends the statistics of another run than it says")
     return snapshot
 
 
 def _load(line: bytes) -> Any:
-    """Read JSON whose numbers can be reckoned with."""
+    """Read JSON whose numbers are finite."""
     try:
         return json.loads(line, parse_float=_finite, parse_int=_whole, parse_constant=_finite)
     except (ValueError, RecursionError):
-        raise HoloflowError("it is no app of holoflow's") from None
+        raise HoloflowError("it is not a holoflow app") from None
 
 
 def _finite(text: str) -> float:

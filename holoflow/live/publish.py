@@ -1,4 +1,4 @@
-"""A running app lets its user's other processes watch it."""
+"""Publishing the state of a running app to other processes of its user."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ from holoflow.stats.snapshot import Sample, Snapshot, to_json
 from holoflow.stats.standing import stuck
 
 WATCHERS = 32
-"""How many may watch at once."""
+"""Most watchers at a time."""
 PATIENCE = 10.0
-"""Seconds without taking a byte after which a watcher that is behind is let go."""
-FAREWELL = 0.5
-"""Seconds that the last snapshot gets to arrive."""
+"""Seconds after which a watcher that is behind and reads nothing is disconnected."""
+LAST_SEND = 0.5
+"""Seconds that sending the last snapshot may take."""
 
 _log = logging.getLogger(__name__)
 
 
 class Publisher:
-    """Shows the newest snapshot of a fragment to all who watch, from a thread of its own.
+    """Publishes the newest snapshot of a fragment to all watchers, from a thread of its own.
 
-    A context manager. Whoever reads slowly gets fewer snapshots, and nobody who watches can
-    hold the app up or make it keep more than one. Where publishing fails, the app goes on
-    without it: a note in the log says why.
+    A context manager. A slow watcher gets fewer snapshots; no watcher can delay the app or make it
+    keep more than one snapshot. If publishing fails, the app continues without it, and a log record
+    says why.
     """
 
     def __init__(self, app: str, run: str, fragment: str, *, whole: bool = True) -> None:
-        """Name what is shown; `whole` where that is all of the app."""
+        """Publish `fragment` of the run `run` of `app`; `whole` if it is the whole app."""
         self._whole = whole
         self._hello = Hello(VERSION, app, run, fragment, os.getpid(), time.time())
         self._name = sockets.name(app, run, fragment, os.getpid())
         self._address: sockets.SocketAddress | None = None
         self._newest: tuple[int, Snapshot, Sequence[Sample]] | None = None
         self._shown: float | None = None
-        """When something was last shown."""
+        """When something was last published (monotonic s)."""
         self._phases: Mapping[str, Phase] | None = None
         self._trouble = self._waits = ""
         self._line: tuple[int, bytes] = (0, b"")
@@ -97,7 +97,7 @@ class Publisher:
             end.close()
 
     def put(self, snapshot: Snapshot, history: Sequence[Sample] = ()) -> None:
-        """Show `snapshot` from now on; `history` is what those get who come later."""
+        """Publish `snapshot` from now on; `history` is sent to watchers that connect later."""
         number = 1 if self._newest is None else self._newest[0] + 1
         self._newest = (number, snapshot, history)
         self._shown = time.monotonic()
@@ -105,17 +105,18 @@ class Publisher:
             self._ring()
 
     def tell(self, phases: Mapping[str, Phase], trouble: str = "", waits: str = "") -> None:
-        """Show, as a launcher, what its fragments do, and what is wrong with all of them.
+        """Publish, as a launcher, what its fragments do. It sends no snapshots.
 
-        `waits`: what they wait for, where nothing has moved for long.
-
-        It sends no snapshots.
+        Args:
+            phases: What each fragment does.
+            trouble: What is wrong with the run, if anything.
+            waits: What is waited for if nothing has moved for long.
         """
         self._phases, self._trouble, self._waits = phases, trouble, waits
         self._shown = time.monotonic()
 
     def _ring(self) -> None:
-        with contextlib.suppress(OSError):  # it rings already, or all is over
+        with contextlib.suppress(OSError):  # it is signalled already, or closed
             self._bell.send(b"\0")
 
     # -- the thread --------------------------------------------------------------------------
@@ -125,11 +126,11 @@ class Publisher:
             while not self._ending:
                 self._turn(None)
             self._selector.unregister(self._server)
-            deadline = time.monotonic() + FAREWELL
+            deadline = time.monotonic() + LAST_SEND
             while self._offer() and (left := deadline - time.monotonic()) > 0:
                 self._turn(left)
-        except Exception:  # nothing that watching is worth ends a run
-            _log.info("this run cannot be watched any more", exc_info=True)
+        except Exception:  # a fault of watching must not end a run
+            _log.info("this run can no longer be watched", exc_info=True)
 
     def _turn(self, timeout: float | None) -> None:
         for key, _ in self._selector.select(timeout):
@@ -144,7 +145,7 @@ class Publisher:
     def _accept(self) -> None:
         try:
             line, _ = self._server.accept()
-        except OSError:  # gone again, or no descriptor is free
+        except OSError:  # the watcher has gone, or no descriptor is free
             time.sleep(0.01)
             return
         if len(self._watchers) >= WATCHERS:
@@ -164,7 +165,7 @@ class Publisher:
         return line if len(line) <= LIMIT else to_json(hello) + b"\n"
 
     def _wrong(self) -> str:
-        """Return why the process does not do well."""
+        """Return what is wrong with the process; empty if nothing is."""
         if self._newest is None:
             return self._trouble
         snapshot = self._newest[1]
@@ -172,13 +173,13 @@ class Publisher:
         return self._trouble or said or (standing.trouble(snapshot) if self._whole else "")
 
     def _waiting(self) -> str:
-        """Return what is waited for, as far as that is seen here."""
+        """Return what is waited for, as far as this process knows."""
         if self._newest is None or not self._whole:
             return self._waits
         return standing.standing(self._newest[1])
 
     def _offer(self) -> bool:
-        """Send each watcher what it can take; whether one is still behind."""
+        """Send each watcher as much as it accepts; true if one is still behind."""
         newest = self._newest
         now = time.monotonic()
         for watcher in list(self._watchers):
@@ -201,7 +202,7 @@ class Publisher:
         return any(watcher.left for watcher in self._watchers)
 
     def _encoded(self, number: int, snapshot: Snapshot) -> bytes:
-        """Return a snapshot's line, made once for all."""
+        """Return the line of a snapshot, encoded once for all watchers."""
         if self._line[0] != number:
             line = to_json(snapshot) + b"\n"
             self._line = (number, line if len(line) <= LIMIT else b"")
@@ -214,22 +215,22 @@ class Publisher:
 
 
 class _Watcher:
-    """Who watches, and what is still to be sent of the line it is getting."""
+    """A watcher, and the rest of the line that is being sent to it."""
 
     def __init__(self, line: socket.socket, hello: bytes) -> None:
         self.line = line
         self.left = memoryview(hello)
         self.seen = 0
-        """Number of the newest snapshot that it got."""
+        """Number of the newest snapshot that was sent to it."""
         self.moved = time.monotonic()
-        """When it last took something."""
+        """When it last accepted data (monotonic s)."""
 
     def begin(self, text: bytes, now: float) -> None:
         self.left = memoryview(text)
         self.moved = now
 
     def send(self, now: float) -> None:
-        """Send as much as is taken; raises OSError where nobody is there any more."""
+        """Send as much as is accepted; raises OSError if the watcher has gone."""
         while self.left:
             try:
                 taken = self.line.send(self.left)
@@ -239,7 +240,7 @@ class _Watcher:
             self.moved = now
 
     def hears(self) -> bool:
-        """Whether it is still there and, as it should, says nothing."""
+        """Whether it is still connected and, as it should, sends nothing."""
         try:
             self.line.recv(1)
         except BlockingIOError:

@@ -1,4 +1,4 @@
-"""Sockets through which running apps are watched, in folders that only their user may enter."""
+"""Sockets for watching running apps, in folders that only their user may enter."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from holoflow.core.errors import HoloflowError
 _WAITING = 16
 """Connections that may wait to be accepted."""
 _MOST = 256
-"""Sockets of a folder that are looked at."""
+"""Most sockets of a folder that are considered."""
 
 
 class SocketAddress(NamedTuple):
-    """A socket."""
+    """The folder and name of a socket."""
 
     place: Path
     name: str
@@ -35,7 +35,7 @@ class SocketAddress(NamedTuple):
 
     @property
     def pid(self) -> int:
-        """The process that made it; 0 where the name does not tell."""
+        """Id of the process that made it; 0 if its name does not say."""
         last = self.name.rpartition(".")[2]
         return int(last) if last.isascii() and last.isdigit() and len(last) < 10 else 0
 
@@ -53,7 +53,7 @@ def name(app: str, run: str, fragment: str, pid: int) -> str:
 
 
 def short(text: str) -> str:
-    """Return `text` as part of a file's name: itself where it can be one, else with a hash."""
+    """Return `text` as part of a file name: unchanged if it can be, else with a hash."""
     if re.fullmatch(r"[A-Za-z0-9_-]{1,20}", text):
         return text
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
@@ -62,15 +62,16 @@ def short(text: str) -> str:
 
 @contextmanager
 def opened(place: Path) -> Iterator[int]:
-    """Open a folder that is its user's alone; gives its descriptor.
+    """Open a folder that only its user may enter; yields its descriptor.
 
-    Raises HoloflowError where others may enter it or it is another's, and OSError where it
-    cannot be opened.
+    Raises:
+        HoloflowError: Others may enter it, or it belongs to another user.
+        OSError: It cannot be opened.
     """
     try:
         folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except NotADirectoryError:  # a symbolic link is no directory either
-        raise HoloflowError(f"a folder of its own is needed, no link or file: {place}") from None
+    except NotADirectoryError:  # a symbolic link is not a directory either
+        raise HoloflowError(f"not a folder, but a link or a file: {place}") from None
     try:
         found = os.fstat(folder)
         if found.st_uid != os.getuid():
@@ -83,7 +84,7 @@ def opened(place: Path) -> Iterator[int]:
 
 
 def listen(address: SocketAddress) -> socket.socket:
-    """Return a socket that listens at `address`; makes the folder where it is missing.
+    """Return a socket that listens at `address`; makes the folder if it is missing.
 
     Raises HoloflowError or OSError, as `opened` does.
     """
@@ -93,9 +94,9 @@ def listen(address: SocketAddress) -> socket.socket:
         made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             made.setblocking(False)
-            # A name that begins with a dot is not looked at: who connected before `listen`
-            # would take it for one that was left behind. Leading through the open folder, the
-            # way is both short (108 bytes are the limit) and surely this folder's.
+            # Names that begin with a dot are ignored: a process that connected before `listen`
+            # would consider the socket stale. The path through the open descriptor is short
+            # (108 bytes are the limit) and certain to lead into this folder.
             made.bind(f"/proc/self/fd/{folder}/.{address.name}")
             made.listen(_WAITING)
             os.rename(f".{address.name}", address.name, src_dir_fd=folder, dst_dir_fd=folder)
@@ -106,7 +107,7 @@ def listen(address: SocketAddress) -> socket.socket:
 
 
 def addresses(place: Path) -> list[SocketAddress]:
-    """Return the sockets in `place`; raises HoloflowError where others may put some there."""
+    """Return the sockets in `place`; raises HoloflowError if others may put some there."""
     try:
         with opened(place) as folder, os.scandir(folder) as entries:
             names = [
@@ -115,15 +116,15 @@ def addresses(place: Path) -> list[SocketAddress]:
                 if not entry.name.startswith(".")
                 and stat.S_ISSOCK(entry.stat(follow_symlinks=False).st_mode)
             ]
-    except OSError:  # not there: nothing runs
+    except OSError:  # no folder: nothing runs
         return []
     return [SocketAddress(place, name) for name in sorted(names)[:_MOST]]
 
 
 def connect(address: SocketAddress) -> socket.socket | None:
-    """Return a connection; None where nobody listens (any more) or too many wait there.
+    """Return a connection; None if no process listens or too many connections wait.
 
-    What a killed process has left is removed.
+    The socket of a killed process is removed.
     """
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     made.setblocking(False)
@@ -141,20 +142,20 @@ def connect(address: SocketAddress) -> socket.socket | None:
 
 
 def remove(address: SocketAddress) -> None:
-    """Remove a socket; nothing happens where it is gone."""
+    """Remove a socket, if it exists."""
     with contextlib.suppress(OSError, HoloflowError), opened(address.place) as folder:
         os.unlink(address.name, dir_fd=folder)
 
 
 def clean(place: Path) -> None:
-    """Remove what killed processes have left in `place`."""
+    """Remove the sockets of killed processes in `place`."""
     for address in addresses(place):
         if is_gone(address.pid) and (made := connect(address)) is not None:
-            made.close()  # another process goes on listening there
+            made.close()  # another process still listens there
 
 
 def is_gone(pid: int) -> bool:
-    """Whether there is no process `pid`, or only what is left of it until it is waited for."""
+    """Whether there is no process `pid`, or only a zombie."""
     with contextlib.suppress(OSError):
         state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
         if state in (b"Z", b"X"):

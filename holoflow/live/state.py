@@ -13,8 +13,8 @@ from holoflow.stats.merge import merge
 from holoflow.stats.snapshot import Sample, Snapshot
 
 StateKind: TypeAlias = Literal["looking", "none", "several", "live", "ended"]
-"""`looking`: has not seen yet what runs. `none`: nothing to watch runs. `several`: more than one
-app runs, and none was named. `live`: the app runs. `ended`: it ran, and may come back."""
+"""`looking`: what runs is not known yet. `none`: nothing runs that can be watched. `several`: more
+than one app runs, and none was named. `live`: the app runs. `ended`: it ran, and may return."""
 
 
 @dataclass(frozen=True)
@@ -35,26 +35,26 @@ class FragmentState:
 
     pid: int
     live: bool
-    """Whether it is there."""
+    """Whether it runs."""
     age: float
-    """Seconds since it was last heard of."""
+    """Seconds since its last message."""
 
 
 @dataclass(frozen=True)
 class LiveState:
-    """What is known at one moment."""
+    """What is known about the app at one moment."""
 
     kind: StateKind
     app: str = ""
-    """Empty as long as it is not clear which one it is."""
+    """Empty while it is not clear which app it is."""
     run: str = ""
     snapshot: Snapshot | None = None
-    """The newest of all fragments, merged; None where none has come yet."""
+    """The newest snapshots of all fragments, merged; None before the first."""
     fragments: Mapping[str, FragmentState] = field(default_factory=dict)
     histories: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
     """Curves up to the moment of attaching, by fragment."""
     running: tuple[RunningApp, ...] = ()
-    """All that runs (of the app, where one was named), the newest first."""
+    """Everything that runs (of the app, if one was named), newest first."""
     problems: tuple[str, ...] = ()
     """Why something cannot be watched."""
 
@@ -68,13 +68,13 @@ class _Fragment:
 
 
 class Run:
-    """A run, as heard from the processes of its fragments.
+    """A run, as reported by the processes of its fragments.
 
-    A fragment that has ended keeps its last books until it was started again and sends new ones.
+    A fragment that has ended keeps its last statistics until it is restarted and sends new ones.
     """
 
     def __init__(self, app: str, run: str) -> None:
-        """Nothing has been heard of it."""
+        """Make the state of the run `run` of `app`, before any message."""
         self.app = app
         self.run = run
         self._fragments: dict[str, _Fragment] = {}
@@ -87,12 +87,12 @@ class Run:
 
     @property
     def live(self) -> bool:
-        """Whether one of its processes is there."""
+        """Whether one of its processes runs."""
         return any(fragment.live for fragment in self._fragments.values())
 
     @property
     def snapshot(self) -> Snapshot | None:
-        """The state of the run; None where nobody has sent any."""
+        """The state of the run; None before the first snapshot."""
         if self._merged is None:
             parts = [f.snapshot for f in self._fragments.values() if f.snapshot is not None]
             self._merged = merge(parts) if parts else None
@@ -104,7 +104,7 @@ class Run:
         return {name: fragment.hello.history for name, fragment in self._fragments.items()}
 
     def hear(self, hello: Hello, now: float, snapshot: Snapshot | None) -> None:
-        """Note news from the process that says `hello`, unless another has taken its place."""
+        """Note a message of the process that said `hello`, unless another has replaced it."""
         fragment = self._fragments.setdefault(hello.fragment, _Fragment(hello))
         if not fragment.live or hello.began >= fragment.hello.began:
             fragment.hello, fragment.live = hello, True
@@ -121,7 +121,7 @@ class Run:
             fragment.live = False
 
     def running(self) -> RunningApp:
-        """Return the processes that are there."""
+        """Return the processes that run."""
         live = {name: f.hello.pid for name, f in self._fragments.items() if f.live}
         return RunningApp(self.app, self.run, self.began, live)
 
@@ -134,23 +134,23 @@ class Run:
 
 
 WINDOW = 5.0
-"""Seconds over which rates and percentiles are taken."""
+"""Seconds over which rates and percentiles are computed."""
 
 
 class Recent:
-    """Turns the snapshots of a run into books of its last `WINDOW` seconds."""
+    """Turns the snapshots of a run into statistics of its last `WINDOW` seconds."""
 
     def __init__(self) -> None:
-        """Nothing has been seen yet."""
+        """Make a window without snapshots."""
         self._seen: deque[Snapshot] = deque()
 
     def add(self, snapshot: Snapshot) -> Snapshot:
-        """Return the books of the time up to `snapshot`: of the whole run for its first one."""
+        """Return the statistics of the last seconds up to `snapshot`; of the whole run at first."""
         if self._seen and not _goes_on(self._seen[-1], snapshot):
             self._seen.clear()
         if not self._seen or self._seen[-1] is not snapshot:
             self._seen.append(snapshot)
-        # At least two are kept, however far apart, as there is nothing to tell from one.
+        # At least two are kept, however far apart: one alone allows no difference.
         while len(self._seen) > 2 and snapshot.seconds - self._seen[1].seconds >= WINDOW:
             self._seen.popleft()
         first = self._seen[0]

@@ -366,7 +366,7 @@ def test_one_fragment_alone(launched):
     ("options", "words"),
     [
         (["--fragment", "wel"], "apart has no fragment 'wel'; it has well, ill"),
-        (["--fragment", "well", "--together"], "--fragment has processes of their own"),
+        (["--fragment", "well", "--together"], "--fragment runs fragments in processes"),
         (["--host", "edge=10.0.0.1"], "unknown host 'edge'"),
     ],
 )

@@ -324,7 +324,7 @@ def test_the_screen_is_renewed_until_the_user_leaves(terminal, publish, keys, st
     shown.read_until("▶  camera → detect → overlay → screen")
     shown.read_until("detect works 31 ms of each 33 ms")
     app.kill()
-    shown.read_until("ended; waiting for it to come back")
+    shown.read_until("ended; waiting for it to restart")
     publish("faces", "2", "main")
     shown.seen = shown.seen[shown.seen.index(ENTERED) :][: len(ENTERED)]
     shown.read_until("faces  live ")

@@ -52,7 +52,7 @@ def test_raw_calls_are_kept_and_named(holoflow, folder):
     ("options", "words"),
     [
         (("--trace", "5"), "write frames=N"),
-        (("--trace", "frames=5", "--tracking", "off"), "without tracking there is nothing to keep"),
+        (("--trace", "frames=5", "--tracking", "off"), "there is nothing to record"),
         (("--metrics", "here"), "write a port, such as 9464"),
     ],
 )

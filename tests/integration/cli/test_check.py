@@ -5,7 +5,7 @@ import re
 def test_a_right_app(holoflow):
     checked = holoflow("check", ".")
     assert (checked.returncode, checked.stderr) == (0, "")
-    assert checked.stdout.startswith(". is right: 3 operators, 2 flows, ")
+    assert checked.stdout.startswith(". is valid: 3 operators, 2 flows, ")
 
 
 def test_a_right_app_as_json(holoflow):

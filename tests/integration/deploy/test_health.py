@@ -107,7 +107,7 @@ def test_an_app_is_live_while_it_waits_and_ready_when_it_has_begun(launch, app, 
     run.signal(signal.SIGSTOP)
     status, said = health()
     assert status == 1
-    assert "it does not answer; perhaps it was stopped" in said
+    assert "it does not answer; it may be stopped" in said
     run.signal(signal.SIGCONT)
     wait_for(lambda: ask("gated").ready)
     run.signal(signal.SIGTERM)

@@ -112,12 +112,12 @@ def test_the_environment_here_is_not_that_of_the_services(folder, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "wrong"),
     [
-        (["--image=a b"], "names no image"),
+        (["--image=a b"], "is not the name of an image"),
         (["--image=a:1", "--", "--frames", "x"], "after --: Invalid value for '--frames'"),
         (["--image=a:1", "--", "--place", "a=b"], "--place: every service has its own"),
         (["--image=a:1", "--", "--set", "a=b"], "--set: write it before --"),
         (["--image=a:1", "--", "--metrics", "9464"], "--metrics: write it before --"),
-        (["--image=a:1", "--", "--together"], "--together: fragments are deployed apart"),
+        (["--image=a:1", "--", "--together"], "--together: fragments are deployed separately"),
         (["--image=a:1", "--", "--for", "5"], "number with a unit"),
         (["--image=a:1", "--", "more"], "after --: Got unexpected extra argument"),
         (["--image=a:1", "--input", "nowhere"], "does not exist"),
@@ -135,7 +135,7 @@ def test_bad_options(folder, arguments, wrong):
         ("--node=other=n", "write SERVICE=NODE with a service of edge, view"),
         ("--node=edge", "write SERVICE=NODE"),
         ("--storage=10", "number with a unit"),
-        ("--storage=0b", "no room at all"),
+        ("--storage=0b", "must be more than 0"),
     ],
 )
 def test_bad_options_of_kubernetes(folder, option, wrong):

@@ -33,7 +33,7 @@ def test_hosts_come_to_trust_one_another_by_what_is_printed(host):
     assert invoke(*words[2:]).stdout.startswith("edge-a is allowed (")
     assert there.allowed() == {"edge-a": ours}
     assert invoke("list").stdout == f"edge-a  {ours}\n"
-    assert invoke("remove", "edge-a").stdout == "edge-a is allowed no more\n"
+    assert invoke("remove", "edge-a").stdout == "edge-a is no longer allowed\n"
     assert invoke("list").stdout == f"no host is allowed in {there.folder}\n"
 
 

@@ -75,7 +75,7 @@ def test_nothing_is_overwritten(kind, there, folder):
         path.symlink_to(folder / "nowhere")
     made = invoke(kind, "edges")
     assert (made.exit_code, made.stdout) == (2, "")
-    assert "edges is there already" in made.stderr
+    assert "edges already exists" in made.stderr
     assert [item.name for item in folder.rglob("*")] == ["edges"]
 
 

@@ -207,7 +207,7 @@ def test_what_holoscan_brings_can_be_shown(name, port, parameter):
     [
         ("capture.vidoe", "did you mean 'capture.video'?"),
         ("./own.py:SpiltOp", "did you mean 'SplitOp'?"),
-        ("./own.py:Plain", "is no holoflow operator"),
+        ("./own.py:Plain", "is not a holoflow operator"),
         ("./own.py:WrongOp", "own.py:30: WrongOp.process: the return type is missing"),
         ("./none.py:X", "there is no file"),
     ],

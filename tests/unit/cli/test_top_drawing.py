@@ -140,7 +140,7 @@ def test_before_there_are_numbers(state, first, second):
 
 def test_an_app_that_ended_or_sends_nothing():
     ended = replace(live(faces()), kind="ended")
-    assert shown(ended)[0].startswith("faces  ended; waiting for it to come back  10.0 s  30.0 ")
+    assert shown(ended)[0].startswith("faces  ended; waiting for it to restart  10.0 s  30.0 ")
     silent = live(faces(), fragments={"main": FragmentState(1, True, 12.0)})
     assert shown(silent)[0].startswith("faces  no news for 12.0 s  ")
 

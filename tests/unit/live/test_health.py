@@ -46,7 +46,7 @@ def test_one_that_no_longer_shows_what_it_does_is_not_live():
     found = judge("faces", [hello(age=RECENT + 5)], {})
     assert not found.live
     assert not found.ready
-    assert found.why == "main (process 4711) has not shown what it does for 15 s"
+    assert found.why == "main (process 4711) has not published its state for 15 s"
     assert judge("faces", [hello(age=RECENT)], {}).live
 
 
@@ -63,7 +63,7 @@ def test_a_launcher_says_which_fragments_are_waited_for():
     assert judge("faces", [*parts, leader], {}).why == "view is starting"
     leader = hello("launcher", phases={"edge": "again", "view": "running"})
     found = judge("faces", [leader, hello("view")], {})
-    assert (found.live, found.ready, found.why) == (True, False, "edge is to be started again")
+    assert (found.live, found.ready, found.why) == (True, False, "edge is to be restarted")
     leader = hello("launcher", phases={"edge": "ended", "view": "running"})
     assert judge("faces", [leader, hello("view")], {}).ready
 
@@ -136,7 +136,7 @@ def test_who_does_not_answer_is_not_waited_for(place, monkeypatch):
                     break
             found = ask("faces")
         assert not found.live
-        assert "too many wait there" in found.why
+        assert "too many connections wait there" in found.why
 
 
 def test_nobody_takes_a_launcher_for_a_fragment(place):

@@ -232,7 +232,7 @@ def test_what_cannot_be_written_ends_watching_and_not_the_run(publisher, watch, 
     publisher.put(replace(at(1), operators=object()))
     publisher._thread.join()
     publisher.put(at(2))
-    assert "cannot be watched any more" in caplog.text
+    assert "can no longer be watched" in caplog.text
 
 
 def test_connections_that_come_and_go_harm_nobody(publisher, place, watch):
