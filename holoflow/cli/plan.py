@@ -87,7 +87,7 @@ def parts(planned: Plan, width: int) -> Iterator[RenderableType]:
 
     from holoflow.cli import sections
     from holoflow.cli.tables import table
-    from holoflow.plan.draw.layout import plan_facts
+    from holoflow.plan.draw.facts import plan_facts
 
     reasons = apart(planned)
     yield sections.said(f"{planned.app.name}: {plan_facts(planned)}", "bold")

@@ -14,7 +14,7 @@ from holoflow.app.graph import Fragment
 from holoflow.app.mistakes import short
 from holoflow.app.unresolved import conflicts
 from holoflow.core.errors import AppError, Location, Mistake
-from holoflow.plan.draw.layout import gigabytes
+from holoflow.plan.draw.facts import gigabytes
 from holoflow.plan.hosts import crosses_hosts, find_faults, listeners
 from holoflow.plan.plan import Plan, PlannedProcess, fragment_of
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from holoflow.core import text
-from holoflow.report.markup import Child, Html, el
+from holoflow.core.markup import Child, Html, el
 from holoflow.stats.histogram import Histogram
 
 

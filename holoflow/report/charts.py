@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from holoflow.core import text
+from holoflow.core.markup import Html, el, number
 from holoflow.report.axes import (
     BOTTOM,
     HEIGHT,
@@ -23,7 +24,6 @@ from holoflow.report.axes import (
     x_axis,
     y_axis,
 )
-from holoflow.report.markup import Html, el, number
 from holoflow.report.measures import LABELS, Kind
 from holoflow.stats.histogram import Histogram
 from holoflow.stats.snapshot import Sample

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from holoflow.core import text
 from holoflow.core.files import write_whole
+from holoflow.core.markup import Child, Html, el
+from holoflow.plan.draw import style
 from holoflow.report import measures
 from holoflow.report.diagnosis.decision import NO_FRAME, explain
 from holoflow.report.diagnosis.finding import Explanation
-from holoflow.report.markup import Child, Html, el
 from holoflow.report.page_parts import PARTS, evidence
 from holoflow.report.run_report import RunReport
 
@@ -30,8 +31,8 @@ def write_html(folder: Path, report: RunReport) -> Path:
 
 def page(report: RunReport, explanation: Explanation) -> bytes:
     """Return the page."""
-    style = _style()
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    css = _style()
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     sections = [
         (title, content)
         for title, part in PARTS.items()
@@ -52,7 +53,7 @@ def page(report: RunReport, explanation: Explanation) -> bytes:
             el("meta", name="viewport", content="width=device-width, initial-scale=1"),
             el("meta", name="color-scheme", content="light dark"),
             el("title", f"{report.app}: report of a run"),
-            el("style", Html(style)),
+            el("style", Html(css)),
         ),
         el(
             "body",
@@ -72,7 +73,8 @@ def page(report: RunReport, explanation: Explanation) -> bytes:
 
 @cache
 def _style() -> str:
-    return (resources.files(__package__) / "page.css").read_text(encoding="utf-8")
+    own = (resources.files(__package__) / "page.css").read_text(encoding="utf-8")
+    return own + style()
 
 
 def _anchor(title: str) -> str:

@@ -8,11 +8,13 @@ from operator import attrgetter
 from typing import Any, TypeAlias
 
 from holoflow.core import text
+from holoflow.core.markup import Child, Html, el
+from holoflow.plan.draw import draw
 from holoflow.report import charts, measures
 from holoflow.report.charts import CurvePoint, curve, distribution, heat_map
 from holoflow.report.diagnosis.finding import Explanation, Finding
-from holoflow.report.graph_chart import graph
-from holoflow.report.markup import Child, Column, Html, el, grid
+from holoflow.report.graph import run_graph
+from holoflow.report.grid import Column, grid
 from holoflow.report.measures import LABELS, SHORT_LABELS, Kind, Part, split, totals
 from holoflow.report.run_report import RunReport
 from holoflow.stats.snapshot import (
@@ -196,16 +198,19 @@ def _swatch(kind: Kind) -> Html:
 
 
 def _graph(report: RunReport, explanation: Explanation) -> Iterator[Html]:
-    drawn = graph(report.snapshot, explanation.critical)
-    if drawn is not None:
-        yield drawn
-        yield el(
-            "p",
-            "In each box: how busy the operator was, and the median of its working time. Beside a "
-            "flow: the median of its messages' waiting, and how many it lost. The critical path "
-            "is drawn thick; dashed flows lost messages.",
-            class_="soft",
-        )
+    if not report.snapshot.operators:
+        return
+    graph = run_graph(report.snapshot, explanation.critical)
+    for form, tall in (("wide", False), ("tall", True)):
+        yield el("div", draw(graph, tall=tall), class_=form, tabindex=0)
+    yield el(
+        "p",
+        "In each box: how busy the operator was, its calls per second, and the median of its "
+        "working time. Beside a flow: the median of its messages' waiting, and how many it lost. "
+        "The critical path is drawn thick; dashed flows may drop messages; flows that lead back "
+        "are red.",
+        class_="soft",
+    )
 
 
 def _operators(report: RunReport, _: Explanation) -> Iterator[Html]:

@@ -103,7 +103,7 @@ def test_numbers_change_in_place(page, live):
     opened(page, run.url)
     page.run("window.first = document.querySelectorAll('.operator')[1]; 0")
     run.snapshot = longer(run.snapshot)
-    page.wait("document.querySelectorAll('.operator .number')[2].textContent === '20 /s'")
+    page.wait("document.querySelectorAll('.operator .rate')[1].textContent === '20 /s'")
     assert page.run("document.querySelectorAll('.operator')[1] === first")
 
 
@@ -202,7 +202,7 @@ def test_several_viewers_see_the_same(browser, page, live):
         opened(one, run.url)
     run.snapshot = longer(run.snapshot)
     for one in pages:
-        one.wait("document.querySelectorAll('.operator .number')[2].textContent === '20 /s'")
+        one.wait("document.querySelectorAll('.operator .rate')[1].textContent === '20 /s'")
     pages[1].open("about:blank")
 
 

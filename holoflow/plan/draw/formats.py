@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from holoflow.app.graph import Sync
-from holoflow.plan.draw.layout import (
+from holoflow.plan.draw.facts import (
     PortFacts,
     flow_facts,
     input_facts,

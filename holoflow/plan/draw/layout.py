@@ -1,270 +1,280 @@
-"""What every picture of a plan says, in the same words, and where its boxes stand."""
+"""Where the boxes, groups, edges and labels of a graph are, in pixels: a pure function.
+
+Edges lead to the right (`wide`) or downwards (`tall`, for narrow pages). What follows is counted
+along that direction and across it, and turned at the end.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
-from holoflow.app.graph import Node
-from holoflow.core.operator import Operator
-from holoflow.core.ports import base, type_name
-from holoflow.plan.plan import Plan, PlannedFlow, PlannedProcess, PlannedStage
+from holoflow.plan.draw.graph import LABEL_LINE, LINE, TEXT, Edge, Graph
+from holoflow.plan.draw.grid import Slot, arrange
 
+Point: TypeAlias = tuple[float, float]
+"""x and y."""
+Span: TypeAlias = tuple[float, float]
+"""Begin and end along one axis."""
 
-@dataclass(frozen=True)
-class PortFacts:
-    """A port as a picture shows it."""
-
-    name: str
-    type: str
-    """Short name of the payload type."""
-    connected: bool
-    latest: bool = False
-    """Holds the newest value."""
-
-
-def input_facts(plan: Plan, operator: str) -> list[PortFacts]:
-    """Return the inputs of `operator` in its own order, then those that only the app names."""
-    node = plan.app.operators[operator]
-    flows = [flow for flow in plan.flows if flow.target.operator == operator]
-    latest = {flow.target.port for flow in flows if flow.latest}
-    used = [flow.target.port for flow in flows]
-    types = _input_types(node)
-    lists = {base(name) for name in used if base(name) != name}
-    names = list(dict.fromkeys([*(name for name in types if name not in lists), *used]))
-    shown = {name: types.get(name, "any") for name in names}
-    if node.holoscan_operator is None and issubclass(node.cls, Operator):
-        shown |= {name: type_name(node.cls.ports().type_of(name)) for name in used}
-    return [PortFacts(n, shown[n], n in used, n in latest) for n in names]
-
-
-def output_facts(plan: Plan, operator: str) -> list[PortFacts]:
-    """Return the outputs of `operator` in its own order."""
-    node = plan.app.operators[operator]
-    used = [flow.source.port for flow in plan.flows if flow.source.operator == operator]
-    types = _output_types(node)
-    names = list(dict.fromkeys([*types, *used]))
-    return [PortFacts(n, types.get(n, "any"), n in used) for n in names]
-
-
-def _input_types(node: Node) -> dict[str, str]:
-    if node.holoscan_operator is not None or not issubclass(node.cls, Operator):
-        return dict.fromkeys(node.holoscan_operator.inputs if node.holoscan_operator else (), "any")
-    return {name: type_name(port.type) for name, port in node.cls.ports().inputs.items()}
-
-
-def _output_types(node: Node) -> dict[str, str]:
-    if node.holoscan_operator is not None or not issubclass(node.cls, Operator):
-        return dict.fromkeys(
-            node.holoscan_operator.outputs if node.holoscan_operator else (), "any"
-        )
-    return {name: type_name(port.type) for name, port in node.cls.ports().outputs.items()}
-
-
-def source_name(plan: Plan, flow: PlannedFlow) -> str:
-    """Return the producer as an app file names it: without the port where there is but one."""
-    several = len(output_facts(plan, flow.source.operator)) > 1
-    return str(flow.source) if several else flow.source.operator
-
-
-def flow_facts(flow: PlannedFlow) -> str:
-    """Return how messages wait on `flow`, in a few words."""
-    if flow.fused:
-        return "direct call"
-    words: list[str] = [] if flow.link == "none" else [flow.link]
-    if flow.link == "zeromq" and flow.compress != "none":
-        words.append(f"jpeg {flow.quality}" if flow.compress == "jpeg" else flow.compress)
-    if flow.link == "zeromq" and not flow.encrypt:
-        words.append("not encrypted")
-    words.append("newest value" if flow.latest else f"queue {flow.queue}")
-    if flow.when_full != "block" and not flow.latest:
-        words.append(flow.when_full)
-    if flow.back_edge:
-        words.append("back edge")
-    return ", ".join(words)
-
-
-def operator_facts(node: Node) -> list[str]:
-    """Return what is said of an operator only where it is out of the ordinary."""
-    facts = []
-    if node.sync == "arrival":
-        facts.append("sync: arrival")
-    elif node.sync is not None:
-        facts.append(f"sync: {node.sync.leader} leads, ±{milliseconds(node.sync.tolerance)}")
-    if node.on_error != "stop":
-        facts.append(f"on error: {node.on_error}")
-    return facts
-
-
-def process_facts(process: PlannedProcess) -> str:
-    """Return the name of a fragment and, as far as the app says so, what its process gets."""
-    placement = process.placement
-    words = [process.fragment]
-    if placement.host is not None:
-        words.append(f"host {placement.host}")
-    if placement.port is not None:
-        words.append(f"port {placement.port}")
-    if placement.gpu is not None:
-        words.append(f"gpu {placement.gpu}")
-    if placement.cores:
-        numbers = " ".join(map(str, placement.cores))
-        words.append(f"core {numbers}" if len(placement.cores) == 1 else f"cores {numbers}")
-    if placement.exclusive:
-        words.append("exclusive")
-    if placement.memory is not None:
-        words.append(f"memory {gigabytes(placement.memory)}")
-    if placement.restart != "never":
-        words.append(f"restart {placement.restart}")
-    words.append(scheduler_facts(process))
-    return ", ".join(words)
-
-
-def plan_facts(plan: Plan) -> str:
-    """Return the size of the plan and, of a single process, how it is scheduled, in one line."""
-    words = [count(len(plan.app.operators), "operator"), count(len(plan.stages), "stage")]
-    if plan.app.fragments:
-        words.append(count(len(plan.app.fragments), "fragment"))
-    else:
-        words.extend(map(scheduler_facts, plan.processes))
-    return ", ".join(words)
-
-
-def scheduler_facts(process: PlannedProcess) -> str:
-    """Return `event scheduler with 2 workers`: those that run."""
-    kind = process.scheduler.kind
-    workers = "" if kind == "greedy" else f" with {count(process.workers, 'worker')}"
-    return f"{kind} scheduler{workers}"
-
-
-def count(number: int, word: str) -> str:
-    """Return `1 stage`, `2 stages`."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
-def gigabytes(size: int) -> str:
-    """Return `1.5 GB` for 1,500,000,000, four digits."""
-    return f"{size / 1e9:,.4g} GB"
-
-
-def milliseconds(seconds: float) -> str:
-    """Return `40ms` for 0.04."""
-    return f"{seconds * 1e3:g}ms"
-
-
-def placed_stages(
-    operators: Iterable[str], processes: Sequence[PlannedProcess], flows: Sequence[PlannedFlow]
-) -> Iterator[tuple[PlannedProcess, PlannedStage]]:
-    """Yield the stages so that each comes after those that feed it, back edges aside.
-
-    As far as that allows, stages of one fragment stay together and in the order of `operators`,
-    which is that of the file.
-    """
-    process_of = {stage: process for process in processes for stage in process.stages}
-    stage_of = {name: stage for stage in process_of for name in stage.operators}
-    waits_for: dict[PlannedStage, set[PlannedStage]] = {stage: set() for stage in process_of}
-    feeds: dict[PlannedStage, list[PlannedStage]] = {stage: [] for stage in process_of}
-    for flow in flows:
-        source, target = stage_of[flow.source.operator], stage_of[flow.target.operator]
-        if source is not target and not flow.back_edge:
-            waits_for[target].add(source)
-            feeds[source].append(target)
-    file_order = {name: number for number, name in enumerate(operators)}
-    place = {stage: file_order[stage.operators[0]] for stage in process_of}
-    ready = [stage for stage in process_of if not waits_for[stage]]
-    current: PlannedProcess | None = None
-    while ready:
-        stage = min(ready, key=lambda s: (process_of[s] is not current, place[s]))
-        ready.remove(stage)
-        current = process_of[stage]
-        yield current, stage
-        for fed in dict.fromkeys(feeds[stage]):
-            waits_for[fed].discard(stage)
-            if not waits_for[fed]:
-                ready.append(fed)
+MARGIN = 12.0
+STAGE, FRAGMENT = 8.0, 18.0
+"""From a box to the frame of its stage, and to that of its fragment."""
+DIRECT = 40.0
+"""Between columns, for lines to turn, beside the room for labels."""
+ROWS = 26.0
+"""Between rows."""
+BAND = 44.0
+"""More between fragments, for their frames and captions."""
+LANE = 18.0
+"""For an edge that passes by boxes, and between edges that lead back."""
 
 
 @dataclass(frozen=True)
-class Slot:
-    """A place in the grid; rows are counted within the band of a fragment."""
+class Frame:
+    """A rectangle."""
 
-    column: int
-    band: int
-    row: int
+    x: float
+    y: float
+    width: float
+    height: float
 
 
-@dataclass
+@dataclass(frozen=True)
+class Route:
+    """The way of an edge."""
+
+    path: str
+    """As the `d` of an SVG path."""
+    end: Point
+    label: Point
+    """Where its label ends (wide) or begins (tall)."""
+    back: bool
+
+
+@dataclass(frozen=True)
 class Layout:
-    """Places of operators, and of the flows that pass by columns on their way."""
+    """Places of all parts of a graph, in the order in which the graph has them."""
 
-    operators: dict[str, Slot] = field(default_factory=dict)
-    passes: dict[PlannedFlow, list[Slot]] = field(default_factory=dict)
-    """For each flow that spans more than one column: its place in each column between."""
-
-
-def lay_out(
-    operators: Iterable[str], processes: Sequence[PlannedProcess], flows: Sequence[PlannedFlow]
-) -> Layout:
-    """Place every one of `operators`, named in the order of the app.
-
-    An operator stands one column right of the last that feeds it (longest-path layering, after
-    Sugiyama, Tagawa and Toda 1981), in the free row nearest to those that feed it. A fused stage
-    is a straight run; fragments are bands above one another.
-    """
-    placed = [stage for _, stage in placed_stages(operators, processes, flows)]
-    columns = _columns(placed, flows)
-    bands = {
-        name: number
-        for number, process in enumerate(processes)
-        for stage in process.stages
-        for name in stage.operators
-    }
-    layout = Layout()
-    taken: set[Slot] = set()
-    inputs: dict[str, list[PlannedFlow]] = {name: [] for name in columns}
-    for flow in flows:
-        if not flow.back_edge:
-            inputs[flow.target.operator].append(flow)
-    for stage in sorted(placed, key=lambda stage: columns[stage.operators[0]]):
-        head = stage.operators[0]
-        band = bands[head]
-        run = [columns[name] for name in stage.operators]
-        near = [layout.operators[flow.source.operator] for flow in inputs[head]]
-        rows = [slot.row for slot in near if slot.band == band]
-        row = _free_row(taken, run, band, sum(rows) / len(rows) if rows else 0.0)
-        for name in stage.operators:
-            layout.operators[name] = slot = Slot(columns[name], band, row)
-            taken.add(slot)
-        for flow in inputs[head]:
-            layout.passes[flow] = list(_pass(layout, taken, flow))
-    return layout
+    width: float
+    height: float
+    boxes: Sequence[Frame]
+    edges: Sequence[Route]
+    stages: Sequence[Frame]
+    fragments: Sequence[Frame]
+    captions: Sequence[Point]
+    """Where the captions of the fragments begin."""
+    tall: bool
 
 
-def _columns(placed: Sequence[PlannedStage], flows: Sequence[PlannedFlow]) -> dict[str, int]:
-    """Return the length of the longest way from a source, back edges aside."""
-    columns = {name: 0 for stage in placed for name in stage.operators}
-    for name in columns:
-        before = [
-            columns[flow.source.operator] + 1
-            for flow in flows
-            if flow.target.operator == name and not flow.back_edge
+def lay_out(graph: Graph, *, tall: bool = False) -> Layout:
+    """Return the layout of `graph`; no two boxes, and no box and line, are in one place."""
+    return _Layout(graph, tall).layout()
+
+
+class _Layout:
+    def __init__(self, graph: Graph, tall: bool) -> None:
+        self.graph, self.tall = graph, tall
+        self.grid = arrange(graph)
+        self.inputs: list[list[int]] = [[] for _ in graph.boxes]
+        for number, edge in enumerate(graph.edges):
+            self.inputs[edge.target].append(number)
+        for numbers in self.inputs:
+            numbers.sort(key=self._side_of)
+        self.sizes = [self._size(number) for number in range(len(graph.boxes))]
+        self.outside = [number for number in range(len(graph.edges)) if number in self.grid.back]
+        self.columns = self._columns()
+        self.rows = self._rows()
+
+    def layout(self) -> Layout:
+        boxes = [self._frame([number], 0.0) for number in range(len(self.graph.boxes))]
+        stages = [self._frame(stage, STAGE) for stage in self.graph.stages]
+        fragments = [self._frame(group.boxes, FRAGMENT) for group in self.graph.fragments]
+        edges = [self._route(number) for number in range(len(self.graph.edges))]
+        captions = [
+            (f.x + 6, f.y + f.height + LABEL_LINE if self.tall else f.y - 6) for f in fragments
         ]
-        columns[name] = max(before, default=0)
-    return columns
+        right = [frame.x + frame.width for frame in [*boxes, *stages, *fragments]]
+        low = [frame.y + frame.height for frame in [*boxes, *stages, *fragments]]
+        for (x, y), group in zip(captions, self.graph.fragments, strict=True):
+            right.append(x + TEXT * len(group.caption))
+            low.append(y)
+        if self.tall:
+            for edge, route in zip(self.graph.edges, edges, strict=True):
+                right.append(route.label[0] + edge.label_width)
+        across = self._outside_of_all() + LANE * len(self.outside) if self.outside else 0.0
+        across = max(across, *(span[1] for span in self.rows.values()), 0.0)
+        (right if self.tall else low).append(across)
+        return Layout(
+            max(right, default=0.0) + MARGIN, max(low, default=0.0) + MARGIN, boxes, edges,
+            stages, fragments, captions, self.tall,
+        )  # fmt: skip
 
+    def _side_of(self, number: int) -> tuple[bool, int, int, int]:
+        """Sort the inputs of a box as their lines come in, so that few of them cross."""
+        passes = self.grid.passes.get(number)
+        slot = passes[-1] if passes else self.grid.boxes[self.graph.edges[number].source]
+        return number in self.grid.back, slot.band, slot.row, -slot.column
 
-def _free_row(taken: set[Slot], run: list[int], band: int, wanted: float) -> int:
-    """Return the row nearest to `wanted` in which every column of `run` is free."""
-    rows = sorted(range(int(wanted) + len(taken) + 2), key=lambda row: (abs(row - wanted), row))
-    return next(row for row in rows if all(Slot(c, band, row) not in taken for c in run))
+    def _size(self, box: int) -> tuple[float, float]:
+        """Return the size of a box along and across, with room for its inputs side by side."""
+        width, height = self.graph.boxes[box].size
+        if self.tall:
+            return height, max(width, LABEL_LINE * (len(self.inputs[box]) + 1))
+        return width, max(height, LABEL_LINE * (len(self.inputs[box]) + 1))
 
+    def _labelled(self, box: int) -> list[int]:
+        """Return the inputs of a box that have labels, as their lines come in."""
+        return [n for n in self.inputs[box] if self.graph.edges[n].label_width]
 
-def _pass(layout: Layout, taken: set[Slot], flow: PlannedFlow) -> Iterator[Slot]:
-    """Yield, and take, a slot in each column between the ends of `flow`."""
-    source = layout.operators[flow.source.operator]
-    target = layout.operators[flow.target.operator]
-    row = source.row
-    for column in range(source.column + 1, target.column):
-        row = _free_row(taken, [column], source.band, row)
-        slot = Slot(column, source.band, row)
-        taken.add(slot)
-        yield slot
+    def _straight(self, box: int) -> float:
+        """Return how far the inputs of a box come in straight: as far as their labels reach."""
+        labelled = self._labelled(box)
+        if self.tall or not labelled:
+            return 9 + LABEL_LINE * len(labelled)
+        return 14 + max(self.graph.edges[n].label_width for n in labelled)
+
+    def _columns(self) -> list[Span]:
+        """Return the place of every column, with room before it for the labels of its inputs."""
+        count = max((slot.column for slot in self.grid.boxes), default=-1) + 1
+        straight, lengths, crowd = [0.0] * count, [0.0] * count, [0] * count
+        for number, slot in enumerate(self.grid.boxes):
+            lengths[slot.column] = max(lengths[slot.column], self.sizes[number][0])
+            straight[slot.column] = max(straight[slot.column], self._straight(number))
+            crowd[slot.column] += len(self.inputs[number])
+        self.straight = straight
+        frames = (FRAGMENT + LABEL_LINE if self.tall else FRAGMENT - STAGE) * 2
+        between = DIRECT + (frames if self.graph.fragments else 0.0)
+        columns: list[Span] = []
+        at = MARGIN + (FRAGMENT if self.graph.fragments else STAGE)
+        for column in range(count):
+            gap = between + straight[column] + 3 * min(crowd[column], 12)
+            at += gap if column else self._room_before_first(gap)
+            columns.append((at, at + lengths[column]))
+            at += lengths[column]
+        return columns
+
+    def _room_before_first(self, gap: float) -> float:
+        """Return room for edges that lead back to the first column; there are none without."""
+        first = any(
+            self.grid.boxes[self.graph.edges[number].target].column == 0 for number in self.outside
+        )
+        return gap if first else 0.0
+
+    def _rows(self) -> dict[tuple[int, int], Span]:
+        """Return the place of every row: as broad as the broadest box in it."""
+        broad: dict[tuple[int, int], float] = {}
+        for slots in self.grid.passes.values():
+            broad.setdefault((slots[0].band, slots[0].row), LANE)
+        for number, slot in enumerate(self.grid.boxes):
+            key = (slot.band, slot.row)
+            broad[key] = max(broad.get(key, 0.0), self.sizes[number][1])
+        rows: dict[tuple[int, int], Span] = {}
+        at, band = MARGIN + STAGE, None
+        for key in sorted(broad):
+            if self.graph.fragments and key[0] != band:
+                at += BAND if band is not None else FRAGMENT - STAGE + (0 if self.tall else LINE)
+                if self.tall and band is not None:
+                    at = max(at, self._caption_end(rows, band) + MARGIN)
+            band = key[0]
+            rows[key] = (at, at + broad[key])
+            at += broad[key] + (ROWS if broad[key] > LANE else 8)
+        return rows
+
+    def _caption_end(self, rows: dict[tuple[int, int], Span], band: int) -> float:
+        """Return where the caption of a fragment ends across a tall graph."""
+        begin = min(span[0] for key, span in rows.items() if key[0] == band)
+        return begin + TEXT * len(self.graph.fragments[band].caption) + FRAGMENT
+
+    def _spans(self, box: int) -> tuple[Span, Span]:
+        slot = self.grid.boxes[box]
+        along, across = self.columns[slot.column][0], self.rows[slot.band, slot.row][0]
+        size = self.sizes[box]
+        return (along, along + size[0]), (across, across + size[1])
+
+    def _point(self, along: float, across: float) -> Point:
+        return (across, along) if self.tall else (along, across)
+
+    def _frame(self, boxes: Sequence[int], margin: float) -> Frame:
+        spans = [self._spans(box) for box in boxes]
+        x, y = self._point(min(s[0][0] for s in spans), min(s[1][0] for s in spans))
+        right, low = self._point(max(s[0][1] for s in spans), max(s[1][1] for s in spans))
+        return Frame(x - margin, y - margin, right - x + 2 * margin, low - y + 2 * margin)
+
+    def _begin(self, edge: Edge) -> Point:
+        """Return along and across where an edge leaves its source."""
+        along, across = self._spans(edge.source)
+        port = self.graph.boxes[edge.source].port(edge.source_port, out=True)
+        if port is not None and not self.tall:
+            return along[1], across[0] + port
+        return along[1], sum(across) / 2
+
+    def _end(self, number: int) -> Point:
+        """Return along and across where an edge meets its target: inputs share the side."""
+        edge = self.graph.edges[number]
+        along, across = self._spans(edge.target)
+        port = self.graph.boxes[edge.target].port(edge.target_port, out=False)
+        if port is not None and not self.tall:
+            return along[0], across[0] + port
+        inputs = self.inputs[edge.target]
+        share = (inputs.index(number) + 1) / (len(inputs) + 1)
+        return along[0], across[0] + share * (across[1] - across[0])
+
+    def _route(self, number: int) -> Route:
+        edge = self.graph.edges[number]
+        begin, end = self._begin(edge), self._end(number)
+        back = number in self.grid.back
+        path = self._way_back(number, begin, end) if back else self._way(number, begin, end)
+        labelled = self._labelled(edge.target)
+        if not self.tall:
+            label = (end[0] - 9, end[1] - 4)
+        else:
+            below = len(labelled) - labelled.index(number) - 1 if number in labelled else 0
+            label = (end[1] + 5, end[0] - 9 - LABEL_LINE * below)
+        return Route(path, self._point(*end), label, back)
+
+    def _way(self, number: int, begin: Point, end: Point) -> str:
+        """Return the path of an edge: straight beside boxes and labels, turning in between."""
+        edge = self.graph.edges[number]
+        after = self.columns[self.grid.boxes[edge.source].column][1]
+        before = end[0] - self.straight[self.grid.boxes[edge.target].column]
+        turns = [(after, begin[1]), (before, end[1])]
+        slots: list[Slot] = self.grid.passes.get(number, [])
+        if slots:
+            lane = sum(self.rows[slots[0].band, slots[0].row]) / 2
+            first, last = slots[0].column, slots[-1].column
+            enters = self.columns[first][0] - self.straight[first]
+            turns[1:1] = [(enters, lane), (self.columns[last][1], lane)]
+        path = f"M{self._xy(begin)}"
+        for (a0, b0), (a1, b1) in zip(turns[::2], turns[1::2], strict=True):
+            middle = (a0 + a1) / 2
+            path += (
+                f"L{self._xy((a0, b0))}C{self._xy((middle, b0))} {self._xy((middle, b1))} "
+                f"{self._xy((a1, b1))}"
+            )
+        return f"{path}L{self._xy(end)}"
+
+    def _way_back(self, number: int, begin: Point, end: Point) -> str:
+        """Return the path of an edge that leads back, beside all boxes in a lane of its own."""
+        edge = self.graph.edges[number]
+        lane = self._outside_of_all() + LANE * (self.outside.index(number) + 0.5)
+        after = self.columns[self.grid.boxes[edge.source].column][1]
+        before = end[0] - self.straight[self.grid.boxes[edge.target].column]
+        bend = DIRECT / 2
+        points = [
+            begin, (after, begin[1]),
+            (after + bend, begin[1]), (after + bend, lane), (after, lane),
+            (before, lane), (before - bend, lane), (before - bend, end[1]), (before, end[1]), end,
+        ]  # fmt: skip
+        a, b, c, d, e, f, g, h, i, j = map(self._xy, points)
+        return f"M{a}L{b}C{c} {d} {e}L{f}C{g} {h} {i}L{j}"
+
+    def _outside_of_all(self) -> float:
+        """Return where lanes for edges that lead back begin, across the graph."""
+        end = max((span[1] for span in self.rows.values()), default=0.0)
+        return end + (FRAGMENT if self.graph.fragments else STAGE) + 6
+
+    def _xy(self, point: Point) -> str:
+        x, y = self._point(*point)
+        return f"{x:.1f} {y:.1f}"

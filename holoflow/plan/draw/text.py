@@ -17,19 +17,18 @@ bracket at the left.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from holoflow.plan.draw.layout import (
+from holoflow.plan.draw.facts import (
     flow_facts,
     operator_facts,
     output_facts,
-    placed_stages,
     plan_facts,
     process_facts,
     source_name,
 )
-from holoflow.plan.plan import Plan, PlannedFlow
+from holoflow.plan.plan import Plan, PlannedFlow, PlannedProcess, PlannedStage
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def _rows(plan: Plan) -> list[_Row]:
     rows: list[_Row] = []
     lanes: list[str | None] = []  # the operator whose messages run down each rail
     fragment = None
-    for process, stage in placed_stages(plan.app.operators, plan.processes, plan.flows):
+    for process, stage in _placed_stages(plan.app.operators, plan.processes, plan.flows):
         if plan.app.fragments and process.fragment != fragment:
             fragment = process.fragment
             rows.append(_Row(" ", _running(lanes), f"── fragment {process_facts(process)}"))
@@ -146,3 +145,35 @@ def _bracket(height: int) -> str:
 
 def _cut(line: str, width: int) -> str:
     return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def _placed_stages(
+    operators: Iterable[str], processes: Sequence[PlannedProcess], flows: Sequence[PlannedFlow]
+) -> Iterator[tuple[PlannedProcess, PlannedStage]]:
+    """Yield the stages so that each comes after those that feed it, back edges aside.
+
+    As far as that allows, stages of one fragment stay together and in the order of `operators`,
+    which is that of the file.
+    """
+    process_of = {stage: process for process in processes for stage in process.stages}
+    stage_of = {name: stage for stage in process_of for name in stage.operators}
+    waits_for: dict[PlannedStage, set[PlannedStage]] = {stage: set() for stage in process_of}
+    feeds: dict[PlannedStage, list[PlannedStage]] = {stage: [] for stage in process_of}
+    for flow in flows:
+        source, target = stage_of[flow.source.operator], stage_of[flow.target.operator]
+        if source is not target and not flow.back_edge:
+            waits_for[target].add(source)
+            feeds[source].append(target)
+    file_order = {name: number for number, name in enumerate(operators)}
+    place = {stage: file_order[stage.operators[0]] for stage in process_of}
+    ready = [stage for stage in process_of if not waits_for[stage]]
+    current: PlannedProcess | None = None
+    while ready:
+        stage = min(ready, key=lambda s: (process_of[s] is not current, place[s]))
+        ready.remove(stage)
+        current = process_of[stage]
+        yield current, stage
+        for fed in dict.fromkeys(feeds[stage]):
+            waits_for[fed].discard(stage)
+            if not waits_for[fed]:
+                ready.append(fed)

@@ -22,8 +22,9 @@ from holoflow.operators.visualize._page.numbers import (
     sample_numbers,
     worker_numbers,
 )
+from holoflow.plan.draw import draw
 from holoflow.report.diagnosis.decision import amiss, explain
-from holoflow.report.graph_layout import describe_graph, drawn_flows
+from holoflow.report.graph import drawn_flows, live_graph
 from holoflow.stats.difference import difference
 from holoflow.stats.snapshot import BudgetStats, FlowStats, PathStats, Sample, Snapshot
 
@@ -178,7 +179,7 @@ class Board:
         return {
             "app": snapshot.app,
             "run": snapshot.run,
-            "graph": describe_graph(snapshot),
+            "graph": _graph(snapshot, flows),
             "paths": [_path(stats[name], snapshot, flows) for name in self._paths],
             "unshown": len(snapshot.paths) - len(self._paths) + snapshot.unfollowed,
             "workers": [{"fragment": b.fragment, "name": b.name} for b in snapshot.workers],
@@ -202,6 +203,25 @@ def _tracked(snapshot: Snapshot) -> bool:
     """Whether the times of frames are known, as far as one can tell."""
     stats = snapshot.operators
     return any(b.working.count for b in stats) or not any(b.frames for b in stats)
+
+
+def _graph(snapshot: Snapshot, flows: Sequence[FlowStats]) -> Plain:
+    """Return what never changes of operators and flows, and two drawings of them."""
+    graph = live_graph(snapshot)
+    return {
+        "operators": [
+            {"name": b.name, "type": b.type, "batch": b.batch} for b in snapshot.operators
+        ],
+        "flows": [
+            {
+                "name": b.name, "queue": b.queue, "when_full": b.when_full, "latest": b.latest,
+                "link": b.link, "fused": "fused" in edge.marks,
+            }
+            for b, edge in zip(flows, graph.edges, strict=True)
+        ],
+        "wide": draw(graph),
+        "tall": draw(graph, tall=True),
+    }  # fmt: skip
 
 
 def _operators(path: PathStats) -> list[str]:

@@ -1,4 +1,4 @@
-// The graph: drawn once, then changed in place.
+// The graph: drawn by the server, coloured and filled with numbers here.
 
 import { CAUSES, count, percent, rate, say, tag, time } from "./words.js";
 
@@ -9,15 +9,12 @@ const LARGEST = 1.1;
 const BESIDE = 430; // pixels for what stands beside a tall picture
 const REASONS = { partner: "for partners", turn: "behind earlier frames", room: "for room behind it", worker: "for a worker" };
 
-function draw(parent, name, attributes, text) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (text !== undefined) made.textContent = text;
-  parent.append(made);
-  return made;
+// Read a drawing; its text is escaped, and what is parsed this way runs no scripts.
+function read(drawing) {
+  const svg = document.importNode(new DOMParser().parseFromString(drawing, "text/html").querySelector("svg"), true);
+  svg.setAttribute("role", "group");
+  return svg;
 }
-
-const cut = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
 
 // Counts as facts, each under the heading with which the app declares it; none that is 0.
 const counted = (counts) => Object.entries(counts).filter(([, n]) => n).map(([what, n]) => [what, count(n)]);
@@ -34,7 +31,9 @@ export class Graph {
 
   build(graph) {
     this.graph = graph;
-    this.picture = null;
+    this.widths = [graph.wide, graph.tall].map((drawing) => read(drawing).viewBox.baseVal.width);
+    this.svg = null;
+    this.shape = null;
     this.now = null;
     this.tell(null);
     this.fit();
@@ -45,70 +44,41 @@ export class Graph {
     if (!this.graph || !this.board.clientWidth) return;
     const style = getComputedStyle(this.board);
     const room = this.board.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
-    const { wide, tall } = this.graph;
-    const picture = room / wide.size[0] >= SMALLEST || wide.size[0] <= tall.size[0] ? wide : tall;
-    if (picture !== this.picture) this.paint(picture);
+    const [long, narrow] = this.widths;
+    const shape = room / long >= SMALLEST || long <= narrow ? "wide" : "tall";
+    if (shape !== this.shape) this.put(shape);
     // A tall one has the rest beside it, where there is room for both.
-    const beside = picture === tall && room - BESIDE >= tall.size[0] * SMALLEST;
+    const beside = shape === "tall" && room - BESIDE >= narrow * SMALLEST;
     this.board.classList.toggle("beside", beside);
-    const scale = (room - (beside ? BESIDE : 0)) / picture.size[0];
-    const width = `${picture.size[0] * Math.min(LARGEST, Math.max(SMALLEST, scale))}px`;
+    const size = shape === "wide" ? long : narrow;
+    const scale = (room - (beside ? BESIDE : 0)) / size;
+    const width = `${size * Math.min(LARGEST, Math.max(SMALLEST, scale))}px`;
     this.svg.style.width = width;
+    this.svg.style.height = "auto";
     this.board.style.setProperty("--graph", width);
   }
 
-  paint(picture) {
-    this.picture = picture;
-    const { operators, flows } = this.graph;
-    const [width, height] = picture.size;
-    this.holder.replaceChildren();
-    const svg = draw(this.holder, "svg", { viewBox: `0 0 ${width} ${height}`, role: "group" });
-    this.svg = svg;
-    for (const { name, frame } of picture.fragments) {
-      this.frame(svg, "fragment", frame);
-      draw(svg, "text", { class: "kind", x: frame[0] + 8, y: frame[1] - 5 }, name);
-    }
-    for (const frame of picture.stages) this.frame(svg, "stage", frame);
-    this.flows = flows.map((flow, number) => this.flow(svg, flow, picture.ways[number], number));
-    this.operators = operators.map((operator, number) => this.operator(svg, operator, picture, number));
-    for (const { label } of this.flows) svg.append(label); // over all lines
+  put(shape) {
+    this.shape = shape;
+    this.svg = read(this.graph[shape]);
+    this.holder.replaceChildren(this.svg);
+    const all = (kind) => [...this.svg.querySelectorAll(kind)];
+    const [operators, flows, labels] = ["g.operator", "g.flow", "text.label"].map(all);
+    this.operators = operators.map((group, number) => {
+      group.setAttribute("tabindex", 0);
+      group.setAttribute("role", "img");
+      this.listen(group, "operator", number);
+      const [busy, speed, took, level, track] = ["busy", "rate", "took", "level", "track"].map((kind) => group.querySelector(`.${kind}`));
+      return { group, busy, speed, took, level, room: track.width.baseVal.value };
+    });
+    this.flows = flows.map((group, number) => {
+      const reach = group.querySelector(".way").cloneNode();
+      reach.setAttribute("class", "reach"); // a thin line is hard to point at
+      group.append(reach);
+      this.listen(group, "flow", number);
+      return { group, label: labels[number], parts: ["depth", "wait", "drops"].map((kind) => labels[number].querySelector(`.${kind}`)) };
+    });
     if (this.now) this.show(...this.now);
-  }
-
-  frame(parent, kind, [x, y, width, height]) {
-    draw(parent, "rect", { class: kind, x, y, width, height, rx: 10 });
-  }
-
-  flow(svg, flow, way, number) {
-    const group = draw(svg, "g", { class: "flow" });
-    group.classList.toggle("fused", flow.fused);
-    group.classList.toggle("lossy", flow.when_full !== "block" || flow.latest);
-    draw(group, "path", { class: "way", d: way.d });
-    const tall = this.picture === this.graph.tall;
-    const [x, y] = way.end;
-    const head = tall ? `M${x - 4} ${y - 7}L${x} ${y}L${x + 4} ${y - 7}Z` : `M${x - 7} ${y - 4}L${x} ${y}L${x - 7} ${y + 4}Z`;
-    draw(group, "path", { class: "head", d: head });
-    draw(group, "path", { class: "reach", d: way.d });
-    const label = draw(svg, "text", { class: "label", x: way.label[0], y: way.label[1], "text-anchor": tall ? "start" : "end" });
-    const parts = ["depth", "wait", "drops"].map((name) => draw(label, "tspan", { class: name }));
-    this.listen(group, "flow", number);
-    return { group, label, parts };
-  }
-
-  operator(svg, operator, picture, number) {
-    const [x, y] = picture.boxes[number];
-    const [width, height] = picture.box;
-    const group = draw(svg, "g", { class: "operator", transform: `translate(${x} ${y})`, tabindex: 0, role: "img" });
-    draw(group, "rect", { class: "box", width, height, rx: 7 });
-    draw(group, "text", { class: "name", x: 10, y: 19 }, cut(operator.name, 16));
-    const right = { x: width - 10, "text-anchor": "end" };
-    const busy = draw(group, "text", { class: "busy", y: 19, ...right });
-    const speed = draw(group, "text", { class: "number", x: 10, y: 37 });
-    const took = draw(group, "text", { class: "number", y: 37, ...right });
-    draw(group, "rect", { class: "track", x: 10, y: 44, width: width - 20, height: 5, rx: 2.5 });
-    const level = draw(group, "rect", { class: "level", x: 10, y: 44, width: 0, height: 5, rx: 2.5 });
-    this.listen(group, "operator", number);
-    return { group, busy, speed, took, level, room: width - 20 };
   }
 
   listen(group, kind, number) {
@@ -122,7 +92,7 @@ export class Graph {
   // Show the numbers of `now`, with the worst of `paths` and the chosen one in colour.
   show(now, paths, chosen) {
     this.now = [now, paths, chosen];
-    if (!this.picture) return;
+    if (!this.svg) return;
     this.operators.forEach(({ group, busy, speed, took, level, room }, number) => {
       const operator = now.operators[number];
       say(busy, percent(operator.busy));

@@ -100,15 +100,17 @@ def _hostname(host: str) -> str | None:
         return None
 
 
+_PAGE, _DRAWING = files(__package__), files("holoflow.plan.draw")
 FILES = {
-    "/": ("index.html", "text/html"),
-    "/page.js": ("page.js", "text/javascript"),
-    "/page.css": ("page.css", "text/css"),
-    "/dashboard.js": ("dashboard.js", "text/javascript"),
-    "/graph.js": ("graph.js", "text/javascript"),
-    "/curves.js": ("curves.js", "text/javascript"),
-    "/words.js": ("words.js", "text/javascript"),
-    "/dashboard.css": ("dashboard.css", "text/css"),
+    "/": (_PAGE / "index.html", "text/html"),
+    "/page.js": (_PAGE / "page.js", "text/javascript"),
+    "/page.css": (_PAGE / "page.css", "text/css"),
+    "/dashboard.js": (_PAGE / "dashboard.js", "text/javascript"),
+    "/graph.js": (_PAGE / "graph.js", "text/javascript"),
+    "/curves.js": (_PAGE / "curves.js", "text/javascript"),
+    "/words.js": (_PAGE / "words.js", "text/javascript"),
+    "/dashboard.css": (_PAGE / "dashboard.css", "text/css"),
+    "/graph.css": (_DRAWING / "graph.css", "text/css"),
 }
 PATIENCE = 1.0
 """Seconds that viewers have at the end to take leave."""
@@ -302,6 +304,5 @@ def _delay(arrived: str) -> float:
 
 
 async def _file(request: Request) -> Response:
-    name, kind = FILES[request.url.path]
-    page = files(__package__) / name
-    return Response(page.read_bytes(), headers=dict(HEADERS), media_type=kind)
+    file, kind = FILES[request.url.path]
+    return Response(file.read_bytes(), headers=dict(HEADERS), media_type=kind)

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.snapshots import faces, history, times
 
+from holoflow.core.markup import el, join
 from holoflow.report import charts
 from holoflow.report.axes import Axis, Grid, logarithmic
 from holoflow.report.charts import CurvePoint, curve, distribution, heat_map
-from holoflow.report.markup import el, join
 from holoflow.stats.histogram import Histogram
 
 positive = st.floats(1e-9, 1e6)

@@ -142,7 +142,9 @@ def test_forty_operators_in_two_fragments_with_a_cycle():
         paths=(path(*steps),),
     )
     content = made(many)
-    assert content.decode().count('class="box critical"') == 80  # in the wide and the tall picture
+    assert (
+        content.decode().count('class="operator critical"') == 80
+    )  # in the wide and the tall picture
     read(content)
 
 

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 
 from holoflow.operators.visualize._page.board import FAR, PATHS, Board
 from holoflow.operators.visualize._page.look import FLOOR, NONE, ROWS, Times
-from holoflow.report.graph_layout import describe_graph
 from holoflow.stats.histogram import Histogram
 from holoflow.stats.snapshot import Step
-from tests.support.snapshots import faces, flow, history, operator, path, times
+from tests.support.snapshots import faces, history, path, times
 
 CAMERA, DETECT, OVERLAY, SCREEN = range(4)
 
@@ -251,62 +250,3 @@ def test_no_more_paths_than_can_be_shown():
     said = hello(Board(tuple).update(replace(snapshot, paths=paths, unfollowed=3)))
     assert len(said["paths"]) == len(said["now"]["paths"]) == PATHS
     assert said["unshown"] == 8
-
-
-# ---- the graph ----
-
-
-def boxes(picture):
-    width, height = picture["box"]
-    return [(x, y, x + width, y + height) for x, y in picture["boxes"]]
-
-
-def overlap(a, b):
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
-
-
-@pytest.mark.parametrize("kind", ["wide", "tall"])
-def test_boxes_stand_apart_inside_the_picture_and_follow_the_flow(kind):
-    graph = describe_graph(faces())
-    picture = graph[kind]
-    placed = boxes(picture)
-    assert not any(overlap(a, b) for i, a in enumerate(placed) for b in placed[:i])
-    assert all(b[2] <= picture["size"][0] and b[3] <= picture["size"][1] for b in placed)
-    along = [box[0 if kind == "wide" else 1] for box in placed]
-    assert along == sorted(along)
-    assert len(picture["ways"]) == 4
-    for way, target in zip(picture["ways"], (DETECT, OVERLAY, OVERLAY, SCREEN), strict=True):
-        assert way["d"].endswith(f"{way['end'][0]:.1f} {way['end'][1]:.1f}")
-        x, y = way["end"]
-        assert placed[target][0] <= x <= placed[target][2]
-        assert placed[target][1] <= y <= placed[target][3]
-    ((x, y, width, height),) = picture["stages"]  # overlay+screen
-    for box in placed[OVERLAY:]:
-        assert x < box[0]
-        assert y < box[1]
-        assert box[2] < x + width
-        assert box[3] < y + height
-    assert [one["fused"] for one in graph["flows"]] == [False, False, False, True]
-
-
-def test_fragments_have_frames_and_cycles_a_way_back():
-    snapshot = replace(
-        faces(),
-        operators=(
-            operator("camera", 0.01, fragment="edge"),
-            operator("track", 0.01, fragment="view"),
-            operator("screen", 0.01, fragment="view"),
-        ),
-        flows=(
-            flow("camera.out", "track.image", link="zeromq"),
-            flow("track.out", "screen.image"),
-            flow("screen.state", "track.state", back_edge=True),
-            flow("gone.out", "screen.other"),
-        ),
-    )
-    for kind in ("wide", "tall"):
-        picture = describe_graph(snapshot)[kind]
-        assert [one["name"] for one in picture["fragments"]] == ["edge", "view"]
-        frames = [(x, y, x + w, y + h) for x, y, w, h in (f["frame"] for f in picture["fragments"])]
-        assert not overlap(*frames)
-        assert len(picture["ways"]) == 3

@@ -495,7 +495,7 @@ def test_the_stream_is_multipart_jpeg_and_ends_with_the_app(start):
 def test_the_page_loads_nothing_from_elsewhere(start):
     live = start()
     scripts = ("page.js", "dashboard.js", "graph.js", "curves.js", "words.js")
-    for path in ("", *scripts, "page.css", "dashboard.css"):
+    for path in ("", *scripts, "page.css", "graph.css", "dashboard.css"):
         answer = live.get(path)
         assert answer.status_code == 200
         assert "default-src 'none'" in answer.headers["content-security-policy"]
