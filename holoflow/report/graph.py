@@ -13,7 +13,7 @@ from holoflow.stats.snapshot import FlowStats, OperatorStats, PathStats, Snapsho
 
 LETTERS = 26
 """Of a name in a box; longer ones lose their middle."""
-LEAST_WIDTH = 150.0
+LEAST_WIDTH = 160.0
 """Of a box, in pixels: so that its numbers fit, whatever they become."""
 LABEL_ROOM = 100.0
 """Pixels for the numbers of a flow, whatever they become."""

@@ -207,8 +207,8 @@ def _graph(report: RunReport, explanation: Explanation) -> Iterator[Html]:
         "p",
         "In each box: how busy the operator was, its calls per second, and the median of its "
         "working time. Beside a flow: the median of its messages' waiting, and how many it lost. "
-        "The critical path is drawn thick; dashed flows may drop messages; flows that lead back "
-        "are red.",
+        "The critical path is thick and orange; dashed flows may drop messages; flows that lead "
+        "back are pink.",
         class_="soft",
     )
 

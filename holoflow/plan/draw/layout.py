@@ -105,7 +105,10 @@ class _Layout:
                 right.append(route.label[0] + edge.label_width)
         across = self._outside_of_all() + LANE * len(self.outside) if self.outside else 0.0
         across = max(across, *(span[1] for span in self.rows.values()), 0.0)
+        along = max((span[1] for span in self.columns), default=0.0)
+        along += DIRECT / 2 if self.outside else 0.0
         (right if self.tall else low).append(across)
+        (low if self.tall else right).append(along)
         return Layout(
             max(right, default=0.0) + MARGIN, max(low, default=0.0) + MARGIN, boxes, edges,
             stages, fragments, captions, self.tall,

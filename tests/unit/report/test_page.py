@@ -94,7 +94,9 @@ def test_every_class_of_the_page_has_a_style():
     style = re.search(r"<style>(.*?)</style>", made(faces()).decode(), re.DOTALL)[1]
     used = {c for n, v in read(made(faces())).attributes if n == "class" for c in v.split()}
     known = set(re.findall(r"\.([a-z][\w-]*)", style))
-    assert used - known <= {"tick", "use", "small"}
+    # what the live page finds numbers by needs none
+    found_by_scripts = {"operator", "flow", "rate", "took", "wait"}
+    assert used - known - found_by_scripts <= {"tick", "use", "small"}
 
 
 def test_names_are_text_wherever_they_stand():
