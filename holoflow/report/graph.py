@@ -15,7 +15,7 @@ LETTERS = 26
 """Of a name in a box; longer ones lose their middle."""
 LEAST_WIDTH = 160.0
 """Of a box, in pixels: so that its numbers fit, whatever they become."""
-LABEL_ROOM = 100.0
+LABEL_ROOM = 112.0
 """Pixels for the numbers of a flow, whatever they become."""
 WARM, HOT = 0.7, 0.9
 """Share of the time from which a busy operator stands out; as on the live page."""
