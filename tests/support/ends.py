@@ -120,7 +120,7 @@ class Receiver:
         if self.notifier is not None:
             self.notifier.ring()
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Have the thread look whether there is something, and wait until it has."""
         self.wake()
         eventually(lambda: not self._woken.is_set())
