@@ -1,4 +1,4 @@
-"""Reading: a YAML file becomes a checked app."""
+"""Reading of app files: YAML text becomes a checked app."""
 
 from holoflow.app import catalogue
 from holoflow.app.json_schema import fragment_schema, schema

@@ -1,4 +1,4 @@
-"""`assets:` of an app: files that are fetched once, known by URL and checksum."""
+"""`assets:` of an app: files that are fetched once, identified by URL and checksum."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from holoflow.holoscan.classes import HoloscanObject
 
 
 def read_assets(value: Value | None, report: Report) -> dict[str, Asset]:
-    """Return the checked assets; a `file:` comes out absolute."""
+    """Return the checked assets by name; `file:` URLs are made absolute."""
     found: dict[str, Asset] = {}
     for name, item in value.mapping.items() if value else ():
         at = value.keys[name] if value else item.at
@@ -43,9 +43,15 @@ def read_assets(value: Value | None, report: Report) -> dict[str, Asset]:
 def fetch_all(app: App, *, unused: bool = False, progress: bool = True) -> dict[str, Path]:
     """Return the cached files of the assets that operators of `app` use, by name of the asset.
 
-    `unused` takes all assets that the app names. Raises `AssetError`, as `fetch` does.
+    Args:
+        app: The app.
+        unused: Whether to fetch also the assets that no operator uses.
+        progress: Whether to show the progress on stderr.
+
+    Raises:
+        AssetError: An asset is not available.
     """
-    # Takes long to import, and `check` needs none of it.
+    # Slow to import, and not needed by `check`.
     from holoflow.assets.fetching import fetch_each
 
     assets = list(app.assets.values()) if unused else used_assets(app)
@@ -53,7 +59,7 @@ def fetch_all(app: App, *, unused: bool = False, progress: bool = True) -> dict[
 
 
 def used_assets(app: App) -> list[Asset]:
-    """Return the assets whose cached path stands in a parameter of an operator, in app order."""
+    """Return the assets whose cached path occurs in a parameter of an operator, in app order."""
     texts: set[str] = set()
     for operator in app.operators.values():
         texts.update(_texts(operator.parameters))

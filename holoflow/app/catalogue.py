@@ -1,4 +1,4 @@
-"""Operators by name: the catalogue, classes that an app names, the extras that they need."""
+"""Operators by name: the catalogue, classes named by apps, and the extras they need."""
 
 from __future__ import annotations
 
@@ -42,32 +42,29 @@ def offered() -> plugins.Offer:
 
 
 def names() -> list[str]:
-    """Return the names of all operators of the catalogue, sorted: `capture.video`.
-
-    Imports none of them.
-    """
+    """Return the sorted names, such as `capture.video`, of all operators; imports none of them."""
     return sorted((*_shipped(), *offered().entries))
 
 
 def package(name: str) -> plugins.Package | None:
-    """Return the package that adds operator `name`; None where it ships or is unknown."""
+    """Return the package that adds operator `name`; None if it is built in or unknown."""
     entry = None if name in _shipped() else offered().entries.get(name)
     return entry.package if entry is not None else None
 
 
 def origin(name: str) -> str:
-    """Return ` (from PACKAGE VERSION)` for an operator that a plugin adds, else nothing."""
+    """Return ` (from PACKAGE VERSION)` for an operator added by a plugin, else an empty text."""
     added_by = package(name)
     return f" (from {added_by})" if added_by is not None else ""
 
 
 def knows(name: str) -> bool:
-    """Whether `find` has something to say of `name`, be it why it cannot be had."""
+    """Whether `find` can return operator `name` or explain why it is not available."""
     return name in _shipped() or name in offered().entries or name in offered().refused
 
 
 def elsewhere(name: str) -> str:
-    """Say what may be right about `name`, which no operator has and none is like."""
+    """Return advice about `name`, to which no operator name is similar."""
     known = {known.partition(".")[0] for known in names()}
     category, dot, _ = name.partition(".")
     if dot and category not in known:
@@ -78,8 +75,9 @@ def elsewhere(name: str) -> str:
 def find(name: str) -> type[Operator]:
     """Import the operator called `name` and return its class.
 
-    Raises `TypeNameError` where the catalogue has no such name or its plugin is broken,
-    `OperatorDefinitionError` where its module does not hold exactly one public operator.
+    Raises:
+        TypeNameError: The catalogue has no such name, or its plugin is broken.
+        OperatorDefinitionError: Its module does not define exactly one public operator.
     """
     if name in _shipped():
         return _find_shipped(name)
@@ -111,13 +109,13 @@ def _find_shipped(name: str) -> type[Operator]:
     if len(found) != 1:
         listed = ", ".join(member.__name__ for member in found) or "none"
         raise OperatorDefinitionError(
-            f"{module.__name__}: a module of the catalogue has one public operator, not {listed}"
+            f"{module.__name__}: a catalogue module must define one public operator, not {listed}"
         )
     return found[0]
 
 
 def usable() -> tuple[dict[str, type[Operator]], list[str]]:
-    """Import all operators; return the classes by name, and what is wrong with plugins."""
+    """Import all operators; return the classes by name, and the problems with plugins."""
     classes: dict[str, type[Operator]] = {}
     problems = [str(problem) for problem in offered().problems]
     for name in names():
@@ -128,18 +126,20 @@ def usable() -> tuple[dict[str, type[Operator]], list[str]]:
                 cls.parameters()
         except TypeNameError as error:
             problems.append(str(error))
-        except Exception as error:  # annotations are the plugin's code: anything may come out
-            problems.append(f"{offered().entries[name]} is written wrongly: {error}")
+        except Exception as error:  # annotations are the plugin's code and may raise anything
+            problems.append(f"{offered().entries[name]} is malformed: {error}")
         else:
             classes[name] = cls
     return classes, problems
 
 
 def summary(name: str) -> str:
-    """Return the first line of what operator `name` says of itself.
+    """Return the first line of the docstring of operator `name`.
 
-    That of a plugin is read from its source, where this tells. Raises `TypeNameError` where
-    there is no such operator or it points at nothing.
+    That of a plugin is read from its source, if possible.
+
+    Raises:
+        TypeNameError: There is no such operator, or its entry point has no target.
     """
     entry = None if name in _shipped() else offered().entries.get(name)
     if entry is not None:
@@ -153,9 +153,14 @@ def summary(name: str) -> str:
 
 
 def find_class(name: str, folder: Path) -> type:
-    """Return the class that `name` means in a file that lies in `folder`.
+    """Return the class that `name` refers to in a file in `folder`.
 
-    Raises `TypeNameError` for whatever stands in the way, errors in the user's file included.
+    Args:
+        name: `capture.video`, `./file.py:Class` or `package.module:Class`.
+        folder: Folder that file names are relative to.
+
+    Raises:
+        TypeNameError: There is no such class, or the user's module fails to import.
     """
     where, colon, attribute = name.rpartition(":")
     if not colon:
@@ -173,7 +178,7 @@ def find_class(name: str, folder: Path) -> type:
         module = _load_file(Path(os.path.normpath(folder.absolute() / where)))
     elif where.endswith(".py"):
         raise TypeNameError(
-            f"{short(name)} is no type", "write ./file.py:Class for a file beside the app"
+            f"{short(name)} is not a type", "write ./file.py:Class for a file beside the app"
         )
     else:
         module = _import(where)
@@ -184,7 +189,7 @@ def find_class(name: str, folder: Path) -> type:
         right = f"did you mean {near[0]!r}?" if near else "name a class that it defines"
         raise TypeNameError(f"{where} has no class {short(attribute)}", right)
     if not isinstance(found, type):
-        raise TypeNameError(f"{short(attribute)} in {where} is no class", "name a class")
+        raise TypeNameError(f"{short(attribute)} in {where} is not a class", "name a class")
     return found
 
 
@@ -200,7 +205,7 @@ def _import(name: str) -> ModuleType:
     except TypeNameError as error:
         cause = error.__cause__
         if isinstance(cause, ModuleNotFoundError) and f"{name}.".startswith(f"{cause.name}."):
-            right = "install what brings it"
+            right = "install the package that provides it"
             if cause.name == "holoscan":
                 right = "install it with: pip install 'holoflow[cu12]'"
             raise TypeNameError(f"there is no module {short(str(cause.name))}", right) from None
@@ -208,15 +213,15 @@ def _import(name: str) -> ModuleType:
 
 
 def _load_file(path: Path) -> ModuleType:
-    """Import the Python file at `path`; `from . import other` finds what lies beside it."""
+    """Import the Python file at `path`; `from . import other` finds the files beside it."""
     from holoflow.holoscan.runtime import preload
 
     try:
         found = path.is_file()
-    except OSError:  # a name too long, a folder that may not be looked into
+    except OSError:  # a name too long, a folder that is not accessible
         found = False
     if not found:
-        right = "a path is meant from the app's folder"
+        right = "a path is relative to the app's folder"
         raise TypeNameError(f"there is no file {short(_shown(str(path)))}", right)
     package = _package(path.parent)
     name = f"{package}.{path.stem}"
@@ -224,7 +229,7 @@ def _load_file(path: Path) -> ModuleType:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise TypeNameError(f"{path.name} is no Python file", "write ./file.py:Class")
+        raise TypeNameError(f"{path.name} is not a Python file", "write ./file.py:Class")
     module = importlib.util.module_from_spec(spec)
     preload()
     sys.modules[name] = module
@@ -239,8 +244,8 @@ def _load_file(path: Path) -> ModuleType:
 def _package(folder: Path) -> str:
     """Make a package of the Python files in `folder` and return its name.
 
-    The name tells folders and their states apart, so that apps with files of the same name do
-    not meet, and a file that has changed is read again.
+    The name depends on the folder and its state, so that files of the same name in different
+    apps do not collide, and a changed file is read again.
     """
     folder = folder.resolve()
     state = [str(folder)]
@@ -258,7 +263,7 @@ def _package(folder: Path) -> str:
 
 
 def _guarded(action: Callable[[], Any], file: Path | None) -> Any:
-    """Run code that users wrote; its errors become `TypeNameError` with file and line."""
+    """Run user code; its errors become `TypeNameError` with file and line."""
     try:
         return action()
     except TypeNameError:
@@ -269,15 +274,16 @@ def _guarded(action: Callable[[], Any], file: Path | None) -> Any:
         place = _shown(error.filename or str(file or "?")) + (
             f":{error.lineno}" if error.lineno else ""
         )
-        raise TypeNameError(f"{place} is no Python: {error.msg}", "correct that line") from error
-    except (Exception, SystemExit) as error:  # it is the user's code: anything may come out
+        wrong = f"{place} is not valid Python: {error.msg}"
+        raise TypeNameError(wrong, "correct that line") from error
+    except (Exception, SystemExit) as error:  # user code may raise anything
         place = _place(error, file)
         what = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         raise TypeNameError(f"{place}{what}", "correct what fails when it is imported") from error
 
 
 def _place(error: BaseException, file: Path | None) -> str:
-    """Return `file.py:12: ` of the innermost line of the user's file, else of the last frame."""
+    """Return `file.py:12: ` for the innermost line in the user's file, else for the last frame."""
     frames = traceback.extract_tb(error.__traceback__)
     if file is not None:
         own = [frame for frame in frames if frame.filename == str(file)]
@@ -290,13 +296,13 @@ def _place(error: BaseException, file: Path | None) -> str:
 
 
 def _shown(filename: str | None) -> str:
-    """Return the path of a user's file, from the current folder where it lies in there."""
+    """Return the path of a user's file, relative to the current folder if it is inside it."""
     path = os.path.relpath(filename or "?")
     return filename or "?" if path.startswith("..") else path
 
 
 def place_of(cls: type) -> str:
-    """Return `file.py:12: ` of a user's class; empty where that is not known."""
+    """Return `file.py:12: ` for a user's class; empty if not known."""
     try:
         line = inspect.getsourcelines(cls)[1]
         return f"{_shown(inspect.getsourcefile(cls))}:{line}: "
@@ -308,10 +314,10 @@ _CATALOGUE = "holoflow.operators."
 
 
 def extras(cls: type) -> tuple[str, ...]:
-    """Return the extras that the file of `cls` imports from, itself or through its helpers.
+    """Return the extras that `cls` needs, itself or through its helpers.
 
-    They are what stands in calls of `holoflow.core.errors.optional(module, extra)`. Of helpers, the
-    private modules of the catalogue are read.
+    They are read from calls of `holoflow.core.errors.optional(module, extra)` in the file of
+    `cls` and in the private modules of the catalogue that it imports.
     """
     module = sys.modules.get(cls.__module__)
     file = getattr(module, "__file__", None)

@@ -1,4 +1,4 @@
-"""Cycles and reach in the graph: back edges, what a budget can reach."""
+"""Cycles and reachability in the graph: for back edges and budgets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Graph: TypeAlias = Sequence[Sequence[int]]
 
 
 def components(graph: Graph) -> list[list[int]]:
-    """Return the strongly connected components, each before those that lead to it.
+    """Return the strongly connected components, each before those that can reach it.
 
     Tarjan, "Depth-first search and linear graph algorithms", SIAM J. Comput. 1 (1972), without
     recursion.
@@ -58,7 +58,7 @@ def components(graph: Graph) -> list[list[int]]:
 
 
 def cycles(graph: Graph) -> list[list[int]]:
-    """Return one shortest cycle of every component that has one, from its first node on."""
+    """Return one shortest cycle of every component that has one, starting at its first node."""
     found = []
     for component in components(graph):
         start = min(component)
@@ -85,9 +85,9 @@ def _shortest_cycle(graph: Graph, start: int, component: set[int]) -> list[int]:
 
 
 def reach(graph: Graph, targets: Sequence[int]) -> list[int]:
-    """Return for every node which of the `targets` can be reached from it, as bits of a number.
+    """Return for every node which of the `targets` it can reach, as a bit set.
 
-    A node reaches itself. Bit i stands for `targets[i]`.
+    A node reaches itself. Bit i represents `targets[i]`.
     """
     own = [0] * len(graph)
     for bit, target in enumerate(targets):
@@ -125,12 +125,12 @@ def check_cycles(
     connected = Reach(unresolved_operators, edges, [edge.source for edge in back])
     for edge in back:
         if not connected.may(edge.target, edge.source):
-            wrong = f"this back edge closes no cycle: {short(edge.target.name)} does not lead to "
+            wrong = f"this back edge closes no cycle: {short(edge.target.name)} does not reach "
             report.add(edge.at, wrong + short(edge.source.name), "remove back_edge")
 
 
 class Reach:
-    """Which operators messages of which others may come to."""
+    """Which operators the messages of other operators can reach."""
 
     def __init__(
         self,
@@ -138,19 +138,19 @@ class Reach:
         edges: list[Edge],
         targets: list[UnresolvedOperator],
     ) -> None:
-        """Follow `edges` to each of the `targets`."""
+        """Find which operators can reach each of the `targets` along `edges`."""
         self._number = {unresolved: i for i, unresolved in enumerate(unresolved_operators)}
         self._bits = {target: bit for bit, target in enumerate(dict.fromkeys(targets))}
         graph: list[list[int]] = [[] for _ in range(len(unresolved_operators) + 1)]
         for edge in edges:
             graph[self._number[edge.source]].append(self._number[edge.target])
-        # Where a mistake hides what an operator is connected to, it may be anything.
+        # If a mistake hides the connections of an operator, it may be connected to anything.
         graph[-1] = [
             self._number[unresolved] for unresolved in unresolved_operators if unresolved.unclear
         ]
         self._reach = reach(graph, [self._number[target] for target in self._bits])
 
     def may(self, source: UnresolvedOperator, target: UnresolvedOperator) -> bool:
-        """Whether messages of `source` may come to `target`, one of the targets."""
+        """Whether messages of `source` can reach `target`, which is one of the targets."""
         found = self._reach[self._number[source]] | self._reach[-1]
         return bool(found >> self._bits[target] & 1)

@@ -1,4 +1,4 @@
-"""YAML text becomes values that know where they stand. Safe for any input whatever."""
+"""Parsing of YAML text into values that know their places. Safe for any input."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _INFINITE = re.compile(r"([-+]?)\.(?:inf|Inf|INF)")
 _NOT_A_NUMBER = re.compile(r"\.(?:nan|NaN|NAN)")
 
 YAML_1_1_BOOLEANS = frozenset({"yes", "no", "on", "off"})
-"""Words, in lower case, that YAML 1.1 took for booleans and YAML 1.2 takes for text."""
+"""Words, in lower case, that are booleans in YAML 1.1 and text in YAML 1.2."""
 
 
 def read_scalar(text: str) -> Scalar:
-    """Return what the unquoted `text` stands for in the core schema of YAML 1.2.
+    """Return the value of the unquoted `text` in the core schema of YAML 1.2.
 
-    Whole numbers of more than 400 digits are taken for text.
+    Integers of more than 400 digits are read as text.
     """
     if text in _WORDS:
         return _WORDS[text]
@@ -62,15 +62,15 @@ def read_scalar(text: str) -> Scalar:
 MAX_BYTES = 4_000_000
 """Largest file that is read; an app of 10,000 operators takes about one."""
 MAX_VALUES = 1_000_000
-"""Values in a file, counting what an alias stands for as often as it is used."""
+"""Values in a file; the value of an alias counts as often as it is used."""
 MAX_DEPTH = 32
-"""Mappings and lists inside one another."""
+"""Levels of nested mappings and lists."""
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Broken(enum.Enum):
-    """Stands where a mistake has been reported: nothing more is checked there."""
+    """Marks where a mistake has been reported: nothing more is checked there."""
 
     BROKEN = enum.auto()
 
@@ -95,11 +95,11 @@ class Value:
 
     @property
     def mapping(self) -> dict[str, Value]:
-        """Its entries; none where it is no mapping."""
+        """Its entries; none if it is not a mapping."""
         return self.data if isinstance(self.data, dict) else {}
 
     def get(self, *path: str) -> Value | None:
-        """Return the value at `path` inside mappings, None where there is none."""
+        """Return the value at `path` inside nested mappings; None if there is none."""
         found: Value | None = self
         for key in path:
             found = found.mapping.get(key) if found is not None else None
@@ -112,7 +112,7 @@ Plain: TypeAlias = "Scalar | list[Plain] | dict[str, Plain]"
 def plain(value: Value) -> Plain | Broken:
     """Return `value` without places.
 
-    Entries of mappings that are broken, or lists that hold something broken, are left out.
+    Mapping entries that are broken, or are lists with something broken inside, are left out.
     """
     data = value.data
     if isinstance(data, dict):
@@ -136,12 +136,12 @@ def is_whole(value: Value) -> bool:
 
 
 def read_file(path: Path, report: Report) -> Value | None:
-    """Read the YAML file at `path`; None if it cannot be read, which is then reported."""
+    """Read the YAML file at `path`; report it and return None if it cannot be read."""
     start = Location(str(path))
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            what = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+            what = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
             report.add(start, f"this is {what}", "name a YAML file")
             return None
         if status.st_size > MAX_BYTES:
@@ -169,10 +169,10 @@ def read_file(path: Path, report: Report) -> Value | None:
 
 
 def parse(text: str, file: str, report: Report) -> Value | None:
-    """Make a value of YAML `text`; None if that is impossible, which is then reported.
+    """Parse YAML `text`; report it and return None if that is impossible.
 
-    Duplicate keys, keys that are no text, tags and the like are reported and stand as
-    `BROKEN` or are left out, so that the rest can be checked.
+    Duplicate keys, keys that are not text, tags and the like are reported and become `BROKEN`
+    or are left out, so that the rest can be checked.
     """
     composer = _Composer(file, report)
     try:
@@ -182,7 +182,7 @@ def parse(text: str, file: str, report: Report) -> Value | None:
 
 
 class _GiveUpError(Exception):
-    """Reading on makes no sense; why has been reported."""
+    """There is no point in reading on; the reason has been reported."""
 
 
 class _Composer:
@@ -203,7 +203,7 @@ class _Composer:
             if isinstance(event, events.DocumentStartEvent):
                 if root is not None:
                     at = self.place(event.start_mark)
-                    self.report.add(at, "a second document begins here", "a file holds one")
+                    self.report.add(at, "a second document starts here", "write one per file")
                     break
                 root = self.value(next(stream), stream, 0)
         if root is None or root.data is None:
@@ -221,18 +221,18 @@ class _Composer:
             mark = error.problem_mark or error.context_mark
             at = self.place(mark) if mark is not None else self.last
             context = f" ({error.context})" if error.context else ""
-            self.report.add(at, f"this is no YAML: {error.problem}{context}")
+            self.report.add(at, f"not valid YAML: {error.problem}{context}")
             raise _GiveUpError from None
         except ReaderError as error:
             before = text[: error.position]
             line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
             at = Location(self.file, line, column)
             what = f"character U+{ord(text[error.position]):04X}"
-            self.report.add(at, f"this is no YAML: {what} is not allowed")
+            self.report.add(at, f"not valid YAML: {what} is not allowed")
             raise _GiveUpError from None
         except (ValueError, OverflowError, LookupError, AttributeError, AssertionError) as error:
-            # What ruamel.yaml lets through of its own, such as chr() of an escape too large.
-            self.report.add(self.last, f"this is no YAML, from here on: {error}")
+            # Errors that ruamel.yaml does not wrap, such as chr() of an escape too large.
+            self.report.add(self.last, f"not valid YAML from here on: {error}")
             raise _GiveUpError from None
 
     def value(self, event: Any, stream: Iterator[events.Event], level: int) -> Value:
@@ -246,7 +246,7 @@ class _Composer:
         if isinstance(event, events.ScalarEvent):
             value = self.scalar(event, at)
         elif level >= MAX_DEPTH:
-            self.report.add(at, f"more than {MAX_DEPTH} levels inside one another", "nest less")
+            self.report.add(at, f"more than {MAX_DEPTH} levels of nesting", "nest less")
             raise _GiveUpError
         elif isinstance(event, events.SequenceStartEvent):
             value = self.sequence(stream, at, level)
@@ -262,21 +262,22 @@ class _Composer:
     def spend(self, count: int, at: Location) -> None:
         self.count += count
         if self.count > MAX_VALUES:
-            self.report.add(at, f"more than {MAX_VALUES:,} values, aliases filled in", "use fewer")
+            self.report.add(at, f"more than {MAX_VALUES:,} values, aliases expanded", "use fewer")
             raise _GiveUpError
 
     def alias(self, anchor: str, at: Location, level: int) -> Value:
         if anchor not in self.anchors:
             known = self.anchors
-            self.report.unknown(at, "alias", anchor, known, f"no &{anchor} stands before it")
+            self.report.unknown(at, "alias", anchor, known, f"no &{anchor} comes before it")
             return Value(BROKEN, at)
         value = self.anchors[anchor]
         if value is None:
-            self.report.add(at, f"the alias *{anchor} stands inside what it names", "write it out")
+            wrong = f"the alias *{anchor} is inside the value that it names"
+            self.report.add(at, wrong, "write it out")
             return Value(BROKEN, at)
         self.spend(value.size, at)
         if level + value.depth > MAX_DEPTH:
-            self.report.add(at, f"more than {MAX_DEPTH} levels inside one another", "nest less")
+            self.report.add(at, f"more than {MAX_DEPTH} levels of nesting", "nest less")
             raise _GiveUpError
         return value
 
@@ -309,7 +310,7 @@ class _Composer:
             if name is None:
                 continue
             if name in entries:
-                right = f"keep one (the first stands in line {result.keys[name].line})"
+                right = f"keep one (the first is in line {result.keys[name].line})"
                 self.report.add(key.at, f"duplicate key {short(name)}", right)
                 continue
             entries[name], result.keys[name] = item, key.at
@@ -318,15 +319,15 @@ class _Composer:
         return result
 
     def key(self, key: Value, *, unquoted: bool) -> str | None:
-        """Return the text of a key; None, and report it, if it cannot be one."""
+        """Return the text of a key; report it and return None if it cannot be one."""
         if isinstance(key.data, str):
             if not unquoted or key.data.lower() not in YAML_1_1_BOOLEANS:
                 return key.data
             right = f'choose another, or write "{key.data}" in quotes'
             self.report.add(key.at, f"the key {key.data!r} is a boolean in YAML 1.1", right)
         elif isinstance(key.data, (list, dict)):
-            self.report.add(key.at, "a key that is a list or a mapping", "a key is text")
+            self.report.add(key.at, "a key that is a list or a mapping", "a key must be text")
         elif not isinstance(key.data, Broken):
             right = f'write "{key.text}" in quotes'
-            self.report.add(key.at, f"the key {short(key.text or '(nothing)')} is no text", right)
+            self.report.add(key.at, f"the key {short(key.text or '(nothing)')} is not text", right)
         return None

@@ -1,7 +1,8 @@
-"""The shape of an app file and of a reusable fragment, piece by piece, as pydantic models.
+"""The schema of app files and fragment templates, part by part, as pydantic models.
 
-They check the pieces while an app is read and make the JSON Schema for editors. A piece that
-holds others has them as `Any`: each is checked on its own, so that one mistake hides no other.
+They check the parts while an app is read and produce the JSON Schema for editors. A part that
+contains others declares them as `Any`: each is checked on its own, so that one mistake does not
+hide another.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from holoflow.core.quantity import Duration, Size
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
 HOST_PATTERN = r"^[A-Za-z0-9:][A-Za-z0-9._:%-]*$"
-"""Names, IPv4 and IPv6 addresses; nothing that means something more in an endpoint."""
+"""Names, IPv4 and IPv6 addresses; nothing with a special meaning in an endpoint."""
 VERSION_PATTERN = r"^([A-Za-z0-9][A-Za-z0-9._+-]*)?$"
 PACKAGE_PATTERN = r"^[a-z0-9][a-z0-9+.-]*[a-z0-9+.](:[a-z0-9]+)?(=[A-Za-z0-9.+~:-]+)?$"
-"""Names of Debian packages, with an architecture and a version where these matter."""
+"""Names of Debian packages, optionally with an architecture and a version."""
 ENVIRONMENT_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)]
 Queue = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -50,7 +51,7 @@ class AppFile(EntrySchema):
     )
     description: str = Field("", description="what the app does")
     extends: str | None = Field(
-        None, description="another app file, over which this one is put", examples=["app.yaml"]
+        None, description="another app file, which this one changes", examples=["app.yaml"]
     )
     vars: dict[Name, Any] | None = Field(
         None, description="variables, used as ${NAME}; --set NAME=VALUE replaces them"
@@ -58,7 +59,7 @@ class AppFile(EntrySchema):
     assets: dict[Name, Any] | None = Field(
         None, description="files that are fetched once, used as asset:NAME"
     )
-    defaults: Any = Field(None, description="what flows and operators have where they say nothing")
+    defaults: Any = Field(None, description="settings of flows and operators that set none")
     operators: dict[Name, Any] = Field(description="operators by name", min_length=1)
     fragments: dict[Name, Any] | None = Field(
         None, description="what runs in a process of its own; without it all runs in one"
@@ -72,7 +73,7 @@ class AppFile(EntrySchema):
 
 
 class Defaults(EntrySchema):
-    """What flows and operators have where they say nothing."""
+    """Settings of flows and operators that set none themselves."""
 
     queue: Queue | None = Field(None, description="messages that may wait at an input")
     when_full: WhenFull = Field("block", description="what happens when a queue is full")
@@ -105,26 +106,26 @@ class AssetSchema(EntrySchema):
 
 
 class InputSchema(EntrySchema):
-    """Where an input gets its messages from, and how they wait."""
+    """Where an input gets its messages from, and how they are queued."""
 
     from_: str = Field(
         alias="from",
-        description="OPERATOR, or OPERATOR.PORT where it has several outputs",
+        description="OPERATOR, or OPERATOR.PORT if it has several outputs",
         examples=["camera"],
     )
     queue: Queue | None = Field(None, description="messages that may wait")
     when_full: WhenFull | None = Field(
-        None, description="what happens to a message that finds no room"
+        None, description="what happens to a message when the queue is full"
     )
     back_edge: bool = Field(
         False, description="closes a cycle on purpose: the first call gets None here"
     )
     link: LinkName | None = Field(None, description="what carries the flow between fragments")
     compress: Compression = Field(
-        "none", description="how messages are packed on a zeromq link; jpeg is for images"
+        "none", description="how messages are compressed on a zeromq link; jpeg is for images"
     )
     quality: Annotated[int, Field(ge=1, le=100)] = Field(
-        90, description="of JPEG: 100 is best, and largest"
+        90, description="JPEG quality: 100 is best, and largest"
     )
     encrypt: bool = Field(
         True, description="whether a zeromq link to another host is encrypted and authenticated"
@@ -135,14 +136,14 @@ class SyncSchema(EntrySchema):
     """Join messages by timestamp instead of by frame or by order of arrival."""
 
     leader: str = Field(description="input whose messages set the pace")
-    tolerance: Duration = Field(description="how far a partner's timestamp may be away")
+    tolerance: Duration = Field(description="how much a partner's timestamp may differ")
     timeout: Duration | None = Field(
-        None, description="how long a leader waits for partners; without it, until they come"
+        None, description="how long a leader waits for partners; default: until they arrive"
     )
 
 
 class ObjectSchema(EntrySchema):
-    """A condition or a resource of Holoscan's."""
+    """A Holoscan condition or resource."""
 
     type: str = Field(description="package.module:Class")
     with_: dict[str, Any] | None = Field(None, alias="with", description="its arguments")
@@ -165,13 +166,13 @@ class OperatorSchema(EntrySchema):
     )
     on_error: OnError | None = Field(None, description="whether a failed frame stops the run")
     fuse: Literal["auto", "off"] = Field("auto", description="off: a stage of its own")
-    conditions: Any = Field(None, description="of operators of Holoscan's: when they run")
+    conditions: Any = Field(None, description="for Holoscan operators: when they run")
 
 
 class UseSchema(EntrySchema):
-    """A reusable fragment, put into the app."""
+    """A fragment template used in the app."""
 
-    use: str = Field(description="./file.yaml, or the name of a fragment that ships with holoflow")
+    use: str = Field(description="./file.yaml, or the name of a fragment template of the catalogue")
     with_: dict[str, Any] | None = Field(None, alias="with", description="its parameters")
     inputs: dict[str, Any] | None = Field(
         None, description="where each of its inputs gets its messages from"
@@ -182,25 +183,25 @@ class FragmentSchema(EntrySchema):
     """Operators that run in one process."""
 
     operators: list[str] = Field(
-        description="names of operators and of reusable fragments", min_length=1
+        description="names of operators and of used fragment templates", min_length=1
     )
     host: Annotated[str, Field(pattern=HOST_PATTERN, max_length=253)] | None = Field(
         None, description="name or address of the host; default: this one"
     )
     port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
-        None, description="TCP port at which fragments of other hosts reach it"
+        None, description="TCP port at which fragments on other hosts reach it"
     )
     gpu: Annotated[int, Field(ge=0)] | None = Field(
-        None, description="number of the only GPU that it sees; default: all there are"
+        None, description="number of the only GPU that it sees; default: all GPUs"
     )
-    cores: Cores = Field([], description="CPU cores that it may use; default: all there are")
+    cores: Cores = Field([], description="CPU cores that it may use; default: all cores")
     exclusive: bool = Field(False, description="whether its GPU and its cores are for it alone")
     scheduler: Any = Field(None, description="how its operators are scheduled; default: the app's")
     environment: dict[str, Any] | None = Field(
         None, description="variables that are set in its process"
     )
     memory: Annotated[Size, Field(gt=0)] | None = Field(
-        None, description="that the process may use of its own before it is killed"
+        None, description="private memory that the process may use before it is killed"
     )
     hang: Annotated[Duration, Field(gt=0)] | None = Field(
         None,
@@ -210,8 +211,8 @@ class FragmentSchema(EntrySchema):
     restart: RestartPolicy = Field("never", description="when the process is started again")
     restarts: Annotated[int, Field(ge=0)] = Field(
         10,
-        description="how often in a row it is started again; a minute without a failure begins "
-        "a new row",
+        description="how often in a row it is started again; a minute without a failure resets "
+        "the count",
     )
 
 
@@ -223,42 +224,40 @@ class SchedulerSchema(EntrySchema):
     cores: Cores = Field([], description="CPU cores that workers are pinned to, in turn")
     linger: Annotated[Duration, Field(le=60)] = Field(
         0.0003,
-        description="how long operators that are joined to another process keep looking for work "
-        "before they sleep; longer takes less time to answer and more of a core",
+        description="how long operators linked to another process keep polling for work before "
+        "they sleep; longer means a faster response and a higher CPU load",
     )
 
 
 class BudgetSchema(EntrySchema):
     """How long a frame may take from one operator to another."""
 
-    from_: str = Field(alias="from", description="operator where the time begins")
+    from_: str = Field(alias="from", description="operator where the time starts")
     to: str = Field(description="operator where it ends")
     mean: Duration | None = Field(None, description="limit of the mean")
     p50: Duration | None = Field(None, description="limit of the median")
-    p90: Duration | None = Field(None, description="limit that 90% of the frames keep")
-    p95: Duration | None = Field(None, description="limit that 95% of the frames keep")
-    p99: Duration | None = Field(None, description="limit that 99% of the frames keep")
-    p99_9: Duration | None = Field(
-        None, alias="p99.9", description="limit that 99.9% of the frames keep"
-    )
-    max: Duration | None = Field(None, description="limit that every frame keeps")
+    p90: Duration | None = Field(None, description="limit for 90% of the frames")
+    p95: Duration | None = Field(None, description="limit for 95% of the frames")
+    p99: Duration | None = Field(None, description="limit for 99% of the frames")
+    p99_9: Duration | None = Field(None, alias="p99.9", description="limit for 99.9% of the frames")
+    max: Duration | None = Field(None, description="limit for every frame")
     when_missed: WhenMissed = Field(
         "warn",
-        description="warn; drop_late: a frame that is late already is not worked on any more; "
+        description="warn; drop_late: a frame that is already late is dropped; "
         "stop: the run is drained and ends with exit status 3",
     )
     window: Annotated[Duration, Field(gt=0)] = Field(
-        10.0, description="the last so many seconds are judged"
+        10.0, description="length of the sliding window that is judged"
     )
     fail: bool = Field(False, description="whether a run that missed it ends with exit status 3")
 
 
 class FragmentFile(EntrySchema):
-    """A reusable fragment: operators with parameters, exported inputs and outputs."""
+    """A fragment template: operators with parameters, exported inputs and outputs."""
 
-    fragment: Name = Field(description="name of the fragment")
+    fragment: Name = Field(description="name of the fragment template")
     schema_: Literal[1] = Field(1, alias="schema", description="version of this format")
-    description: str = Field("", description="what the fragment does")
+    description: str = Field("", description="what the fragment template does")
     parameters: dict[Name, Any] | None = Field(None, description="used as ${NAME}")
     inputs: dict[str, Any] | None = Field(
         None, description="exported inputs: NAME: OPERATOR.PORT, or a list of them"
@@ -270,7 +269,7 @@ class FragmentFile(EntrySchema):
 
 
 class ParameterSchema(EntrySchema):
-    """A parameter of a reusable fragment; without a default it is required."""
+    """A parameter of a fragment template; without a default it is required."""
 
-    default: Any = Field(None, description="value where the app gives none")
+    default: Any = Field(None, description="value if the app gives none")
     doc: str = Field("", description="what it means")

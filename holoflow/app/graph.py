@@ -1,4 +1,4 @@
-"""The app as a checked value: what the reader makes and the planner takes."""
+"""The app as a checked value: produced by the reader, used by the planner."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ class Flow:
     queue: int | None = None
     """Messages that may wait; None is the default of the app."""
     when_full: WhenFull | None = None
-    """What happens to a message that finds no room; None is the default of the app."""
+    """What happens to a message when the queue is full; None is the default of the app."""
     back_edge: bool = False
-    """Closes a declared cycle: the first call sees None here."""
+    """Closes a declared cycle: the first call gets None here."""
     link: str = "auto"
     compress: Compression = "none"
-    """How its messages are packed where the link is zeromq."""
+    """How its messages are compressed on a zeromq link."""
     quality: int = 90
-    """Of JPEG, 1 to 100."""
+    """JPEG quality, 1 to 100."""
     encrypt: bool = True
     """Whether a link to another host is encrypted and authenticated."""
     location: Location | None = None
@@ -62,7 +62,7 @@ class Sync:
     tolerance: float
     """Seconds by which a partner's timestamp may differ."""
     timeout: float | None = None
-    """Seconds after which a leader without partners is given up; None waits."""
+    """Seconds after which a leader without partners is dropped; None waits forever."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,10 @@ class Node:
     cls: type
     """The class; a subclass of `holoflow.Operator` unless `holoscan_operator` is given."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    """As the app gives them (quantities with units), variables and assets filled in."""
+    """As written in the app (quantities with units), with variables and assets filled in."""
     holoscan_operator: HoloscanOperator | None = None
     sync: Sync | Literal["arrival"] | None = None
-    """How its inputs are paired; None: by frame where they come from one source, else in order of
+    """How its inputs are paired; None: by frame if they come from one source, else in order of
     arrival."""
     on_error: OnError = "stop"
     fuse: bool | None = None
@@ -87,7 +87,7 @@ class Node:
 
 
 HANG = 30.0
-"""Seconds that an operator may work on one frame, where the app does not say."""
+"""Seconds for which an operator may work on one frame unless the app says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -99,14 +99,18 @@ class Scheduler:
     cores: tuple[int, ...] = ()
     """CPU cores that the workers are pinned to, in turn; empty leaves it to the system."""
     linger: float = 0.0003
-    """Seconds after its last work that a stage which is joined to another process keeps looking
-    for more before it sleeps: by default about what it costs both of them to have it woken."""
+    """Seconds for which a stage linked to another process keeps polling after its last work
+    before it sleeps: by default about what waking it would cost both processes."""
 
     def running(self, stages: int, *, others: bool = False) -> int:
-        """Return how many workers run so many stages: no more than there are.
+        """Return the number of workers to run: at most one per stage.
 
-        One that never has any work still looks for some, 5,000 times a second. Where `others`
-        than stages take workers too, all run that are asked for.
+        A worker that never has work would still poll for it, 5,000 times a second.
+
+        Args:
+            stages: Number of stages in the fragment.
+            others: Whether something other than stages needs workers too: then all requested
+                workers run.
         """
         if self.kind == "greedy":
             return 1
@@ -120,11 +124,11 @@ class Fragment:
     name: str
     operators: tuple[str, ...]
     host: str | None = None
-    """Name or address of the host; None is where the app is started."""
+    """Name or address of the host; None is the one where the app is started."""
     port: int | None = None
-    """TCP port at which fragments of other hosts reach it; None leaves it to the planner."""
+    """TCP port at which fragments on other hosts reach it; None leaves it to the planner."""
     gpu: int | None = None
-    """The only GPU that the process sees; None leaves it all there are."""
+    """The only GPU that the process sees; None: all GPUs."""
     cores: tuple[int, ...] = ()
     """CPU cores that the process may use; empty leaves it to the system."""
     exclusive: bool = False
@@ -134,13 +138,13 @@ class Fragment:
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables that are set in its process."""
     memory: int | None = None
-    """Bytes of its own that the process may use before it is killed."""
+    """Bytes of private memory that the process may use before it is killed."""
     hang: float = HANG
-    """Seconds that an operator may work on one frame, and that the process may be silent, before
-    it is taken to hang and killed."""
+    """Seconds for which an operator may work on one frame, and the process may be silent, before
+    it counts as hung and is killed."""
     restart: RestartPolicy = "never"
     restarts: int = 10
-    """How often in a row it is started again; a minute without a failure begins a new row."""
+    """How often in a row it is started again; a minute without a failure resets the count."""
     location: Location | None = None
 
 
@@ -176,15 +180,15 @@ class App:
     fuse: bool = True
     """False keeps every operator in a stage of its own."""
     queue: int | None = None
-    """Messages that may wait where a flow does not say (`defaults:`)."""
+    """Messages that may wait unless a flow says otherwise (`defaults:`)."""
     when_full: WhenFull = "block"
-    """What happens where a flow does not say (`defaults:`)."""
+    """What happens at a full queue unless a flow says otherwise (`defaults:`)."""
     hang: float = HANG
-    """Seconds that an operator may work on one frame, where no fragment says (`defaults:`)."""
+    """Seconds for which an operator may work on one frame unless its fragment says otherwise."""
     description: str = ""
-    """What the app does, for its reader."""
+    """What the app does, for people."""
     version: str = ""
-    """Of the app itself; empty where it has none."""
+    """Version of the app itself; empty if it has none."""
     apt: tuple[str, ...] = ()
     """Debian packages that its image needs."""
     plugins: tuple[Package, ...] = ()

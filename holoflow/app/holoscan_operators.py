@@ -1,4 +1,4 @@
-"""Operators of Holoscan's own in an app: their arguments, their conditions and their ports."""
+"""Holoscan operators in an app: their arguments, conditions and ports."""
 
 from __future__ import annotations
 
@@ -17,19 +17,24 @@ from holoflow.holoscan.classes import HoloscanObject, HoloscanOperator
 
 @dataclass
 class HoloscanReader:
-    """Reads what an app says of one operator of Holoscan's."""
+    """Reads the entry of a Holoscan operator in an app."""
 
     find_class: Callable[[Value], type | None]
-    """Class that a `type:` names; None if there is none, which is then reported."""
+    """Returns the class that a `type:` names; reports it and returns None if there is none."""
     report: Report
     _failed: bool = False
 
     def read(
         self, cls: type, given: Value | None, conditions: Value | None, name: str, at: Location
     ) -> tuple[HoloscanOperator | None, Ports | None]:
-        """Return the operator and its ports; None where a mistake has been reported.
+        """Return the operator and its ports; each is None if a mistake prevents it.
 
-        `given` is the value of `with:` with assets filled in, `at` the place of the name.
+        Args:
+            cls: Class of the operator.
+            given: Value of `with:`, assets filled in.
+            conditions: Value of `conditions:`.
+            name: Name of the operator.
+            at: Place of the name.
         """
         from holoflow.holoscan import classes
 
@@ -44,17 +49,17 @@ class HoloscanReader:
             try:
                 inputs, outputs = classes.inspect(cls, arguments, objects)
                 break
-            except Exception as error:  # NativeError, no Holoscan, or whatever setup() raises
+            except Exception as error:  # HoloscanOperatorError, no Holoscan, anything from setup()
                 well = False
                 parameter = getattr(error, "parameter", None)
-                # Without what is wrong it goes on, so that one mistake hides no other.
+                # Try again without what is wrong, so that one mistake does not hide another.
                 if parameter in arguments:
-                    self._tell(error, entries[parameter].at, name)
+                    self._report_error(error, entries[parameter].at, name)
                     del arguments[parameter]
                     continue
                 place = _find(parameter, given, conditions) if parameter else None
                 if parameter not in entries:
-                    self._tell(error, place.at if place else at, name)
+                    self._report_error(error, place.at if place else at, name)
                 if objects and place is not None and _find(parameter, conditions) is place:
                     objects = ()
                     continue
@@ -67,7 +72,7 @@ class HoloscanReader:
         made = HoloscanOperator(cls, arguments, objects, tuple(inputs), tuple(outputs))
         return made if well else None, ports
 
-    def _tell(self, error: Exception, at: Location, name: str) -> None:
+    def _report_error(self, error: Exception, at: Location, name: str) -> None:
         wrong, _, right = str(error).partition("; ")
         if not isinstance(error, HoloflowError):
             wrong = f"{type(error).__name__}: {wrong}"
@@ -97,7 +102,7 @@ class HoloscanReader:
             return None
         if not classes.is_object(cls):
             right = "name a class such as holoscan.resources:UnboundedAllocator"
-            self.report.add(kind.at, f"{short(kind.text)} is no condition or resource", right)
+            self.report.add(kind.at, f"{short(kind.text)} is not a condition or resource", right)
             self._failed = True
             return None
         entries: Mapping[str, Value] = given.mapping if given else {}
@@ -113,18 +118,18 @@ class HoloscanReader:
             named = list(value.data.items())
         else:
             self._failed = True
-            right = "they are a list, or a mapping by name, of {type: …, with: …}"
+            right = "write a list, or a mapping by name, of {type: …, with: …}"
             if not isinstance(value.data, Broken):
-                self.report.add(value.at, "these are no conditions", right)
+                self.report.add(value.at, "these are not conditions", right)
             return ()
         found = [self._object(name, item) for name, item in named]
         return tuple(item for item in found if item is not None)
 
 
 def _find(name: str | None, *values: Value | None) -> Value | None:
-    """Return what stands under key `name`, the outermost first."""
+    """Return the outermost value with key `name`."""
     waiting = [value for value in values if value is not None]
-    for value in waiting:  # grows while it is gone through
+    for value in waiting:  # the list grows during the iteration
         if name in value.mapping:
             return value.mapping[str(name)]
         waiting += value.data if isinstance(value.data, list) else value.mapping.values()

@@ -1,4 +1,4 @@
-"""Checks of an operator's inputs taken together, once all is connected."""
+"""Checks of an operator's inputs together, once everything is connected."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from holoflow.core.quantity import FREQUENCY_UNITS, parse_quantity
 RIGHT = "write sync: arrival or sync: {leader: INPUT, tolerance: 20ms}"
 
 Exports = dict[tuple[UnresolvedOperator, str], tuple[Group, str]]
-"""Input ports that reusable fragments export: the outermost fragment, and its name there."""
+"""Input ports that fragment templates export: the outermost use, and the port's name there."""
 
 
 def exports(groups: list[Group]) -> Exports:
-    """Return which input ports the fragments export; `groups` begins with the outer ones."""
+    """Return the input ports that used templates export; `groups` starts with the outer ones."""
     found: Exports = {}
     for group in groups:
         for name, ports in (group.inputs or {}).items():
@@ -34,7 +34,7 @@ def exports(groups: list[Group]) -> Exports:
 
 
 def check_inputs(unresolved: UnresolvedOperator, exported: Exports, report: Report) -> None:
-    """Report required inputs that are not connected, and operators that nothing would trigger."""
+    """Report required inputs that are not connected, and operators that nothing triggers."""
     ports = unresolved.ports
     if ports is None or ports.source:
         return
@@ -55,7 +55,7 @@ def check_inputs(unresolved: UnresolvedOperator, exported: Exports, report: Repo
         else:
             wrong = f"input {short(port.name)} of {short(unresolved.local)} is not connected"
             report.add(unresolved.at, wrong, f"write inputs: {{{port.name}: OPERATOR}}; it {takes}")
-    # Holoscan's own operators may have conditions that let them run without any message.
+    # Holoscan operators may have conditions that let them run without a message.
     if not (missing or unresolved.unclear or unresolved.is_holoscan or triggering(unresolved)):
         optional = ", ".join(name for name, port in ports.inputs.items() if not port.latest)
         wrong = f"no input of {short(unresolved.local)} triggers it, so it would never run"
@@ -70,14 +70,14 @@ def _unknown(unresolved: UnresolvedOperator) -> list[str]:
 
 
 def _hidden(unresolved: UnresolvedOperator) -> int:
-    """Return how many connections a mistake elsewhere may hide: any number, inside a fragment."""
+    """Return how many connections a mistake elsewhere may hide: any number, inside a template."""
     inputs = unresolved.value.get("inputs")
     no_mapping = inputs is not None and not isinstance(inputs.data, (dict, type(None)))
     return 1_000_000 if no_mapping or unresolved.scope.group is not None else 0
 
 
 def triggering(unresolved: UnresolvedOperator) -> dict[str, Location]:
-    """Return the connected inputs whose messages trigger the operator, and where they stand."""
+    """Return the connected inputs whose messages trigger the operator, and their places."""
     return {
         name: at
         for name, at in unresolved.connected.items()
@@ -119,7 +119,7 @@ def read_sync(
             wrong = f"the leader {short(name)} is a latest input, which triggers nothing"
             report.add(leader.at, wrong, report.suggestion(name, triggers))
         elif not unresolved.unclear or name not in unresolved.ports.inputs:
-            wrong = f"the leader {short(name)} is no connected input"
+            wrong = f"the leader {short(name)} is not a connected input"
             report.add(leader.at, wrong, report.suggestion(name, triggers))
     return Sync(entry.leader, entry.tolerance, entry.timeout) if entry else None
 
@@ -127,19 +127,19 @@ def read_sync(
 def check_steps(
     nodes: Mapping[str, Node], flows: Sequence[Flow], when_full: WhenFull, report: Report
 ) -> None:
-    """Report joins in order of arrival that are known to pair messages of different moments.
+    """Report joins in order of arrival that are known to pair messages of different times.
 
-    `when_full` is what happens at a full queue where a flow does not say.
+    `when_full` is what happens at a full queue unless a flow says otherwise.
     """
     origins = Origins(nodes, flows)
     for name, node in nodes.items():
         if origins.pairing(name) != "arrival" or node.sync is not None or node.location is None:
             continue
         triggers = origins.triggers(name)
-        ways = [origins.upstream(flow) for flow in triggers]
+        paths = [origins.upstream(flow) for flow in triggers]
         reasons = list(_unlike_rates(origins, nodes, triggers))
-        # What is missing before the ways part is missing on all of them.
-        apart = ways[0].union(*ways) - ways[0].intersection(*ways)
+        # A frame lost before the paths split is missing on all of them.
+        apart = paths[0].union(*paths) - paths[0].intersection(*paths)
         lossy = {f for f in apart if (f.when_full or when_full) != "block"}
         reasons += [reason for flow in triggers for reason in _uneven(origins, flow, lossy)]
         if reasons:
@@ -150,7 +150,7 @@ def check_steps(
             leader = triggers[0].target.port
             right = (
                 f"write sync: {{leader: {leader}, tolerance: 20ms}} to pair them by time, or "
-                f"sync: arrival to pair them so all the same"
+                f"sync: arrival to pair them in order of arrival anyway"
             )
             report.add(triggers[1].location or node.location, wrong, right)
 
@@ -166,11 +166,11 @@ def _unlike_rates(
             rates[origin] = rate
     if len(set(rates.values())) > 1:
         listed = " and ".join(f"{short(name)} {rate:g}" for name, rate in rates.items())
-        yield f"their rates are unlike: {listed} a second"
+        yield f"their rates differ: {listed} a second"
 
 
 def _rate(node: Node) -> float | None:
-    """Return the frames a second that a source's parameter `rate` declares, if it has one."""
+    """Return the frames per second declared by a source's parameter `rate`, if it has one."""
     fields = node.cls.parameters().model_fields  # type: ignore[attr-defined]
     if "rate" not in fields:
         return None
@@ -182,7 +182,7 @@ def _rate(node: Node) -> float | None:
 
 
 def _uneven(origins: Origins, flow: Flow, lossy: set[Flow]) -> Iterator[str]:
-    """Yield why not every frame of its source comes as one message of `flow`."""
+    """Yield reasons why a frame of the source may not be exactly one message of `flow`."""
     for step in sorted(origins.upstream(flow), key=str):
         if step in lossy:
             yield f"the flow from {short(str(step.source))} drops messages when it is full"
@@ -193,10 +193,10 @@ def _uneven(origins: Origins, flow: Flow, lossy: set[Flow]) -> Iterator[str]:
         if ports.generator:
             yield f"{short(name)} may send several messages for one"
         elif origins.merges(name):
-            yield f"{short(name)} sends what comes to any of its inputs"
+            yield f"{short(name)} sends what arrives at any of its inputs"
         elif ports.outputs[step.source.port].optional:
             yield f"{short(name)} may send nothing for a frame"
         elif node.on_error == "skip":
             yield f"{short(name)} skips frames that it fails on"
         elif origins.pairing(name) == "time":
-            yield f"{short(name)} drops frames that find no partner"
+            yield f"{short(name)} drops frames without a partner"

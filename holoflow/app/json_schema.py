@@ -1,4 +1,4 @@
-"""JSON Schema of app files and reusable fragments, for editors and for `holoflow schema`."""
+"""JSON Schema of app files and fragment templates, for editors and for `holoflow schema`."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ _SCALAR = {"type": ["string", "number", "boolean"]}
 def schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of an app file.
 
-    It knows the parameters of every operator of the catalogue that can be imported, so that an
-    editor with a YAML language server completes and checks `with:` by `type:`.
+    It has the parameters of every operator in the catalogue that can be imported, so that an
+    editor with a YAML language server can complete and check `with:` according to `type:`.
     """
     defs = _common()
     file = _piece(AppFile, defs)
@@ -66,10 +66,10 @@ def schema() -> dict[str, Any]:
 
 
 def _whole(file: dict[str, Any]) -> dict[str, Any]:
-    """Take out of `file`, and return as a rule, what holds for apps that extend none.
+    """Move the requirements on apps that do not extend another from `file` to the returned rule.
 
-    One that extends another may have any part of an operator, a fragment or an asset, and none
-    of it (null) to take it away.
+    An app that extends another may have any part of an operator, a fragment or an asset, or null
+    to remove it.
     """
     named = ("operators", "fragments", "assets")
     whole = {key: file["properties"].pop(key) for key in named}
@@ -84,7 +84,7 @@ def _whole(file: dict[str, Any]) -> dict[str, Any]:
 
 
 def fragment_schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of the file of a reusable fragment."""
+    """Return the JSON Schema (draft 2020-12) of a fragment template."""
     defs = _common()
     file = _piece(FragmentFile, defs)
     properties = file["properties"]
@@ -99,7 +99,7 @@ def fragment_schema() -> dict[str, Any]:
 
 
 def _common() -> dict[str, Any]:
-    """Return the definitions that apps and reusable fragments share: all about operators."""
+    """Return the definitions that apps and fragment templates share: those of operators."""
     defs: dict[str, Any] = {
         "variable": {
             "type": "string",
@@ -142,7 +142,7 @@ def _common() -> dict[str, Any]:
 
 
 def _operators() -> dict[str, Any]:
-    """Return the schema of an entry of `operators:`: an operator, or a reusable fragment."""
+    """Return the schema of `operators:`: each an operator or a used fragment template."""
     return {
         "type": "object",
         "description": "operators by name",
@@ -184,7 +184,7 @@ def _parameters(name: str, cls: type[Operator], defs: dict[str, Any]) -> dict[st
 
 
 def _ref(model: type[BaseModel], defs: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Put the schema of `model` among the definitions and return a reference to it."""
+    """Add the schema of `model` to the definitions and return a reference to it."""
     name = prefix + model.__name__
     if name not in defs:
         defs[name] = {}
@@ -193,7 +193,7 @@ def _ref(model: type[BaseModel], defs: dict[str, Any], prefix: str = "") -> dict
 
 
 def _piece(model: type[BaseModel], defs: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return the schema of `model`, its own definitions put among `defs`."""
+    """Return the schema of `model`, with its own definitions moved to `defs`."""
     template = f"{_REF}{prefix}{{model}}"
     made = model.model_json_schema(ref_template=template)
     for name, inner in made.pop("$defs", {}).items():
@@ -203,7 +203,7 @@ def _piece(model: type[BaseModel], defs: dict[str, Any], prefix: str = "") -> di
 
 
 def _with_variables(made: dict[str, Any], *, inside: bool = True) -> dict[str, Any]:
-    """Return a schema that takes a variable wherever it takes anything that is not any text."""
+    """Return a schema that accepts a variable wherever it does not accept any text already."""
     result: dict[str, Any] = {key: value for key, value in made.items() if key != "title"}
     for key in ("properties", "patternProperties"):
         if key in result:
@@ -230,7 +230,7 @@ def _with_variables(made: dict[str, Any], *, inside: bool = True) -> dict[str, A
 
 
 def _mapping_of(inner: dict[str, Any], outer: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a mapping by name, which may be empty, described as `outer` is."""
+    """Return the schema of a possibly empty mapping by name, with the description of `outer`."""
     return {**_described(outer), **_or_null({"type": "object", "additionalProperties": inner})}
 
 

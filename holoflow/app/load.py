@@ -1,4 +1,4 @@
-"""Reads an app: the one place where all checks come together."""
+"""Reading of an app: the one place where all checks come together."""
 
 from __future__ import annotations
 
@@ -33,8 +33,13 @@ def load(
 ) -> App:
     """Read the app file at `path` and check all of it; nothing is started.
 
-    `settings` are the values of `--set`, which go before `vars:`; `environment` stands in for
-    the environment of the process. Raises `AppError` with every mistake there is.
+    Args:
+        path: The app file.
+        settings: Values of `--set`, which take precedence over `vars:`.
+        environment: Environment variables to use instead of those of the process.
+
+    Raises:
+        AppError: The app is wrong; the error has every mistake.
     """
     report = Report()
     root = read_app(path, report)
@@ -169,7 +174,7 @@ class _App:
 def _plugins(
     unresolved_operators: Iterable[UnresolvedOperator], groups: Iterable[Group]
 ) -> tuple[Package, ...]:
-    """Return the packages that add the operators and fragment templates of an app."""
+    """Return the packages that add operators and fragment templates used by an app."""
     kinds = {
         unresolved.entry.type for unresolved in unresolved_operators if unresolved.entry is not None
     }

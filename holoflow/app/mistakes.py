@@ -1,4 +1,4 @@
-"""The mistakes found so far, the nearest known name, and what a JSON Schema allows in words."""
+"""The mistakes found so far, the nearest known name, and JSON Schemas in words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from holoflow.core.errors import AppError, HoloflowError, Location, Mistake
 
 
 class TypeNameError(HoloflowError):
-    """A type that an app names cannot be had."""
+    """A type that an app names is not available."""
 
     def __init__(self, wrong: str, right: str = "") -> None:
         """Say what is wrong and what would be right, as a mistake does."""
@@ -21,7 +21,7 @@ class TypeNameError(HoloflowError):
 
 
 class PluginError(HoloflowError):
-    """Something that an installed package adds to holoflow cannot be had."""
+    """Something that an installed package adds to holoflow is not available."""
 
     def __init__(self, wrong: str, right: str = "") -> None:
         """Say what is wrong, with the package's name, and what would be right."""
@@ -36,13 +36,12 @@ _LONGEST_NAME = 100
 
 
 class Report:
-    """Collects the mistakes of an app, so that all of them are told at once."""
+    """Collects the mistakes of an app, so that all of them are reported at once."""
 
     def __init__(self) -> None:
-        """Nothing is wrong yet."""
         self._mistakes: dict[Mistake, None] = {}
-        # Looking for the nearest name costs the product of unknown and known names, so a file
-        # with thousands of both gets suggestions for the first ones only.
+        # The cost of suggestions is the product of unknown and known names, so a file with
+        # thousands of both gets them for the first ones only.
         self._comparisons = 100_000
 
     def __bool__(self) -> bool:
@@ -50,18 +49,18 @@ class Report:
         return bool(self._mistakes)
 
     def add(self, at: Location, wrong: str, right: str = "") -> None:
-        """Note that at place `at` something is wrong, and what would be right."""
+        """Record what is wrong at place `at`, and what would be right."""
         self._mistakes[Mistake(at, _in_one_line(wrong), _in_one_line(right))] = None
 
     def nearest(self, name: str, known: Collection[str]) -> str | None:
-        """Return the one of `known` that `name` was probably meant to be."""
+        """Return the one of `known` that `name` was probably meant to be; None if none is near."""
         if not known or len(name) > _LONGEST_NAME or self._comparisons < len(known):
             return None
         self._comparisons -= len(known)
         return next(iter(difflib.get_close_matches(name, known, n=1)), None)
 
     def suggestion(self, name: str, known: Collection[str], otherwise: str = "") -> str:
-        """Say what `name` was probably meant to be, or which names are `known`."""
+        """Return a sentence on what `name` was probably meant to be, or on the `known` names."""
         if nearest := self.nearest(name, known):
             return f"did you mean {nearest!r}?"
         if otherwise:
@@ -76,7 +75,7 @@ class Report:
     def unknown(
         self, at: Location, kind: str, name: str, known: Collection[str], otherwise: str = ""
     ) -> None:
-        """Note an unknown `name` of something of that `kind`."""
+        """Record an unknown `name` of something of that `kind`."""
         self.add(at, f"unknown {kind} {short(name)}", self.suggestion(name, known, otherwise))
 
     def check(self) -> None:
@@ -86,12 +85,12 @@ class Report:
 
 
 def short(text: str) -> str:
-    """Return `text` in quotes, in one line, of bounded length."""
+    """Return `text` in quotes, on one line, of bounded length."""
     return repr(text if len(text) <= 60 else text[:59] + "…")
 
 
 def _in_one_line(text: str) -> str:
-    """Return `text` with line ends, and whatever else a terminal would obey, written out."""
+    """Return `text` with line ends and other control characters escaped."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
@@ -101,7 +100,7 @@ Schema: TypeAlias = Mapping[str, Any]
 
 
 def shown(data: Any) -> str:
-    """Return `data` as it might stand in YAML, in one line, of bounded length."""
+    """Return `data` as it might be written in YAML, on one line, of bounded length."""
     if isinstance(data, (list, dict)) and not data:
         text = "an empty list" if isinstance(data, list) else "an empty mapping"
     elif data is None:
@@ -112,7 +111,7 @@ def shown(data: Any) -> str:
 
 
 def _cut(data: Any) -> Any:
-    """Return what of `data` may be seen, so that no long list is written out to be cut."""
+    """Return the visible part of `data`, so that a long list is not formatted in vain."""
     if isinstance(data, str):
         return data[:80]
     if isinstance(data, list):
@@ -123,7 +122,7 @@ def _cut(data: Any) -> Any:
 
 
 def subschema(schema: Schema, path: Sequence[str | int], root: Schema) -> Schema | None:
-    """Return the schema that holds for what lies at `path` in a value that `schema` describes."""
+    """Return the schema of the value at `path` in a value that `schema` describes."""
     schema = _resolved(schema, root)
     if not path:
         return schema
@@ -144,7 +143,7 @@ def subschema(schema: Schema, path: Sequence[str | int], root: Schema) -> Schema
 
 
 def _resolved(schema: Schema, root: Schema) -> Schema:
-    """Return what `$ref` names, with what stands beside it."""
+    """Return what `$ref` refers to, with the keys beside it."""
     while "$ref" in schema:
         name = str(schema["$ref"]).rpartition("/")[2]
         beside = {key: value for key, value in schema.items() if key != "$ref"}
@@ -153,7 +152,7 @@ def _resolved(schema: Schema, root: Schema) -> Schema:
 
 
 def allowed(schema: Schema, root: Schema) -> str:
-    """Say what `schema` allows: `a number from 0 to 1`; empty if there is nothing to say."""
+    """Return in words what `schema` allows: `a number from 0 to 1`; empty if not known."""
     schema = _resolved(schema, root)
     if "const" in schema:
         return _literal(schema["const"])

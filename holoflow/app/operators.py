@@ -1,4 +1,4 @@
-"""The `operators:` of a file: classes found, parameters checked, ports known."""
+"""The `operators:` of a file: finds classes, checks parameters, reads ports."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _GLOB = re.compile(r"[*?\[]")
 
 
 class AssetPaths:
-    """Where the assets of an app lie once they are fetched."""
+    """Paths of an app's assets once they are fetched."""
 
     def __init__(self, assets: Mapping[str, Asset], declared: Mapping[str, Value]) -> None:
         """Keep the checked `assets` of all that are `declared`."""
@@ -40,7 +40,7 @@ class AssetPaths:
         self.all = frozenset(self._paths.values())
 
     def fill_in(self, value: Value, report: Report) -> Value:
-        """Return `value` with every `asset:NAME` in it replaced by the path of that asset."""
+        """Return `value` with every `asset:NAME` replaced by the path of that asset."""
         data = value.data
         if isinstance(data, dict):
             entries = {key: self.fill_in(item, report) for key, item in data.items()}
@@ -63,17 +63,26 @@ def check_parameters(
 ) -> dict[str, Any]:
     """Return the parameters of an operator as `Operator.from_app` takes them.
 
-    `given` is the value of `with:`, `name` the operator's and `at` its place. Paths come out
-    absolute.
+    Args:
+        cls: Class of the operator.
+        given: Value of `with:`.
+        name: Name of the operator.
+        at: Place of the name.
+        assets: Paths to fill in.
+        report: Receives the mistakes.
+
+    Returns:
+        The parameters by name; paths are absolute.
     """
     model = cls.parameters()
     filled = assets.fill_in(given, report)
     words = Words("parameter", f" of operator {short(name)}", at)
     try:
         checked = check(model, filled, report, words)
-    except Exception as error:  # a validator is the user's code: anything may come out
+    except Exception as error:  # a validator is user code and may raise anything
         wrong = f"the parameters of {short(name)} cannot be checked"
-        report.add(at, f"{wrong}: {type(error).__name__}: {error}", "a check raises ValueError")
+        right = "a check should raise ValueError"
+        report.add(at, f"{wrong}: {type(error).__name__}: {error}", right)
         return {}
     entries = dict(filled.mapping)
     for parameter in checked.model_fields_set if checked is not None else ():
@@ -93,21 +102,21 @@ def check_parameters(
 def _construct(
     cls: type[Operator], parameters: Mapping[str, Any], name: str, at: Location, report: Report
 ) -> None:
-    """Make the operator for the sake of what it checks itself: parameters taken together."""
+    """Construct the operator, so that it checks its parameters together."""
     try:
         cls.from_app(parameters)
     except pydantic.ValidationError:
-        pass  # one parameter, taken alone: that has been reported at its place
-    except Exception as error:  # it is the user's code: anything may come out
+        pass  # a single parameter is wrong, which has been reported at its place
+    except Exception as error:  # user code may raise anything
         wrong, _, right = f"{error}".replace("\n", ", ").partition("; ")
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
         report.add(at, f"operator {short(name)}: {kind}{wrong}", right)
 
 
 def _with_files(value: Value, known: frozenset[str], report: Report) -> Value:
-    """Return the value of a parameter with absolute paths, `known` texts left as they are.
+    """Return a parameter's value with paths made absolute, except `known` texts.
 
-    Reports what is missing.
+    Missing files are reported.
     """
     data = value.data
     if isinstance(data, dict):
@@ -122,13 +131,13 @@ def _with_files(value: Value, known: frozenset[str], report: Report) -> Value:
     if path is not None:
         return Value(str(path), value.at, data)
     what = "no folder for" if _GLOB.search(data) else "no file"
-    right = f"a path is meant from {folder.absolute()}, or from the current folder"
+    right = f"a path is relative to {folder.absolute()} or to the current folder"
     report.add(value.at, f"there is {what} {short(data)}", right)
     return Value(BROKEN, value.at)
 
 
 def _kinds(annotation: Any, metadata: list[Any]) -> Iterator[Any]:
-    """Yield what an annotation is made of: metadata, choices of literals."""
+    """Yield the parts of an annotation: its metadata and literal choices."""
     yield from metadata
     if get_origin(annotation) is Literal:
         yield from get_args(annotation)
@@ -139,7 +148,7 @@ def _kinds(annotation: Any, metadata: list[Any]) -> Iterator[Any]:
 
 
 def _existing(text: str, folder: Path) -> Path | None:
-    """Return the absolute path of what `text` means, which may be a pattern such as `*.png`."""
+    """Return the absolute path for `text`, which may be a pattern such as `*.png`; None if none."""
     parts = Path(text).parts
     fixed = next((i for i, part in enumerate(parts) if _GLOB.search(part)), None)
     for start in (folder.absolute(), Path.cwd()):
@@ -154,14 +163,13 @@ def _existing(text: str, folder: Path) -> Path | None:
 
 
 MAX_OPERATORS = 20_000
-"""Operators in an app, reusable fragments filled in."""
+"""Operators in an app, fragment templates expanded."""
 
 
 class OperatorReader:
-    """Reads operators; `use` puts a reusable fragment in for an entry with `use:`."""
+    """Reads operators."""
 
     def __init__(self, assets: AssetPaths, report: Report) -> None:
-        """Nothing is read yet."""
         self.unresolved_operators: list[UnresolvedOperator] = []
         self.groups: list[Group] = []
         self._assets = assets
@@ -171,7 +179,16 @@ class OperatorReader:
     def read_all(
         self, operators: Value, scope: Scope, use: Callable[[Group], list[UnresolvedOperator]]
     ) -> list[UnresolvedOperator]:
-        """Read the entries of `operators:` into `scope`; returns the operators, fragments' too."""
+        """Read the entries of `operators:` into `scope`.
+
+        Args:
+            operators: Value of `operators:`.
+            scope: Receives the names.
+            use: Expands the fragment template of an entry with `use:`.
+
+        Returns:
+            The operators, including those of templates.
+        """
         found: list[UnresolvedOperator] = []
         for local, value in operators.mapping.items():
             at = operators.keys[local]
@@ -208,7 +225,7 @@ class OperatorReader:
         return unresolved
 
     def find_class(self, kind: Value) -> type | None:
-        """Return the class that a `type:` names; None, and report it, if there is none."""
+        """Return the class that a `type:` names; report it and return None if there is none."""
         name, folder = str(kind.data), Path(kind.at.file).parent
         own = ":" in name or "/" in name or name.endswith(".py")
         if not own and not catalogue.knows(name):
@@ -230,7 +247,7 @@ class OperatorReader:
         try:
             ports = cls.ports()
             cls.parameters()
-        except Exception as error:  # annotations are the user's code: anything may come out
+        except Exception as error:  # annotations are user code and may raise anything
             known = isinstance(error, OperatorDefinitionError)
             wrong, _, right = str(error).partition("; ")
             wrong = wrong if known else f"{type(error).__name__}: {wrong}"
@@ -240,7 +257,7 @@ class OperatorReader:
         conditions = unresolved.value.keys.get("conditions")
         if conditions is not None:
             right = f"{short(unresolved.local)} is not one of them"
-            self._report.add(conditions, "conditions belong to operators of Holoscan's", right)
+            self._report.add(conditions, "conditions are for Holoscan operators", right)
         given = self._given(unresolved)
         if given is not None:
             unresolved.parameters = check_parameters(
@@ -252,10 +269,10 @@ class OperatorReader:
 
         if not classes.is_operator(cls):
             right = "name a class derived from holoflow.Operator or holoscan.core.Operator"
-            self._report.add(kind.at, f"{short(kind.text)} is no operator", right)
+            self._report.add(kind.at, f"{short(kind.text)} is not an operator", right)
             return
         if "sync" in unresolved.value.keys:
-            right = "operators of Holoscan's have conditions instead"
+            right = "Holoscan operators have conditions instead"
             self._report.add(unresolved.value.keys["sync"], "sync is not for this operator", right)
         given = self._given(unresolved)
         if given is None:
@@ -268,7 +285,7 @@ class OperatorReader:
         unresolved.cls = cls
 
     def _given(self, unresolved: UnresolvedOperator) -> Value | None:
-        """Return the value of `with:`, an empty mapping without it; None if it is wrong."""
+        """Return the value of `with:`, an empty mapping if there is none; None if it is wrong."""
         given = unresolved.value.get("with")
         if given is None or given.data is None:
             return Value({}, unresolved.at)

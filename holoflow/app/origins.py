@@ -1,4 +1,4 @@
-"""Which source the frames of each flow come from, and by what the inputs of a join are paired."""
+"""Which source the frames of each flow come from, and how the inputs of joins are paired."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from holoflow.app.graph import Flow, Node
 from holoflow.core.ports import Ports, base, position
 
 Pairing: TypeAlias = Literal["frame", "time", "arrival"]
-"""By what the messages at the inputs of a join become one call."""
+"""How messages at the inputs of a join are matched for one call."""
 
 Follow: TypeAlias = Callable[[str], Iterable[Flow]]
 """Which of the flows into an operator to follow upstream."""
 
 
 class Origins:
-    """Follows the frames of an app from their sources.
+    """Traces the frames of an app from their sources.
 
     The frames of an operator's outputs are those of its leading input. An operator that is called
-    for each message of any input passes on the frames of all, if they are of one source; else its
-    frames are its own. Nothing is known of what Holoscan's own operators send.
+    for each message of any input passes on the frames of all inputs if they come from one source;
+    otherwise its frames are its own. Nothing is known about what Holoscan operators send.
     """
 
     def __init__(self, nodes: Mapping[str, Node], flows: Sequence[Flow]) -> None:
-        """Look at the operators `nodes` and the `flows` between them, which form no cycle."""
+        """Trace the `flows` between the operators `nodes`, which form no cycle but back edges."""
         self._nodes = nodes
         self._inputs: dict[str, list[Flow]] = {name: [] for name in nodes}
         for flow in flows:
@@ -45,12 +45,12 @@ class Origins:
         )
 
     def ports(self, name: str) -> Ports | None:
-        """Return the ports of an operator; None where it is Holoscan's."""
+        """Return the ports of an operator; None for a Holoscan operator."""
         node = self._nodes[name]
         return node.cls.ports() if node.holoscan_operator is None else None  # type: ignore[attr-defined]
 
     def node(self, name: str) -> Node:
-        """Return an operator."""
+        """Return the operator called `name`."""
         return self._nodes[name]
 
     def triggers(self, name: str) -> list[Flow]:
@@ -63,7 +63,7 @@ class Origins:
         ]
 
     def leader(self, name: str) -> Flow | None:
-        """Return the flow whose headers go on in every call; None where there is no such."""
+        """Return the flow whose headers are passed on in every call; None if there is none."""
         node, triggers = self._nodes[name], self.triggers(name)
         if node.sync is not None and node.sync != "arrival":
             return next((f for f in triggers if f.target.port == node.sync.leader), None)
@@ -75,14 +75,14 @@ class Origins:
         return ports is not None and ports.trigger == "any" and len(self.triggers(name)) > 1
 
     def origin(self, name: str) -> str | None:
-        """Return the operator whose frames another sends on; None where that is not known.
+        """Return the operator whose frames operator `name` passes on; None if not known.
 
-        It is a source, or one that merges the frames of several.
+        It is a source, or an operator that merges the frames of several.
         """
-        way = []
+        path = []
         origin: str | None = None
         while name not in self._origins:
-            way.append(name)
+            path.append(name)
             self._origins[name] = None  # a cycle has been reported
             ports, leader = self.ports(name), self.leader(name)
             if self.merges(name):
@@ -94,11 +94,11 @@ class Origins:
             name = leader.source.operator
         else:
             origin = self._origins[name]
-        self._origins.update(dict.fromkeys(way, origin))
+        self._origins.update(dict.fromkeys(path, origin))
         return origin
 
     def _common(self, name: str) -> str | None:
-        """Return the one origin of all that triggers an operator; None where there are several."""
+        """Return the common origin of an operator's triggers; None if there are several."""
         origins = {self.origin(flow.source.operator) for flow in self.triggers(name)}
         return origins.pop() if len(origins) == 1 else None
 
@@ -107,7 +107,7 @@ class Origins:
         return self.merges(name) and self._common(name) is not None
 
     def pairing(self, name: str) -> Pairing | None:
-        """Return by what an operator joins its inputs; None where it does not."""
+        """Return how an operator pairs its inputs; None if it does not join any."""
         triggers, sync = self.triggers(name), self._nodes[name].sync
         if (
             len(triggers) < 2
@@ -125,11 +125,11 @@ class Origins:
         return {flow for name in names for flow in self.triggers(name)}
 
     def watermarked(self) -> set[Flow]:
-        """Return the flows of which an operator behind needs to know how far they are.
+        """Return the flows whose progress an operator downstream needs to know.
 
-        These are all that lead to joins by frame, to merges in the order of frames, and to joins
-        by time: to the leader and to those partners whose frames are the leader's and keep their
-        times on the way.
+        These are all flows that lead to joins by frame, to merges in the order of frames, and to
+        joins by time: there, to the leader and to those partners that have the leader's frames
+        with unchanged times.
         """
         wanted = list(self.by_frame())
         for name in self._nodes:
@@ -160,25 +160,25 @@ class Origins:
         return [leader, *partners] if partners else []
 
     def _keeps_times(self, flow: Flow) -> bool:
-        """Whether no operator on the way from the origin changes the times of its frames."""
-        on_the_way = {f.source.operator for f in self._upstream([flow], self._leading)}
+        """Whether no operator on the path from the origin changes the times of its frames."""
+        on_path = {f.source.operator for f in self._upstream([flow], self._leading)}
         return not any(
             ports.stamped and not ports.source
-            for ports in map(self.ports, on_the_way)
+            for ports in map(self.ports, on_path)
             if ports is not None
         )
 
     def several(self, flow: Flow) -> bool:
-        """Whether it may carry several messages of one frame."""
-        on_the_way = {f.source.operator for f in self._upstream([flow], self._decisive)}
+        """Whether `flow` may carry several messages of one frame."""
+        on_path = {f.source.operator for f in self._upstream([flow], self._decisive)}
         return any(
             ports.generator or self.in_order(name)
-            for name in on_the_way
+            for name in on_path
             if (ports := self.ports(name)) is not None
         )
 
     def _leading(self, name: str) -> list[Flow]:
-        """Return the flows whose frames an operator sends on."""
+        """Return the flows whose frames an operator passes on."""
         if self.in_order(name):
             return self.triggers(name)
         leader = self.leader(name)
@@ -189,7 +189,7 @@ class Origins:
         return self.triggers(name) if self.pairing(name) == "frame" else self._leading(name)
 
     def upstream(self, flow: Flow) -> set[Flow]:
-        """Return `flow` and all that triggers what it carries."""
+        """Return `flow` and all flows whose messages trigger, directly or not, what it carries."""
         return self._upstream([flow], self.triggers)
 
     def _upstream(self, flows: list[Flow], follow: Follow) -> set[Flow]:

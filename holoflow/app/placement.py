@@ -1,4 +1,4 @@
-"""`fragments:`, `links:` and `budgets:` of an app: what runs where, and what carries flows."""
+"""Fragments, links and budgets of an app: what runs where, and what carries the flows."""
 
 from __future__ import annotations
 
@@ -30,28 +30,33 @@ def read_links(
     default: str,
     report: Report,
 ) -> tuple[Flow, ...]:
-    """Return the flows with their links, reporting what an input says of them that cannot be.
+    """Return the flows with their links, reporting link settings that cannot apply.
 
-    `fragments` is None where the app has none; `default` carries a flow that does not say.
+    Args:
+        wired: The flows, as written.
+        unresolved_operators: All operators.
+        fragments: The app's fragments; None if it has none.
+        default: Link of flows that set none.
+        report: Receives the mistakes.
     """
     reader = _Links(unresolved_operators, fragments, report)
     flows: list[Flow] = []
     crossing: list[tuple[Wired, Flow]] = []
-    # An input of a reusable fragment may make several flows of one thing written.
+    # An input of a fragment template may make several flows from one entry.
     for _, group in groupby(wired, key=lambda one: id(one.item)):
         together = list(group)
         across = [reader.crosses(one.flow) for one in together]
         if not any(crosses is not False for crosses in across):
-            reader.tell_inside(together[0])
+            reader.report_inside(together[0])
         for one, crosses in zip(together, across, strict=True):
             link = (one.entry and one.entry.link) or default
             flow = replace(one.flow, link=link if crosses else "auto")
             flows.append(flow)
             if crosses:
                 crossing.append((one, flow))
-                reader.tell_packing(one, flow)
-                reader.tell_hosts(one, flow)
-    reader.tell_mixture(crossing)
+                reader.report_compression(one, flow)
+                reader.report_hosts(one, flow)
+    reader.report_mixture(crossing)
     return tuple(flows)
 
 
@@ -74,14 +79,14 @@ class _Links:
         self.report = report
 
     def crosses(self, flow: Flow) -> bool | None:
-        """Whether `flow` leads from one fragment to another; None where a mistake hides it."""
+        """Whether `flow` leads from one fragment to another; None if a mistake hides it."""
         if self.fragments is None:
             return False
         names = self.place.get(flow.source.operator), self.place.get(flow.target.operator)
         return None if None in names else names[0] != names[1]
 
-    def tell_inside(self, one: Wired) -> None:
-        """Report whatever is said of a link where there is none."""
+    def report_inside(self, one: Wired) -> None:
+        """Report link settings of a flow that no link carries."""
         for key in _said(one, "link"):
             where = "in an app without fragments"
             if self.fragments is not None:
@@ -90,35 +95,35 @@ class _Links:
             right = "remove it, or place its two ends in different fragments"
             self.report.add(one.item.keys[key], wrong, right)
 
-    def tell_packing(self, one: Wired, flow: Flow) -> None:
-        """Report what does not go with the flow's link, or with its messages."""
+    def report_compression(self, one: Wired, flow: Flow) -> None:
+        """Report settings that do not fit the flow's link or its messages."""
         if flow.link in ("shared_memory", "ucx"):
             for key in _said(one):
                 if flow.link == "ucx" and key == "encrypt" and not flow.encrypt:
-                    continue  # ucx never does; whoever says so knows
+                    continue  # ucx never encrypts, so this is true
                 wrong = f"{short(key)} of a flow that {flow.link} carries"
                 self.report.add(one.item.keys[key], wrong, f"write link: zeromq, or remove {key}")
             return
         if "quality" in _said(one) and flow.compress != "jpeg":
             right = "write compress: jpeg, or remove quality"
-            self.report.add(one.item.keys["quality"], "'quality' is that of JPEG", right)
+            self.report.add(one.item.keys["quality"], "'quality' is for JPEG only", right)
         ports = self.unresolved_operators[flow.source.operator].ports
         kind = ports.outputs[flow.source.port].type if ports else Image
         if flow.compress == "jpeg" and not any(fits(k, Image) for k in (kind, *get_args(kind))):
             wrong = f"JPEG is for images; {short(str(flow.source))} sends {type_name(kind)}"
             self.report.add(one.item.keys["compress"], wrong, "write compress: zstd")
 
-    def tell_hosts(self, one: Wired, flow: Flow) -> None:
+    def report_hosts(self, one: Wired, flow: Flow) -> None:
         """Report shared memory between two hosts."""
         ends = (self.place[end.operator] for end in (flow.source, flow.target))
         hosts = [(self.fragments or {})[name].host or "this one" for name in ends]
         if flow.link == "shared_memory" and hosts[0] != hosts[1]:
-            wrong = f"shared memory carries nothing from host {short(hosts[0])} to "
+            wrong = f"shared memory cannot carry messages from host {short(hosts[0])} to "
             at = one.item.get("link") or one.item
             self.report.add(at.at, wrong + short(hosts[1]), "write link: auto, or zeromq")
 
-    def tell_mixture(self, crossing: Sequence[tuple[Wired, Flow]]) -> None:
-        """Report where ucx is to carry a part of the app."""
+    def report_mixture(self, crossing: Sequence[tuple[Wired, Flow]]) -> None:
+        """Report ucx links in only a part of the app."""
         by_ucx = [(one, flow) for one, flow in crossing if flow.link == "ucx"]
         others = [(one, flow) for one, flow in crossing if flow.link != "ucx"]
         if not (by_ucx and others):
@@ -131,12 +136,12 @@ class _Links:
         )
         right = "write link: ucx on all of them, or under defaults: alone"
         if flow.link == "ucx":
-            right += "; or on none, this one neither"
+            right += "; or on none, including this one"
         self.report.add(link.at if link else one.item.at, wrong, right)
 
 
 def _said(one: Wired, *more: str) -> list[str]:
-    """Return which keys of a zeromq link, and of `more`, say something other than the default."""
+    """Return the keys, of those of a zeromq link and `more`, that differ from the default."""
     given = one.entry.model_fields_set if one.entry is not None else set()
     keys = [key for key in (*more, *_OF_ZEROMQ) if key in given]
     return [key for key in keys if getattr(one.entry, key) not in ("auto", "none", None)]
@@ -147,7 +152,7 @@ _NO_LIMITS = {"from", "to", "when_missed", "window", "fail"}
 
 
 def read_scheduler(value: Value | None, owner: str, report: Report) -> Scheduler | None:
-    """Return the checked `scheduler:` of `owner`; None where there is none."""
+    """Return the checked `scheduler:` of `owner`; None if there is none."""
     if value is None or value.data is None:
         return None
     entry = check(SchedulerSchema, value, report, Words("key", f" of {owner}"))
@@ -164,9 +169,9 @@ def read_fragments(
     hang: float,
     report: Report,
 ) -> dict[str, Fragment]:
-    """Return the checked fragments: every operator in exactly one.
+    """Return the checked fragments; every operator must be in exactly one.
 
-    `scheduler` is the app's, and `hang` what fragments have that say nothing.
+    `scheduler` is that of the app, and `hang` the default of fragments.
     """
     members: dict[str, list[UnresolvedOperator]] = {
         unresolved.name: [unresolved] for unresolved in unresolved_operators
@@ -244,12 +249,12 @@ def _fragment(
 
 
 def _environment(value: Value | None, report: Report) -> dict[str, str]:
-    """Return the checked variables; numbers and booleans are taken as they are written."""
+    """Return the checked variables; numbers and booleans are kept as written."""
     found: dict[str, str] = {}
     for name, item in value.mapping.items() if value else ():
         if not re.fullmatch(ENVIRONMENT_PATTERN, name):
             wrong = f"{short(name)} cannot be the name of an environment variable"
-            right = "it has letters, digits and _ only, and begins with no digit"
+            right = "use only letters, digits and _, and do not start with a digit"
             report.add(value.keys[name] if value else item.at, wrong, right)
         if isinstance(item.data, Broken):
             continue
@@ -257,7 +262,7 @@ def _environment(value: Value | None, report: Report) -> dict[str, str]:
             right = 'write text, a number, true or false; "" is empty'
             report.add(item.at, f"{short(name)} cannot be {shown(plain(item))}", right)
         elif "\0" in item.text:
-            report.add(item.at, f"{short(name)} holds a zero byte", "remove it")
+            report.add(item.at, f"{short(name)} contains a zero byte", "remove it")
         else:
             found[name] = item.text
     return found
@@ -270,7 +275,7 @@ def _check_fragment(
     scheduler: Scheduler | None,
     report: Report,
 ) -> None:
-    """Report keys that do not go together."""
+    """Report keys that conflict with one another."""
     own = item.get("scheduler", "cores")
     pinned = (fragment.scheduler or scheduler or Scheduler()).cores
     outside = sorted(set(pinned) - set(fragment.cores)) if fragment.cores else []
@@ -278,7 +283,7 @@ def _check_fragment(
         at = (own or item.mapping["cores"]).at
         whose = "its scheduler" if fragment.scheduler is not None else "the app's scheduler"
         wrong = f"{whose} has workers on {_cores(outside)}, which fragment {short(fragment.name)}"
-        right = "add them to cores:, or take them from the scheduler's"
+        right = "add them to cores:, or remove them from the scheduler's"
         report.add(at, f"{wrong} may not use", right)
     if fragment.exclusive and fragment.gpu is None and not fragment.cores:
         wrong = f"fragment {short(fragment.name)} is exclusive, but has no GPU and no cores"
@@ -302,7 +307,7 @@ def read_budgets(
     edges: list[Edge],
     report: Report,
 ) -> tuple[Budget, ...]:
-    """Return the checked budgets: frames of one operator can come to the other."""
+    """Return the checked budgets; frames of the first operator must reach the second."""
     by_name = {unresolved.name: unresolved for unresolved in unresolved_operators}
     items = value.data if value is not None and isinstance(value.data, list) else []
     targets = [item.get("to") for item in items]
@@ -319,8 +324,8 @@ def read_budgets(
                 report.unknown(end.at, "operator", end.data, by_name)
         source, target = (by_name.get(str(end.data)) if end else None for end in ends)
         if source and target and ends[1] and (source is target or not reach.may(source, target)):
-            wrong = f"no frame of {short(source.name)} comes to {short(target.name)}"
-            report.add(ends[1].at, wrong, "name an operator that it leads to")
+            wrong = f"no frame of {short(source.name)} reaches {short(target.name)}"
+            report.add(ends[1].at, wrong, "name an operator downstream of it")
         if entry is None:
             continue
         limits = {name: getattr(entry, name.replace(".", "_")) for name in _STATISTICS}

@@ -1,7 +1,7 @@
-"""What installed packages add to holoflow, by entry points.
+"""Plugins: what installed packages add to holoflow through entry points.
 
-Names are read from the metadata of packages. Nothing of a package is imported before it is used,
-and what is wrong with one package concerns that package alone.
+Names are read from the metadata of packages. Nothing in a package is imported before it is used,
+and a broken package affects nothing else.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class Kind:
     word: str
     """What users call it."""
     pattern: str
-    """Of its names."""
+    """Regular expression of its names."""
     example: str
-    """A name."""
+    """A valid name."""
 
 
 OPERATORS = Kind("holoflow.operators", "operator", r"[a-z]\w*\.[a-z]\w*", "audio.spectrum")
@@ -56,10 +56,10 @@ class Package:
     name: str
     version: str
     asks: str = ""
-    """The holoflow that it is made for, such as `holoflow>=0.2`; empty where it does not say."""
+    """The holoflow that it requires, such as `holoflow>=0.2`; empty if it does not say."""
 
     def __str__(self) -> str:
-        """Return its name and version."""
+        """Return the name and the version."""
         return f"{self.name} {self.version}"
 
 
@@ -70,30 +70,30 @@ class Entry:
     kind: Kind
     name: str
     target: str
-    """`package.module:Class` of an operator or a payload type, `package.folder` of the others."""
+    """`package.module:Class` for operators and payload types, `package.folder` for the others."""
     package: Package
 
     def __str__(self) -> str:
-        """Return what it is and whose."""
+        """Return its kind, name and package."""
         return f"{self.kind.word} {self.name!r} of {self.package}"
 
 
 @dataclass(frozen=True)
 class Offer:
-    """All that packages add of one kind."""
+    """Everything of one kind that packages add."""
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
     refused: Mapping[str, PluginError] = field(default_factory=dict)
-    """Names that several packages want, or holoflow has itself."""
+    """Names claimed by several packages, or by holoflow itself."""
     problems: tuple[PluginError, ...] = ()
-    """Whatever is wrong, what is refused included."""
+    """All problems, including those of refused names."""
 
 
 @functools.cache
 def offered(kind: Kind, shipped: frozenset[str]) -> Offer:
-    """Return what packages add of `kind`, where holoflow itself has the names `shipped`.
+    """Return what packages add of `kind`; imports nothing.
 
-    Imports nothing.
+    `shipped` are the names that holoflow itself has.
     """
     every, unreadable = _installed()
     entries: dict[str, Entry] = {}
@@ -103,7 +103,7 @@ def offered(kind: Kind, shipped: frozenset[str]) -> Offer:
         other = entries.get(entry.name)
         if re.fullmatch(kind.pattern, entry.name, re.ASCII) is None:
             right = f"its author has to choose another, such as {kind.example}"
-            problems.append(PluginError(f"{entry} has a name that cannot be", right))
+            problems.append(PluginError(f"{entry} has an invalid name", right))
         elif entry.name in shipped:
             wrong = f"{entry} is left out: holoflow itself has one of that name, which is used"
             error = PluginError(wrong, "its author has to choose another name")
@@ -122,13 +122,13 @@ def offered(kind: Kind, shipped: frozenset[str]) -> Offer:
 
 @functools.cache
 def _installed() -> tuple[tuple[Entry, ...], tuple[PluginError, ...]]:
-    """Return the entries of all packages, sorted by package, and what cannot be read."""
+    """Return the entries of all packages, sorted by package, and the packages' problems."""
     entries: list[Entry] = []
     problems: list[PluginError] = []
     seen: set[str] = set()
     groups = {kind.group: kind for kind in KINDS}
     for distribution in metadata.distributions():
-        # One file that is broken must not hide all others, as it would in metadata.entry_points.
+        # A broken file must not hide all others, as it would with metadata.entry_points.
         try:
             text = distribution.read_text("entry_points.txt") or ""
             if "[holoflow." not in text.replace(" ", ""):
@@ -137,14 +137,14 @@ def _installed() -> tuple[tuple[Entry, ...], tuple[PluginError, ...]]:
             if package.name in seen or _hidden(package.name, text):
                 continue
             seen.add(package.name)
-        except Exception:  # noqa: S112 - without a name there is nothing to say, and nobody to use it
+        except Exception:  # noqa: S112 - a package without a name cannot be reported or used
             continue
         try:
             for point in distribution.entry_points:
                 kind = groups.get(point.group)
                 if kind is not None:
                     entries.append(Entry(kind, point.name, point.value, package))
-        except Exception as error:  # whatever a broken file makes importlib raise
+        except Exception as error:  # importlib may raise anything for a broken file
             wrong = f"{package} has entry points that cannot be read: {_said(error)}"
             problems.append(PluginError(wrong, f"install {package.name} again, or uninstall it"))
     return tuple(sorted(entries, key=lambda entry: (entry.package, entry.name))), tuple(problems)
@@ -166,7 +166,7 @@ def _hidden(name: str, text: str) -> bool:
 
 
 def forget() -> None:
-    """Read the metadata of packages anew the next time."""
+    """Clear the cached metadata, so that it is read again the next time."""
     _installed.cache_clear()
     offered.cache_clear()
 
@@ -177,8 +177,9 @@ def forget() -> None:
 def load_class(entry: Entry) -> Any:
     """Import and return the class that `entry` names.
 
-    Raises PluginError where that fails, whatever the package does meanwhile, and where it is
-    not the class of an operator or, for a payload type, a dataclass.
+    Raises:
+        PluginError: The import fails, for whatever reason, or the object is not an operator
+            class or, for a payload type, not a dataclass.
     """
     from holoflow.holoscan.runtime import preload
 
@@ -192,10 +193,10 @@ def load_class(entry: Entry) -> Any:
         raise _failed(entry, error) from error
     if entry.kind == OPERATORS and not (isinstance(found, type) and issubclass(found, Operator)):
         right = f"{entry.package.name} has to name a class derived from holoflow.Operator"
-        raise PluginError(f"{entry} is no operator: {entry.target}", right)
+        raise PluginError(f"{entry} is not an operator: {entry.target}", right)
     if entry.kind == PAYLOADS and not (isinstance(found, type) and dataclasses.is_dataclass(found)):
         right = f"{entry.package.name} has to name a dataclass"
-        raise PluginError(f"{entry} is no payload type: {entry.target}", right)
+        raise PluginError(f"{entry} is not a payload type: {entry.target}", right)
     return found
 
 
@@ -209,7 +210,7 @@ def _failed(entry: Entry, error: BaseException) -> PluginError:
     right = f"correct or update {entry.package.name}, or uninstall it"
     asks = entry.package.asks
     if asks not in ("", "holoflow"):
-        right += f"; it asks for {asks}, and this is holoflow {__version__}"
+        right += f"; it requires {asks}, and this is holoflow {__version__}"
     return PluginError(f"{entry} cannot be imported: {_said(error)}{place}", right)
 
 
@@ -219,9 +220,12 @@ def _said(error: BaseException) -> str:
 
 
 def read_summary(entry: Entry) -> str | None:
-    """Return the first line of what the class of `entry` says of itself; imports nothing.
+    """Return the first line of the docstring of the class of `entry`; imports nothing.
 
-    None where its source does not tell. Raises PluginError where the entry points at nothing.
+    Returns None if the source does not contain it.
+
+    Raises:
+        PluginError: The entry points at nothing.
     """
     module, _, name = entry.target.replace(" ", "").partition(":")
     path = _find(module)
@@ -239,7 +243,7 @@ def read_summary(entry: Entry) -> str | None:
         raise _failed(entry, error) from None
     if name in classes:
         return inspect.cleandoc(ast.get_docstring(classes[name]) or "").partition("\n")[0]
-    # It may come from elsewhere: by an import, from a star, by the module's own __getattr__.
+    # It may come from elsewhere: an import, a star import, the module's own __getattr__.
     if re.search(rf"\b{re.escape(name)}\b|import \*|__getattr__", source.decode(errors="replace")):
         return None
     near = difflib.get_close_matches(name, classes, n=1)
@@ -248,7 +252,7 @@ def read_summary(entry: Entry) -> str | None:
 
 
 def payload_types() -> tuple[list[type], list[PluginError]]:
-    """Import the payload types of all packages; return them, and what cannot be had."""
+    """Import the payload types of all packages; return them and the problems."""
     types: list[type] = []
     offer = offered(PAYLOADS, frozenset(payload.__all__))
     problems = list(offer.problems)
@@ -266,7 +270,8 @@ def payload_types() -> tuple[list[type], list[PluginError]]:
 def file_of(entry: Entry) -> Path:
     """Return the file of a fragment template, `NAME.yaml`, or an app, `app.yaml`; imports nothing.
 
-    Raises PluginError where it is not there.
+    Raises:
+        PluginError: There is no such file.
     """
     name = f"{entry.name}.yaml" if entry.kind == FRAGMENTS else "app.yaml"
     folder = _find(entry.target)
@@ -278,7 +283,7 @@ def file_of(entry: Entry) -> Path:
 
 
 def _find(module: str) -> Path | None:
-    """Return the file of a module or the folder of a package, found without importing anything."""
+    """Return the file of a module or the folder of a package; imports nothing."""
     top, *rest = module.strip().split(".")
     try:
         spec = importlib.util.find_spec(top)

@@ -1,4 +1,4 @@
-"""Files made of other files: `extends:` and fragment templates (`use:`)."""
+"""Files that include other files: `extends:` and fragment templates (`use:`)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _MAX_CHAIN = 8
 
 
 def read_app(path: Path, report: Report) -> Value | None:
-    """Return the app file at `path`, put over those that it extends.
+    """Return the app file at `path`, merged over those that it extends.
 
-    Every value keeps its place in the file where it stands. None if one of the files cannot be
-    read, which is then reported.
+    Every value keeps its place in its own file. If one of the files cannot be read, that is
+    reported and None returned.
     """
     return _read(path, report, ())
 
@@ -57,7 +57,7 @@ def _find(name: Value, report: Report, chain: tuple[Path, ...]) -> Path | None:
     path = folder / name.data
     try:
         if not path.is_file():
-            right = f"a path is meant from {folder.absolute()}"
+            right = f"a path is relative to {folder.absolute()}"
             report.add(name.at, f"there is no file {short(name.data)}", right)
             return None
         files = [file.resolve() for file in (*chain, path)]
@@ -66,16 +66,16 @@ def _find(name: Value, report: Report, chain: tuple[Path, ...]) -> Path | None:
         return None
     if files[-1] in files[:-1] or len(files) > _MAX_CHAIN:
         names = " → ".join(file.name for file in files)
-        report.add(name.at, f"apps extend one another: {names}", "break the circle")
+        report.add(name.at, f"apps extend one another: {names}", "break the cycle")
         return None
     return path
 
 
 def merged(base: Value, over: Value) -> Value:
-    """Return `base` with what `over` says.
+    """Return `base` changed by `over`.
 
-    Mappings are merged key by key; all else replaces what is there, and an entry without a value
-    takes it away (much as JSON Merge Patch, RFC 7396).
+    Mappings are merged key by key; any other value replaces the existing one, and an entry
+    without a value removes it (similar to JSON Merge Patch, RFC 7396).
     """
     if not (isinstance(base.data, dict) and isinstance(over.data, dict)):
         return over
@@ -97,7 +97,7 @@ _MAX_NESTED = 8
 
 @functools.cache
 def shipped() -> dict[str, Path]:
-    """Return the files of the reusable fragments that ship with holoflow, by name."""
+    """Return the files of the fragment templates that ship with holoflow, by name."""
     files = (file for folder in holoflow.fragments.__path__ for file in Path(folder).glob("*.yaml"))
     return {file.stem: file for file in sorted(files)}
 
@@ -108,7 +108,7 @@ def offered() -> plugins.Offer:
 
 
 def templates() -> tuple[dict[str, Path], list[PluginError]]:
-    """Return the files of all fragment templates by name, and what is wrong with plugins."""
+    """Return the files of all fragment templates by name, and the problems with plugins."""
     files, problems = dict(shipped()), list(offered().problems)
     for name, entry in offered().entries.items():
         try:
@@ -119,17 +119,17 @@ def templates() -> tuple[dict[str, Path], list[PluginError]]:
 
 
 class FragmentReader:
-    """Reads reusable fragments, each file once."""
+    """Reads fragment templates, each file once."""
 
     def __init__(self, operators: OperatorReader, allowance: Allowance, report: Report) -> None:
-        """Operators are read by `operators`."""
+        """Use `operators` to read the operators of templates."""
         self._operators = operators
         self._allowance = allowance
         self._report = report
         self._files: dict[Path, Value | None] = {}
 
     def use(self, group: Group) -> list[UnresolvedOperator]:
-        """Fill in `group` from its file and return its operators; reports what is wrong."""
+        """Expand `group` from its file and return its operators; report what is wrong."""
         entry = check(
             UseSchema, group.value, self._report, Words("key", f" of {short(group.local)}")
         )
@@ -145,7 +145,7 @@ class FragmentReader:
             return []
         self._allowance.values -= root.size
         if self._allowance.values < 0:
-            self._report.add(name.at, "reusable fragments stand for too much", "use fewer of them")
+            self._report.add(name.at, "fragment templates expand to too much", "use fewer of them")
             return []
         values = self._values(root, group)
 
@@ -187,7 +187,7 @@ class FragmentReader:
             path = found
         try:
             if not path.is_file():
-                right = f"a path is meant from {Path(name.at.file).parent.absolute()}"
+                right = f"a path is relative to {Path(name.at.file).parent.absolute()}"
                 self._report.add(name.at, f"there is no file {short(text)}", right)
                 return None
             chain = [path.resolve()]
@@ -200,12 +200,13 @@ class FragmentReader:
             outer = outer.scope.group
         if chain[0] in chain[1:] or len(chain) > _MAX_NESTED:
             names = " → ".join(file.name for file in reversed(chain))
-            self._report.add(name.at, f"fragments use one another: {names}", "break the circle")
+            wrong = f"fragment templates use one another: {names}"
+            self._report.add(name.at, wrong, "break the cycle")
             return None
         return path
 
     def _find_added(self, name: Value, text: str, group: Group) -> Path | None:
-        """Return the file of a template that a plugin adds; None, and report it, if none does."""
+        """Return the file of a template that a plugin adds; report it and return None if none."""
         offer = offered()
         wrong = offer.refused.get(text)
         if text in offer.entries:
@@ -230,7 +231,7 @@ class FragmentReader:
         return self._files[key]
 
     def _values(self, root: Value, group: Group) -> dict[str, Value]:
-        """Return the value of every parameter, as the app gives it or by default."""
+        """Return the value of every parameter: given by the app, or the default."""
         declared = root.get("parameters") or Value({}, root.at)
         given = group.value.get("with") or Value({}, group.at)
         for name in given.mapping:
@@ -263,7 +264,7 @@ class FragmentReader:
         return values
 
     def _nothing(self, name: str, at: Location, _has_default: bool) -> Broken:
-        self._report.add(at, f"a default cannot hold ${{{name}}}", "write the value itself")
+        self._report.add(at, f"a default cannot contain ${{{name}}}", "write the value itself")
         return BROKEN
 
     def _outputs(self, exported: Value | None, inner: Scope) -> dict[str, Port | None]:

@@ -1,4 +1,4 @@
-"""Operators on their way from the file to the graph, and what each needs for itself alone."""
+"""Operators on their way from the file to the graph, and their exclusive resources."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from holoflow.holoscan.classes import HoloscanOperator
 
 @dataclass(eq=False)
 class UnresolvedOperator:
-    """An operator as far as it is known; what is None has been reported as a mistake."""
+    """An operator as far as it is known; where a field is None, a mistake has been reported."""
 
     name: str
     """Its name in the app."""
     local: str
-    """Its name in the file it stands in."""
+    """Its name in its own file."""
     at: Location
     """Place of its name."""
     value: Value
@@ -37,18 +37,18 @@ class UnresolvedOperator:
     parameters: dict[str, Any] = field(default_factory=dict)
     holoscan_operator: HoloscanOperator | None = None
     connected: dict[str, Location] = field(default_factory=dict)
-    """Inputs that something is said of, and where."""
+    """Inputs that are connected, and where."""
     unclear: bool = False
     """Whether a mistake hides what its inputs are connected to."""
 
     @property
     def is_holoscan(self) -> bool:
-        """Whether it is an operator of Holoscan's."""
+        """Whether it is a Holoscan operator."""
         return self.cls is not None and not issubclass(self.cls, Operator)
 
     @property
     def top(self) -> tuple[str, Location]:
-        """Name and place of what stands for it in the app file."""
+        """Name and place of its entry, or that of the outermost template, in the app file."""
         thing: UnresolvedOperator | Group = self
         while thing.scope.group is not None:
             thing = thing.scope.group
@@ -56,12 +56,12 @@ class UnresolvedOperator:
 
 
 Port: TypeAlias = tuple[UnresolvedOperator, "str | None"]
-"""A port of an operator; None where it could not be told which, which has been reported."""
+"""A port of an operator; its name is None if it is not known, which has been reported."""
 
 
 @dataclass(eq=False)
 class Group:
-    """A reusable fragment, put into the app: operators under a common name."""
+    """A fragment template used in the app: operators under a common name."""
 
     name: str
     local: str
@@ -72,7 +72,7 @@ class Group:
     path: Path | None = None
     """Its file."""
     package: Package | None = None
-    """The plugin that its file belongs to, if one does."""
+    """The plugin that its file belongs to, if any."""
     members: list[UnresolvedOperator] = field(default_factory=list)
     inputs: dict[str, list[Port]] | None = None
     """Exported inputs; None if it could not be read, which has been reported."""
@@ -81,20 +81,20 @@ class Group:
 
 @dataclass(eq=False)
 class Scope:
-    """The names that operators of one file may use for one another."""
+    """The names by which the operators of one file refer to one another."""
 
     prefix: str = ""
     group: Group | None = None
-    """What it is the inside of."""
+    """The used template that it is the inside of; None for the app."""
     names: dict[str, UnresolvedOperator | Group] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """Two that cannot be on one host together."""
+    """Two fragments or operators that cannot be on the same host."""
 
     name: str
-    """The second of them, a fragment or an operator."""
+    """Name of the second of them."""
     wrong: str
     right: str
 
@@ -105,7 +105,7 @@ def check_claims(
     fragments: Mapping[str, Fragment],
     report: Report,
 ) -> None:
-    """Report who gets in whose way on the hosts that the app names."""
+    """Report conflicts on each of the hosts that the app names."""
     places = {unresolved.name: unresolved.top[1] for unresolved in unresolved_operators}
     places.update({name: f.location for name, f in fragments.items() if f.location is not None})
     made = {name: node for name, node in nodes.items() if node is not None}
@@ -122,7 +122,7 @@ def check_claims(
 
 
 def conflicts(fragments: Sequence[Fragment], operators: Sequence[Node]) -> Iterator[Conflict]:
-    """Yield what stands against having `fragments` and `operators` on one host."""
+    """Yield the conflicts of having `fragments` and `operators` on one host."""
     for one, other in combinations(fragments, 2):
         if not (one.exclusive or other.exclusive):
             continue
@@ -145,17 +145,17 @@ def conflicts(fragments: Sequence[Fragment], operators: Sequence[Node]) -> Itera
 
 
 def claims(node: Node) -> tuple[str, ...]:
-    """Return what an operator needs for itself alone; nothing where it cannot be made."""
+    """Return the exclusive resources of an operator; none if it cannot be constructed."""
     if not issubclass(node.cls, Operator) or node.cls.claims is Operator.claims:
         return ()
     try:
         return tuple(node.cls.from_app(node.parameters).claims())
-    except Exception:  # wrong parameters have been reported; the rest is the user's code
+    except Exception:  # wrong parameters have been reported; user code may raise anything else
         return ()
 
 
 def _ports(fragments: Sequence[Fragment]) -> Iterator[Conflict]:
-    """Yield fragments that are to listen at the same port."""
+    """Yield fragments that would listen on the same port."""
     owners: dict[int, str] = {}
     for fragment in fragments:
         if fragment.port is not None:

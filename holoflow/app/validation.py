@@ -1,4 +1,4 @@
-"""Checks a value of an app file against a pydantic model, and tells mistakes at their places."""
+"""Validation of app file values against pydantic models, with mistakes reported at their places."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ M = TypeVar("M", bound=pydantic.BaseModel)
 Path: TypeAlias = tuple["str | int", ...]
 
 KEY = "[key]"
-"""How pydantic says that the key itself is meant."""
+"""How pydantic marks an error in the key itself."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class Words:
     owner: str = ""
     """What it belongs to."""
     missing_at: Location | None = None
-    """Where an entry that is missing is reported; None takes the beginning of the mapping."""
+    """Where a missing entry is reported; None: at the start of the mapping."""
 
 
 def check(model: type[M], value: Value, report: Report, words: Words | None = None) -> M | None:
     """Return `value` as a `model`, reporting every mistake in it.
 
-    With mistakes the model is made of what is left without them; None if that is not enough.
+    Wrong entries are left out of the model; None if it is not valid without them.
     """
     data = plain(value)
     if isinstance(data, Broken):
@@ -47,7 +47,7 @@ def check(model: type[M], value: Value, report: Report, words: Words | None = No
         return _validate(model, data)
     except pydantic.ValidationError as error:
         problems = _problems(error, value)
-    _Teller(model, value, report, words or Words()).tell(problems)
+    _Reporter(model, value, report, words or Words()).report_all(problems)
     for problem in problems:
         _prune(data, problem.path)
     try:
@@ -57,27 +57,27 @@ def check(model: type[M], value: Value, report: Report, words: Words | None = No
 
 
 def _validate(model: type[M], data: Any) -> M:
-    # As JSON, strict means what JSON Schema means: no true for 1, but a list for a tuple.
+    # As JSON, strict means the same as in JSON Schema: not true for 1, but a list for a tuple.
     return model.model_validate_json(json.dumps(data), strict=True, context=UNITS_REQUIRED)
 
 
 @functools.lru_cache(maxsize=512)
 def json_schema(model: type[pydantic.BaseModel]) -> Schema:
-    """Return the JSON Schema of `model`; empty where it cannot be said in JSON Schema."""
+    """Return the JSON Schema of `model`; empty if it cannot be expressed in JSON Schema."""
     try:
         return model.model_json_schema()
-    except Exception:  # types of a user may do anything; the mistakes are then worded without
+    except Exception:  # user types may raise anything; mistakes are then worded without a schema
         return {}
 
 
 @dataclass(frozen=True)
 class _Problem:
     path: Path
-    """As far as the value goes."""
+    """Path as far as it exists in the value."""
     kind: str
     """pydantic's type of error."""
     name: str
-    """Of a missing or unknown entry."""
+    """Name of a missing or unknown entry."""
     message: str
     is_key: bool
     union: Path | None
@@ -87,7 +87,7 @@ class _Problem:
 
     @property
     def rank(self) -> tuple[int, bool]:
-        """How far a type went along with the value: the one meant goes furthest."""
+        """How far a type of a union matched the value: the one meant matches furthest."""
         return len(self.path), self.kind in ("missing", "extra_forbidden")
 
 
@@ -102,7 +102,7 @@ def _problems(error: pydantic.ValidationError, value: Value) -> list[_Problem]:
         best = max(problem.rank for problem in problems)
         branches = {problem.branch for problem in problems if problem.rank == best}
         kept += [problem for problem in problems if problem.branch in branches]
-    # A list of a wrong length is one mistake, whatever else is wrong inside.
+    # A list of the wrong length is one mistake, whatever else is wrong inside.
     short_lists = {problem.path for problem in kept if problem.kind == "too_short"}
     return [
         problem
@@ -140,7 +140,7 @@ def _problem(item: ErrorDetails, value: Value) -> _Problem:
 
 
 def _prune(data: Plain | Broken, path: Path) -> None:
-    """Take what lies at `path` out of nested mappings: the innermost entry it belongs to."""
+    """Remove from nested mappings the innermost entry that the value at `path` belongs to."""
     while path and isinstance(path[-1], int):
         path = path[:-1]
     for step in path[:-1]:
@@ -164,8 +164,8 @@ def _at(value: Value, path: Path) -> Value:
     return value
 
 
-class _Teller:
-    """Words the problems of one value."""
+class _Reporter:
+    """Reports the problems of one value in words."""
 
     def __init__(
         self, model: type[pydantic.BaseModel], value: Value, report: Report, words: Words
@@ -175,7 +175,7 @@ class _Teller:
         self.report = report
         self.words = words
 
-    def tell(self, problems: Sequence[_Problem]) -> None:
+    def report_all(self, problems: Sequence[_Problem]) -> None:
         missing: dict[Path, list[str]] = {}
         for problem in problems:
             if problem.kind == "missing":
@@ -185,17 +185,17 @@ class _Teller:
             for problem in problems
             if problem.kind == "extra_forbidden" and (above := problem.path[:-1]) in missing
         }
-        told: set[Path] = set()
+        reported: set[Path] = set()
         for problem in problems:
             if problem.kind == "missing":
                 # A misspelled key is one mistake, not an unknown one and a missing one.
                 if (problem.path, problem.name) not in meant:
-                    self.tell_missing(problem)
+                    self.report_missing(problem)
             elif problem.kind == "extra_forbidden":
-                self.tell_unknown(problem)
-            elif problem.path not in told:
-                told.add(problem.path)
-                self.tell_wrong(problem)
+                self.report_unknown(problem)
+            elif problem.path not in reported:
+                reported.add(problem.path)
+                self.report_wrong(problem)
 
     def properties(self, path: Path) -> Schema:
         found = subschema(self.schema, path, self.schema) or {}
@@ -207,10 +207,10 @@ class _Teller:
             return self.words.owner
         return " of " + ".".join(str(step) for step in path)
 
-    def tell_missing(self, problem: _Problem) -> None:
+    def report_missing(self, problem: _Problem) -> None:
         place = _at(self.value, problem.path)
         if problem.name in place.mapping:
-            return  # It is there, but a mistake in it has been reported.
+            return  # It exists, but a mistake in it has been reported.
         noun = self.words.noun if not problem.path else "key"
         wrong = f"missing {noun} {short(problem.name)}{self.owner(problem.path)}"
         schema = self.properties(problem.path).get(problem.name, {})
@@ -220,7 +220,7 @@ class _Teller:
         at = self.words.missing_at if not problem.path else None
         self.report.add(at or place.at, wrong, right)
 
-    def tell_unknown(self, problem: _Problem) -> None:
+    def report_unknown(self, problem: _Problem) -> None:
         above = problem.path[:-1]
         at = _at(self.value, above).keys[problem.name]
         noun = self.words.noun if not above else "key"
@@ -228,7 +228,7 @@ class _Teller:
         kind = f"{noun} {short(problem.name)}{self.owner(above)}"
         self.report.add(at, f"unknown {kind}", self.report.suggestion(problem.name, known))
 
-    def tell_wrong(self, problem: _Problem) -> None:
+    def report_wrong(self, problem: _Problem) -> None:
         value = _at(self.value, problem.path)
         label = _label(problem.path)
         message = problem.message.removeprefix("Value error, ")
@@ -254,10 +254,10 @@ class _Teller:
             self.report.add(value.at, f"{label or 'this'} cannot be {shown(plain(value))}", right)
 
 
-_NAME_RULE = "a name begins with a letter and has letters, digits, _ and - only"
+_NAME_RULE = "a name starts with a letter and contains only letters, digits, _ and -"
 
 
 def _label(path: Path) -> str:
-    """Return the entry that `path` means, in quotes: `'size[1]'`, `'names.left'`."""
+    """Return the entry at `path`, in quotes: `'size[1]'`, `'names.left'`."""
     name = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return short(name.removeprefix(".")) if name else ""

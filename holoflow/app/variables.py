@@ -1,4 +1,4 @@
-"""Variables: `${NAME}` and `${NAME:-default}` in any text of a file."""
+"""Variables: `${NAME}` and `${NAME:-default}` in any text in a file."""
 
 from __future__ import annotations
 
@@ -11,25 +11,24 @@ from holoflow.app.mistakes import Report, short
 from holoflow.core.errors import Location
 
 MAX_CHARACTERS = 16_000_000
-"""All text that variables stand for in an app."""
+"""Total length of the text that variables in an app expand to."""
 MAX_VALUES = 2_000_000
-"""All values that variables stand for in an app, reusable fragments included."""
+"""Total number of values that variables and fragment templates in an app expand to."""
 _MAX_CHAIN = 50
 
 _REFERENCE = re.compile(r"\$?\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)(?::-(?P<else>[^{}]*))?\})?")
 
 Lookup: TypeAlias = Callable[[str, Location, bool], "Value | Broken | str | None"]
-"""Name, place of use, whether a default is there → what it stands for.
+"""Takes name, place of use and whether there is a default; returns the variable's value.
 
-Text is read like unquoted text where it stands alone. None: not set.
+Text that is the whole value is read like unquoted text. None: not set.
 """
 
 
 class Allowance:
-    """How much variables may still stand for: bounds memory and time, whatever the file says."""
+    """How much variables may still expand to: bounds memory and time for any file."""
 
     def __init__(self) -> None:
-        """Nothing is spent yet."""
         self.characters = MAX_CHARACTERS
         self.values = MAX_VALUES
 
@@ -37,7 +36,7 @@ class Allowance:
 def substitute(
     value: Value, lookup: Lookup, report: Report, allowance: Allowance, level: int = 0
 ) -> Value:
-    """Return `value` with all variables filled in; what cannot be is reported and `BROKEN`."""
+    """Return `value` with all variables filled in; where that fails it is reported and `BROKEN`."""
     data = value.data
     if isinstance(data, dict):
         entries = {
@@ -54,7 +53,7 @@ def substitute(
     if isinstance(found, Value):
         allowance.values -= found.size
         if allowance.values < 0 or level + found.depth > MAX_DEPTH:
-            report.add(value.at, "variables stand for too much here", "use fewer of them")
+            report.add(value.at, "variables expand to too much here", "use fewer of them")
             return Value(BROKEN, value.at)
         return found
     if isinstance(found, Broken):
@@ -83,8 +82,8 @@ def _text(
             continue
         name, default = match["name"], match["else"]
         if name is None:
-            wrong = f"{short(text[match.start() : match.start() + 20])} is no variable"
-            report.add(at, wrong, "write ${NAME} or ${NAME:-default}; $${ stands for ${ itself")
+            wrong = f"{short(text[match.start() : match.start() + 20])} is not a variable"
+            report.add(at, wrong, "write ${NAME} or ${NAME:-default}; $${ means ${ itself")
             return BROKEN
         found = lookup(name, at, default is not None)
         if (found is None or found == "") and default is not None:
@@ -94,7 +93,7 @@ def _text(
                 return found
             found = found.text
         if isinstance(found, str) and SURROGATE.search(found):
-            report.add(at, f"variable {short(name)} holds bytes that are no UTF-8")
+            report.add(at, f"variable {short(name)} contains bytes that are not UTF-8")
             broken = True
         elif isinstance(found, str):
             parts.append(found)
@@ -102,12 +101,12 @@ def _text(
         elif isinstance(found, Value) and match[0] == text:
             return found
         elif isinstance(found, Value) and not isinstance(found.data, Broken):
-            report.add(at, f"{short(name)} is no text, so it cannot stand inside one")
+            report.add(at, f"{short(name)} is not text, so it cannot be used inside text")
             broken = True
         else:
             broken = True
         if allowance.characters < 0:
-            report.add(at, "variables stand for too much text here", "use fewer of them")
+            report.add(at, "variables expand to too much text here", "use fewer of them")
             return BROKEN
     return BROKEN if broken else "".join([*parts, text[end:]])
 
@@ -123,7 +122,7 @@ class Variables:
         report: Report,
         allowance: Allowance,
     ) -> None:
-        """Keep where to look; `declared` is the value of `vars:`."""
+        """Keep where to look variables up; `declared` is the value of `vars:`."""
         self._declared = declared.mapping if declared else {}
         self._settings = settings
         self._environment = environment
@@ -135,7 +134,7 @@ class Variables:
         self._used: set[str] = set()
 
     def lookup(self, name: str, at: Location, has_default: bool) -> str | Broken | None:
-        """Return the text of variable `name`, None if it is not set, which is then reported."""
+        """Return the text of variable `name`; None if not set, reported unless it has a default."""
         self._used.add(name)
         if name in self._settings:
             return self._settings[name]
@@ -151,7 +150,7 @@ class Variables:
     def _declared_text(self, name: str, at: Location) -> str | Broken | None:
         if name in self._chain or len(self._chain) >= _MAX_CHAIN:
             chain = " → ".join([*self._chain[-5:], name])
-            self._report.add(at, f"variables stand for one another: {chain}", "break the circle")
+            self._report.add(at, f"variables refer to one another: {chain}", "break the cycle")
             return BROKEN
         if name not in self._known:
             self._chain.append(name)
@@ -171,7 +170,7 @@ class Variables:
         return value.text
 
     def resolve_all(self) -> dict[str, str]:
-        """Return the texts of all declared variables, reporting what is wrong with them."""
+        """Return the texts of all declared variables, reporting their mistakes."""
         found = {
             name: self.lookup(name, raw.at, has_default=False)
             for name, raw in self._declared.items()
@@ -179,7 +178,7 @@ class Variables:
         return {name: text for name, text in found.items() if isinstance(text, str)}
 
     def check_settings(self, at: Location) -> None:
-        """Report settings that no variable of the app takes; call it when all are filled in."""
+        """Report settings that no variable of the app uses; call it when all are filled in."""
         known = {*self._declared, *self._used}
         for name in self._settings:
             if name not in known:

@@ -1,4 +1,4 @@
-"""`inputs:` become flows: names found, types compared, nothing connected twice."""
+"""Turns `inputs:` into flows: resolves names, compares types, finds double connections."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from holoflow.core.ports import fits, numbered, type_name
 
 
 def find_output(scope: Scope, text: str, at: Location, report: Report) -> Port | None:
-    """Return the output port that `text` means in `scope`; None, and report it, if none."""
+    """Return the output port that `text` names in `scope`; report it and return None if none."""
     name, dot, port = text.partition(".")
     thing = scope.names.get(name)
     if thing is None:
@@ -36,7 +36,7 @@ def find_output(scope: Scope, text: str, at: Location, report: Report) -> Port |
 
 
 def find_inputs(scope: Scope, text: str, at: Location, report: Report) -> list[Port]:
-    """Return the input ports that `text` means in `scope`; none, and report it, if it is wrong."""
+    """Return the input ports that `text` names in `scope`; report it and return none if wrong."""
     name, dot, port = text.partition(".")
     thing = scope.names.get(name)
     if thing is None:
@@ -59,7 +59,7 @@ def find_inputs(scope: Scope, text: str, at: Location, report: Report) -> list[P
 def _choose(
     kind: str, name: str, port: str | None, ports: Collection[str], at: Location, report: Report
 ) -> str | None:
-    """Return the one of the `ports` of `name` that is meant: `port`, or the only one."""
+    """Return the requested one of the `ports` of `name`: `port`, or the only one."""
     if port in ports:
         return port
     if port is not None:
@@ -78,7 +78,7 @@ def _choose(
 
 @dataclass(frozen=True)
 class Edge:
-    """That one operator gets messages from another, whichever the ports."""
+    """A connection from one operator to another, whatever the ports."""
 
     source: UnresolvedOperator
     target: UnresolvedOperator
@@ -92,7 +92,7 @@ _NOTHING = InputSchema.model_validate({"from": ""})
 
 @dataclass(frozen=True)
 class Wired:
-    """A flow, and what was written of it."""
+    """A flow and its entry in the file."""
 
     flow: Flow
     entry: InputSchema | None
@@ -103,7 +103,6 @@ class Wiring:
     """Connects operators."""
 
     def __init__(self, report: Report) -> None:
-        """Nothing is connected yet."""
         self.wired: list[Wired] = []
         self.edges: list[Edge] = []
         self._report = report
@@ -125,7 +124,7 @@ class Wiring:
             self._flows(unresolved.scope, port, item, [target])
 
     def connect_group(self, group: Group) -> None:
-        """Connect the inputs of a reusable fragment."""
+        """Connect the inputs of a used fragment template."""
         inputs = group.value.get("inputs")
         if inputs is None or inputs.data is None:
             return
@@ -162,7 +161,7 @@ class Wiring:
         return unresolved, None
 
     def _flows(self, scope: Scope, port: str, item: Value, targets: list[Port]) -> None:
-        """Make the flows of input `port`: of one producer, or of a list of them."""
+        """Make the flows of input `port`, from one producer or from a list of them."""
         right = f"write {port}: [OPERATOR, …]"
         if not isinstance(item.data, list):
             for unresolved, name in targets:
@@ -216,7 +215,7 @@ class Wiring:
             back = entry is not None and entry.back_edge
             if back and target.ports is not None and target.ports.trigger == "any":
                 wrong = f"{short(target.local)} is called for each message of any input, so that "
-                wrong += "what it sends would come back to it for ever"
+                wrong += "what it sends would come back to it forever"
                 right = f"close the cycle at an operator that joins {short(port)} with other inputs"
                 self._report.add(item.at, wrong, right)
             self.edges.append(Edge(source[0], target, back, item.at))
@@ -237,7 +236,7 @@ class Wiring:
                 self.wired.append(Wired(flow, entry, item))
 
     def _entry(self, port: str, item: Value) -> tuple[InputSchema | None, Value | None]:
-        """Return what an input says, and the value that names the producer."""
+        """Return the entry of an input, and the value that names the producer."""
         if isinstance(item.data, str):
             return InputSchema.model_validate({"from": item.data}), item
         if isinstance(item.data, dict):

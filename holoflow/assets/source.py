@@ -1,4 +1,4 @@
-"""Where an asset comes from: its URL, read; and what can go wrong with it."""
+"""Where an asset comes from: parsing its URL, and the errors of sources."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Asset:
 
 
 class AssetError(HoloflowError):
-    """An asset cannot be had. The message names it and says what to do."""
+    """An asset is not available. The message names it and says what to do."""
 
     def __init__(self, asset: Asset, problem: str) -> None:
         """Put the place in the app file and the name of `asset` before `problem`."""
@@ -33,24 +33,24 @@ class AssetError(HoloflowError):
 
 
 class SourceError(Exception):
-    """A source does not deliver; whoever knows the asset makes it an `AssetError`."""
+    """A source does not deliver a file; the caller turns this into an `AssetError`."""
 
 
 class UnreachableError(SourceError):
-    """A source cannot be reached from this machine; from another one it may."""
+    """A source cannot be reached from this machine, but perhaps from another one."""
 
 
 class BrokenTransferError(UnreachableError):
-    """A transfer broke off or the server was busy: another try may go well."""
+    """A transfer broke off or the server was busy: another attempt may succeed."""
 
 
 def without_password(text: str) -> str:
-    """Return `text` with what stands before the host of a URL left out."""
+    """Return `text` without the user information (before the host) of URLs in it."""
     return re.sub(r"(?<=://)[^/@\s]+@", "…@", text)
 
 
 WEB_SCHEMES = ("https:",)
-"""What is downloaded as it is. Plain http: is not among them: use https: for it."""
+"""Schemes of files that are downloaded as they are. Plain http: is not supported."""
 
 _WHEEL_MEMBER = re.compile(
     r"pypi:(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9][A-Za-z0-9.!+_-]*)"
@@ -95,13 +95,16 @@ Source: TypeAlias = Web | Local | WheelMember
 
 
 def read_source(asset: Asset) -> Source:
-    """Return where `asset` comes from; raises `AssetError` where its URL is not understood.
+    """Return where `asset` comes from; a relative `file:` is relative to the app's folder.
 
-    A relative `file:` is meant from the folder of the app that names it.
+    Raises:
+        AssetError: The URL is not understood.
     """
     url = asset.url
     if "\0" in unquote(url):
-        raise AssetError(asset, "its source holds a null byte (%00), which no path or address may")
+        raise AssetError(
+            asset, "its source contains a null byte (%00), which no path or address may"
+        )
     if url.startswith(WEB_SCHEMES):
         return Web(url)
     if url.startswith("file:"):
@@ -110,7 +113,7 @@ def read_source(asset: Asset) -> Source:
         return WheelMember(Wheel(match["name"], match["version"]), match["member"])
     raise AssetError(
         asset,
-        f"{url!r} is no source that is known; write https://host/path, file:path or "
+        f"{url!r} is not a known kind of source; write https://host/path, file:path or "
         f"pypi:NAME==VERSION#path/in/wheel",
     )
 

@@ -1,1 +1,1 @@
-"""Holoscan's package, operators and data."""
+"""Loading Holoscan, its operators as types, and conversion of its data."""

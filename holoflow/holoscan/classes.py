@@ -1,4 +1,4 @@
-"""Operators of Holoscan's own, Python or C++: what they are and whether they are given rightly."""
+"""Holoscan operators, Python or C++: what they are, and checks of their arguments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from holoflow.holoscan import runtime
 
 @dataclass(frozen=True)
 class HoloscanOperator:
-    """An operator class of Holoscan's, Python or C++, with all that it is made from."""
+    """A Holoscan operator class, Python or C++, with everything needed to construct it."""
 
     cls: type
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class HoloscanOperator:
 
 @dataclass(frozen=True)
 class HoloscanObject:
-    """A condition, a resource, an allocator of Holoscan's: `type:` and `with:`."""
+    """A Holoscan condition, resource or allocator: `type:` and `with:`."""
 
     cls: type
     name: str
@@ -43,7 +43,7 @@ _PLAIN = {
 
 
 class HoloscanOperatorError(HoloflowError):
-    """A Holoscan operator is not given what it takes."""
+    """A Holoscan operator has wrong or missing arguments."""
 
     def __init__(self, message: str, parameter: str | None = None) -> None:
         """Say what is wrong, and with which parameter."""
@@ -61,18 +61,21 @@ def is_operator(cls: type) -> bool:
 
 
 def is_object(cls: type) -> bool:
-    """Whether `cls` is a condition, a resource or an allocator of Holoscan's."""
+    """Whether `cls` is a Holoscan condition, resource or allocator."""
     return bool(_bases(cls) & {"Condition", "Resource", "ResourceBase", "ConditionBase"})
 
 
 def inspect(
     cls: type, arguments: Mapping[str, Any], conditions: Sequence[HoloscanObject]
 ) -> tuple[dict[str, bool], tuple[str, ...]]:
-    """Make the operator in an application that is never run; return its input and output ports.
+    """Construct the operator in an application that is never run, to find its ports.
 
-    Of each input it says whether it must be connected, as it must where the operator waits for
-    a message there. Raises `HoloscanOperatorError` where an argument is unknown, missing or of a
-    wrong type.
+    Returns:
+        Whether each input must be connected (it must if the operator waits for a message
+        there), by name; and the names of the outputs.
+
+    Raises:
+        HoloscanOperatorError: An argument is unknown, missing or of the wrong type.
     """
     core = runtime.load().core
     fragment = core.Application()
@@ -90,7 +93,11 @@ def make(
     fragment: Any, cls: type, name: str, arguments: Mapping[str, Any],
     conditions: Sequence[HoloscanObject], extra: Sequence[Any] = (),
 ) -> Any:  # fmt: skip
-    """Make an operator of class `cls` with all its conditions and resources."""
+    """Construct an operator of class `cls` with all its conditions and resources.
+
+    Raises:
+        HoloscanOperatorError: An argument is unknown, missing or of the wrong type.
+    """
     positional = [_make_object(fragment, condition) for condition in conditions]
     values = {key: _value(fragment, value) for key, value in arguments.items()}
     return _construct(cls, (fragment, *positional, *extra), {**values, "name": name}, arguments)
@@ -114,11 +121,11 @@ def _construct(
     except Exception as error:
         _explain(cls, given)
         text = describe(error).split(" The following argument types", maxsplit=1)[0]
-        raise HoloscanOperatorError(f"{cls.__name__} cannot be made: {text}") from error
+        raise HoloscanOperatorError(f"{cls.__name__} cannot be constructed: {text}") from error
 
 
 def _check_types(cls: type, given: Mapping[str, Any]) -> None:
-    """Raise an error for an argument that Holoscan would take, but that is of a wrong type."""
+    """Raise an error for an argument of the wrong type that Holoscan would accept."""
     signature = keywords_of(cls)
     for name, value in given.items():
         wanted = signature[name][0] if name in signature else "any"
@@ -131,7 +138,7 @@ def _check_types(cls: type, given: Mapping[str, Any]) -> None:
 
 
 def _explain(cls: type, given: Mapping[str, Any]) -> None:
-    """Raise an error that names the argument at fault, where the signature tells it."""
+    """Raise an error that names the argument at fault, if the signature shows it."""
     signature = keywords_of(cls)
     if not signature:
         return
@@ -150,21 +157,21 @@ def _unknown(cls: type, name: str, known: Sequence[str]) -> str:
 
 
 def _declared(operator: Any, cls: type) -> list[str]:
-    """Names of the parameters that an operator takes."""
+    """Return the names of the parameters that an operator takes."""
     declared = _description(operator)["params"] or []
     return sorted({*(parameter["name"] for parameter in declared), *keywords_of(cls)})
 
 
 def _description(operator: Any) -> dict[str, Any]:
-    """Return what Holoscan tells of an operator's parameters and ports."""
+    """Return Holoscan's description of an operator's parameters and ports."""
     described: dict[str, Any] = YAML(typ="safe").load(operator.spec.description)
     return described
 
 
 def keywords_of(cls: type) -> dict[str, tuple[str, bool]]:
-    """Type and whether it is required, of every keyword that the constructor names.
+    """Return the type of each keyword of the constructor, and whether it is required.
 
-    C++ classes tell theirs in the first line of the docstring that pybind11 writes.
+    For C++ classes they are read from the first line of the docstring that pybind11 writes.
     """
     skipped = {"self", "fragment", "name", "args", "kwargs"}
     if introspection.isfunction(cls.__init__):  # type: ignore[misc]

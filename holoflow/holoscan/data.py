@@ -1,4 +1,4 @@
-"""Payloads as Holoscan's tensors and headers as its metadata, and back."""
+"""Conversion of payloads to Holoscan tensors and of headers to its metadata, and back."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from holoflow.core.samples import Arrays, Signal
 
 
 def to_tensors(payload: Any) -> Any:
-    """Return the arrays of `payload` by name, as Holoscan's operators take them.
+    """Return the arrays of `payload` by name, as Holoscan operators take them.
 
-    Image, Mask, Signal, Volume and PointCloud become one tensor with an empty name; what holds
-    no array goes as the Python object that it is.
+    Image, Mask, Signal, Volume and PointCloud become one tensor with an empty name; a payload
+    without arrays is passed as the Python object that it is.
     """
     if isinstance(payload, (Image, Mask, Signal, Volume)):
         return {"": _contiguous(payload.data)}
@@ -36,22 +36,26 @@ def to_tensors(payload: Any) -> Any:
 
 
 def _contiguous(array: Any) -> Any:
-    """Return an array that DLPack can export: in one piece, and writeable."""
+    """Return an array that DLPack can export: contiguous and writeable."""
     if not isinstance(array, np.ndarray):
         return array
     array = to_numpy(array)
-    if not array.flags.writeable:  # memory of a link
+    if not array.flags.writeable:  # it is in the memory of a link
         return array.copy()
     return np.ascontiguousarray(array)
 
 
 def from_tensors(message: Any, wanted: Any, geometry: Geometry | None = None) -> Any:
-    """Return what Holoscan's operator sent as the payload type `wanted`.
+    """Return what a Holoscan operator sent as the payload type `wanted`.
 
-    A single tensor becomes an `Image` (gray, rgb or rgba by its channels) where one is wanted,
-    an array where an array is; several become `Arrays`. Anything else passes unchanged.
-    `geometry` is that of the picture that the operator was given: arrays keep it, and an image
-    of the same size.
+    A single tensor becomes an `Image` (gray, rgb or rgba by its channels) or an array, as
+    wanted; several become `Arrays`. Anything else is returned unchanged.
+
+    Args:
+        message: What the operator sent; a mapping holds tensors by name.
+        wanted: Payload type of the port, or a union.
+        geometry: Of the picture that the operator received: kept by arrays, and by an image of
+            the same size.
     """
     if not isinstance(message, Mapping):
         return message
@@ -68,7 +72,7 @@ def from_tensors(message: Any, wanted: Any, geometry: Geometry | None = None) ->
 
 
 def _array(tensor: Any) -> Any:
-    """Return a view of a tensor as an array, on the device where it lies."""
+    """Return a view of a tensor as an array, on the device that holds it."""
     if hasattr(tensor, "__array_interface__"):
         return np.asarray(tensor)
     if hasattr(tensor, "__cuda_array_interface__"):
@@ -93,9 +97,9 @@ _FIELDS = ("sequence", "timestamp", "source", "metadata")
 
 
 def put_header(metadata: Any, header: Header, payloads: Iterable[Any]) -> None:
-    """Store `header`, and the geometry of `payloads`, in Holoscan's `metadata`.
+    """Store `header` and the geometry of `payloads`, for which tensors have no room, in `metadata`.
 
-    They take the place of what is there: tensors have no room for them.
+    Earlier values in the Holoscan metadata are replaced.
     """
     metadata.pop(_GEOMETRY, None)
     geometry = shared(payloads)
@@ -107,12 +111,12 @@ def put_header(metadata: Any, header: Header, payloads: Iterable[Any]) -> None:
 
 
 def get_header(metadata: Any) -> Header | None:
-    """Return the header that Holoscan's `metadata` holds; None where it holds none."""
+    """Return the header stored in Holoscan's `metadata`; None if there is none."""
     if not metadata.has_key(KEY + "source"):
         return None
     return Header(*(metadata[KEY + name] for name in _FIELDS))
 
 
 def get_geometry(metadata: Any) -> Geometry | None:
-    """Return the geometry that Holoscan's `metadata` holds; None where it holds none."""
+    """Return the geometry stored in Holoscan's `metadata`; None if there is none."""
     return metadata.get(_GEOMETRY, None)  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Holoscan's package: whether it is there, how it is imported, and its CUDA runtime."""
+"""The Holoscan package: whether it is installed, how it is imported, and its CUDA runtime."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from holoflow.core.errors import HoloflowError
 
 STACK = 32 * 2**20
-"""Bytes of stack that Holoscan's threads want."""
+"""Bytes of stack that Holoscan's threads need."""
 
 
 @cache
@@ -30,13 +30,13 @@ def available() -> bool:
 
 @cache
 def preload() -> None:
-    """Make `import holoscan` quiet, and give its threads the stack they want.
+    """Make `import holoscan` quiet, and give its threads the stack they need.
 
-    Does nothing where Holoscan is not installed.
+    Does nothing if Holoscan is not installed.
     """
     if importlib.util.find_spec("holoscan") is None:
         return
-    # Its warnings about a missing GPU and about stack limits would drown what matters.
+    # Its warnings about a missing GPU and about stack limits would bury what matters.
     os.environ.setdefault("HOLOSCAN_LOG_LEVEL", "ERROR")
     os.environ.setdefault("HOLOSCAN_EXECUTOR_LOG_LEVEL", "ERROR")
     soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
@@ -47,7 +47,11 @@ def preload() -> None:
 
 @cache
 def load() -> Any:
-    """Import and return `holoscan`; raises HoloflowError that says what to install."""
+    """Import and return `holoscan`.
+
+    Raises:
+        HoloflowError: It cannot be imported; the message says what to install.
+    """
     preload()
     if importlib.util.find_spec("holoscan") is None:
         raise HoloflowError(
@@ -56,7 +60,7 @@ def load() -> Any:
         )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the stack limit of a shell not our own
+            warnings.simplefilter("ignore")  # about the stack limit, which is the shell's
             import holoscan
             import holoscan.conditions
             import holoscan.core
@@ -67,21 +71,21 @@ def load() -> Any:
 
 
 def load_runtime() -> None:
-    """Load the `libcudart` of NVIDIA's wheels, where Holoscan is installed; takes half a ms.
+    """Load the `libcudart` of NVIDIA's wheels if Holoscan is installed; takes half a ms.
 
-    Holoscan is linked against it and is not told where pip puts it, so that `import holoscan`
-    fails without a CUDA toolkit. A library that is loaded already is found by its name.
+    Holoscan is linked against it but does not know where pip installs it, so that `import
+    holoscan` fails without a CUDA toolkit. A library that is already loaded is found by name.
     """
     if _found("holoscan") is None:
         return
     for folder in _found("nvidia") or ():
         for library in sorted(Path(folder).glob("*/lib/libcudart.so.1[23]")):
-            with contextlib.suppress(OSError):  # for another machine: Holoscan says what it lacks
+            with contextlib.suppress(OSError):  # built for another machine: Holoscan reports it
                 ctypes.CDLL(str(library))
 
 
 def _found(package: str) -> list[str] | None:
-    """Return the folders of `package`; None if there is no such package."""
+    """Return the folders of `package`; None if it is not installed."""
     try:
         spec = importlib.util.find_spec(package)
     except (ImportError, ValueError):

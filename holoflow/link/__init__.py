@@ -1,1 +1,1 @@
-"""Links: what carries a flow across the boundary of a process or a host."""
+"""Links: they carry flows across the boundaries of processes and hosts."""

@@ -1,13 +1,13 @@
-"""The offset between the monotonic clocks of two hosts, and how far it may be off.
+"""The offset between the monotonic clocks of two hosts, and its uncertainty.
 
-Both hosts note when a question and its answer leave and arrive: the four timestamps of NTP
-(RFC 5905, section 8). The question cannot have arrived before it was sent, nor the answer, so
-each exchange confines the offset to an interval as wide as its round trip (Cristian,
-Probabilistic clock synchronization, 1989), whatever the delays there and back. Intervals widen
-with age by what two clocks may drift apart, as the dispersion of NTP's clock filter does, and
-the truth lies in what all of them have in common (Marzullo and Owicki, Maintaining the time in a
-distributed system, 1983). That is never wider than the exchange with the least round trip alone,
-and takes no memory of former ones.
+Both hosts record when a request and its reply leave and arrive: the four timestamps of NTP (RFC
+5905, section 8). Neither can have arrived before it was sent, so each exchange confines the
+offset to an interval as wide as its round trip (Cristian, Probabilistic clock synchronization,
+1989), whatever the delays each way. Intervals widen with age by the possible drift of the two
+clocks, like the dispersion of NTP's clock filter, and the true offset is in the intersection of
+all of them (Marzullo and Owicki, Maintaining the time in a distributed system, 1983). The
+intersection is never wider than the interval of the exchange with the shortest round trip, and
+no earlier exchanges need to be stored.
 """
 
 from __future__ import annotations
@@ -15,36 +15,41 @@ from __future__ import annotations
 import math
 
 DRIFT = 100
-"""Nanoseconds in a millisecond that two clocks may drift apart: each of two crystals ±50 ppm."""
+"""Nanoseconds per millisecond that two clocks may drift apart: two crystals of ±50 ppm each."""
 
 _RESOLUTION = 1
-"""Nanoseconds that a reading may lie before the time it was taken at."""
+"""Nanoseconds by which a reading may be earlier than the time at which it was taken."""
 
 _STEP = 3
-"""Successive exchanges that contradict what is known, but not one another, until the other
-clock is believed to have been set, or its host to have slept."""
+"""Successive exchanges that contradict the known interval, but not one another, after which the
+other clock is assumed to have been set, or its host to have slept."""
 
 
 class ClockOffset:
-    """What to add to times of another host to have them by the clock of this one.
+    """What to add to times of another host to convert them to this host's clock.
 
-    Times are nanoseconds. One thread calls `add`; any may read.
+    Times are in nanoseconds. One thread calls `add`; any may read, without a lock: `_known` is
+    replaced by a new interval in one assignment, and readers use one reference to it.
     """
 
     def __init__(self) -> None:
-        """Nothing is known."""
         self._known: _Interval | None = None
         self._doubt: _Interval | None = None
         self._doubts = 0
 
     def add(self, t0: int, t1: int, t2: int, t3: int) -> bool:
-        """Learn from an exchange; return whether it was possible.
+        """Add an exchange; exchanges may be added in any order.
 
-        `t0` is when the question was sent, by this host's clock, `t1` when it arrived and `t2`
-        when the answer was sent, by the other's, `t3` when that arrived, by this host's.
-        Exchanges may come in any order.
+        Args:
+            t0: When the request was sent, in nanoseconds by this host's clock.
+            t1: When it arrived, by the other host's clock.
+            t2: When the reply was sent, by the other host's clock.
+            t3: When it arrived, by this host's clock.
+
+        Returns:
+            Whether the exchange was consistent in itself.
         """
-        # An offset that lay beyond `t0 - t1` at `t1` may have drifted until `t3`.
+        # The lower bound `t0 - t1` holds at `t1`; the offset may have drifted until `t3`.
         found = _Interval(t0 - t1 - _RESOLUTION, t3 - t2 + _RESOLUTION, t0).until(t3)
         if t3 < t0 or t2 < t1 or found.low > found.high:
             return False
@@ -60,7 +65,7 @@ class ClockOffset:
         return True
 
     def _question(self, found: _Interval) -> None:
-        """Take `found`, which contradicts what is known, for the truth if others bear it out."""
+        """Adopt `found`, which contradicts what is known, if further exchanges confirm it."""
         common = self._doubt.and_also(found) if self._doubts and self._doubt else found
         if common.low > common.high:
             self._doubt, self._doubts = found, 1
@@ -72,18 +77,18 @@ class ClockOffset:
 
     @property
     def offset(self) -> int | None:
-        """What to add to the other's time to get this host's; None before any exchange."""
+        """What to add to the other host's time to get this host's; None before any exchange."""
         known = self._known
         return None if known is None else (known.low + known.high) // 2
 
     @property
     def uncertainty(self) -> float:
-        """How far `offset` may have been off at the newest exchange; infinite before any."""
+        """By how much `offset` may have been wrong at the newest exchange; infinite before any."""
         known = self._known
         return math.inf if known is None else (known.high - known.low + 1) // 2
 
     def uncertainty_at(self, now: int) -> float:
-        """Return how far `offset` may be off at `now`, a time of this host."""
+        """Return by how much `offset` may be wrong at `now`, a time of this host."""
         known = self._known
         if known is None:
             return math.inf
@@ -91,7 +96,7 @@ class ClockOffset:
 
 
 class _Interval:
-    """Where the offset lies at a time of this host."""
+    """Bounds of the offset at a time of this host."""
 
     __slots__ = ("at", "high", "low")
 
@@ -101,17 +106,17 @@ class _Interval:
         self.at = at
 
     def until(self, at: int) -> _Interval:
-        """Return where it lies at the later of two times."""
+        """Return the bounds at the later of the two times."""
         at = max(at, self.at)
         drift = _drift(at - self.at)
         return _Interval(self.low - drift, self.high + drift, at)
 
     def and_also(self, other: _Interval) -> _Interval:
-        """Return what both have in common; empty (low above high) where they contradict."""
+        """Return the intersection; empty (low above high) if they contradict each other."""
         a, b = self.until(other.at), other.until(self.at)
         return _Interval(max(a.low, b.low), min(a.high, b.high), a.at)
 
 
 def _drift(nanoseconds: int) -> int:
-    """Return the most that two clocks drift apart in that time, rounded up."""
+    """Return the largest drift of two clocks in that time, rounded up."""
     return -(-nanoseconds * DRIFT // 1_000_000)

@@ -1,9 +1,9 @@
-"""The two ends of a link, as the engine sees them and each kind of link makes them.
+"""The two ends of a link: the interface between the engine and each kind of link.
 
-A message goes `Outlet.send` → memory or network → `Consumer.deliver`. Its flow's row in the
-ledger says how far each end is: the engine counts `SENT`, `TAKEN`, `SETTLED` and what it drops;
-the link counts `ARRIVED`, and books what has been lost on the way: as `full` where its sender
-had no room for it, as `crash` where its sender has died.
+A message travels `Outlet.send` → memory or network → `Consumer.deliver`. Its flow's counter block
+records the progress of each end: the engine counts `SENT`, `TAKEN`, `SETTLED` and what it drops;
+the link counts `ARRIVED`, and counts messages lost on the way as dropped: by `full` if its sender
+had no room for them, by `crash` if its sender has died.
 """
 
 from __future__ import annotations
@@ -23,16 +23,24 @@ from holoflow.plan.plan import PlannedFlow
 from holoflow.stats.counters import Row
 
 LOOK: Final = 0.05
-"""Seconds after which who waits looks again by itself: a call may have been lost."""
+"""Seconds after which a waiting thread checks again by itself: a notification may be lost."""
 WAIT: Final = struct.pack("@ll", 0, int(LOOK * 1e6))
-"""The same as sockets take it."""
+"""The same as a `timeval` for socket options."""
 
 
 class Notifier:
-    """A socket that one thread waits at and others ring; with a path, those of other processes."""
+    """A socket at which one thread waits and others notify; with a path, also other processes.
+
+    A notification that comes before the wait is not lost: the datagram stays in the socket until
+    it is received. When the socket is full, the waiter is certain to wake anyway.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
-        """Make it; what a former process has left at `path` is replaced. Raises OSError."""
+        """Open the socket, replacing one left at `path` by an earlier process.
+
+        Raises:
+            OSError: The socket cannot be opened.
+        """
         self._path = path
         self._files: select.epoll | None = None
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -46,24 +54,24 @@ class Notifier:
         except OSError:
             self.close()
             raise
-        # Not settimeout: that would cost a system call more each time.
+        # Not settimeout, which would cost another system call per receive.
         self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, WAIT)
 
     def wait(self) -> None:
-        """Wait until somebody rings, for `LOOK` seconds at most."""
+        """Wait for a notification, for at most `LOOK` seconds."""
         flags = 0
         if self._files is not None:
             own = self._listening.fileno()
             if all(file != own for file, _ in self._files.poll(LOOK)):
                 return
             flags = socket.MSG_DONTWAIT
-        try:  # noqa: SIM105 - suppress is slow, and this is on every frame's way
+        try:  # noqa: SIM105 - suppress is slow, and this runs for every frame
             self._listening.recv(64, flags)
         except OSError:
             pass
 
     def watch(self, file: int) -> None:
-        """Have waits end also when `file` can be read, as long as it can. From any thread."""
+        """Make `wait` return also while `file` is readable. From any thread."""
         if self._files is None:
             files = select.epoll()
             files.register(self._listening, select.EPOLLIN)
@@ -71,17 +79,17 @@ class Notifier:
         self._files.register(file, select.EPOLLIN)
 
     def forget(self, file: int) -> None:
-        """Have waits not end by what `watch` was told of. From any thread."""
+        """Undo `watch` for `file`. From any thread."""
         if self._files is not None:
             self._files.unregister(file)
 
     def ring(self) -> None:
-        """Wake who waits, or have the next wait end at once."""
-        with contextlib.suppress(OSError):  # full: it is going to be heard anyway
+        """Wake the waiting thread, or make the next `wait` return at once."""
+        with contextlib.suppress(OSError):  # full: notifications are pending already
             self._ringing.send(b"")
 
     def close(self) -> None:
-        """Let go of the socket; nobody may be waiting."""
+        """Close the socket; no thread may be waiting."""
         if self._files is not None:
             self._files.close()
         self._listening.close()
@@ -91,8 +99,8 @@ class Notifier:
 
 
 Buffer: TypeAlias = Any
-"""An object with the buffer protocol whose bytes lie in one piece; what is sent has `nbytes`, as
-arrays and views of memory have."""
+"""An object with the buffer protocol and contiguous bytes; when sent it must have `nbytes`, as
+arrays and memory views do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,93 +108,104 @@ class LinkedFlow:
     """A flow between two fragments."""
 
     number: int
-    """Its place in the plan, equal in all processes and on all hosts."""
+    """Its position in the plan, equal in all processes and on all hosts."""
     flow: PlannedFlow
     source: str
     """Fragment of the producer."""
     target: str
     """Fragment of the consumer."""
     row: Row
-    """Its counts. The links of one host share them; where the ends are on different hosts, each
-    host has its own and the link mirrors what the other end writes."""
+    """Its counter block, shared by the links of one host. If the ends are on different hosts,
+    each host has its own, and the link mirrors what the other end writes."""
 
 
 class Producer(Protocol):
     """The sending stage, as a link sees it."""
 
     def wake(self) -> None:
-        """Look again whether there is room. From any thread."""
+        """Check again whether there is room. From any thread."""
 
 
 class Consumer(Protocol):
     """The queue of the receiving stage, as a link sees it."""
 
     def deliver(self, number: int, head: Buffer, buffers: Sequence[Buffer]) -> None:
-        """Put a message into the queue; drops it there, or another, as the flow says.
+        """Put a message into the queue; drop it or another, according to the flow's policy.
 
-        What cannot be decoded is counted as dropped by `error` and logged. The buffers belong
-        to the message from now on. The row's `ARRIVED` is `number` already.
+        A message that cannot be decoded is counted as dropped by `error` and logged. `ARRIVED`
+        of the counter block is `number` already.
+
+        Args:
+            number: Number of the message in its flow.
+            head: Encoded header and structure of the payload.
+            buffers: Its arrays and bytes, which belong to the message from now on.
         """
 
     def close(self) -> None:
-        """Say that the stream has ended: nothing more will be delivered."""
+        """End the stream: nothing more will be delivered."""
 
     def wake(self) -> None:
-        """Have the receiving stage looked at: it will poll. From any thread."""
+        """Schedule the receiving stage, which will poll. From any thread."""
 
 
 class Outlet(Protocol):
-    """The sending end of one or several flows that leave one output port.
+    """The sending end of one or more flows from one output port.
 
-    `send` never blocks: the engine sends to a flow that blocks only while its row says that
-    there is room. All calls come from the stage's thread, one at a time.
+    `send` never blocks: the engine sends to a blocking flow only while its counter block says
+    that there is room. All calls come from the stage's thread, one at a time.
     """
 
     def send(self, numbers: Sequence[int], head: bytes, buffers: Sequence[Buffer]) -> None:
-        """Send a message to its flows; `numbers` has one for each flow, 0 to leave it out."""
+        """Send a message to its flows.
+
+        Args:
+            numbers: The message's number in each flow; 0 to leave a flow out.
+            head: Encoded header and structure of the payload.
+            buffers: Its arrays and bytes.
+        """
 
     def mark(self) -> None:
-        """Have the consumers look at `WATERMARK`: it has moved without a message that tells so."""
+        """Notify the consumers that `WATERMARK` has changed without a message."""
 
     def flush(self) -> None:
-        """Send what waits for others to travel with: for now there are none."""
+        """Send what is held back to be sent with later messages: for now there are none."""
 
     def allocate(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        """Return an array for an output, in memory of the link where it has such."""
+        """Return an array for an output, in the link's memory if it has any."""
 
     def wants_room(self, notifier: Notifier | None = None) -> None:
-        """Have the producer woken when there is room; it looks once more before it sleeps.
+        """Have the producer woken when there is room; it checks once more before it sleeps.
 
-        `notifier`: where it waits, if it does so by itself.
+        `notifier` is where it waits, if it waits at a notifier of its own.
         """
 
     def close(self) -> None:
-        """End the stream of all flows (`CLOSED` is set), behind what has been sent."""
+        """End the stream of all flows (`CLOSED` is set), after what has been sent."""
 
     def suspend(self) -> None:
-        """Go away without ending the stream: the fragment is going to be started again."""
+        """Leave without ending the stream: the fragment will be started again."""
 
 
 class Inlet(Protocol):
     """The receiving end of a flow."""
 
     def poll(self) -> None:
-        """Deliver what has come, as far as there is room. From the stage's thread."""
+        """Deliver what has arrived, as far as there is room. From the stage's thread."""
 
     def about_to_sleep(self, notifier: Notifier | None = None) -> bool:
-        """Have the stage woken by what comes from now on; false where something is there.
+        """Have the stage woken by later messages; return False if something is there already.
 
-        `notifier`: where it waits, if it does so by itself.
+        `notifier` is where it waits, if it waits at a notifier of its own.
         """
 
     def took(self) -> None:
-        """Let the producer know that `TAKEN` or a drop has made room."""
+        """Notify the producer that `TAKEN` or a drop has made room."""
 
     def suspend(self) -> None:
-        """Go away: the fragment is going to be started again."""
+        """Leave: the fragment will be started again."""
 
     def abandon(self) -> None:
-        """Nothing more will be taken, for good: let the producer know (`GONE` is set)."""
+        """Receive nothing more, permanently, and notify the producer (`GONE` is set)."""
 
 
 class Transport(Protocol):
@@ -194,16 +213,16 @@ class Transport(Protocol):
 
     @property
     def refusals(self) -> Mapping[str, int]:
-        """How often what strangers sent was refused, by cause."""
+        """Number of refused requests of unknown peers, by cause."""
 
     def outlet(self, flows: Sequence[LinkedFlow], producer: Producer) -> Outlet:
-        """Make the sending end of `flows`, which all leave one output port."""
+        """Open the sending end of `flows`, which all leave one output port."""
 
     def inlet(self, flow: LinkedFlow, consumer: Consumer) -> Inlet:
-        """Make the receiving end of `flow`."""
+        """Open the receiving end of `flow`."""
 
     def notifier(self, operator: str) -> Path | None:
-        """Return where other processes ring for the stage of `operator`; None if they do not."""
+        """Return where other processes notify the stage of `operator`; None if they do not."""
 
     def accept(self) -> None:
         """Let the other ends join: this process is ready."""
@@ -211,14 +230,14 @@ class Transport(Protocol):
     def shift(self, flow: LinkedFlow) -> tuple[int, int]:
         """Return (offset, uncertainty) in nanoseconds of the clock at the other end of `flow`.
 
-        The offset is added to the other's monotonic times; (0, 0) on one host.
+        The offset is to be added to the other end's monotonic times; (0, 0) on one host.
         """
 
     def waits_for(self) -> str:
-        """Say which peers have not joined yet; empty where all have."""
+        """Return in words which peers have not joined yet; empty if all have."""
 
     def drain(self) -> None:
-        """Wait for peers that are away for a while only: the run was asked to end."""
+        """Wait for peers that are away temporarily: the run was asked to end."""
 
     def close(self, patience: float) -> None:
-        """Let go of everything; what was sent gets `patience` seconds to arrive."""
+        """Release everything; what was sent has `patience` seconds to arrive."""

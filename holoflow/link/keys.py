@@ -1,4 +1,4 @@
-"""Keys of hosts: this host's own pair, and the public keys of those that it trusts."""
+"""Keys of hosts: this host's own pair, and the public keys of the hosts that it trusts."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class OwnKeys:
     """The key pair of this host, as z85 text."""
 
     name: str
-    """What the host is called where its public key is allowed."""
+    """Name of the host where its public key is allowed."""
     public: str
     secret: str = field(repr=False)
 
 
 def new_keys(name: str) -> OwnKeys:
-    """Return a new key pair for the host `name`; raises HoloflowError where that is no name."""
+    """Return a new key pair for the host `name`; raise HoloflowError if the name is invalid."""
     return OwnKeys(checked_name(name), *_pair())
 
 
@@ -48,29 +48,34 @@ class KeyStore:
     """The keys in a folder: `secret` and `public` of this host, `allowed/NAME` of others."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """Use `folder`, or that of the environment; it need not be there."""
+        """Use `folder`, or the one given by the environment; it need not exist."""
         self.folder = keys_folder() if folder is None else folder
         self._secret = self.folder / "secret"
         self._public = self.folder / "public"
         self._allowed = self.folder / "allowed"
 
     def create(self, name: str | None = None, *, force: bool = False) -> OwnKeys:
-        """Make a key pair for this host, called `name` or as the system calls it.
+        """Create a key pair for this host.
 
-        Raises HoloflowError where there is one and not `force`, or it cannot be written.
+        Args:
+            name: Name of the host; None: as the system calls it.
+            force: Whether to replace an existing pair.
+
+        Raises:
+            HoloflowError: There is a pair already, or it cannot be written.
         """
         name = checked_name(socket.gethostname() if name is None else name)
         if self._secret.exists() and not force:
             raise HoloflowError(
-                f"{self.folder} holds the keys of this host already; with --force they are "
-                "replaced, and all hosts that allow the old one have to allow the new"
+                f"{self.folder} already contains the keys of this host; with --force they are "
+                "replaced, and all hosts that allow the old key have to allow the new one"
             )
         pair = new_keys(name)
         self.keep(pair)
         return pair
 
     def keep(self, own: OwnKeys) -> None:
-        """Make `own` the key pair of this host; raises HoloflowError where it cannot be written."""
+        """Store `own` as this host's key pair; raise HoloflowError if it cannot be written."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.folder.chmod(0o700)
@@ -82,11 +87,12 @@ class KeyStore:
     def own(self) -> OwnKeys:
         """Return the key pair of this host.
 
-        Raises HoloflowError where there is none, or where others could read it.
+        Raises:
+            HoloflowError: There is none, or others could read it.
         """
         if not self._secret.exists():
             raise HoloflowError(
-                f"this host has no keys in {self.folder}; make them with: holoflow keys new"
+                f"this host has no keys in {self.folder}; create them with: holoflow keys new"
             )
         _check_private(self.folder, 0o700)
         _check_private(self._secret, 0o600)
@@ -94,14 +100,15 @@ class KeyStore:
         return OwnKeys(name.strip(), _key(public, self._public), _key(_read(self._secret), None))
 
     def allow(self, name: str, key: str) -> Path:
-        """Trust the host `name` with the public `key`; return where that is noted.
+        """Trust the host `name` with the public `key`; return the file in which it is stored.
 
-        Raises HoloflowError where either cannot be right.
+        Raises:
+            HoloflowError: The name or the key is invalid, or the file cannot be written.
         """
         path = self._allowed / checked_name(name)
         if not is_key(key):
             raise HoloflowError(
-                f"{key[:50]!r} is no public key: it is 32 bytes as 40 characters of z85; "
+                f"{key[:50]!r} is not a public key, which is 32 bytes as 40 characters of z85; "
                 "print it on the other host with: holoflow keys show"
             )
         try:
@@ -112,9 +119,10 @@ class KeyStore:
         return path
 
     def allowed(self) -> dict[str, str]:
-        """Return the public keys of the hosts that are trusted, by name.
+        """Return the public keys of the trusted hosts, by name.
 
-        Raises HoloflowError where a file holds anything else, or anyone may change them.
+        Raises:
+            HoloflowError: A file contains anything else, or others may change the keys.
         """
         if not self._allowed.is_dir():
             return {}
@@ -124,7 +132,7 @@ class KeyStore:
         return {name: _key(_read(path), path) for name, path in paths.items()}
 
     def remove(self, name: str) -> None:
-        """Trust the host `name` no more; raises HoloflowError where it was not trusted."""
+        """Stop trusting the host `name`; raise HoloflowError if it was not trusted."""
         try:
             (self._allowed / checked_name(name)).unlink()
         except FileNotFoundError:
@@ -134,9 +142,10 @@ class KeyStore:
             raise HoloflowError(f"cannot remove {name!r}: {error.strerror}") from None
 
     def of(self, hosts: Iterable[str]) -> dict[str, str]:
-        """Return the public keys of all `hosts`.
+        """Return the public keys of all `hosts`, by name.
 
-        Raises HoloflowError that says which keys are missing, and the commands that bring them.
+        Raises:
+            HoloflowError: Keys are missing; the message has the commands to exchange them.
         """
         self.own()
         allowed = self.allowed()
@@ -144,7 +153,7 @@ class KeyStore:
         missing = [host for host in wanted if host not in allowed]
         if missing:
             raise HoloflowError(
-                f"no key is known here of the host{'s' * (len(missing) > 1)} "
+                f"no key is known here for the host{'s' * (len(missing) > 1)} "
                 f"{', '.join(missing)}; run `holoflow keys show` there, and here the line that it "
                 "prints: " + "; ".join(f"holoflow keys allow {host} '…'" for host in missing)
             )
@@ -155,7 +164,7 @@ def _pair() -> tuple[str, str]:
     zmq = optional("zmq", "zeromq")
     while True:
         public, secret = (key.decode() for key in zmq.curve_keypair())
-        if public[0].isalnum():  # so that no command line takes it for an option
+        if public[0].isalnum():  # so that a command line does not take it for an option
             return public, secret
 
 
@@ -166,7 +175,7 @@ def is_key(key: str) -> bool:
 
 
 def _fits(group: str) -> bool:
-    """Whether five digits of base 85 are a number of 32 bits."""
+    """Whether five digits of base 85 fit into 32 bits."""
     number = 0
     for digit in group:
         number = number * 85 + _DIGITS.index(digit)
@@ -174,11 +183,11 @@ def _fits(group: str) -> bool:
 
 
 def checked_name(name: str) -> str:
-    """Return `name`; raises HoloflowError where it is no name of a host."""
+    """Return `name`; raise HoloflowError if it is not a valid name of a host."""
     if _NAME.fullmatch(name) is None or len(name) > 100:
         raise HoloflowError(
-            f"{name[:100]!r} is no name of a host: write letters, digits, '.', ':', '-' and '_', "
-            "as it is called in the app"
+            f"{name[:100]!r} is not a name of a host: write letters, digits, '.', ':', '-' and "
+            "'_', as it is called in the app"
         )
     return name
 
@@ -203,7 +212,9 @@ def _read(path: Path) -> str:
 def _key(text: str, path: Path | None) -> str:
     if not is_key(text):
         where = "the secret key of this host" if path is None else path
-        raise HoloflowError(f"{where} is no key; make or allow it once more (holoflow keys --help)")
+        raise HoloflowError(
+            f"{where} is not a key; create or allow it again (holoflow keys --help)"
+        )
     return text
 
 
@@ -211,7 +222,7 @@ def _check_private(path: Path, mode: int) -> None:
     found = path.stat()
     if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
         raise HoloflowError(
-            f"{path} can be read by others; it is not used before: chmod {mode:o} '{path}'"
+            f"{path} can be read by others; it is not used until you run: chmod {mode:o} '{path}'"
         )
 
 
@@ -219,5 +230,5 @@ def _check_ours(path: Path) -> None:
     found = path.stat()
     if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o022:
         raise HoloflowError(
-            f"{path} can be changed by others; it is not used before: chmod 700 '{path}'"
+            f"{path} can be changed by others; it is not used until you run: chmod 700 '{path}'"
         )

@@ -1,4 +1,4 @@
-"""The links of one process: which kind carries which of its flows, and the ledger they count in."""
+"""The links of one process: which kind carries which of its flows, and their counters."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from holoflow.stats.counters import (
 _log = logging.getLogger("holoflow.link")
 
 LOOK = 0.02
-"""Seconds between two looks at whether what was sent has arrived."""
+"""Seconds between checks whether what was sent has arrived."""
 PATIENCE = 2.0
-"""Seconds that links get to say good-bye, once all that was sent has arrived."""
+"""Seconds that links have to disconnect once everything that was sent has arrived."""
 
 
 class Links:
@@ -40,19 +40,22 @@ class Links:
     def __init__(
         self, plan: Plan, counters: Counters, transports: Mapping[LinkKind, Transport]
     ) -> None:
-        """Carry the flows of `plan` that have one end in another fragment by `transports`.
+        """Carry the flows between fragments.
 
-        `plan` is that of the whole app, and `counters` one for it.
+        Args:
+            plan: The plan of the whole app.
+            counters: The counters of the whole app.
+            transports: What carries flows, by kind of link.
         """
         self._transports = dict(transports)
         self._counters = counters
         self._numbers = dict(zip(plan.app.operators, range(len(plan.app.operators)), strict=True))
-        # All that may come is settled before a link opens: no message makes anything be imported.
+        # All types are known before a link opens, so that no message can cause an import.
         added, problems = payload_types()
         for problem in problems:
             _log.warning("%s", problem)
         self.types = Types.of([*_port_types(plan), *added])
-        """What may come over a link."""
+        """Payload types that may arrive over a link."""
         fragments = {
             name: process.fragment
             for process in plan.processes
@@ -81,13 +84,13 @@ class Links:
         return transport if isinstance(transport, UcxTransport) else None
 
     def row(self, flow: PlannedFlow) -> Row:
-        """Return where `flow` is counted."""
+        """Return the counter block of `flow`."""
         return self._rows[flow]
 
     def under_way(self, operators: Collection[str]) -> bool:
-        """Whether a message waits for one of `operators` or is in its hand, in any process here.
+        """Whether a message waits for, or is being processed by, one of `operators` on this host.
 
-        What is in processes of other hosts, and between them, is not known here.
+        Messages in processes of other hosts, and between them, are not known here.
         """
         return any(
             waiting(row) > 0 or row[TAKEN] > row[SETTLED]
@@ -96,15 +99,15 @@ class Links:
         )
 
     def number(self, operator: str) -> Row:
-        """Return where the number of the next frame of `operator` is kept."""
+        """Return the counter with the number of the next frame of `operator`."""
         at = self._numbers[operator]
         return self._counters.counters[at : at + 1]
 
     def groups(self, flows: Iterable[PlannedFlow]) -> list[list[LinkedFlow]]:
-        """Return those of `flows`, which all leave one port, together that one outlet carries."""
+        """Group `flows`, which all leave one port, by the outlet that carries them."""
         groups: dict[object, list[LinkedFlow]] = {}
         for flow in flows:
-            # Shared memory holds a message once for all; else each has a connection of its own.
+            # Shared memory holds a message once for all flows; otherwise each has a connection.
             key = flow.link if flow.link == "shared_memory" else flow
             groups.setdefault(key, []).append(self._linked[flow])
         return list(groups.values())
@@ -125,15 +128,15 @@ class Links:
         return self._transports[flow.link].inlet(linked, consumer)
 
     def shift(self, flow: PlannedFlow) -> tuple[int, int]:
-        """Return what to add to the times of the sender of `flow`, and how far that may be off."""
+        """Return what to add to the times of the sender of `flow`, and its uncertainty, in ns."""
         return self._transports[flow.link].shift(self._linked[flow])
 
     def source(self, flow: PlannedFlow) -> str:
-        """Say where the messages of `flow` come from, behind the name of an operator."""
+        """Return in words, to follow an operator's name, where messages of `flow` come from."""
         return self._place(self._linked[flow].source)
 
     def target(self, flow: PlannedFlow) -> str:
-        """Say where the messages of `flow` go to."""
+        """Return in words, to follow an operator's name, where messages of `flow` go to."""
         return self._place(self._linked[flow].target)
 
     def _place(self, fragment: str) -> str:
@@ -141,28 +144,28 @@ class Links:
         return f" of fragment {fragment}" + (f" on host {host}" if host is not None else "")
 
     def waits_for(self) -> str:
-        """Say which peers have not joined yet; empty where all have."""
+        """Return in words which peers have not joined yet; empty if all have."""
         return "; ".join(filter(None, (link.waits_for() for link in self._transports.values())))
 
     def notifier(self, operator: str) -> Notifier | None:
-        """Make a doorbell for the stage that begins with `operator`; None if it cannot be made."""
+        """Open a notifier for the stage that starts with `operator`; None if that fails."""
         paths = [transport.notifier(operator) for transport in self._transports.values()]
         try:
             made = Notifier(next((path for path in paths if path is not None), None))
-        except OSError:  # no more files: it does without
+        except OSError:  # no descriptors left: the stage works without one
             return None
         self._notifiers.append(made)
         return made
 
     def refusals(self) -> dict[str, int]:
-        """Return how often what of strangers was refused, by cause."""
+        """Return the number of refused requests of unknown peers, by cause."""
         counts: Counter[str] = Counter()
         for transport in self._transports.values():
             counts.update(transport.refusals)
         return dict(counts)
 
     def look_again(self, numbers: Iterable[int]) -> None:
-        """Have the stages at the ends of flows, by their place in the plan, look at their rows."""
+        """Wake the stages at the ends of flows, given by position, to check their counters."""
         for number in numbers:
             for end in self._ends.get(number, ()):
                 end.wake()
@@ -173,39 +176,39 @@ class Links:
             transport.accept()
 
     def drain(self) -> None:
-        """Wait for hosts that are away for a while only: the run was asked to end."""
+        """Wait for hosts that are away temporarily: the run was asked to end."""
         for transport in self._transports.values():
             transport.drain()
 
     def flush(self, give_up: Callable[[], bool]) -> None:
-        """Wait until all that was sent has been taken, or until `give_up`."""
-        while any(not _worked_off(linked) for linked in self._sent) and not give_up():
+        """Wait until everything that was sent has been received, or until `give_up`."""
+        while any(not _done(linked) for linked in self._sent) and not give_up():
             time.sleep(LOOK)
 
     def unsent(self) -> dict[str, str]:
-        """Return what operators wait for whose messages are not all taken yet, by their names."""
+        """Return, by operator with messages not all received yet, what it is waiting for."""
         return {
             linked.flow.source.operator: f"{linked.flow.target} to take what it has sent"
             for linked in self._sent
-            if not _worked_off(linked)
+            if not _done(linked)
         }
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release everything."""
         for transport in self._transports.values():
             transport.close(PATIENCE)
         for notifier in self._notifiers:
             notifier.close()
 
 
-def _worked_off(linked: LinkedFlow) -> bool:
-    """Whether nobody needs the sender of a flow any more."""
+def _done(linked: LinkedFlow) -> bool:
+    """Whether the sender of a flow is not needed any more."""
     row = linked.row
     if row[GONE]:
         return True
     if linked.flow.link == "shared_memory" and not row[CLOSED]:
-        # The sender comes back, and what it has sent lies in memory: who takes it may itself
-        # just have died, and be waiting for the sender to come back.
+        # The sender will be started again, and what it has sent stays in memory. Do not wait
+        # for the receiver: it may have died itself, and be waiting for the sender to restart.
         return True
     if linked.flow.when_full == "block" and not linked.flow.latest:
         return waiting(row) <= 0
@@ -213,7 +216,7 @@ def _worked_off(linked: LinkedFlow) -> bool:
 
 
 def _port_types(plan: Plan) -> list[type]:
-    """Return the classes that are named by the ports of the app's operators."""
+    """Return the classes in the port annotations of the app's operators."""
     found: list[type] = []
     for node in plan.app.operators.values():
         if issubclass(node.cls, Operator):
@@ -226,7 +229,7 @@ def _port_types(plan: Plan) -> list[type]:
 
 
 def _classes(declared: object) -> list[type]:
-    """Return the classes in an annotation: `list[Blob] | None` names Blob."""
+    """Return the classes in an annotation: Blob for `list[Blob] | None`."""
     if isinstance(declared, type) and not get_args(declared):
         return [declared]
     return [cls for inner in get_args(declared) for cls in _classes(inner)]

@@ -1,4 +1,4 @@
-"""Opening the links of a process: for every kind of link that its flows need, what carries it."""
+"""Opening the links of a process: a transport for every kind of link that its flows need."""
 
 from __future__ import annotations
 
@@ -19,11 +19,18 @@ if TYPE_CHECKING:
 def open_transports(
     plan: Plan, fragment: str, folder: Path, run: str, digest: str, hosts: Mapping[str, str]
 ) -> dict[LinkKind, Transport]:
-    """Return what carries the flows between `fragment` and the others of `plan`.
+    """Return the transports for the flows between `fragment` and others, by kind of link.
 
-    `folder` is the run's private folder on this host, `digest` what both ends of a link must
-    agree on, and `hosts` the addresses of hosts by their names in the app. Raises HoloflowError
-    where keys or addresses are missing, or one cannot listen.
+    Args:
+        plan: The plan of the whole app.
+        fragment: The fragment of this process.
+        folder: The run's private folder on this host.
+        run: Name of the run.
+        digest: What both ends of a link must agree on.
+        hosts: Addresses of hosts by their names in the app.
+
+    Raises:
+        HoloflowError: Keys or addresses are missing, or a listener cannot be opened.
     """
     own = part(plan, fragment)
     linked = [flow for flow in own.flows if enters(own, flow) or leaves(own, flow)]
@@ -40,13 +47,13 @@ def open_transports(
 
         named = {name: f.host for name, f in plan.app.fragments.items() if f.host is not None}
         places = {name: hosts.get(host, host) for name, host in named.items()}
-        # All hosts know the run by the same name.
+        # The name of the run must be the same on all hosts.
         transports["ucx"] = UcxTransport(plan, Peers(folder, digest[:16], places))
     return transports
 
 
 def check_keys(plan: Plan) -> None:
-    """Raise HoloflowError where a fragment that runs here lacks a key for a link to another."""
+    """Raise HoloflowError if a fragment that runs here lacks a key for a link to another."""
     here = plan.here if plan.here is not None else tuple(plan.app.fragments)
     for fragment in here:
         if fragment in plan.app.fragments:
@@ -56,10 +63,7 @@ def check_keys(plan: Plan) -> None:
 def open_zeromq(
     plan: Plan, fragment: str, folder: Path, run: str, digest: str, hosts: Mapping[str, str]
 ) -> ZeroMQ:
-    """Return what carries those flows of `fragment` that go over zeromq.
-
-    For arguments and errors see `open_transports`.
-    """
+    """Return the transport for the zeromq flows of `fragment`; see `open_transports`."""
     from holoflow.link.keys import KeyStore
     from holoflow.link.zeromq import AppIdentity, PeerAddress, ZeroMQ, on_host, on_network
 
@@ -85,7 +89,7 @@ def open_zeromq(
 
 
 def _server_keys(plan: Plan, fragment: str) -> dict[str, str]:
-    """Return the public keys of those who listen for encrypted flows from or to `fragment`."""
+    """Return the public keys, by fragment, of the listeners for `fragment`'s encrypted flows."""
     entering: dict[str, list[PlannedFlow]] = {}
     for flow in plan.flows:
         if flow.link == "zeromq" and crosses_hosts(plan, flow):

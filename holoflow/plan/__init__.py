@@ -1,4 +1,4 @@
-"""Planning: a checked app becomes stages, processes and links. Pure functions."""
+"""Planning: turns a checked app into stages, processes and links. Pure functions."""
 
 from holoflow.plan.plan import Plan, PlannedFlow, PlannedProcess, PlannedStage
 from holoflow.plan.planner import plan

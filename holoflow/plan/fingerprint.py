@@ -1,4 +1,4 @@
-"""What two processes of an app must agree on, as a text that each can compare with its own."""
+"""Fingerprint of what all processes of an app must agree on, for comparison when they connect."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from holoflow.core.version import __version__
 from holoflow.plan.plan import Plan
 
 _BESIDE: Final = "_holoflow_app_"
-"""What the names of modules begin with that lie beside an app (`app/catalogue.py`)."""
+"""Prefix of the names of modules beside an app (`app/catalogue.py`)."""
 _WHOLE: Final = 32
 _PIECE: Final = 6
 _MOST: Final = 500
-"""Characters of a text that travels with a greeting."""
+"""Longest text that is sent with a greeting, in characters."""
 
 
 def digest(plan: Plan) -> str:
-    """Return what all processes of `plan` must have in common, as hashes.
+    """Return hashes of what all processes of `plan` must have in common.
 
-    That is its graph, the code and parameters of its operators, its assets, and the versions of
-    what is installed: equal on all hosts, whichever fragments run there. `difference` says from
-    two of them what differs.
+    They cover the graph, the code and parameters of the operators, the assets and the versions
+    of installed packages: equal on all hosts, whichever fragments run there. `difference`
+    compares two of them.
     """
     found = pieces(plan)
     whole = _hash(found)[:_WHOLE]
@@ -37,12 +37,12 @@ def digest(plan: Plan) -> str:
 
 
 def difference(plan: Plan, other: str) -> str:
-    """Return what of `plan` differs where another process has the digest `other`; may be empty."""
+    """Return what differs between `plan` and a process with digest `other`; empty if not known."""
     found = sorted(pieces(plan))
     _, _, said = other.partition("-")
     _, _, own = digest(plan).partition("-")
     if not own or own.partition("-")[0] != said.partition("-")[0]:
-        return ""  # it has other pieces, or too many
+        return ""  # it has other parts, or too many
     ours, theirs = own.partition("-")[2], said.partition("-")[2]
     at = range(0, len(found) * _PIECE, _PIECE)
     differ = [
@@ -52,7 +52,7 @@ def difference(plan: Plan, other: str) -> str:
 
 
 def pieces(plan: Plan) -> Mapping[str, str]:
-    """Return what processes must agree on, by what a user calls it."""
+    """Return hashes or versions of what processes must agree on, by its name for the user."""
     app = plan.app
     shape = [
         [[name, node.type_name] for name, node in app.operators.items()],
@@ -75,10 +75,10 @@ def pieces(plan: Plan) -> Mapping[str, str]:
 
 
 def _files(cls: type) -> Iterator[Path]:
-    """Yield the file of a class, and where it lies beside an app, what it imports from there."""
+    """Yield the file of a class and, if it is beside an app, the files there that it imports."""
     try:
         own = inspect.getsourcefile(cls)
-    except TypeError:  # it is of no file
+    except TypeError:  # not defined in a file
         own = None
     if own is not None:
         yield Path(own).resolve()
@@ -91,7 +91,7 @@ def _files(cls: type) -> Iterator[Path]:
 
 
 def _called(file: Path, folder: Path | None, cls: type) -> str:
-    """Return the name of a file of operators that is the same on all hosts."""
+    """Return a name for a file of operators that is the same on all hosts."""
     if folder is not None and file.is_relative_to(folder):
         return str(file.relative_to(folder))
     return file.name if cls.__module__.startswith(_BESIDE) else cls.__module__
@@ -112,7 +112,7 @@ def _version(package: str) -> str | None:
 
 
 def _plain(value: Any) -> Any:
-    """Return a parameter as it is on every host: of a place in a file system the name alone."""
+    """Return a parameter as it is on every host: only the last part of a path."""
     if isinstance(value, Mapping):
         return [[str(key), _plain(inner)] for key, inner in value.items()]
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Hosts: who is on one machine with whom, where fragments are reached and where they run."""
+"""Hosts: which fragments share a machine, where they are reached and where they run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from holoflow.core.errors import HoloflowError
 from holoflow.plan.plan import Plan, PlannedFlow, fragment_of
 
 FIRST_PORT = 7420
-"""TCP port of the first fragment of an app; that of the second is one more, and so on."""
+"""TCP port of the first fragment of an app; the second has the next port, and so on."""
 
 
 class FragmentAddress(NamedTuple):
@@ -28,9 +28,9 @@ class FragmentAddress(NamedTuple):
 
 
 def near(app: App, here: Collection[str] | None, one: str, other: str) -> bool:
-    """Whether two fragments run on one machine, started together.
+    """Whether two fragments are started together on one machine.
 
-    `here` names the fragments that this command starts; of others the hosts in the file decide.
+    `here` names the fragments that this command starts; for others the hosts in the file decide.
     """
     if here is not None and (one in here or other in here):
         return one in here and other in here
@@ -44,7 +44,7 @@ def crosses_hosts(plan: Plan, flow: PlannedFlow) -> bool:
 
 
 def listeners(plan: Plan) -> dict[str, str]:
-    """Return the fragments that zeromq flows from other machines come to, each with a sender."""
+    """Return the fragments that receive zeromq flows from other machines, each with a sender."""
     found: dict[str, str] = {}
     for flow in plan.flows:
         if flow.link == "zeromq" and crosses_hosts(plan, flow):
@@ -54,9 +54,10 @@ def listeners(plan: Plan) -> dict[str, str]:
 
 
 def read_hosts(app: App, given: Sequence[str]) -> dict[str, str]:
-    """Return the addresses of hosts as `--host NAME=ADDRESS` gives them; a later one wins.
+    """Return the addresses of hosts given with `--host NAME=ADDRESS`; a later one wins.
 
-    Raises `HoloflowError` for a name that no fragment has, and for what is no address.
+    Raises:
+        HoloflowError: No fragment has a host of that name, or the address is invalid.
     """
     known = sorted({f.host for f in app.fragments.values() if f.host is not None})
     found: dict[str, str] = {}
@@ -81,11 +82,17 @@ def _meant(name: str, known: Sequence[str]) -> str:
 
 
 def addresses(plan: Plan, hosts: Mapping[str, str]) -> dict[str, FragmentAddress]:
-    """Return where each fragment is reached to which messages come from other machines.
+    """Return the address of each fragment that receives messages from other machines.
 
-    `hosts` gives the addresses of hosts whose names are none (`read_hosts`). A fragment without
-    a port of its own has `FIRST_PORT` plus its place in the app, so that all machines come to
-    the same result. Raises `HoloflowError` where one cannot be reached.
+    A fragment without a port of its own gets `FIRST_PORT` plus its position in the app, so that
+    all machines arrive at the same result.
+
+    Args:
+        plan: The plan.
+        hosts: Addresses of hosts whose names cannot be resolved (`read_hosts`).
+
+    Raises:
+        HoloflowError: A fragment cannot be reached.
     """
     places = {name: number for number, name in enumerate(plan.app.fragments)}
     found: dict[str, FragmentAddress] = {}
@@ -109,9 +116,10 @@ def addresses(plan: Plan, hosts: Mapping[str, str]) -> dict[str, FragmentAddress
 
 
 def read_places(given: Sequence[str]) -> dict[str, str]:
-    """Return hosts by fragment as `--place FRAGMENT=HOST` gives them; a later one wins.
+    """Return hosts by fragment, given with `--place FRAGMENT=HOST`; a later one wins.
 
-    Raises `HoloflowError` for what is no host.
+    Raises:
+        HoloflowError: A host is invalid.
     """
     found: dict[str, str] = {}
     for text in given:
@@ -126,9 +134,10 @@ def read_places(given: Sequence[str]) -> dict[str, str]:
 
 
 def put(app: App, places: Mapping[str, str]) -> App:
-    """Return `app` with fragments on the hosts that `places` gives, by their names.
+    """Return `app` with fragments moved to the hosts in `places`, by fragment.
 
-    Raises `HoloflowError` for a fragment that the app does not have.
+    Raises:
+        HoloflowError: The app does not have such a fragment.
     """
     for name in places:
         if name not in app.fragments:
@@ -140,10 +149,10 @@ def put(app: App, places: Mapping[str, str]) -> App:
 
 
 def given_from_outside(app: App, here: Collection[str]) -> App:
-    """Return `app` for a container, whose runtime gives GPUs and cores to the fragments `here`.
+    """Return `app` for a container, whose runtime assigns GPUs and cores to the fragments `here`.
 
-    No core is asked for any more, nor anything for one fragment alone. A container sees only its
-    own GPUs, so that those of its fragments become 0, 1, … in the order of their numbers.
+    Cores and exclusive use are no longer requested. A container sees only its own GPUs, so the
+    GPUs of its fragments are renumbered 0, 1, … in order.
     """
     wanted = {gpu for name in here if (gpu := app.fragments[name].gpu) is not None}
     numbers = {gpu: number for number, gpu in enumerate(sorted(wanted))}
@@ -173,10 +182,10 @@ def _meant_fragment(name: str, app: App) -> str:
 
 
 class Fault(NamedTuple):
-    """Something that ucx cannot do."""
+    """A request that ucx cannot fulfil."""
 
     fragment: str
-    """Where it is asked for."""
+    """Fragment that requests it."""
     wrong: str
     right: str
 
@@ -187,13 +196,13 @@ def uses_ucx(plan: Plan) -> bool:
 
 
 def find_faults(plan: Plan) -> Iterator[Fault]:
-    """Yield what `plan` asks of ucx that it cannot do."""
+    """Yield what `plan` requests of ucx that it cannot do."""
     for name, fragment in plan.app.fragments.items() if uses_ucx(plan) else ():
         if fragment.restart != "never":
             yield Fault(
                 name,
-                f"fragment {short(name)} is to be started again, but ucx carries its messages, "
-                f"and lets nobody join again",
+                f"fragment {short(name)} is to be started again, but ucx carries its messages "
+                f"and does not allow a process to rejoin",
                 "write restart: never, or another link",
             )
     for flow in plan.flows:
@@ -201,7 +210,6 @@ def find_faults(plan: Plan) -> Iterator[Fault]:
             yield Fault(
                 fragment_of(plan.app, flow.target.operator),
                 f"the flow from {str(flow.source)!r} to {str(flow.target)!r} leads to another "
-                f"host by ucx, which does not encrypt, and takes what anybody sends",
-                "write encrypt: false where the network is for these hosts alone, "
-                "else link: zeromq",
+                f"host by ucx, which does not encrypt and accepts messages from anyone",
+                "write encrypt: false if the network is for these hosts alone, else link: zeromq",
             )

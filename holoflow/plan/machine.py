@@ -1,4 +1,4 @@
-"""The machine: whether it has what the fragments on it are to get, and what each of them gets."""
+"""The machine: whether it has the resources that its fragments need, and what each gets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from holoflow.plan.plan import Plan, PlannedProcess, fragment_of
 
 @dataclass(frozen=True)
 class MachineResources:
-    """What a process may use here."""
+    """What a process may use on this machine."""
 
     cores: frozenset[int]
     """Numbers of the CPU cores."""
@@ -34,7 +34,12 @@ class MachineResources:
 def read_machine(
     root: Path = Path("/"), environment: Mapping[str, str] = os.environ
 ) -> MachineResources:
-    """Look at this machine: its files below `root`, and what `environment` leaves visible."""
+    """Return the resources of this machine.
+
+    Args:
+        root: Root of the file system to inspect.
+        environment: Environment variables, which may restrict the visible GPUs.
+    """
     return MachineResources(_cores(), _gpus(root, environment), _memory(root))
 
 
@@ -53,7 +58,7 @@ def _gpus(root: Path, environment: Mapping[str, str]) -> tuple[str, ...]:
         return tuple(map(str, range(count)))
     found = []
     for name in map(str.strip, visible.split(",")):
-        # CUDA takes those before the first that it does not know.
+        # CUDA uses those before the first that it does not know.
         if not (name.startswith(("GPU-", "MIG-")) or (name.isdecimal() and int(name) < count)):
             break
         found.append(name)
@@ -91,14 +96,14 @@ def _memory(root: Path) -> int:
 
 
 def require_placement(plan: Plan) -> None:
-    """Raise `AppError` where this machine cannot run the fragments of `plan` that are here."""
+    """Raise `AppError` if this machine cannot run the fragments of `plan` that are here."""
     mistakes = check_placement(plan, read_machine())
     if mistakes:
         raise AppError(mistakes)
 
 
 def check_placement(plan: Plan, machine: MachineResources) -> list[Mistake]:
-    """Return why the fragments of `plan` that are here cannot run on `machine`, if so."""
+    """Return the reasons why the fragments of `plan` that are here cannot run on `machine`."""
     start = Location(str(plan.app.path or plan.app.name))
     here = [process for process in plan.processes if is_here(plan, process.fragment)]
     places = {name: f.location or start for name, f in plan.app.fragments.items()}
@@ -106,7 +111,7 @@ def check_placement(plan: Plan, machine: MachineResources) -> list[Mistake]:
     for process in here:
         at = places.get(process.fragment, start)
         found += [Mistake(at, *words) for words in _lacks(process, machine)]
-        # The same operators were looked at, host by host, when the app was read.
+        # The operators of each host were checked when the app was read, but hosts may be joined.
         places.update(dict.fromkeys(process.placement.operators, at))
     operators = [plan.app.operators[name] for p in here for name in p.placement.operators]
     for conflict in conflicts([process.placement for process in here], operators):
@@ -116,15 +121,15 @@ def check_placement(plan: Plan, machine: MachineResources) -> list[Mistake]:
 
 
 def is_here(plan: Plan, fragment: str) -> bool:
-    """Whether `fragment` is started here; all are where the plan does not say."""
+    """Whether `fragment` is started here; every fragment is if the plan does not say."""
     return plan.here is None or fragment in plan.here or not plan.app.fragments
 
 
 def cores_of(plan: Plan, fragment: Fragment, machine: MachineResources) -> frozenset[int]:
     """Return the CPU cores that the process of `fragment` may use.
 
-    Without cores of its own these are all but those that another fragment has for itself alone;
-    all, if none is left.
+    Without cores of its own these are all cores but the exclusive ones of other fragments; if
+    none are left, all cores.
     """
     if fragment.cores:
         return frozenset(fragment.cores)
@@ -138,7 +143,7 @@ def cores_of(plan: Plan, fragment: Fragment, machine: MachineResources) -> froze
 
 
 def environment_of(fragment: Fragment, machine: MachineResources) -> dict[str, str]:
-    """Return the variables that the process of `fragment` gets: its own, and its only GPU."""
+    """Return the environment variables of the process of `fragment`, including its only GPU."""
     variables = dict(fragment.environment)
     if fragment.gpu is not None:
         variables["CUDA_VISIBLE_DEVICES"] = machine.gpus[fragment.gpu]
@@ -146,7 +151,7 @@ def environment_of(fragment: Fragment, machine: MachineResources) -> dict[str, s
 
 
 def _lacks(process: PlannedProcess, machine: MachineResources) -> Iterator[tuple[str, str]]:
-    """Yield what `process` needs and `machine` does not have."""
+    """Yield what `process` needs and `machine` lacks."""
     fragment, whose = process.placement, f"fragment {short(process.fragment)}"
     if fragment.gpu is not None and fragment.gpu >= len(machine.gpus):
         there = _numbers(range(len(machine.gpus)), "GPU")
@@ -164,7 +169,7 @@ def _lacks(process: PlannedProcess, machine: MachineResources) -> Iterator[tuple
 
 
 def _apart(plan: Plan) -> Iterator[tuple[str, str, str]]:
-    """Yield what is wrong between fragments that are here and others: whose, wrong, right."""
+    """Yield mistakes between fragments here and elsewhere: name of a fragment, wrong, right."""
     here = plan.here or frozenset()
     for flow in plan.flows:
         if flow.link != "shared_memory" or not crosses_hosts(plan, flow):
@@ -181,7 +186,7 @@ def _apart(plan: Plan) -> Iterator[tuple[str, str, str]]:
         if name in here and port is not None:
             owner = owners.setdefault(port, name)
             if owner != name:
-                wrong = f"fragments {short(owner)} and {short(name)} both listen at port {port}"
+                wrong = f"fragments {short(owner)} and {short(name)} both listen on port {port}"
                 yield name, wrong, "give one of them another"
 
 

@@ -1,4 +1,4 @@
-"""The plan: what runs where, as a value to print, compare and test; and one process's part."""
+"""The plan: what runs where, as a value to print, compare and test; and the part of one process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LinkKind: TypeAlias = Literal["none", "shared_memory", "zeromq", "ucx"]
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """Operators that are scheduled as one: a chain, each feeding only the next."""
+    """Operators that are scheduled as one: a chain in which each feeds only the next."""
 
     operators: tuple[str, ...]
 
@@ -26,29 +26,29 @@ class PlannedStage:
 
 @dataclass(frozen=True)
 class PlannedFlow:
-    """A flow with all decided."""
+    """A flow with all settings decided."""
 
     source: Endpoint
     target: Endpoint
     queue: int
-    """Messages that may wait; 0 where the flow is fused, so that none ever waits."""
+    """Messages that may wait; 0 for a fused flow, in which none ever waits."""
     when_full: WhenFull
     fused: bool
-    """Lies inside a stage: a plain call."""
+    """Inside a stage: a plain call."""
     latest: bool
     """Its input holds the newest value."""
     back_edge: bool
     link: LinkKind
     compress: Compression = "none"
-    """How its messages are packed on a zeromq link."""
+    """How its messages are compressed on a zeromq link."""
     quality: int = 90
-    """Of JPEG, 1 to 100."""
+    """JPEG quality, 1 to 100."""
     encrypt: bool = True
     """Whether a zeromq link to another host is encrypted and authenticated."""
     by_frame: bool = False
     """Its input is joined with others by frame, or merged with them in the order of frames."""
     watermark: bool = False
-    """Its row says how many frames of its origin are through, as a join behind needs to know."""
+    """Its counter block says how many frames of its origin are complete, for joins downstream."""
     several: bool = False
     """May carry several messages of one frame."""
 
@@ -63,26 +63,26 @@ class PlannedProcess:
     placement: Fragment
     """Where it runs, and what it gets there."""
     others: bool = False
-    """Whether operators that are no stages take workers, too: Holoscan's own, those of ucx."""
+    """Whether operators that are not stages need workers too: Holoscan's own, those of ucx."""
 
     @property
     def workers(self) -> int:
-        """Threads of the scheduler that run, however many the app asks for."""
+        """Threads of the scheduler that run; the app may request more."""
         return self.scheduler.running(len(self.stages), others=self.others)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Operators in stages, stages in processes, flows in queues or links."""
+    """Operators grouped into stages, stages into processes; flows as queues or links."""
 
     app: App
     processes: tuple[PlannedProcess, ...]
     flows: tuple[PlannedFlow, ...]
     notices: tuple[str, ...] = ()
-    """What is allowed but may surprise, a sentence each."""
+    """What is allowed but may be surprising, one sentence each."""
     here: frozenset[str] | None = None
-    """Fragments that are started together on this machine, whatever hosts the app names; None
-    where that is not known, and the hosts decide."""
+    """Fragments that are started together on this machine, whatever hosts the app names; None if
+    not known, so that the hosts decide."""
 
     @property
     def stages(self) -> tuple[PlannedStage, ...]:
@@ -90,16 +90,16 @@ class Plan:
         return tuple(stage for process in self.processes for stage in process.stages)
 
     def stage_of(self, operator: str) -> PlannedStage:
-        """Return the stage that holds `operator`."""
+        """Return the stage that contains `operator`."""
         return next(stage for stage in self.stages if operator in stage.operators)
 
 
 def part(plan: Plan, fragment: str) -> Plan:
     """Return what the process of `fragment` runs: its operators, and all flows that touch them.
 
-    Flows that lead to or come from another fragment have only one end among the operators.
-    `app.flows` stays whole: it says how all of the app hangs together. Budgets belong to the
-    fragment where they end.
+    Flows to or from another fragment have only one end among the operators. `app.flows` stays
+    complete: it describes the connections of the whole app. Budgets belong to the fragment where
+    they end.
     """
     (process,) = [process for process in plan.processes if process.fragment == fragment]
     inside = set(process.placement.operators)
@@ -114,22 +114,28 @@ def part(plan: Plan, fragment: str) -> Plan:
 
 
 def leaves(plan: Plan, flow: PlannedFlow) -> bool:
-    """Whether `flow` leads out of the part that `plan` is."""
+    """Whether `flow` leads out of `plan`, which is the part of a process."""
     return flow.target.operator not in plan.app.operators
 
 
 def enters(plan: Plan, flow: PlannedFlow) -> bool:
-    """Whether `flow` comes from outside of the part that `plan` is."""
+    """Whether `flow` comes from outside `plan`, which is the part of a process."""
     return flow.source.operator not in plan.app.operators
 
 
 def unfused(app: App) -> list[str]:
     """Return why the two ends of each of the app's flows may not share a stage; empty: they may.
 
-    They may where the flow is the only way out of its producer, connected or not, and the only
-    way into its consumer, where it blocks and has no queue of its own, and where neither end is
-    heavy, gathers batches, is Holoscan's own, or was told not to. An operator that sends several
-    messages for one begins a stage, so that a full queue behind it can hold it up.
+    They may if the flow is the only output of its producer, connected or not, and the only input
+    of its consumer, if it blocks and has no queue of its own, and if neither end is heavy,
+    gathers batches, is a Holoscan operator or has fusing switched off. An operator that sends
+    several messages for one starts a stage, so that a full queue downstream can hold it back.
+
+    Args:
+        app: The app.
+        flow: The flow.
+        fan_out: Number of flows out of each operator.
+        fan_in: Number of flows into each operator.
     """
     fan_out = Counter(flow.source.operator for flow in app.flows)
     fan_in = Counter(flow.target.operator for flow in app.flows)
@@ -176,7 +182,7 @@ def _alone(node: Node) -> str:
 
 
 def fragment_of(app: App, operator: str) -> str:
-    """Name of the fragment that `operator` is in; the app's own where there are none."""
+    """Return the name of the fragment that `operator` is in; the app's if there are none."""
     return next((f.name for f in app.fragments.values() if operator in f.operators), app.name)
 
 
@@ -196,6 +202,6 @@ def make_stages(app: App) -> tuple[PlannedStage, ...]:
                 chain.append(follower[chain[-1]])
             stages.append(PlannedStage(tuple(chain)))
     placed = {name for stage in stages for name in stage.operators}
-    # A ring of flows that all could be fused has no head; it stays unfused.
+    # A cycle of flows that could all be fused has no first operator; it stays unfused.
     stages.extend(PlannedStage((name,)) for name in app.operators if name not in placed)
     return tuple(stages)

@@ -1,4 +1,4 @@
-"""The planner: a checked app becomes a plan. Pure, so that it can be shown and tested."""
+"""The planner: turns a checked app into a plan. Pure, so that it can be shown and tested."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from holoflow.plan.plan import LinkKind, Plan, PlannedFlow, PlannedProcess, frag
 
 
 def find_notices(plan: Plan) -> tuple[str, ...]:
-    """Return a sentence for each surprise that the plan may hold."""
+    """Return a sentence for each surprising thing about the plan."""
     return (
         *_unsteady_joins(plan), *_gathered(plan), *_unnamed_hosts(plan), *_unpacked(plan),
         *_idle_workers(plan), *_wanted_names(plan),
@@ -21,26 +21,26 @@ def find_notices(plan: Plan) -> tuple[str, ...]:
 
 
 def _idle_workers(plan: Plan) -> Iterable[str]:
-    """Tell where fewer workers run than were asked for."""
+    """Yield the fragments in which fewer workers run than requested."""
     for process in plan.processes:
         asked, stages = process.scheduler.workers, len(process.stages)
         run = process.workers
         if asked > max(run, Scheduler.workers):
             greedy = process.scheduler.kind == "greedy"
             there = "is 1 stage" if stages == 1 else f"are {stages} stages"
-            why = "the scheduler greedy has no more" if greedy else f"there {there}"
+            why = "the greedy scheduler has only one" if greedy else f"there {there}"
             yield f"{process.fragment}: {run} of {asked} workers run, as {why}"
 
 
 def _wanted_names(plan: Plan) -> Iterable[str]:
-    """Tell of operators that ship where a plugin wanted to add others of their names."""
+    """Yield built-in operators whose names a plugin claims too."""
     refused = catalogue.offered().refused
     names = dict.fromkeys(node.type_name for node in plan.app.operators.values())
     return (str(refused[name]) for name in names if name in refused)
 
 
 def _gathered(plan: Plan) -> Iterable[str]:
-    """Tell that fragments of several hosts are all started here."""
+    """Yield a notice if fragments of several hosts are all started here."""
     hosts = {f.host or "the one where it is started" for f in plan.app.fragments.values()}
     if plan.here is not None and len(hosts) > 1 and plan.here.issuperset(plan.app.fragments):
         listed = ", ".join(sorted(hosts))
@@ -48,17 +48,17 @@ def _gathered(plan: Plan) -> Iterable[str]:
 
 
 def _unnamed_hosts(plan: Plan) -> Iterable[str]:
-    """Find fragments that nobody could reach from another host."""
+    """Yield the fragments that cannot be reached from another host."""
     for name, sender in listeners(plan).items():
         if plan.app.fragments[name].host is None:
             yield (
                 f"{name}: fragment {sender!r} is on another host and sends to it, but cannot "
-                f"reach it, as it has no host:; that is well only where both run on one machine"
+                f"reach it, as it has no host:; that is fine only if both run on one machine"
             )
 
 
 def _unpacked(plan: Plan) -> Iterable[str]:
-    """Find flows with keys for zeromq that something else carries."""
+    """Yield the flows with settings for zeromq that another link carries."""
     for flow in plan.flows:
         keys = ["compress"] * (flow.compress != "none") + ["encrypt"] * (
             not flow.encrypt and flow.link != "ucx"
@@ -66,15 +66,16 @@ def _unpacked(plan: Plan) -> Iterable[str]:
         if keys and flow.link not in ("zeromq", "none"):
             yield (
                 f"{flow.target.operator}: {' and '.join(keys)} of the flow from "
-                f"{str(flow.source)!r} changes nothing, as {flow.link} carries it here; "
-                f"link: zeromq would"
+                f"{str(flow.source)!r} has no effect, as {flow.link} carries it here; "
+                f"with link: zeromq it would"
             )
 
 
 def _unsteady_joins(plan: Plan) -> Iterable[str]:
-    """Find joins in arrival order whose inputs may fall out of step, as messages are lost.
+    """Yield joins in arrival order whose inputs may get out of step because messages are lost.
 
-    Where the app knows what its operators send, only a crash can do that: the rest is a mistake.
+    Where the app knows what its operators send, only a crash can do that: anything else has been
+    reported as a mistake.
     """
     app, flows = plan.app, plan.flows
     lossy = [f for f in flows if f.when_full != "block" and not f.latest]
@@ -86,38 +87,39 @@ def _unsteady_joins(plan: Plan) -> Iterable[str]:
             continue
         if node.holoscan_operator is None and node.cls.ports().trigger == "any":  # type: ignore[attr-defined]
             continue
-        ways = [_upstream(flow.source.operator, flows) for flow in joined]
-        # What is dropped before the ways part is missing on all of them.
-        apart = ways[0].union(*ways) - ways[0].intersection(*ways)
+        paths = [_upstream(flow.source.operator, flows) for flow in joined]
+        # A frame dropped before the paths split is missing on all of them.
+        apart = paths[0].union(*paths) - paths[0].intersection(*paths)
         culprits = [f"the flow from {str(f.source)!r}" for f in lossy if f in joined]
         culprits += [repr(operator) for operator in app.operators if operator in apart & dropping]
         reasons = [f"dropped at {', '.join(culprits)}"] if culprits else []
         crashes = [repr(fragment) for fragment in _crashes(plan, name, apart)]
-        reasons += [f"lost with a crash of {', '.join(crashes)}"] if crashes else []
+        reasons += [f"lost in a crash of {', '.join(crashes)}"] if crashes else []
         if reasons:
             yield (
                 f"{name}: its inputs are joined in arrival order, but messages may be "
-                f"{' or '.join(reasons)}, so that they fall out of step; join by time instead: "
+                f"{' or '.join(reasons)}, so that they get out of step; join by time instead: "
                 f"sync: {{leader: {joined[0].target.port}, tolerance: 40ms}}"
             )
 
 
 def _crashes(plan: Plan, join: str, apart: set[str]) -> Iterable[str]:
-    """Find the fragments whose crash would cost some inputs of `join` more messages than others.
+    """Yield the fragments whose crash would cost some inputs of `join` more messages than others.
 
-    `apart` are the operators that not all of its inputs come through.
+    `apart` are the operators that are upstream of some of its inputs, but not of all.
     """
     here = fragment_of(plan.app, join)
-    ways = [flow for flow in plan.flows if flow.target.operator in apart | {join}]
-    senders = {fragment_of(plan.app, flow.source.operator) for flow in ways} - {here}
+    paths = [flow for flow in plan.flows if flow.target.operator in apart | {join}]
+    senders = {fragment_of(plan.app, flow.source.operator) for flow in paths} - {here}
     for name, fragment in plan.app.fragments.items():
-        # One that is not started again ends the run; alone in a process, all starts anew.
+        # A fragment that is not started again ends the run; if all inputs come from within the
+        # join's own fragment, they all start over together.
         if fragment.restart != "never" and (senders if name == here else name in senders):
             yield name
 
 
 def _upstream(operator: str, flows: tuple[PlannedFlow, ...]) -> set[str]:
-    """All operators that feed `operator`, and itself."""
+    """Return `operator` and all operators that feed it, directly or not."""
     found = {operator}
     frontier = [operator]
     while frontier:
@@ -130,7 +132,7 @@ def _upstream(operator: str, flows: tuple[PlannedFlow, ...]) -> set[str]:
 
 
 DEFAULT_QUEUE = 2
-"""Messages that may wait where the app does not say; few, because each one is latency."""
+"""Messages that may wait unless the app says otherwise; few, because each one adds latency."""
 
 
 def plan(
@@ -142,10 +144,12 @@ def plan(
 ) -> Plan:
     """Plan `app`: operators into stages, stages into processes, flows into queues and links.
 
-    `fuse=False` keeps every operator in a stage of its own; `lossless=True` makes every flow
-    block. `here` names the fragments that are started together on this machine: between them
-    and all others links lead to another machine, whatever hosts the app names. None leaves it
-    to the hosts.
+    Args:
+        app: The checked app.
+        fuse: False keeps every operator in a stage of its own.
+        lossless: True makes every flow block.
+        here: Fragments that are started together on this machine: links between them and all
+            others lead to another machine, whatever hosts the app names. None: the hosts decide.
     """
     started = None if here is None else frozenset(here)
     stages = make_stages(app) if fuse else make_stages(replace(app, fuse=False))

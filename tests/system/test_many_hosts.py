@@ -169,7 +169,7 @@ def test_hosts_without_keys_are_told_how_to_get_some(three):
     over.start(*FRAGMENTS)
     for said in ended(over).values():
         assert said.count("\n") == 1
-        assert "make them with: holoflow keys new" in said
+        assert "create them with: holoflow keys new" in said
 
 
 def run_all(*commands: tuple[Host, list[str]]) -> list[str]:

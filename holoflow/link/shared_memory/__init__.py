@@ -1,6 +1,6 @@
-"""Links in memory that the processes of one host share.
+"""Links through memory that the processes of one host share.
 
-iceoryx2 carries the samples; `docs/reference/link-protocols.md` describes how messages lie in them.
+iceoryx2 carries the samples; `docs/reference/link-protocols.md` describes the layout of messages.
 """
 
 from holoflow.link.shared_memory.memory import remove_leftovers

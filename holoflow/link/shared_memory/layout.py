@@ -1,12 +1,12 @@
-"""How a message lies in a sample of shared memory.
+"""Layout of a message in a sample of shared memory.
 
-    prefix                 magic, version, sender, for each flow its number, where the tail is
+    prefix                 magic, version, sender, message numbers by flow, offset of the tail
     buffers                each at a multiple of 64 bytes
-    tail                   where each buffer is, then the head
+    tail                   offset and size of each buffer, then the head
 
-All integers are little-endian; all places count from the start of the prefix, which is the first
+All integers are little-endian; offsets are relative to the start of the prefix, which is the first
 multiple of 64 bytes in the sample. Since the prefix has the same size for all messages of an
-outlet, a loaned array can lie where the first buffer begins before anything else is known.
+outlet, a loaned array can be placed at the first buffer before anything else is known.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from holoflow.core.errors import HoloflowError
 MAGIC: Final = b"hfsm"
 VERSION: Final = 1
 ALIGNMENT: Final = 64
-"""Bytes of a line of the cache: arrays begin at multiples."""
+"""Bytes of a cache line: arrays start at multiples of it."""
 
 _PREFIX = struct.Struct("<4sHHqQQQ")
 _FLOW = struct.Struct("<qq")
@@ -29,22 +29,22 @@ _BUFFER = struct.Struct("<QQ")
 
 
 def aligned(address: int) -> int:
-    """Return the first multiple of 64 from `address` on."""
+    """Return `address` rounded up to a multiple of 64."""
     return -(-address // ALIGNMENT) * ALIGNMENT
 
 
 def prefix_size(flows: int) -> int:
-    """Return where the first buffer of a message to `flows` flows begins."""
+    """Return the offset of the first buffer of a message to `flows` flows."""
     return aligned(_PREFIX.size + flows * _FLOW.size)
 
 
 def tail_size(buffers: int, head: int) -> int:
-    """Return the bytes behind the buffers of a message, whose head has `head` bytes."""
+    """Return the size in bytes of the tail of a message whose head has `head` bytes."""
     return buffers * _BUFFER.size + head
 
 
 def place(sizes: Iterable[int], at: int) -> tuple[list[tuple[int, int]], int]:
-    """Return (place, size) of buffers of `sizes` bytes from `at` on, and where the tail begins."""
+    """Return (offset, size) of buffers of `sizes` bytes from `at` on, and the tail's offset."""
     places = []
     for size in sizes:
         at = aligned(at)
@@ -61,10 +61,15 @@ def write(
     tail: int,
     head: bytes,
 ) -> None:
-    """Write what lies before and behind the buffers, which are at `places`, into `memory`.
+    """Write the prefix and the tail of a message into `memory`.
 
-    `flows` are the number of a flow and that of its message, or 0, in turn. `tail` is a place;
-    `sender` grows with each start of the sending process.
+    Args:
+        memory: The sample, from the start of the prefix.
+        sender: Identifies the sending process; grows with each start.
+        flows: For each flow its number and that of its message, or 0, alternating.
+        places: (offset, size) of each buffer.
+        tail: Offset of the tail.
+        head: Head of the message.
     """
     count = len(flows) // 2
     _whole_prefix(count).pack_into(
@@ -86,16 +91,17 @@ class Found(NamedTuple):
 
     sender: int
     number: int
-    """Of the message in its flow; 0 where it is not meant for it."""
+    """Number of the message in its flow; 0 if it is not for this flow."""
     head: bytes
     places: Sequence[tuple[int, int]]
-    """(place, size) of each buffer."""
+    """(offset, size) of each buffer."""
 
 
 def read(memory: Any, flow: int) -> Found:
-    """Return what the bytes of a sample say to `flow`.
+    """Return the message in the bytes of a sample, as seen by the flow numbered `flow`.
 
-    Raises HoloflowError where they are none of this version, or reach beyond the sample.
+    Raises:
+        HoloflowError: The bytes are not of this version, or refer beyond the sample.
     """
     view = memoryview(memory)
     length = len(view)
@@ -119,7 +125,7 @@ def read(memory: Any, flow: int) -> Found:
             inside = inside and sum(place) <= length
     if not inside:
         raise HoloflowError("a message reaches beyond its sample of shared memory")
-    if flows == 1:  # mostly
+    if flows == 1:  # the common case
         number = numbers[1] if numbers[0] == flow else 0
     else:
         number = dict(zip(numbers[::2], numbers[1::2], strict=True)).get(flow, 0)

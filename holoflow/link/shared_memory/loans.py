@@ -1,4 +1,4 @@
-"""Arrays in shared memory: written there by operators, given back once nobody uses them."""
+"""Arrays in shared memory: written there by operators, released once they are not used."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ class Memory(Protocol):
     """Bytes at an address, an object with the buffer protocol."""
 
     held: SampleReference
-    """Who is kept as long as anything looks at these bytes."""
+    """Kept alive as long as there is a view of these bytes."""
 
 
 class SampleReference:
-    """A piece of a sample; what keeps the sample while there is an array over it.
+    """Keeps a sample as long as there is an array over it.
 
-    It is made under one of a limited number of tokens, and gives the token back at its end,
-    which may come in any thread.
+    It holds one of a limited number of tokens, and returns it when it is deleted, in whichever
+    thread that happens: `deque.pop` and `append` are atomic, so no lock is needed.
     """
 
     def __init__(self, sample: Any, tokens: deque[int]) -> None:
-        """Keep `sample`, under one of `tokens`; raises IndexError where none is left."""
+        """Keep `sample`, holding one of `tokens`; raise IndexError if none is left."""
         self._tokens = tokens
         self._token: int | None = None
         self._token = tokens.pop()
         self.sample = sample
 
     def __del__(self) -> None:
-        self.sample = None  # first: whoever finds the token may borrow one more
+        self.sample = None  # first: the thread that gets the token may then borrow another sample
         if self._token is not None:
             self._tokens.append(self._token)
 
     def piece(self, address: int, size: int) -> Any:
-        """Return the memory at `address`, at least `size` bytes; it and views of it keep this.
+        """Return the memory at `address`, at least `size` bytes; views of it keep this object.
 
-        An array over it has it as its base.
+        It is the base of an array over it.
         """
         memory: Memory = _line(size.bit_length()).from_address(address)
         memory.held = self
@@ -58,12 +58,12 @@ class SampleReference:
 
 @functools.cache
 def _line(bits: int) -> Any:
-    """Return the type of so many bytes; there is one for each number of bits, as they stay."""
+    """Return the type of 2**`bits` bytes; one per power of two, as ctypes never frees types."""
     return ctypes.c_uint8 * (1 << bits)
 
 
 def tokens(count: int) -> deque[int]:
-    """Return `count` tokens; taking one from a deque and giving it back need no lock."""
+    """Return `count` tokens; `pop` and `append` of a deque are atomic and need no lock."""
     return deque(range(count))
 
 
@@ -71,18 +71,26 @@ LEAST: Final = 4096
 """Bytes below which a copy costs less than a loan."""
 
 Sample: TypeAlias = tuple[Any, int, memoryview]
-"""A sample to be written to, the address of the message in it, and the memory there."""
+"""A sample to write to, the address of the message in it, and the memory there."""
 
 
 class LoanedSample(SampleReference):
-    """A sample that is going to be sent, and then one that has been: its array stays valid."""
+    """A sample with an array to be sent; the array stays valid after sending."""
 
     def __init__(
         self, sample: Sample, size: int, first: int, publisher: Any, under: deque[int]
     ) -> None:
-        """Keep `sample`, of whose `size` bytes those from `first` on are lent.
+        """Lend the memory of a sample.
 
-        `publisher` keeps the memory where it is.
+        Args:
+            sample: The sample.
+            size: Its usable size in bytes.
+            first: Offset from which its bytes are lent.
+            publisher: Kept, so that the memory stays mapped.
+            under: Tokens, of which one is held.
+
+        Raises:
+            IndexError: No token is left.
         """
         taken, self.start, self.memory = sample
         super().__init__(taken, under)
@@ -94,7 +102,7 @@ class LoanedSample(SampleReference):
         self.sent = False
 
     def lend(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-        """Return the array, by which `find` knows this loan."""
+        """Return the array, by which `find` recognises this loan."""
         memory = self.piece(self.start + self._first, self.size - self._first)
         array: npt.NDArray[Any] = np.ndarray(shape, dtype, memory)
         self._lent = array.nbytes
@@ -102,7 +110,7 @@ class LoanedSample(SampleReference):
         return array
 
     def place(self, buffer: Buffer) -> int | None:
-        """Return where in the message the bytes of `buffer` lie; None if elsewhere."""
+        """Return the offset of the bytes of `buffer` in the message; None if not in this sample."""
         if owner_of(buffer) is not self:
             return None
         place: int = self._first
@@ -111,12 +119,12 @@ class LoanedSample(SampleReference):
         return place
 
     def send(self) -> None:
-        """Send the sample; what is written to it from now on may be read by others."""
+        """Send the sample; others may read what is written to it from now on."""
         self.sent = True
         self.sample.assume_init().send()
 
     def keep(self, sample: Any) -> None:
-        """Have the memory stay as it is: `sample` is what was sent, as a port of ours got it."""
+        """Keep the memory from being reused: `sample` is the sent one, received by an own port."""
         self.sample = sample
         array = self._written() if self._written is not None else None
         if array is not None:
@@ -140,9 +148,13 @@ class LoanedSamples:
         tail: int,
         take: Callable[[int], Sample],
     ) -> npt.NDArray[Any] | None:
-        """Return an array in a sample that has room for `tail` bytes behind it.
+        """Return an uninitialised array in a new sample; None if no more can be lent.
 
-        `take` gives a sample of some bytes. None where no more can be lent.
+        Args:
+            shape: Shape of the array.
+            dtype: Its dtype.
+            tail: Bytes to leave free after it.
+            take: Returns a sample of the given size in bytes.
         """
         if not self._tokens:
             return None
@@ -154,7 +166,7 @@ class LoanedSamples:
         return loan.lend(shape, dtype)
 
     def find(self, buffers: Sequence[Buffer]) -> LoanedSample | None:
-        """Return the loan that has the largest of `buffers` and was not sent; None for none."""
+        """Return the unsent loan that contains the largest of `buffers`; None if there is none."""
         owner = owner_of(max(buffers, key=attrgetter("nbytes"), default=None))
         if (
             isinstance(owner, LoanedSample)
@@ -166,12 +178,12 @@ class LoanedSamples:
 
 
 def owner_of(buffer: Buffer | None) -> Any:
-    """Return what keeps the memory of the array `buffer`; None where it is no piece of a sample."""
+    """Return what keeps the memory of the array `buffer`; None if it is not in a sample."""
     while isinstance(buffer, np.ndarray):
         buffer = buffer.base
     return getattr(buffer, "held", None)
 
 
 def lendable(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
-    """Whether an array of `shape` is worth a loan, and its dtype one that travels."""
+    """Whether an array of `shape` is worth a loan, and its dtype can be sent."""
     return dtype.kind in "biufc" and math.prod(shape) * dtype.itemsize >= LEAST

@@ -1,4 +1,4 @@
-"""Room in shared memory: asked for before it is written to, and freed after a crash."""
+"""Shared memory pages: reserved before they are written to, and freed after a crash."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _PLAIN = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
 def prefix(run: str) -> str:
-    """Return what the names of all shared memory of `run` begin with, and of no other run."""
-    # No underscore within: else the name of one run could be the beginning of another's.
+    """Return the prefix of the names of all shared memory of `run`, and of no other run."""
+    # Without underscores inside, the prefix of one run cannot be that of another.
     name = run if _PLAIN.fullmatch(run) else hashlib.blake2s(run.encode()).hexdigest()[:32]
     return f"holoflow_{name}_"
 
@@ -30,8 +30,8 @@ def prefix(run: str) -> str:
 def remove_leftovers(run: str, memory: Path = MEMORY) -> list[str]:
     """Remove the shared memory that `run` has left, and return the names of what was removed.
 
-    None of its processes may be alive any more. All else that iceoryx2 keeps is in the folder of
-    the run.
+    None of its processes may be alive any more. Everything else that iceoryx2 keeps is in the
+    run's folder.
     """
     begin = prefix(run)
     removed = []
@@ -41,21 +41,21 @@ def remove_leftovers(run: str, memory: Path = MEMORY) -> list[str]:
         return []
     for name in names:
         if name.startswith(begin):
-            with contextlib.suppress(OSError):  # another user's, or gone by now
+            with contextlib.suppress(OSError):  # another user's, or already removed
                 (memory / name).unlink()
                 removed.append(name)
     return removed
 
 
 SMALL: Final = 4 << 20
-"""Bytes of a segment up to which all of it is asked for at once."""
+"""Bytes of a segment up to which all of it is reserved at once."""
 BOOKS: Final = 2 << 20
 """Bytes that iceoryx2 may write to in a new segment, besides the message."""
 HEAD: Final = 256
-"""Bytes before a message in which iceoryx2 writes when the sample is taken, and more."""
+"""Bytes before a message that include those iceoryx2 writes when the sample is taken."""
 
 Reserve = Callable[[int, int, int], None]
-"""Has the system give the bytes of an open file: descriptor, first byte, number."""
+"""Makes the system allocate bytes of an open file: descriptor, first byte, number of bytes."""
 
 
 class Segment(NamedTuple):
@@ -68,16 +68,16 @@ class Segment(NamedTuple):
 
 
 class PagePopulator:
-    """The memory that an outlet has written to, and so has.
+    """Populates the pages that an outlet is about to write to.
 
-    Shared memory is given page by page as it is first written to; where there is none left, the
-    system kills whoever writes.
+    Shared memory is allocated page by page on the first write; if there is none left, the system
+    kills the writing process with SIGBUS. Reserving the pages first turns that into an error.
     """
 
     def __init__(
         self, prefix: str, memory: Path = MEMORY, reserve: Reserve = os.posix_fallocate
     ) -> None:
-        """Look for room in the files of `memory` whose names begin with `prefix`."""
+        """Populate pages of the files in `memory` whose names start with `prefix`."""
         self._prefix = prefix
         self._memory = memory
         self._reserve = reserve
@@ -85,15 +85,16 @@ class PagePopulator:
         self._segment: Segment | None = None
 
     def require(self, size: int, whose: str) -> None:
-        """Raise ShortageError where there is no room for the first message of `size` bytes."""
+        """Raise ShortageError if there is no room for the first message of `size` bytes."""
         if free(self._memory) < size + BOOKS:
             raise no_memory(self._memory, size, f"a message of {whose}")
 
     def claim(self, address: int, size: int, whose: str) -> memoryview:
         """Return the memory at `address`, at least `size` bytes that can be written to.
 
-        Raises ShortageError where there is no room for them; it says what is needed, and for
-        `whose` messages.
+        Raises:
+            ShortageError: There is no room; the message says what is needed, and for `whose`
+                messages.
         """
         claimed = self._claimed.get(address)
         if claimed is not None and claimed.nbytes >= size:
@@ -109,7 +110,7 @@ class PagePopulator:
         return claimed
 
     def forget(self) -> None:
-        """Note that the memory is another from now on, at whatever address."""
+        """Forget all pages: from now on other memory may be mapped at the same addresses."""
         self._claimed.clear()
         self._segment = None
 
@@ -130,16 +131,17 @@ class PagePopulator:
 
 
 def claim_small(prefix: str, whose: str, memory: Path = MEMORY) -> None:
-    """Have all of the small segments that are mapped: what iceoryx2 itself writes to is there.
+    """Populate all small segments that are mapped, among them those that iceoryx2 itself writes.
 
-    Raises ShortageError where there is no room for them.
+    Raises:
+        ShortageError: There is no room for them.
     """
     for segment in mapped(prefix, memory):
         size = segment.end - segment.begin
         if size <= SMALL:
             try:
                 _give(segment, [(0, size)])
-            except FileNotFoundError:  # another process has just removed what a dead one left
+            except FileNotFoundError:  # just removed by another process, after a crash
                 pass
             except OSError as error:
                 if is_shortage(error):
@@ -150,7 +152,7 @@ def claim_small(prefix: str, whose: str, memory: Path = MEMORY) -> None:
 def _give(
     segment: Segment, pieces: list[tuple[int, int]], reserve: Reserve = os.posix_fallocate
 ) -> None:
-    """Have the system give `pieces` of a segment; raises OSError where it does not."""
+    """Make the system allocate `pieces` of a segment; raise OSError if it cannot."""
     opened = os.open(segment.path, os.O_RDWR | os.O_CLOEXEC)
     try:
         end = os.fstat(opened).st_size
@@ -162,10 +164,14 @@ def _give(
 
 
 def _heads(segment: Segment, address: int, size: int) -> list[tuple[int, int]]:
-    """Return where iceoryx2 may write as a sample of `segment` is taken, as (first byte, number).
+    """Return where iceoryx2 may write when it takes a sample, as (first byte, number of bytes).
 
-    `address` is that of a message in it for which `size` bytes were asked. Samples lie at
-    multiples of a power of two.
+    Samples are at multiples of a power of two.
+
+    Args:
+        segment: The segment of the samples.
+        address: Address of a message in it.
+        size: Bytes that were requested for that message.
     """
     length = segment.end - segment.begin
     if length <= SMALL:
@@ -176,7 +182,7 @@ def _heads(segment: Segment, address: int, size: int) -> list[tuple[int, int]]:
 
 
 def mapped(prefix: str, memory: Path = MEMORY) -> Iterator[Segment]:
-    """Yield the files in `memory` that this process has mapped, whose names begin with `prefix`."""
+    """Yield the files in `memory` mapped by this process whose names start with `prefix`."""
     begin = str(memory / prefix)
     with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
         for line in maps:
@@ -187,6 +193,6 @@ def mapped(prefix: str, memory: Path = MEMORY) -> Iterator[Segment]:
 
 
 def free(memory: Path = MEMORY) -> int:
-    """Return the bytes that are left in `memory`."""
+    """Return the number of free bytes in `memory`."""
     found = os.statvfs(memory)
     return found.f_bavail * found.f_frsize

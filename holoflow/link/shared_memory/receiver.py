@@ -1,4 +1,4 @@
-"""The receiving end: messages are looked at where they lie, as long as anybody looks at them."""
+"""The receiving end: messages are used in place and kept as long as they are referenced."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from holoflow.stats.counters import (
 )
 
 SMALL: Final = 4096
-"""Bytes of a message up to which it is copied: it then keeps no sample from being used again."""
+"""Bytes of a message up to which it is copied, so that its sample can be reused at once."""
 
 _log = logging.getLogger("holoflow.link")
 
@@ -38,7 +38,7 @@ class SharedInlet:
     def __init__(
         self, linked: LinkedFlow, consumer: Consumer, services: Services, bell: WakeUpSocket
     ) -> None:
-        """Deliver to `consumer`, once it has joined."""
+        """Deliver to `consumer` once the sender has been joined."""
         self.linked = linked
         self._row = linked.row
         self._consumer = consumer
@@ -49,11 +49,11 @@ class SharedInlet:
         self._left = False
         self._ended = False
         self._watermark = 0
-        """What it was when the stage looked."""
+        """The watermark at the last poll."""
         self._tokens = tokens(linked.flow.queue + HELD)
         self._most = 2 * buffered(linked.flow.queue)
         self._lossless = blocks(linked)
-        # What is left out on the way is lost for want of room there, else for want of a receiver.
+        # A gap means that the sender had no room if it may leave messages out, else a crash.
         self._left_out = "full" if limited(linked) else "crash"
         self._sender: int | None = None
         self._before = 0
@@ -61,9 +61,9 @@ class SharedInlet:
         bell.answer(MORE, linked.number, self)
 
     def join(self) -> bool:
-        """Join the sender, and return whether that has happened.
+        """Join the sender, and return whether that has succeeded.
 
-        What the fragment's former process had in its queue is gone, and booked.
+        What the fragment's previous process had in its queue is lost, and counted as dropped.
         """
         with self._lock:
             if self._subscriber is not None or self._left:
@@ -83,13 +83,13 @@ class SharedInlet:
     # -- receiving -------------------------------------------------------------------------
 
     def poll(self) -> None:
-        """Deliver what has come."""
+        """Deliver what has arrived."""
         row = self._row
         if row[WANTS_MORE]:
             row[WANTS_MORE] = 0
         self._watermark = row[WATERMARK]
         closed = row[CLOSED]
-        # Looked at before receiving: what is sent from now on is not lost if it is not found.
+        # Read before receiving: a message sent after this is not lost if it is not received yet.
         newest = row[SENT] if closed else row[PASSED]
         if newest > row[ARRIVED] and not self._left:
             arrived = row[ARRIVED]
@@ -99,7 +99,7 @@ class SharedInlet:
             if drained and newest > row[ARRIVED]:
                 self._lose(newest)
             if row[ARRIVED] - arrived > 1:
-                self.took()  # what was lost has made room, too
+                self.took()  # lost messages have made room too
         if closed and not self._ended and row[ARRIVED] >= newest:
             self._ended = True
             self._consumer.close()
@@ -107,7 +107,7 @@ class SharedInlet:
     def _receive(self, closed: int) -> bool:
         """Deliver some messages, and return whether there are no more."""
         if self._subscriber is None and not self.join():
-            return bool(closed)  # its sender has come and gone
+            return bool(closed)  # the sender has already left again
         subscriber = self._subscriber
         for _ in range(self._most):
             try:
@@ -129,19 +129,21 @@ class SharedInlet:
             return
         row = self._row
         lost = found.number - row[ARRIVED] - 1
-        if lost < 0:  # not for this flow, or given up already
+        if lost < 0:  # not for this flow, or already counted as lost
             return
         arrived = row[ARRIVED]
-        row[ARRIVED] = found.number  # first: until they are booked, the lost ones seem to wait
+        # First: until the lost messages are counted as dropped, they seem to wait in the queue,
+        # so that the producer can only underestimate the room, never send too much.
+        row[ARRIVED] = found.number
         if lost:
             same = self._sender in (None, found.sender) and not self._lossless
-            self._book(arrived, found.number - 1, "full" if same else "crash")
+            self._count_lost(arrived, found.number - 1, "full" if same else "crash")
         self._sender = found.sender
         buffers = [memory[at : at + size] for at, size in found.places]
         self._consumer.deliver(found.number, found.head, buffers)
 
     def _look_at(self, sample: Any) -> memoryview:
-        """Return the bytes of `sample`, which is kept as long as anybody looks at them."""
+        """Return the bytes of `sample`, which is kept as long as there are views of them."""
         first = sample.payload_ptr
         start = layout.aligned(first)
         size = sample.header.number_of_elements - (start - first)
@@ -149,16 +151,18 @@ class SharedInlet:
             try:
                 memory = SampleReference(sample, self._tokens).piece(start, size)
                 return memoryview(memory).cast("B")[:size].toreadonly()
-            except IndexError:  # so many are kept that this one must be given back at once
+            except IndexError:  # so many samples are kept that this one must be released at once
                 pass
         return memoryview(ctypes.string_at(start, size))
 
     def _look_for_cause(self, newest: int) -> None:
-        """Join anew where messages up to `newest` have not come, and say how many.
+        """Join again because messages up to `newest` are missing, and log how many remain so.
 
-        Mostly they went with their sender. But iceoryx2 tells nobody where it could not open the
-        memory of a sender, and never tries again. Raises ShortageError where this process can
-        open nothing now.
+        Usually they were lost with their sender. But if iceoryx2 could not open the memory of a
+        sender, it does not report that and never tries again.
+
+        Raises:
+            ShortageError: This process cannot open any files now.
         """
         require_descriptors()
         with self._lock:
@@ -166,21 +170,24 @@ class SharedInlet:
                 return
             flow = self.linked.flow
             joined = self._services.subscriber(self._service, str(flow.source), flow.queue)
-        self._receive(0)  # what has come meanwhile comes to both, and counts once
+        self._receive(0)  # what arrives meanwhile reaches both subscribers and is counted once
         with self._lock:
             self._subscriber = None if self._left else joined
         missing = newest - self._row[ARRIVED]
         if missing > 0:
-            _log.warning("%s: %d messages were lost under way", self._name, missing)
+            _log.warning("%s: %d messages were lost in transit", self._name, missing)
 
     def _lose(self, newest: int) -> None:
-        """Book all up to `newest`: it has not come and never will."""
+        """Count all messages up to `newest` as dropped: they have not arrived and never will."""
         arrived = self._row[ARRIVED]
         self._row[ARRIVED] = newest
-        self._book(arrived, newest, self._left_out)
+        self._count_lost(arrived, newest, self._left_out)
 
-    def _book(self, after: int, last: int, cause: str) -> None:
-        """Book messages as lost: those that were sent before this process has joined by `crash`."""
+    def _count_lost(self, after: int, last: int, cause: str) -> None:
+        """Count messages `after` + 1 to `last` as dropped by `cause`.
+
+        Those sent before this process joined are counted as dropped by `crash`.
+        """
         crashed = max(min(self._before, last) - after, 0)
         if crashed:
             drop(self._row, "crash", crashed)
@@ -194,7 +201,12 @@ class SharedInlet:
     # -- sleeping, waking, ending ----------------------------------------------------------
 
     def about_to_sleep(self, notifier: Notifier | None = None) -> bool:
-        """Have the stage woken by what comes; false where something is there."""
+        """Have the stage woken by later messages; return False if something is there already.
+
+        The flag is set before the check. A sender changes its counters before it reads the flag,
+        so either it sees the flag or the check sees the change; if the processor reorders the
+        two, `missed` finds it.
+        """
         self._row[WANTS_MORE] = 1 if notifier is None else DIRECT
         return self._subscriber is None or not self._has_work()
 
@@ -207,7 +219,7 @@ class SharedInlet:
         )
 
     def wake(self) -> None:
-        """Have the stage poll."""
+        """Schedule the stage, which will poll."""
         self._consumer.wake()
 
     def missed(self) -> bool:
@@ -215,18 +227,18 @@ class SharedInlet:
         return bool(self._row[WANTS_MORE]) and self._has_work()
 
     def took(self) -> None:
-        """Ring for a producer that waits for room, once."""
+        """Notify a producer that waits for room, once."""
         if self._row[WANTS_ROOM]:
             self._row[WANTS_ROOM] = 0
             self._bell.ring(self.linked.source, ROOM, self.linked.number)
 
     def suspend(self) -> None:
-        """Go away: the next process of the fragment goes on."""
+        """Leave: the next process of the fragment continues."""
         with self._lock:
             self._left = True
             self._subscriber = self._service = None
 
     def abandon(self) -> None:
-        """Take nothing more, and have the producer know."""
+        """Receive nothing more, and notify the producer."""
         self.suspend()
         self.took()

@@ -1,4 +1,4 @@
-"""The sending end: a message is put into shared memory once, whoever receives it."""
+"""The sending end: a message is put into shared memory once for all receivers."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from holoflow.stats.counters import (
 )
 
 _LEAST_TAIL: Final = 4096
-"""Bytes that a loan has behind its array, for the head and for small buffers."""
+"""Bytes that a loan has after its array, for the head and for small buffers."""
 
 _LONG: Final = 256 << 10
-"""Bytes of a copy for which other threads are let run: shorter ones take less time than that."""
+"""Bytes from which a copy releases the interpreter lock: a shorter one is faster than that."""
 
 
 class SharedOutlet:
@@ -45,10 +45,10 @@ class SharedOutlet:
         services: Services,
         bell: WakeUpSocket,
     ) -> None:
-        """Send to `flows`. Raises HoloflowError where there is no shared memory to be had."""
+        """Send to `flows`; raise HoloflowError if there is no shared memory."""
         self._flows = list(flows)
         self._numbers = [at for f in flows for at in (f.number, 0)]
-        """Of each flow, and of its message, in turn."""
+        """Number of each flow and of its message, alternating."""
         self._first = layout.prefix_size(len(flows))
         self._name = str(flows[0].flow.source)
         self._producer = producer
@@ -69,13 +69,17 @@ class SharedOutlet:
             self._name, len(self._flows), max(f.flow.queue for f in self._flows)
         )
         self._publisher = services.publisher(self._service, self._name)
-        # Operators may ask for memory in a thread of their own.
+        # Operators may allocate memory from threads of their own.
         self._lock = threading.Lock()
 
     # -- sending ---------------------------------------------------------------------------
 
     def send(self, numbers: Sequence[int], head: bytes, buffers: Sequence[Buffer]) -> None:
-        """Send a message. Raises HoloflowError where shared memory is full."""
+        """Send a message, as in `Outlet.send`; raise HoloflowError if shared memory is full.
+
+        `PASSED` is set after the sample is sent, so that a receiver that sees it finds the
+        message; `WANTS_MORE` is read last, so that a receiver about to sleep is not missed.
+        """
         with self._lock:
             loans, loan = self._loans, None
             numbers = self._admitted(numbers)
@@ -91,13 +95,13 @@ class SharedOutlet:
                 row[WANTS_ROOM] = 0
             if row[WANTS_MORE] and numbers[index]:
                 self._call(linked)
-        if loans is not None:  # now that the message is on its way
+        if loans is not None:  # after the message has been sent, so as not to delay it
             kept = loans.keeper.receive()
             if loan is not None:
                 loan.keep(kept)
 
     def _admitted(self, numbers: Sequence[int]) -> Sequence[int]:
-        """Leave out the flows that drop the newest message and have no room for it."""
+        """Return `numbers` with 0 for flows that drop the newest message and have no room."""
         if not self._limited:
             return numbers
         admitted = list(numbers)
@@ -107,7 +111,7 @@ class SharedOutlet:
         return admitted
 
     def _publish(self, head: bytes, buffers: Sequence[Buffer]) -> LoanedSample | None:
-        """Put a message into a sample and send it; returns the loan that it lay in already."""
+        """Put a message into a sample and send it; return the loan that already contained it."""
         end = layout.tail_size(len(buffers), len(head))
         if 2 * end > self._tail:
             self._tail = 2 * end
@@ -124,7 +128,7 @@ class SharedOutlet:
         return None
 
     def _publish_loan(self, loan: LoanedSample, head: bytes, buffers: Sequence[Buffer]) -> bool:
-        """Send what lies in a loan already, the rest behind it; false where that is too much."""
+        """Send a loan with the rest of the message after it; return False if that does not fit."""
         lying = [loan.place(buffer) for buffer in buffers]
         used = max(
             at + buffer.nbytes for at, buffer in zip(lying, buffers, strict=True) if at is not None
@@ -156,7 +160,7 @@ class SharedOutlet:
         return sample, start, self._room.claim(start, size, self._name)
 
     def _note_growth(self, size: int) -> None:
-        if size > self._largest:  # maybe in a new segment, where the old one was
+        if size > self._largest:  # perhaps in a new segment, at the address of the old one
             self._room.require(size, self._name)
             self._largest = size
             self._room.forget()
@@ -164,10 +168,11 @@ class SharedOutlet:
     # -- memory for outputs ----------------------------------------------------------------
 
     def allocate(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        """Return an array in shared memory: sent as it is, it is not copied.
+        """Return an array in shared memory, which is sent without a copy.
 
-        Plain memory for small arrays, and where too many are in use. Once sent it is read-only,
-        and stays valid. Views of it that were made before can still be written to, and must not.
+        Small arrays, and all if too many are in use, are in ordinary memory. Once sent, the
+        array is read-only and stays valid. Views made before can still be written to, but must
+        not be.
         """
         shape, dtype = tuple(shape), np.dtype(dtype)
         if lendable(shape, dtype):
@@ -188,13 +193,13 @@ class SharedOutlet:
     # -- sleeping, waking, ending ----------------------------------------------------------
 
     def mark(self) -> None:
-        """Wake the consumers that wait to know how many frames are through."""
+        """Wake the consumers that wait for the watermark."""
         for linked in self._flows:
             if linked.flow.watermark and linked.row[WANTS_MORE]:
                 self._call(linked)
 
     def flush(self) -> None:
-        """Do nothing: nothing waits."""
+        """Do nothing: nothing is held back."""
 
     def wants_room(self, notifier: Notifier | None = None) -> None:  # noqa: ARG002 - woken by others
         """Have the producer woken when there is room."""
@@ -202,7 +207,7 @@ class SharedOutlet:
             linked.row[WANTS_ROOM] = 1
 
     def wake(self) -> None:
-        """Have the producer look again."""
+        """Have the producer check again."""
         self._producer.wake()
 
     def missed(self) -> bool:
@@ -214,25 +219,25 @@ class SharedOutlet:
         )
 
     def close(self) -> None:
-        """Let the consumers know that the stream has ended."""
+        """Notify the consumers that the stream has ended."""
         for linked in self._flows:
             if linked.row[WANTS_MORE]:
                 self._call(linked)
 
     def _call(self, linked: LinkedFlow) -> None:
-        """Wake the consumer, who sleeps or waits by itself."""
+        """Wake the consumer, which sleeps or waits at its own notifier."""
         if linked.row[WANTS_MORE] == DIRECT:
             self._bell.call(linked.target, linked.flow.target.operator)
         else:
             self._bell.ring(linked.target, MORE, linked.number)
 
     def suspend(self) -> None:
-        """Go away; what has been sent can still be received."""
+        """Leave; what has been sent can still be received."""
         with self._lock:
             self._loans = self._publisher = self._service = None
 
     def arrived(self) -> bool:
-        """Whether nobody needs this end for what it has sent."""
+        """Whether this end is no longer needed for what it has sent."""
         rows = [linked.row for linked in self._flows]
         return self._publisher is None or all(r[GONE] or r[ARRIVED] >= r[SENT] for r in rows)
 
@@ -243,15 +248,15 @@ def blocks(linked: LinkedFlow) -> bool:
 
 
 def limited(linked: LinkedFlow) -> bool:
-    """Whether what does not fit into the queue must not even be sent."""
+    """Whether a message that does not fit into the queue must not be sent at all."""
     return linked.flow.when_full == "drop_newest" and not linked.flow.latest
 
 
 def has_room(linked: LinkedFlow, published: int) -> bool:
-    """Whether the newest message has a place in the queue, where it is the newest to be dropped.
+    """Whether the queue of a flow that drops the newest message has room for one.
 
-    `published` is the number of the last that was not left out. Those left out since then wait
-    for nothing, although nobody has booked them yet.
+    `published` is the number of the last message that was not left out. Those left out since
+    then do not wait, although they have not been counted as dropped yet.
     """
     row = linked.row
     left_out = row[SENT] - max(row[ARRIVED], published)
@@ -259,9 +264,9 @@ def has_room(linked: LinkedFlow, published: int) -> bool:
 
 
 def _copy(memory: memoryview, buffer: Buffer) -> None:
-    """Copy `buffer` into `memory`, which has as many bytes."""
+    """Copy `buffer` into `memory`, which has the same size."""
     if not memory.nbytes:
-        return  # what has an axis of 0 cannot be cast
+        return  # an array with an axis of length 0 cannot be cast
     if memory.nbytes < _LONG:
         memory[:] = memoryview(buffer).cast("B")
     else:

@@ -1,4 +1,4 @@
-"""iceoryx2's side of links: one service for each output port."""
+"""The iceoryx2 services of links: one for each output port."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ from holoflow.core.errors import HoloflowError, no_memory, optional, require_des
 from holoflow.link.shared_memory.memory import MEMORY, claim_small, free, prefix
 
 HELD: Final = 8
-"""Messages that an input may keep beside those in its queue before they are copied."""
+"""Messages that an input may keep in addition to those in its queue before they are copied."""
 LOANS: Final = 16
-"""Arrays of an output that may be in shared memory at a time."""
+"""Arrays of an output that may be in shared memory at the same time."""
 LEAST: Final = 4 << 20
-"""Bytes that iceoryx2's own books may take."""
+"""Bytes that iceoryx2's own bookkeeping may take."""
 
 INITIAL: Final = 4096
-"""Bytes of the largest message for which there is room from the start."""
+"""Bytes of the largest message that fits from the start."""
 
 _SLACK = 2
 _PATIENCE = 5.0
-"""Seconds that making a service may take: another process may be removing what a dead one left."""
+"""Seconds that creating a service may take: another process may be cleaning up after a crash."""
 
 
 class Services:
     """The services of one process."""
 
     def __init__(self, folder: Path, run: str) -> None:
-        """Keep all files in `folder`, but for the memory itself, whose names begin as `run`'s do.
+        """Keep all files in `folder`, except the memory itself, which is named after `run`.
 
-        Raises HoloflowError where there is no shared memory to be had.
+        Raises:
+            HoloflowError: There is no shared memory.
         """
         self.prefix = prefix(run)
-        """What the names of all shared memory of the run begin with."""
+        """Prefix of the names of all shared memory of the run."""
         self._iox: Any = optional("iceoryx2", "shared-memory")
         self._iox.set_log_level_from_env_or(self._iox.LogLevel.Fatal)  # errors come as exceptions
         _require_room()
@@ -52,18 +53,24 @@ class Services:
             require_descriptors()
             raise HoloflowError(f"no shared memory in {MEMORY} and {folder}: {error}") from error
         self._unopened: dict[str, float] = {}
-        """Until when services that are there, and cannot be opened, are tried."""
+        """Deadlines until which services that exist but cannot be opened are retried."""
         for file in MEMORY.glob(f"{prefix(run)}*.global_mgmt"):
-            with contextlib.suppress(OSError):  # others of the run have done so by now
+            with contextlib.suppress(OSError):  # another process of the run has done so
                 file.chmod(0o600)
 
     def make(self, name: str, flows: int, queue: int) -> Any:
-        """Make the service `name` for `flows` flows, whose longest queue has `queue` places.
+        """Create the service `name`, or open it if it exists.
 
-        Opens it where it is there already. Raises HoloflowError where neither is possible.
+        Args:
+            name: Name of the service.
+            flows: Number of flows it carries.
+            queue: Length of their longest queue.
+
+        Raises:
+            HoloflowError: It can be neither created nor opened.
         """
         _require_room()
-        # Those that died are counted until somebody has tidied up after them.
+        # Dead ends are counted until another process has cleaned up after them.
         ends = 2 * (flows + 1) + 2
         builder = (
             self._builder(name)
@@ -90,9 +97,10 @@ class Services:
                 time.sleep(0.02)
 
     def find(self, name: str) -> Any:
-        """Open the service `name`; None while it is not there.
+        """Open the service `name`; return None while it does not exist.
 
-        Raises HoloflowError where it is, but cannot be opened.
+        Raises:
+            HoloflowError: It exists, but cannot be opened.
         """
         try:
             return self._builder(name).open()
@@ -100,14 +108,14 @@ class Services:
             if str(error) == "DoesNotExist":
                 return None
             require_descriptors()
-            # It may be about to be made, or to be removed after a crash.
+            # It may just be being created, or removed after a crash.
             until = self._unopened.setdefault(name, time.monotonic() + _PATIENCE)
             if time.monotonic() > until:
                 raise HoloflowError(f"no shared memory for {name}: {error}") from error
             return None
 
     def publisher(self, service: Any, name: str) -> Any:
-        """Make the sending port. Raises HoloflowError where that is not possible."""
+        """Create the sending port; raise HoloflowError if that is not possible."""
         builder = (
             service.publisher_builder()
             .initial_max_slice_len(INITIAL)
@@ -117,9 +125,10 @@ class Services:
         return self._port(builder, name)
 
     def subscriber(self, service: Any, name: str, queue: int) -> Any:
-        """Make a receiving port, of an input whose queue has `queue` places.
+        """Create a receiving port for an input with a queue of length `queue`.
 
-        Raises HoloflowError where that is not possible.
+        Raises:
+            HoloflowError: That is not possible.
         """
         _require_room()
         return self._port(service.subscriber_builder().buffer_size(buffered(queue)), name)
@@ -144,7 +153,7 @@ class Services:
 
 
 def buffered(queue: int) -> int:
-    """Return how many messages may lie in shared memory for an input with `queue` places."""
+    """Return how many messages may be in shared memory for an input with a queue of `queue`."""
     return queue + _SLACK
 
 

@@ -1,4 +1,4 @@
-"""Shared memory as a kind of link: all its ends in one process."""
+"""The shared-memory transport: all ends of these links in one process."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from holoflow.link.shared_memory.services import Services
 from holoflow.link.shared_memory.wakeup import WakeUpSocket, bell_path
 
 _LOOK: Final = 0.005
-"""Seconds between looks whether what was sent has arrived."""
+"""Seconds between checks whether what was sent has arrived."""
 
 
 class SharedMemory:
-    """The links of one process to others on its host."""
+    """The shared-memory links of one process to others on its host."""
 
     def __init__(self, fragment: str, folder: Path, run: str) -> None:
         """Link `fragment` with others of `run`, whose private folder is `folder`.
 
-        Raises HoloflowError where there is no shared memory to be had.
+        Raises:
+            HoloflowError: There is no shared memory.
         """
         self._fragment = fragment
         self._folder = folder
@@ -38,36 +39,36 @@ class SharedMemory:
         self._inlets: list[SharedInlet] = []
 
     def outlet(self, flows: Sequence[LinkedFlow], producer: Producer) -> SharedOutlet:
-        """Make the sending end of `flows`, which all leave one output port."""
+        """Open the sending end of `flows`, which all leave one output port."""
         outlet = SharedOutlet(flows, producer, self._open(), self._bell)
         self._outlets.append(outlet)
         return outlet
 
     def inlet(self, flow: LinkedFlow, consumer: Consumer) -> SharedInlet:
-        """Make the receiving end of `flow`; it joins the sender once this process accepts."""
+        """Open the receiving end of `flow`; it joins the sender once this process accepts."""
         inlet = SharedInlet(flow, consumer, self._open(), self._bell)
         self._inlets.append(inlet)
         return inlet
 
     def notifier(self, operator: str) -> Path:
-        """Return where senders ring for the stage of `operator`, if it waits by itself."""
+        """Return where senders notify the stage of `operator`, if it has its own notifier."""
         return bell_path(self._folder, f"{self._fragment}@{operator}")
 
     @property
     def refusals(self) -> Mapping[str, int]:
-        """Nobody else reaches the run's private folder."""
+        """No refusals: only processes of the run can access its private folder."""
         return {}
 
     def accept(self) -> None:
-        """Join the senders that are there; the others once `waits_for` is asked."""
+        """Join the senders that are ready; the others are joined by `waits_for`."""
         self._missing()
 
     def shift(self, flow: LinkedFlow) -> tuple[int, int]:  # noqa: ARG002 - the same for all
-        """Both ends have one clock."""
+        """Return (0, 0): both ends have the same clock."""
         return 0, 0
 
     def waits_for(self) -> str:
-        """Say which senders have not opened their ends yet, after trying again."""
+        """Try to join again, and return in words which senders have not opened their ends yet."""
         missing = sorted({inlet.linked.source for inlet in self._missing()})
         return f"shared memory of {', '.join(missing)}" if missing else ""
 
@@ -75,10 +76,10 @@ class SharedMemory:
         return [inlet for inlet in self._inlets if not inlet.join()]
 
     def drain(self) -> None:
-        """Nobody is away on one host: the launcher says who has ended."""
+        """Do nothing: on one host the launcher knows which processes have ended."""
 
     def close(self, patience: float) -> None:
-        """Let go of everything; arrays that are still looked at stay valid."""
+        """Release everything; arrays that are still referenced stay valid."""
         deadline = time.monotonic() + patience
         while not all(o.arrived() for o in self._outlets) and time.monotonic() < deadline:
             time.sleep(_LOOK)

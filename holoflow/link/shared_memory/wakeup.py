@@ -1,10 +1,11 @@
-"""Doorbells: how a process wakes an end of a link that sleeps in another one.
+"""Wake-up sockets: how a process wakes an end of a link that sleeps in another process.
 
-Each process has a socket in the run's folder and a thread that reads it. Only who finds the flag
-in the ledger set rings, so that nothing is rung for while there is work; and who rings looks at
-the flag right after it has changed what the sleeper waits for. Processors may still reorder the
-two; and a bell may be full, or missing for a moment. So the thread looks, now and then, whether
-an end of its process sleeps although there is work for it.
+Each process has a socket in the run's folder and a thread that reads it. A process sends a wake-up
+only if the flag in the counter block is set, so that none is sent while there is work; and it reads
+the flag right after changing what the sleeper waits for. The sleeper sets the flag before it checks
+for work, so one of the two sees the other's change. Processors may still reorder the write and the
+read; and a socket may be full, or missing for a moment. Therefore the thread regularly checks
+whether an end in its process sleeps although there is work for it.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ from typing import Final, Protocol
 from holoflow.link.ends import LOOK, WAIT
 
 MORE: Final = b"m"
-"""Something has come, or the stream has ended."""
+"""A message has been sent, or the stream has ended."""
 ROOM: Final = b"r"
 """There is room."""
 DIRECT: Final = 2
-"""Value of `WANTS_MORE` of a stage that waits at its own doorbell."""
+"""Value of `WANTS_MORE` of a stage that waits at its own notifier."""
 
 _RING = struct.Struct("<cq")
 _LONGEST = 100
-"""Bytes of a socket's path; the system takes 107."""
+"""Longest path of a socket in bytes; the system allows 107."""
 
 _log = logging.getLogger("holoflow.link")
 
@@ -39,22 +40,22 @@ class SleepingEnd(Protocol):
     """An end of a link that may sleep."""
 
     def wake(self) -> None:
-        """Look again, from any thread."""
+        """Check again, from any thread."""
 
     def missed(self) -> bool:
         """Whether it sleeps although there is something for it to do."""
 
 
 class WakeUpSocket:
-    """The bell of this process, and the way to those of others."""
+    """The wake-up socket of this process, and connections to those of others."""
 
     def __init__(self, folder: Path, fragment: str) -> None:
-        """Listen for `fragment`; a socket that its former process has left is replaced."""
+        """Listen for `fragment`, replacing a socket left by its previous process."""
         self._folder = folder
         self._ends: dict[tuple[bytes, int], SleepingEnd] = {}
         self._path = bell_path(folder, fragment)
         self._ringing: dict[str, socket.socket] = {}
-        """By who is rung for, and connected: to look for a path takes longer than to ring."""
+        """Connected sockets by receiver: looking up a path would take longer than sending."""
         self._lock = threading.Lock()
         self._closed = False
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -65,21 +66,21 @@ class WakeUpSocket:
         except OSError:
             self._listening.close()
             raise
-        # Not settimeout: that would cost a system call more each time.
+        # Not settimeout, which would cost another system call per receive.
         self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, WAIT)
         self._thread = threading.Thread(target=self._listen, name="bell", daemon=True)
         self._thread.start()
 
     def answer(self, what: bytes, flow: int, end: SleepingEnd) -> None:
-        """Have `end` woken when `what` is rung for `flow`."""
+        """Wake `end` when the wake-up `what` for `flow` is received."""
         self._ends[what, flow] = end
 
     def ring(self, fragment: str, what: bytes, flow: int) -> None:
-        """Wake the end of `flow` in `fragment`; nothing happens where nobody listens."""
+        """Wake the end of `flow` in `fragment`; does nothing if no process listens there."""
         self._ring(fragment, _RING.pack(what, flow))
 
     def call(self, fragment: str, operator: str) -> None:
-        """Wake the stage of `operator`, which waits at a doorbell of its own."""
+        """Wake the stage of `operator`, which waits at its own notifier."""
         self._ring(f"{fragment}@{operator}", b"")
 
     def _ring(self, whom: str, message: bytes) -> None:
@@ -87,8 +88,8 @@ class WakeUpSocket:
         try:
             ringing.send(message)
         except BlockingIOError:
-            pass  # full: it is going to be heard anyway
-        except OSError:  # not connected yet, or no more: another process may listen there by now
+            pass  # full: wake-ups are pending already
+        except OSError:  # not connected (any more): another process may be listening there now
             with contextlib.suppress(OSError):
                 ringing.connect(str(bell_path(self._folder, whom)))
                 ringing.send(message)
@@ -141,7 +142,7 @@ class WakeUpSocket:
 
 
 def bell_path(folder: Path, whom: str) -> Path:
-    """Return where `FRAGMENT` or the stage `FRAGMENT@OPERATOR` listens.
+    """Return the path of the socket of `FRAGMENT` or of the stage `FRAGMENT@OPERATOR`.
 
     A name that is too long for a socket is shortened.
     """
@@ -154,5 +155,5 @@ def bell_path(folder: Path, whom: str) -> Path:
 def _wake(end: SleepingEnd) -> None:
     try:
         end.wake()
-    except Exception:  # no stage may take the bell of all others with it
+    except Exception:  # an error in one stage must not end the thread that wakes all others
         _log.exception("a stage cannot be woken")

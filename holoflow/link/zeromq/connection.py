@@ -1,4 +1,4 @@
-"""The sending end of a flow at its socket: it connects, sends, and comes again."""
+"""The connection of a flow's sending end: it connects, sends, and reconnects."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ from holoflow.stats.counters import ARRIVED, GONE, SENT, WANTS_ROOM, gone
 _log = logging.getLogger("holoflow.link")
 
 _BURST: Final = 500
-"""Messages that are sent, or heard, before others get their turn."""
+"""Messages that are sent, or received, before other sockets get their turn."""
 _DEAF: Final = 500_000
-"""Nanoseconds in which one who sends looks once whether something has come."""
+"""Nanoseconds within which a sender checks for input only once."""
 _GATHER: Final = 300_000
-"""Nanoseconds after messages were sent in which small ones wait for others to travel with them."""
+"""Nanoseconds after sending during which small messages are held back to be sent together."""
 _GATHERED: Final = 64
-"""Small messages that wait for no more."""
+"""Number of small messages that are sent without waiting for more."""
 
 
 class Connection:
-    """A connection for one flow, made again whenever it breaks.
+    """A connection for one flow, re-established whenever it breaks.
 
-    It belongs to who holds the loop's lock: mostly the stage that sends, else the loop.
+    It may be used by the thread that holds the loop's lock: usually that of the sending stage,
+    otherwise the loop's.
     """
 
     def __init__(
@@ -51,10 +52,13 @@ class Connection:
         most: int,
         met: Callable[[Connection], None],
     ) -> None:
-        """Do nothing yet; the loop is to call `poll`. `met` is called at each welcome."""
+        """Prepare the connection; the loop opens it by calling `poll`.
+
+        `met` is called with the connection each time that the receiver welcomes it.
+        """
         self.sending = sending
         self.trouble = "it was not reached yet"
-        """Why the receiver is not there; empty while it is."""
+        """Why the receiver is not connected; empty while it is."""
         self._loop = loop
         self._linked = linked
         self._producer = producer
@@ -70,24 +74,24 @@ class Connection:
         self._greeted = False
         self._seen = self._looked = self._again = 0.0
         self._joined = time.monotonic()
-        """When the receiver was last there."""
+        """When the receiver was last connected."""
         self._awaited = False
-        """Whether it was said that the end of the run waits for the receiver."""
+        """Whether it was logged that the end of the run waits for the receiver."""
         self._pause = timing.retry
         self._failures = 0
         self._logged = ""
         self._gathering = False
-        """Whether small messages wait for others."""
+        """Whether small messages are held back."""
         self._gathered = 0
         self._most_gathered = min(_GATHERED, max(1, linked.flow.queue // 2))
         self._sent_at = self._listened = 0
         self._left = False
-        """Whether it is the stage that looks whether something has come."""
+        """Whether the stage, and not the loop, checks for input."""
 
     # -- from the stage's thread
 
     def send(self, message: FlowMessage) -> None:
-        """Send `message` if it may go, a small one maybe a little later, with others."""
+        """Send `message` if it may be sent; a small one perhaps a little later, with others."""
         with self._loop.lock:
             self.sending.push(message)
             self._gathered += 1
@@ -102,7 +106,7 @@ class Connection:
                 self._loop.later(self._flush)
 
     def mark(self) -> None:
-        """Tell the receiver the row's watermark, maybe a little later."""
+        """Send the watermark to the receiver, perhaps a little later."""
         with self._loop.lock:
             self.sending.marked = True
             if time.monotonic_ns() - self._sent_at > _GATHER:
@@ -112,13 +116,13 @@ class Connection:
                 self._loop.later(self._flush)
 
     def flush(self) -> None:
-        """Have nothing wait for others any more: the stage has nothing to send for now."""
+        """Send what is held back: the stage has nothing more to send for now."""
         if self._gathering or self._left:
             with self._loop.lock:
                 self._loop.safely(self._rest)
 
     def wait_at(self, notifier: Notifier) -> None:
-        """Have who waits at `notifier` woken by what the receiver says."""
+        """Wake the thread waiting at `notifier` when the receiver sends something."""
         with self._loop.lock:
             if self._socket is not None:
                 self._left = True
@@ -126,13 +130,13 @@ class Connection:
                 self._loop.safely(self._read)
 
     def close(self) -> None:
-        """End the stream behind what was sent."""
+        """End the stream after what was sent."""
         with self._loop.lock:
             self.sending.close()
             self._loop.safely(self._rest)
 
     def leave(self) -> None:
-        """Send what was given, and then no more."""
+        """Send what was pushed, then nothing more from this process."""
         with self._loop.lock:
             self.sending.leave()
             self._loop.safely(self._rest)
@@ -141,19 +145,19 @@ class Connection:
 
     @property
     def lacks(self) -> str:
-        """Say that the receiver is not there; empty where it is, or is not needed any more."""
+        """In words, that the receiver is missing; empty if it is not, or not needed any more."""
         if not self.trouble or self._over:
             return ""
         return f"no link to {self._who} for {self._flow}: {self.trouble}"
 
     @property
     def _over(self) -> bool:
-        """Whether the receiver needs nothing more, as far as is known."""
+        """Whether the receiver is known to need nothing more."""
         return self.sending.ended or self.sending.row[GONE] != 0
 
     @property
     def unheard(self) -> str:
-        """Say what is not known to have arrived."""
+        """In words, what is not known to have arrived."""
         return (
             f"{self._flow}: {self._who} has not confirmed what was sent to it"
             f" ({self.trouble or 'it takes too long'})"
@@ -162,11 +166,11 @@ class Connection:
     # -- the connection, with the loop's lock
 
     def poll(self, now: float) -> float:
-        """Do what is due; return when there will be something again."""
+        """Do what is due, and return when something will be due again."""
         late, self._looked = now - self._looked, now
-        if self.sending.joined or late > self._timing.silence / 2:  # we were not there ourselves
+        if self.sending.joined or late > self._timing.silence / 2:  # this process itself was asleep
             self._joined = now
-        self._moved()  # the row may have been changed by someone else: the launcher
+        self._moved()  # the launcher may have changed the counters
         if self._socket is None:
             if now < self._again:
                 return self._again
@@ -175,14 +179,14 @@ class Connection:
             self._open()
         elif self._greeted:
             if late > self._timing.silence / 2:
-                self._seen = now  # we were not there ourselves
+                self._seen = now  # this process itself was asleep
             if now - self._seen > self._timing.silence:
                 self._drop(f"no sign of life for {self._timing.silence:g} s")
                 return self._again
         return now + self._timing.heartbeat / 2
 
     def end_by(self, asked: float, now: float) -> None:
-        """Do without a host that is away, a while after the run was `asked` to end."""
+        """Give up on a host that stays away for a while after the run was `asked` to end."""
         if self.sending.joined or self._over or not self._address.endpoint.startswith("tcp://"):
             return
         if now < max(asked, self._joined) + self._timing.away:
@@ -193,15 +197,15 @@ class Connection:
         row = self.sending.row
         left = row[SENT] - row[ARRIVED]
         _log.warning(
-            "%s: %s is still away (%s) and is waited for no longer; of what was sent to it %d "
-            "messages are not known to have arrived", self._flow, self._who, self.trouble, left,
+            "%s: %s is still away (%s) and is no longer waited for; %d messages sent to it are "
+            "not known to have arrived", self._flow, self._who, self.trouble, left,
         )  # fmt: skip
         row[GONE] = gone("crash")
         self.hang_up()
         self._moved()
 
     def hang_up(self) -> None:
-        """Go away."""
+        """Close the connection."""
         socket, monitor = self._socket, self._monitor
         self._socket = self._monitor = None
         self._greeted = self._left = False
@@ -226,7 +230,7 @@ class Connection:
             self._refuse(str(error))
 
     def _drop(self, trouble: str, pause: float | None = None) -> None:
-        """Give the connection up, and try again after a while."""
+        """Close the connection, and try again after a while."""
         if self.sending.joined and not self._over:
             _log.warning("%s: the link to %s is broken: %s", self._flow, self._who, trouble)
         self.trouble = trouble
@@ -236,7 +240,7 @@ class Connection:
         self._loop.hurry()
 
     def _refuse(self, trouble: str) -> None:
-        """Give up for longer: only a person can help."""
+        """Close the connection for longer: only a person can fix the problem."""
         if trouble != self._logged:
             _log.error("%s: no link to %s: %s", self._flow, self._who, trouble)
             self._logged = trouble
@@ -250,25 +254,25 @@ class Connection:
                 self._greet()
             elif event == Event.HANDSHAKE_FAILED_AUTH:
                 self._refuse(
-                    "it does not allow the key of this host; allow it there with the line that "
+                    "it does not allow the key of this host; allow it there with the command that "
                     "`holoflow keys show` prints here"
                 )
             elif event == Event.HANDSHAKE_FAILED_PROTOCOL:
                 self._refuse(
-                    "one end encrypts and the other does not, or it is no link of holoflow; "
+                    "one end encrypts and the other does not, or it is not a holoflow link; "
                     "start both from the same app"
                 )
             elif event == Event.HANDSHAKE_FAILED_NO_DETAIL:
                 self._failures += 1
-                self.trouble = "it breaks off"
+                self.trouble = "the handshake breaks off"
                 if self._failures == 3 and self._address.server_key is not None:
                     _log.warning(
-                        "%s: %s breaks off each time; if it goes on, its key is not the one "
-                        "that is allowed here: compare `holoflow keys show` there with "
+                        "%s: the handshake of %s breaks off each time; if that continues, its key "
+                        "is not the one allowed here: compare `holoflow keys show` there with "
                         "`holoflow keys list` here", self._flow, self._who,
                     )  # fmt: skip
             elif event == Event.DISCONNECTED and self._greeted:
-                self._read()  # first what it has said: that it takes nothing more, for instance
+                self._read()  # first what it has sent: it may have ended the flow, for instance
                 if self._greeted:
                     self._drop("the connection broke")
             if self._monitor is None:
@@ -280,7 +284,7 @@ class Connection:
         self.trouble = "it has not answered yet"
         self._send(handshake.hello(self.sending.hello()))
 
-    # -- what comes
+    # -- receiving
 
     def _read(self) -> None:
         for _ in range(_BURST):
@@ -295,7 +299,7 @@ class Connection:
             try:
                 self._hear(part)
             except frames.Malformed as error:
-                self._drop(f"it sends what none of ours would: {error}", self._timing.refused)
+                self._drop(f"it sends invalid messages: {error}", self._timing.refused)
         self._loop.call(self._read)
 
     def _hear(self, part: bytes) -> None:
@@ -303,10 +307,10 @@ class Connection:
         self._seen = time.monotonic()
         kind = part[0] if part else 0
         if kind == frames.COUNTS and self.sending.joined:
-            told = frames.read_counts(part)
-            moved = self.sending.counted(told)
-            if told.asked:
-                self._tell(told.asked, heard)
+            progress = frames.read_counts(part)
+            moved = self.sending.counted(progress)
+            if progress.asked:
+                self._send_state(progress.asked, heard)
             if moved:
                 self._moved()
             self._flush()
@@ -316,7 +320,7 @@ class Connection:
             self.trouble = self._logged = ""
             self._pause, self._failures = self._timing.retry, 0
             _log.info("%s: linked to %s", self._flow, self._who)
-            self._tell(welcome.asked, heard)
+            self._send_state(welcome.asked, heard)
             self._flush()
             self._moved()
             self._met(self)
@@ -333,14 +337,19 @@ class Connection:
             row[WANTS_ROOM] = 0
             self._producer.wake()
 
-    # -- what goes
+    # -- sending
 
     def _pump(self) -> None:
-        """Send what may be sent, and hear what that may have hidden from the loop."""
+        """Send what may be sent, and receive what that may have hidden from the loop.
+
+        zeromq signals input once, to the thread that next uses the socket: after sending, this
+        thread must check for input itself, or leave a socket that the stage checks to the stage.
+        """
         self._flush()
         if self._socket is None:
             return
-        # To look is a system call, and to be woken is worse, for who sends one after the other.
+        # A check costs a system call, and waking the loop costs more: while messages follow one
+        # another closely, it is enough to check once every `_DEAF` nanoseconds.
         going = self.sending.joined and self.sending.blocks
         if going and self._sent_at - self._listened < _DEAF:
             if not self._left:
@@ -352,7 +361,7 @@ class Connection:
                 self._read()
 
     def _rest(self) -> None:
-        """Send what waits, and let the loop look for what comes."""
+        """Send what is held back, and let the loop check for input again."""
         self._flush()
         self._left = False
         if self._socket is not None:
@@ -360,7 +369,7 @@ class Connection:
             self._read()
 
     def _flush(self) -> None:
-        """Send what may be sent, some of it at a time."""
+        """Send what may be sent, in portions."""
         self._gathering, self._gathered = False, 0
         if not self.sending.joined:
             return
@@ -382,9 +391,9 @@ class Connection:
         if len(going) == _BURST:
             self._loop.call(self._flush)
         elif self.sending.due():
-            self._tell()
+            self._send_state()
 
-    def _tell(self, asked: int = 0, heard: int = 0) -> None:
+    def _send_state(self, asked: int = 0, heard: int = 0) -> None:
         self._send(frames.state(self.sending.state(asked, heard, time.monotonic_ns())))
 
     def _send(self, part: bytes) -> None:

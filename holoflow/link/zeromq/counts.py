@@ -1,4 +1,4 @@
-"""What the ends of a link do with a flow's row of the ledger."""
+"""What the ends of a link do with a flow's counter block."""
 
 from __future__ import annotations
 
@@ -8,28 +8,30 @@ from typing import Final
 from holoflow.stats.counters import ARRIVED, GONE, RETURNED, SETTLED, TAKEN, WIDTH, Row, drop, lost
 
 HALF: Final = WIDTH - ARRIVED
-"""Integers of the consumer's half of a row."""
+"""Number of the consumer's counters in a counter block."""
 
 
-def worked_off(row: Row) -> int:
-    """Return how many messages were taken or dropped: of a flow that blocks, up to which number.
+def finished(row: Row) -> int:
+    """Return how many messages were taken or dropped: for a blocking flow, up to which number.
 
-    Where another process counts at the same time, it is never too many: what both lowers and
-    raises it is lowered first, and looked at last.
+    If another process counts at the same time, the result is never too high. Messages that are
+    returned to be dropped raise both `RETURNED` and the drops: the writer raises `RETURNED`
+    first, and here it is read last.
     """
     return row[TAKEN] + lost(row) - row[RETURNED]
 
 
 def half(row: Row) -> list[int]:
-    """Return the consumer's half of a row."""
+    """Return the consumer's counters of a counter block."""
     return row[ARRIVED:].tolist()
 
 
 def mirror(row: Row, counts: Sequence[int]) -> bool:
-    """Write the consumer's half, counted on another host, and return whether it differs."""
+    """Write the consumer's counters of another host, and return whether they have changed."""
     if half(row) == counts:
         return False
-    # What raises the number of waiting messages first: there must not seem to be more room.
+    # First what increases the number of waiting messages: a reader in between may see too little
+    # room, never too much.
     row[RETURNED] = counts[RETURNED - ARRIVED]
     for at, count in enumerate(counts, ARRIVED):
         row[at] = count
@@ -37,9 +39,9 @@ def mirror(row: Row, counts: Sequence[int]) -> bool:
 
 
 def adopt(row: Row, counts: Sequence[int]) -> None:
-    """Go on counting where the consumer's half left off on a host that is no more.
+    """Continue with the consumer's counters of a host that is gone.
 
-    What it had in hand is lost.
+    Messages that it was processing are counted as dropped by `crash`.
     """
     mirror(row, counts)
     row[GONE] = 0
@@ -51,12 +53,12 @@ def adopt(row: Row, counts: Sequence[int]) -> None:
 
 
 def rejoin(row: Row, *, blocks: bool) -> None:
-    """Begin with an empty queue: what the former process had in its own is gone.
+    """Start with an empty queue: the messages in that of the previous process are gone.
 
-    It will be sent again if the flow blocks, and is lost otherwise.
+    They will be sent again if the flow blocks, and are counted as dropped otherwise.
     """
-    off = worked_off(row)
-    if not blocks and row[ARRIVED] > off:
-        drop(row, "crash", row[ARRIVED] - off)
+    done = finished(row)
+    if not blocks and row[ARRIVED] > done:
+        drop(row, "crash", row[ARRIVED] - done)
     else:
-        row[ARRIVED] = off
+        row[ARRIVED] = done

@@ -1,4 +1,4 @@
-"""Who is let in to which flow of a fragment."""
+"""Admits senders to the flows of a fragment, and passes their messages on."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ from holoflow.link.zeromq.receiver import Peer, ZeroMQInlet
 from holoflow.link.zeromq.settings import AppIdentity, Timing
 
 _MOST: Final = 1000
-"""Peers that are remembered although they may not send, or not yet."""
+"""Peers that are remembered although they may not send, or not yet send."""
 
 
 class Dispatcher:
-    """Hears all that comes to the doors of a fragment. Belongs to who holds the loop's lock."""
+    """Handles everything received by the listeners of a fragment.
+
+    It may be used by the thread that holds the loop's lock.
+    """
 
     def __init__(self, app: AppIdentity, timing: Timing, refusals: Refusals) -> None:
-        """Let nobody in before `accept`."""
+        """Admit no sender before `accept`."""
         self.inlets: dict[int, ZeroMQInlet] = {}
-        self.doors: list[FlowListener] = []
+        self.listeners: list[FlowListener] = []
         self._app = app
         self._timing = timing
         self._refusals = refusals
@@ -34,36 +37,36 @@ class Dispatcher:
         self._next = time.monotonic()
 
     def add(self, inlet: ZeroMQInlet) -> None:
-        """Receive for `inlet`."""
+        """Pass messages of its flow to `inlet`."""
         self.inlets[inlet.linked.number] = inlet
 
     def read(self) -> None:
-        """Hear what has come to the doors."""
-        for door in self.doors:
-            door.read()
+        """Read what the listeners have received."""
+        for listener in self.listeners:
+            listener.read()
 
     def lead(self) -> None:
-        """Have what comes wake the stage that takes it, if it is one for all and waits itself."""
+        """Let input wake the stage directly, if all flows lead to one stage with a notifier."""
         leaders = {inlet.notifier for inlet in self.inlets.values()}
         leader = leaders.pop() if len(leaders) == 1 else None
-        for door in self.doors:
-            door.lead_to(leader)
+        for listener in self.listeners:
+            listener.lead_to(leader)
 
     def accept(self) -> None:
-        """Let in who waits and who comes."""
+        """Admit the senders that wait, and those that come later."""
         self._accepting = True
         waiting, self._waiting = self._waiting, {}
         for peer, hello in waiting.items():
             self._judge(peer, hello)
 
     def heartbeat(self, now: float) -> float:
-        """Give signs of life; return when the next are due."""
+        """Send heartbeats if they are due; return when the next are due."""
         if now >= self._next:
-            asleep = now - self._next > self._timing.silence / 2  # and so deaf
+            asleep = now - self._next > self._timing.silence / 2  # this process itself was asleep
             self._next = now + self._timing.heartbeat
-            # The answer tells the time: it must not wait for a stage that may be at work.
-            for door in self.doors:
-                door.lead_to(None)
+            # The reply measures the clock offset: it must not wait for a stage that is busy.
+            for listener in self.listeners:
+                listener.lead_to(None)
             for inlet in self.inlets.values():
                 inlet.heartbeat(now, asleep=asleep)
             for peer in [p for p in self._waiting if not p.send(bytes([frames.WAIT]))]:
@@ -71,16 +74,16 @@ class Dispatcher:
         return self._next
 
     def leave(self) -> None:
-        """Tell all senders how far their flows are."""
+        """Send the final counters to all senders."""
         for inlet in self.inlets.values():
             inlet.leave()
 
     def hear(
-        self, door: FlowListener, name: bytes, part: bytes, rest: Sequence[memoryview]
+        self, listener: FlowListener, name: bytes, part: bytes, rest: Sequence[memoryview]
     ) -> None:
-        """Do what a message asks for; count it where none of ours would have sent it."""
+        """Handle a message; count it as refused if it is invalid."""
         heard = time.monotonic_ns()
-        peer = Peer(door, name)
+        peer = Peer(listener, name)
         kind = part[0] if part else 0
         inlet = self._known.get(peer)
         try:
@@ -89,7 +92,8 @@ class Dispatcher:
             elif inlet is None:
                 if peer not in self._former:
                     self._refusals.add(
-                        "unknown", f"a message to {door.endpoint} of someone who said no hello"
+                        "unknown",
+                        f"a message to {listener.endpoint} from a peer without a greeting",
                     )
             elif kind == frames.BULK:
                 self._take(inlet, frames.read_bulk(part, rest))
@@ -101,7 +105,7 @@ class Dispatcher:
             else:
                 raise frames.Malformed(f"a message of kind {kind}")
         except frames.Malformed as error:
-            self._refusals.add("malformed", f"{error} came to {door.endpoint}")
+            self._refusals.add("malformed", f"{error}, received at {listener.endpoint}")
 
     def _greet(self, peer: Peer, part: bytes) -> None:
         said = handshake.read_hello(part)
@@ -115,7 +119,7 @@ class Dispatcher:
             peer.send(bytes([frames.WAIT]))
 
     def _judge(self, peer: Peer, hello: FlowHello) -> None:
-        """Let in one of this app, if the flow is free."""
+        """Admit a sender of this app, if the flow has none."""
         inlet = self.inlets.get(hello.flow)
         if inlet is None or not handshake.names(hello, inlet.linked):
             reason = (
@@ -140,12 +144,12 @@ class Dispatcher:
         inlet.welcome(peer, hello)
 
     def _refuse(self, peer: Peer, cause: str, reason: str) -> None:
-        self._refusals.add(cause, f"a sender at {peer.door.endpoint}: {reason}")
+        self._refusals.add(cause, f"a sender at {peer.listener.endpoint}: {reason}")
         self._forget(peer)
         peer.send(handshake.refused(reason))
 
     def _forget(self, peer: Peer) -> None:
-        """Remember that what may still come from `peer` was meant well."""
+        """Remember `peer`, so that messages still arriving from it are not counted as refused."""
         while len(self._former) >= _MOST:
             del self._former[next(iter(self._former))]
         self._former[peer] = None

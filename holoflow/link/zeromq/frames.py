@@ -1,6 +1,6 @@
-"""What travels on a connection: the parts of each kind of message as bytes, and back.
+"""Encoding and decoding of what is sent on a connection: the parts of each kind of message.
 
-The first byte of the first part says the kind. `docs/reference/link-protocols.md` has the rest.
+The first byte of the first part is the kind. `docs/reference/link-protocols.md` has the rest.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ WELCOME: Final = 2
 REFUSED: Final = 3
 WAIT: Final = 4
 PACK: Final = 5
-"""Small messages, one behind the other in one part."""
+"""Small messages, concatenated in one part."""
 BULK: Final = 6
 """One message with its head; its buffers are parts of their own."""
 STATE: Final = 7
-"""How far the sender is."""
+"""The sender's progress."""
 COUNTS: Final = 8
-"""How far the receiver is."""
+"""The receiver's progress."""
 
 SMALL: Final = 8 << 10
-"""Bytes of a message up to which it travels in a pack."""
+"""Bytes up to which a message is sent in a pack."""
 PACKED: Final = 64 << 10
-"""Bytes of a pack after which another one is begun."""
+"""Bytes after which a new pack is started."""
 
 LARGEST: Final = 1 << 62
-"""No number on the wire is as large."""
+"""All numbers on the wire are below this."""
 
 _ENTRY: Final = struct.Struct("<QI")
 _BULK: Final = struct.Struct("<BQI")
@@ -43,7 +43,7 @@ _COUNTS: Final = struct.Struct(f"<B?q{HALF}q")
 
 
 class Malformed(Exception):  # noqa: N818 - a finding, not a failure of ours
-    """A message that none of ours would send."""
+    """A message that violates the protocol."""
 
 
 class FlowMessage(NamedTuple):
@@ -55,46 +55,45 @@ class FlowMessage(NamedTuple):
     size: int
     """Bytes of head and buffers."""
     packed: bytes | None = None
-    """All of it, as it lies in a pack; then head and buffers are empty."""
+    """The whole message as encoded in a pack; then head and buffers are empty."""
 
 
 @dataclass(frozen=True)
 class SenderProgress:
-    """How far the sender of a flow is."""
+    """Progress of the sender of a flow."""
 
     begun: int
-    """Number at which its process began: what came before died with another process."""
+    """Number at which its process started: earlier messages died with another process."""
     floor: int
-    """Number up to which all has been put on this connection that will be."""
+    """Number up to which everything that will be sent has been sent on this connection."""
     sent: int
     """Number of the newest message."""
     closed: bool
     """Whether nothing more will be sent."""
     watermark: int = 0
-    """Of how many frames of the flow's origin nothing more will be sent; of all that was sent up to
-    `sent` it speaks."""
+    """Number of frames of the flow's origin of which nothing more will be sent after `sent`."""
     asked: int = 0
-    """When the receiver asked for this, by its clock (ns)."""
+    """When the receiver requested this, in ns by its clock."""
     heard: int = 0
-    """When that came, by the sender's clock."""
+    """When the request arrived, in ns by the sender's clock."""
     told: int = 0
-    """When this was sent, by the sender's clock."""
+    """When this was sent, in ns by the sender's clock."""
 
 
 @dataclass(frozen=True)
 class ReceiverProgress:
-    """How far the receiver of a flow is."""
+    """Progress of the receiver of a flow."""
 
     half: list[int]
-    """Its half of the row."""
+    """The consumer's counters."""
     ended: bool
     """Whether it knows that nothing more will come."""
     asked: int = 0
-    """When this was sent, by its clock (ns), if an answer is wanted; else 0."""
+    """When this was sent, in ns by its clock, if a reply is wanted; else 0."""
 
 
 def message(number: int, head: bytes, buffers: Sequence[Buffer]) -> FlowMessage:
-    """Return a message to be sent: copied where it is small."""
+    """Return a message to be sent; a small one is copied."""
     parts = [head, *map(_bytes, buffers)]
     sizes = list(map(len, parts))
     size = sum(sizes)
@@ -105,12 +104,12 @@ def message(number: int, head: bytes, buffers: Sequence[Buffer]) -> FlowMessage:
 
 
 def pack(entries: Iterable[bytes]) -> bytes:
-    """Return the part that carries messages which are packed."""
+    """Return the part that carries packed messages."""
     return b"\x05" + b"".join(entries)
 
 
 def unpack(part: bytes) -> Iterator[FlowMessage]:
-    """Give the messages of a pack, copied; raises Malformed where it is none."""
+    """Yield copies of the messages in a pack; raise Malformed if it is invalid."""
     at, end = 1, len(part)
     while at < end:
         try:
@@ -120,14 +119,14 @@ def unpack(part: bytes) -> Iterator[FlowMessage]:
             at += _ENTRY.size
             sizes = _sizes(count).unpack_from(part, at)
         except struct.error:
-            raise Malformed("a pack that breaks off") from None
+            raise Malformed("a truncated pack") from None
         at += 4 * count
         parts = []
         for size in sizes:
             parts.append(part[at : at + size])
             at += size
         if at > end:
-            raise Malformed("a pack that breaks off")
+            raise Malformed("a truncated pack")
         yield FlowMessage(_number(number), parts[0], parts[1:], sum(sizes))
 
 
@@ -137,13 +136,13 @@ def bulk(message: FlowMessage) -> bytes:
 
 
 def read_bulk(part: bytes, rest: Sequence[Any]) -> FlowMessage:
-    """Return the message of a first part and what followed; raises Malformed."""
+    """Return the message of a first part and the following ones; raise Malformed if invalid."""
     try:
         _, number, count = _BULK.unpack_from(part)
     except struct.error:
         raise Malformed("a message whose first part is too short") from None
     if len(rest) != count or count > BUFFERS:
-        raise Malformed(f"a message of {len(rest)} buffers that should be {count}")
+        raise Malformed(f"a message of {len(rest)} buffers instead of {count}")
     head = memoryview(part)[_BULK.size :]
     size = head.nbytes + sum(view.nbytes for view in rest)
     return FlowMessage(_number(number), head, rest, size)
@@ -158,7 +157,7 @@ def state(values: SenderProgress) -> bytes:
 
 
 def read_state(part: bytes) -> SenderProgress:
-    """Return what `state` was given; raises Malformed."""
+    """Decode what `state` has encoded; raise Malformed if it is invalid."""
     try:
         _, closed, begun, floor, sent, watermark, asked, heard, told = _STATE.unpack(part)
     except struct.error:
@@ -166,7 +165,7 @@ def read_state(part: bytes) -> SenderProgress:
     if not (0 <= begun <= sent < LARGEST and 0 <= floor <= sent and closed <= (floor == sent)):
         raise Malformed("a state that contradicts itself")
     if not 0 <= watermark < LARGEST:
-        raise Malformed("a state with a watermark beyond all frames")
+        raise Malformed("a state with a watermark out of range")
     return SenderProgress(begun, floor, sent, closed, watermark, asked, heard, told)
 
 
@@ -176,18 +175,18 @@ def counts(values: ReceiverProgress) -> bytes:
 
 
 def read_counts(part: bytes) -> ReceiverProgress:
-    """Return what `counts` was given; raises Malformed."""
+    """Decode what `counts` has encoded; raise Malformed if it is invalid."""
     try:
         _, ended, asked, *half = _COUNTS.unpack(part)
     except struct.error:
         raise Malformed("counts of the wrong size") from None
     if any(abs(count) >= LARGEST for count in half):
-        raise Malformed("counts beyond all measure")
+        raise Malformed("counts out of range")
     return ReceiverProgress(half, ended, asked)
 
 
 def _bytes(buffer: Buffer) -> memoryview | bytes:
-    """Return a view whose length is its size."""
+    """Return a view whose length is its size in bytes."""
     view = memoryview(buffer)
     return view.cast("B") if view.nbytes else b""  # a shape with a 0 cannot be cast
 

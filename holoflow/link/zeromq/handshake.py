@@ -1,4 +1,4 @@
-"""How two ends of a flow meet: what each says of itself, and whether they fit."""
+"""The handshake of the two ends of a flow: what each sends, and whether they belong together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from holoflow.link.zeromq.frames import HELLO, LARGEST, REFUSED, WELCOME, Malfor
 from holoflow.link.zeromq.settings import AppIdentity
 
 VERSION: Final = 6
-"""Of all that travels between the ends; it grows with the wire format of the messages, too."""
+"""Version of the whole protocol; it also increases with the wire format of messages."""
 
 _msgpack: Any = optional("msgpack", "zeromq")
 
@@ -34,7 +34,7 @@ _Half = Annotated[
 
 @dataclass(frozen=True, config=_STRICT)
 class FlowHello:
-    """What the sender of a flow says first."""
+    """The greeting of the sender of a flow."""
 
     app: _Text
     digest: _Text
@@ -43,29 +43,29 @@ class FlowHello:
     target: _Text
     counters: _Text
     generation: _Number
-    """Grows with each process that sends with the counts of this ledger."""
+    """Increases with each process that sends using these counters."""
     sent: _Number
     half: _Half
-    """What it knows of the receiver's half of the row."""
+    """The consumer's counters as the sender knows them."""
 
 
 @dataclass(frozen=True, config=_STRICT)
 class Welcome:
-    """What the receiver answers."""
+    """The receiver's reply."""
 
     counters: _Text
     received: _Number
-    """Number up to which nothing is wanted any more: what comes behind it is to be sent again."""
+    """Number up to which no message is needed any more: later ones are to be sent again."""
     sent: _Number
-    """Number of the newest message that was ever sent, as far as the receiver knows."""
+    """Number of the newest message ever sent, as far as the receiver knows."""
     watermark: _Number
-    """Of how many frames of the flow's origin it knows that nothing more will come."""
+    """Number of frames of the flow's origin of which it knows that nothing more will come."""
     half: _Half
-    """Its half of the row."""
+    """The consumer's counters."""
     ended: bool
-    """Whether it knows already that the stream has ended."""
+    """Whether it already knows that the stream has ended."""
     asked: _Number
-    """When this was sent, by its clock (ns)."""
+    """When this was sent, in ns by the receiver's clock."""
 
 
 def hello(values: FlowHello) -> bytes:
@@ -74,14 +74,15 @@ def hello(values: FlowHello) -> bytes:
 
 
 def read_hello(part: bytes) -> FlowHello | int:
-    """Return what `hello` was given, or the version of a peer of another version.
+    """Decode what `hello` has encoded, or return the version of a peer of another version.
 
-    Raises Malformed.
+    Raises:
+        Malformed: The greeting is invalid.
     """
     try:
         _, version = _FIRST.unpack_from(part)
     except struct.error:
-        raise Malformed("a hello that breaks off") from None
+        raise Malformed("a truncated greeting") from None
     if version != VERSION:
         return int(version)
     return _read(part[_FIRST.size :], FlowHello)
@@ -93,25 +94,25 @@ def welcome(values: Welcome) -> bytes:
 
 
 def read_welcome(part: bytes) -> Welcome:
-    """Return what `welcome` was given; raises Malformed."""
+    """Decode what `welcome` has encoded; raise Malformed if it is invalid."""
     return _read(part[1:], Welcome)
 
 
 def refused(reason: str) -> bytes:
-    """Return the part that tells a sender why it is not welcome."""
+    """Return the part that tells a sender why it is refused."""
     return bytes([REFUSED]) + reason.encode()[:_LONGEST]
 
 
 def read_refused(part: bytes) -> str:
-    """Return what `refused` was given."""
+    """Decode what `refused` has encoded."""
     return part[1 : 1 + _LONGEST].decode(errors="replace")
 
 
 def stranger(peer: FlowHello | int, app: AppIdentity) -> tuple[str, str]:
-    """Return (cause, reason) for which `peer` is none of this app; empty if it is."""
+    """Return (cause, reason) why `peer` does not belong to this app; empty if it does."""
     if isinstance(peer, int):
         return "version", (
-            f"it speaks version {peer} of the link, this end version {VERSION}; "
+            f"it uses version {peer} of the link protocol, this end version {VERSION}; "
             "install the same holoflow on both hosts"
         )
     if peer.app != app.name:
@@ -145,4 +146,4 @@ def _read(packed: bytes, kind: type[_Either]) -> _Either:
     try:
         return kind(**_msgpack.unpackb(packed))
     except (ValueError, TypeError, _msgpack.UnpackException, RecursionError):
-        raise Malformed("a greeting that none of ours would send") from None
+        raise Malformed("an invalid greeting") from None

@@ -1,4 +1,4 @@
-"""The socket at which a fragment is reached, and who stands before it."""
+"""The socket at which a fragment is reached, and the connections of its peers."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from holoflow.link.zeromq.settings import PeerAddress
 from holoflow.link.zeromq.sockets import Event
 
 _BURST: Final = 64
-"""Messages that are read before others get their turn."""
+"""Messages that are read before other sockets get their turn."""
 
 _FILES: Final = 65536
-"""Connections, and files, that the process may have open: strangers shall not use them up."""
+"""Files that the process may have open, so that unknown peers cannot use them up."""
 
 Heard: TypeAlias = "Callable[[FlowListener, bytes, bytes, Sequence[memoryview]], None]"
 
 
 class FlowListener:
-    """A ROUTER: many peers, each with a name that zeromq gives its connection.
+    """A ROUTER socket: many peers, each with a name that zeromq assigns to its connection.
 
-    It belongs to who holds the loop's lock.
+    It may be used by the thread that holds the loop's lock.
     """
 
     def __init__(
@@ -41,9 +41,18 @@ class FlowListener:
         refusals: Refusals,
         heard: Heard,
     ) -> None:
-        """Listen at `address`, and give `heard` what comes: (door, peer, first part, rest).
+        """Listen on `address`.
 
-        Raises HoloflowError where that is not possible.
+        Args:
+            loop: Watches the socket.
+            address: Where to listen.
+            own: Keys of this host, if the connection is encrypted.
+            most: Largest part of a message, in bytes.
+            refusals: Counts broken connections.
+            heard: Called for each message with (listener, peer, first part, rest).
+
+        Raises:
+            HoloflowError: It is not possible to listen there.
         """
         self._heard = heard
         self._refusals = refusals
@@ -70,10 +79,10 @@ class FlowListener:
     def send(self, peer: bytes, part: bytes) -> bool:
         """Send to `peer`; return whether it is still there."""
         try:
-            self._socket.send(peer, sockets.MORE)  # or nothing at all
+            self._socket.send(peer, sockets.MORE)  # if this fails, nothing is sent
             self._socket.send(part, sockets.LAST)
         except zmq.Again:
-            pass  # it does not read; it will get the next one
+            pass  # the peer does not read; it will get the next one
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
                 raise
@@ -81,20 +90,20 @@ class FlowListener:
         return True
 
     def lead_to(self, notifier: Notifier | None) -> None:
-        """Have who waits at `notifier` woken by what comes; the loop where it is None."""
+        """Let input wake the thread waiting at `notifier`; None: the loop's thread."""
         if notifier is None:
             self._loop.take_back(self._socket)
         else:
             self._loop.leave(self._socket, notifier)
 
     def close(self, linger: int) -> None:
-        """Let nobody in any more; what was sent gets `linger` milliseconds."""
+        """Stop listening; what was sent has `linger` milliseconds to be delivered."""
         self._loop.forget(self._socket)
         self._loop.forget(self._monitor)
         sockets.close(self._socket, self._monitor, linger)
 
     def read(self) -> None:
-        """Give out what has come, some of it at a time."""
+        """Pass on what has been received, in portions."""
         socket = self._socket
         for _ in range(_BURST):
             try:
@@ -117,14 +126,15 @@ class FlowListener:
             elif event == Event.HANDSHAKE_SUCCEEDED:
                 self._succeeded += 1
             elif event == Event.DISCONNECTED:
-                # Nothing says which connection succeeded; none did if the count has not moved.
+                # Events do not say which connection succeeded; if the count has not changed since
+                # this one was opened, none did.
                 unknown = self._failed or self._opened.get(value) == self._succeeded
-                # Through a file of this host comes nobody who may not, but who ends early does.
+                # A socket file on this host is private: there it is only a process that ends early.
                 if unknown and not self.endpoint.startswith("ipc://"):
                     self._refusals.add(
                         "connection",
-                        f"a connection to {self.endpoint} broke off before it was known whose "
-                        "it is: a stranger, or a fragment with another key",
+                        f"a connection to {self.endpoint} broke off before its peer was known: "
+                        "a stranger, or a fragment with another key",
                     )
                 self._opened.pop(value, None)
                 self._failed = False

@@ -1,4 +1,4 @@
-"""The sockets of a process's zeromq links: who may use them, and who looks after them."""
+"""The sockets of a process's zeromq links: which thread may use them, and which serves them."""
 
 from __future__ import annotations
 
@@ -19,35 +19,36 @@ from holoflow.link.zeromq import sockets
 _log = logging.getLogger("holoflow.link")
 
 _LEAST: Final = 0.002
-"""Seconds between two looks at the clock by those who wait for it."""
+"""Shortest interval of timers in seconds."""
 _LATER: Final = 0.001
-"""Seconds after which what was put off is done, twice that at most."""
+"""Seconds after which deferred calls are made; at most twice that."""
 _LEFT: Final = 0.05
-"""Seconds between two looks at sockets that are left to stages."""
+"""Seconds between checks of sockets that are left to stages."""
 
 
 class Loop:
-    """Looks after sockets in a thread of its own, as far as stages do not do it themselves.
+    """Serves sockets in a thread of its own, unless stages do so themselves.
 
-    zeromq's sockets are for one thread at a time: for the one that holds `lock`. A stage that
+    A zeromq socket may be used by one thread at a time: the one that holds `lock`. A stage that
     sends and receives by itself need not wait for another thread. Nothing that takes long may be
-    done with the lock held.
+    done while holding the lock.
 
-    zeromq tells by a file that something has come for a socket, and tells it to one thread:
-    whoever has used a socket last. So who has used one must not let go of the lock before it has
-    looked whether something has come (`sockets.has_input`), and has read it.
+    zeromq signals input of a socket through a file descriptor, edge-triggered: any use of the
+    socket may consume the signal. Therefore a thread that has used a socket must, before it
+    releases the lock, check for input (`sockets.has_input`) and read it. Otherwise the loop,
+    which waits for the descriptor, would not wake up.
     """
 
     def __init__(self, name: str) -> None:
-        """Make the thread; `start` starts it."""
+        """Create the thread; `start` starts it."""
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=2)
         self.lock = threading.Lock()
-        """Held by who uses sockets, or anything else that belongs to the loop."""
+        """Held by the thread that uses sockets, or anything else that belongs to the loop."""
         self._calls: deque[Callable[[], None]] = deque()
         self._late: list[Callable[[], None]] = []
         self._late_due = 0.0
         self._hot = False
-        """Whether the thread looks soon by itself whether something was put off."""
+        """Whether the thread will check soon by itself for deferred calls."""
         self._handlers: dict[Any, Callable[[], None]] = {}
         self._left: dict[Any, Notifier | None] = {}
         self._timers: list[Callable[[float], float]] = []
@@ -61,18 +62,22 @@ class Loop:
         self._thread = threading.Thread(target=self._run, name=f"zeromq-{name}", daemon=True)
 
     def start(self) -> None:
-        """Begin; what was asked for before is done first."""
+        """Start the thread; earlier calls are made first."""
         self._thread.start()
 
     def call(self, function: Callable[[], None]) -> None:
-        """Have `function` called soon in the thread, in order. From any thread."""
+        """Have `function` called soon in the thread, in order. From any thread.
+
+        The call is queued before `_asleep` is read, and the thread sets `_asleep` before it
+        checks the queue, so a call is never left waiting.
+        """
         self._calls.append(function)
         if self._asleep:
             self._asleep = False
             os.eventfd_write(self._alarm, 1)
 
     def join(self) -> None:
-        """Wait until `stop` was called in the thread, and free all."""
+        """Wait until `stop` has been called in the thread, and release everything."""
         self._thread.join()
         self.context.destroy(linger=0)
         self._files.close()
@@ -81,20 +86,20 @@ class Loop:
     # -- with the lock held
 
     def watch(self, socket: Any, handler: Callable[[], None]) -> None:
-        """Call `handler` whenever `socket` has something; it need not take all there is."""
+        """Call `handler` whenever `socket` has input, of which it need not read everything."""
         self._handlers[socket] = handler
         self._files.register(socket.get(zmq.FD), select.EPOLLIN)
 
     def forget(self, socket: Any) -> None:
-        """Do not look at `socket` any more."""
+        """Stop watching `socket`."""
         self.take_back(socket)
         del self._handlers[socket]
         self._files.unregister(socket.get(zmq.FD))
 
     def leave(self, socket: Any, notifier: Notifier | None = None) -> None:
-        """Do not wake for what comes to `socket`: a stage looks, or waits for it at `notifier`.
+        """Leave the input of `socket` to a stage, which checks, or waits for it at `notifier`.
 
-        It is still looked at now and then: the stage may be at work for long, or have ended.
+        The loop still checks it regularly: the stage may be busy for long, or have ended.
         """
         if socket in self._left:
             if notifier is self._left[socket]:
@@ -107,7 +112,7 @@ class Loop:
             notifier.watch(file)
 
     def take_back(self, socket: Any) -> None:
-        """Wake for what comes to `socket` again; who calls this looks at what is there already."""
+        """Wake up for input of `socket` again; the caller checks for what is there already."""
         if socket in self._left:
             notifier = self._left.pop(socket)
             file = socket.get(zmq.FD)
@@ -116,15 +121,15 @@ class Loop:
                 notifier.forget(file)
 
     def every(self, timer: Callable[[float], float]) -> None:
-        """Call `timer` with the time; it returns when it wants to be called again."""
+        """Call `timer` with the time in seconds; it returns when it is to be called again."""
         self._timers.append(timer)
 
     def hurry(self) -> None:
-        """Call all timers again: one of them wants it sooner than it has said."""
+        """Call all timers again now: one of them is due sooner than it has said."""
         self._due = 0.0
 
     def later(self, function: Callable[[], None]) -> None:
-        """Have `function` called in a millisecond or two, at little cost."""
+        """Have `function` called in one or two milliseconds, at little cost."""
         if not self._late:
             self._late_due = time.monotonic() + _LATER
         self._late.append(function)
@@ -133,11 +138,11 @@ class Loop:
             self.call(_nothing)
 
     def stop(self) -> None:
-        """End the thread behind what is done now."""
+        """End the thread after its current turn."""
         self._running = False
 
     def safely(self, function: Callable[[], None]) -> None:
-        """Call `function`: nothing that a peer does may end a thread."""
+        """Call `function` and log its errors: nothing that a peer does may end a thread."""
         try:
             function()
         except Exception:
@@ -153,7 +158,7 @@ class Loop:
                 self._wait(seconds)
 
     def _turn(self) -> float:
-        """Do what is there to be done; return for how long there will be nothing."""
+        """Do what is due; return for how many seconds nothing will be due."""
         for _ in range(len(self._calls)):
             self.safely(self._calls.popleft())
         now = time.monotonic()
@@ -168,23 +173,23 @@ class Loop:
             wanted = min(map(self._poll, self._timers), default=now + 1.0)
             self._due = max(now + _LEAST, wanted)
         if self._read():
-            return 0.0  # maybe there is more, and what was sent may have hidden something
+            return 0.0  # there may be more, and sending may have consumed a signal of input
         most = _LEFT if self._left else self._due - now
         return min(most, self._due - now, _LATER if self._hot else most)
 
     def _read(self) -> bool:
-        """Have read what has come; return whether something had."""
-        come = False
+        """Call the handlers of all sockets with input; return whether there were any."""
+        found = False
         for socket, handler in list(self._handlers.items()):
             # One handler may have closed the socket of another.
             if socket in self._handlers and sockets.has_input(socket):
-                come = True
+                found = True
                 self.safely(handler)
-        return come
+        return found
 
     def _wait(self, seconds: float) -> None:
         self._asleep = True
-        # A call may have come before that was said; after it the alarm wakes us.
+        # A call queued before `_asleep` was set is found here; a later one triggers the alarm.
         ready = self._files.poll(0 if self._calls else max(0.0, seconds))
         self._asleep = False
         if any(file == self._alarm for file, _ in ready):
@@ -201,10 +206,10 @@ class Loop:
     def _report(self) -> None:
         now = time.monotonic()
         if now - self._failed > 1.0:
-            _log.exception("a zeromq link failed within holoflow; it goes on")
+            _log.exception("a zeromq link failed within holoflow; it continues")
         self._failed = now
         time.sleep(0.01)
 
 
 def _nothing() -> None:
-    """Be called: the thread looks at everything whenever it is woken."""
+    """Do nothing: the call wakes the thread, which then checks everything."""

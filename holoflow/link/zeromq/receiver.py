@@ -1,4 +1,4 @@
-"""The receiving end of a flow: between the sockets and the stage."""
+"""The receiving end of a flow, between the sockets and the stage."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from holoflow.link.clock import ClockOffset
 from holoflow.link.ends import Consumer, LinkedFlow, Notifier
 from holoflow.link.zeromq import frames, handshake
-from holoflow.link.zeromq.counts import worked_off
+from holoflow.link.zeromq.counts import finished
 from holoflow.link.zeromq.frames import FlowMessage, SenderProgress
 from holoflow.link.zeromq.handshake import FlowHello
 from holoflow.link.zeromq.listener import FlowListener
@@ -25,25 +25,24 @@ if TYPE_CHECKING:
 
 
 class StartBarrier:
-    """Open once all have met whom they wait for.
+    """Keeps a fragment from processing until its connections know their numbers.
 
-    A fragment on a host whose ledger is new may join an app that has run for long. What it sends
-    has to go on with the numbers that its receivers know. They tell it when they meet; so until
-    then it must not send, and it does not as long as it is given nothing.
+    A fragment on a host with new counters may join an app that has been running for long. Its
+    messages have to continue the numbering that their receivers know, and the receivers tell it
+    in the handshake. Until then it must not send, and it does not as long as it receives nothing.
     """
 
     def __init__(self) -> None:
-        """Wait for nobody."""
         self._waiting: set[object] = set()
         self.open = True
 
     def wait_for(self, who: object) -> None:
-        """Stay shut until `met` has been called for `who`."""
+        """Stay closed until `met` has been called for `who`."""
         self._waiting.add(who)
         self.open = False
 
     def met(self, who: object) -> bool:
-        """Note that `who` was met; return whether that has opened the gate."""
+        """Record that `who` has connected; return whether that has opened the barrier."""
         self._waiting.discard(who)
         was, self.open = self.open, not self._waiting
         return self.open and not was
@@ -52,123 +51,123 @@ class StartBarrier:
 _log = logging.getLogger("holoflow.link")
 
 _UNKNOWN: Final = 1 << 62
-"""How far a clock may be off of which nothing is known."""
+"""Uncertainty of a clock of which nothing is known, in nanoseconds."""
 _OFTEN: Final = 0.001
-"""Seconds within which a sender is told once of messages that were taken, until it is half the
-queue: to tell it, and to wake it, takes longer than many a message."""
+"""Seconds within which the counters are sent only once unless half the queue has been taken:
+sending them, and waking the sender, can cost more than processing a message."""
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A connection."""
+    """A connected sender."""
 
-    door: FlowListener
+    listener: FlowListener
     name: bytes
 
     def send(self, part: bytes) -> bool:
-        """Send to it; return whether it is still there."""
-        return self.door.send(self.name, part)
+        """Send to it; return whether it is still connected."""
+        return self.listener.send(self.name, part)
 
 
 class ZeroMQInlet:
-    """An `Inlet`."""
+    """The `Inlet` of zeromq links."""
 
     def __init__(
         self,
         loop: Loop,
-        reception: Dispatcher,
+        dispatcher: Dispatcher,
         linked: LinkedFlow,
         consumer: Consumer,
         counters: str,
         timing: Timing,
-        gate: StartBarrier,
+        barrier: StartBarrier,
     ) -> None:
-        """Wait for a sender; nothing is delivered before `gate` is open."""
+        """Wait for a sender; nothing is delivered before the barrier is open."""
         self.linked = linked
         self.receiving = ReceiverState(linked, counters, time.monotonic())
         self.peer: Peer | None = None
         self.suspended = False
         self.notifier: Notifier | None = None
-        """Where the stage waits that takes what comes, if it does."""
+        """Where the receiving stage waits, if it has a notifier of its own."""
         self._loop = loop
-        self._reception = reception
+        self._dispatcher = dispatcher
         self._consumer = consumer
         self._timing = timing
-        self._gate = gate
+        self._barrier = barrier
         self._clock = ClockOffset()
         self._sleeping = False
         self._watermark = 0
         self._marked = False
-        """Whether the watermark has moved since the stage looked."""
+        """Whether the watermark has changed since the last poll."""
         self._half = max(1, linked.flow.queue // 2)
         self._taken = 0
-        """Messages since the sender was told."""
-        self._told = 0.0
-        self._told_off = 0
+        """Messages taken since the counters were last sent."""
+        self._reported = 0.0
+        self._reported_count = 0
         self._answered = False
-        """Whether the peer has heard that it is welcome, and with that how far this end is."""
+        """Whether the peer has received the welcome, and with it the progress of this end."""
         self._awaited = False
-        """Whether it was said that the end of the run waits for the sender."""
+        """Whether it was logged that the end of the run waits for the sender."""
         self._flow = f"{linked.flow.source} -> {linked.flow.target}"
 
     # -- from the stage's thread
 
     def poll(self) -> None:
-        """Deliver what has come."""
+        """Deliver what has arrived."""
         self._sleeping = self._marked = False
         receiving = self.receiving
         if not receiving.backlog:
             with self._loop.lock:
-                self._loop.safely(self._reception.read)
-        if self._gate.open and receiving.backlog:
+                self._loop.safely(self._dispatcher.read)
+        if self._barrier.open and receiving.backlog:
             receiving.deliver(self._consumer)
             if not receiving.blocks:
                 self.took()
 
     def about_to_sleep(self, notifier: Notifier | None = None) -> bool:
-        """Have the stage woken by what comes from now on; false where something is there."""
+        """Have the stage woken by later messages; return False if something is there already."""
         with self._loop.lock:
             if self._owes():
-                self._loop.safely(self._tell)
+                self._loop.safely(self._send_counts)
             self.notifier = notifier
-            self._loop.safely(self._reception.lead)
-            self._loop.safely(self._reception.read)
-            self._sleeping = not (self._gate.open and (self.receiving.backlog or self._marked))
+            self._loop.safely(self._dispatcher.lead)
+            self._loop.safely(self._dispatcher.read)
+            self._sleeping = not (self._barrier.open and (self.receiving.backlog or self._marked))
         return self._sleeping
 
     def took(self) -> None:
-        """Tell the sender, where it does not see it by itself, or sleeps."""
+        """Send the counters, unless the sender is awake and shares them."""
         receiving = self.receiving
         sees = receiving.shared and receiving.blocks and not receiving.ended
         if sees and not receiving.row[WANTS_ROOM]:
             return
         self._taken += 1
         soon = self._taken >= self._half or receiving.ended
-        if soon or time.monotonic() - self._told > _OFTEN:
-            self._from_stage(self._tell)
+        if soon or time.monotonic() - self._reported > _OFTEN:
+            self._from_stage(self._send_counts)
 
     def _owes(self) -> bool:
-        """Whether the sender must hear what it was not told yet: nothing may be taken for long."""
+        """Whether the sender must get the counters now, as nothing may be taken for long."""
         receiving = self.receiving
         if not receiving.blocks:
             return self._taken > 0
-        off = worked_off(receiving.row)
-        new = off - self._told_off
-        # Where nothing waits here, the sender has room for at least half a queue.
-        return new >= self._half or (new > 0 and receiving.row[ARRIVED] > off)
+        done = finished(receiving.row)
+        new = done - self._reported_count
+        # If nothing waits here, the sender has room for at least half a queue.
+        return new >= self._half or (new > 0 and receiving.row[ARRIVED] > done)
 
     def suspend(self) -> None:
         """Receive nothing more in this process."""
         self.suspended = True
 
     def abandon(self) -> None:
-        """Tell the sender that nothing more will be taken."""
-        self._from_stage(self._tell)
+        """Tell the sender that nothing more will be received."""
+        self._from_stage(self._send_counts)
 
     def _from_stage(self, function: Callable[[], None]) -> None:
         with self._loop.lock:
             self._loop.safely(function)
-            self._loop.safely(self._reception.read)  # what that may have hidden from the loop
+            self._loop.safely(self._dispatcher.read)  # sending may have consumed a signal of input
 
     # -- from any thread
 
@@ -182,22 +181,22 @@ class ZeroMQInlet:
         return offset, int(self._clock.uncertainty_at(time.monotonic_ns()))
 
     def wake(self) -> None:
-        """Have the stage look, if it sleeps."""
+        """Wake the stage, if it sleeps."""
         if self._sleeping:
             self._sleeping = False
             self._consumer.wake()
 
     @property
     def lacks(self) -> str:
-        """Say that the sender is not there; empty where it is, or is not needed any more."""
+        """In words, that the sender is missing; empty if it is not, or not needed any more."""
         if (self.peer is not None and self._answered) or self.receiving.ended:
             return ""
-        return f"no link from {self.linked.source} for {self._flow}: it has not come yet"
+        return f"no link from {self.linked.source} for {self._flow}: it has not connected yet"
 
     # -- with the loop's lock
 
     def welcome(self, peer: Peer, hello: FlowHello) -> None:
-        """Take what comes from `peer` from now on."""
+        """Receive from `peer` from now on."""
         before = self.receiving.sender
         if before is None or before.counters != hello.counters:
             self._clock = ClockOffset()
@@ -207,36 +206,39 @@ class ZeroMQInlet:
         _log.info("%s: linked to %s", self._flow, self.linked.source)
 
     def take(self, message: FlowMessage) -> str:
-        """Take a message of the peer; return why not, if not."""
+        """Accept a message of the peer; return why not, or an empty text."""
         why = self.receiving.take(message, time.monotonic())
-        if self._gate.open:
+        if self._barrier.open:
             self.wake()
         return why
 
     def learn(self, state: SenderProgress, heard: int) -> None:
-        """Take what the peer says of itself, which it does first when it has been welcomed."""
+        """Update from the peer's progress, which it first sends when it has been welcomed."""
         self._answered = True
         if state.asked:
             self._clock.add(state.asked, state.heard, state.told, heard)
         self.receiving.learn(state, time.monotonic())
         if state.watermark != self._watermark:
             self._watermark, self._marked = state.watermark, True
-        if (self.receiving.backlog or self._marked) and self._gate.open:
+        if (self.receiving.backlog or self._marked) and self._barrier.open:
             self.wake()
         elif self.receiving.ended:
-            self._tell()
+            self._send_counts()
 
     def heartbeat(self, now: float, *, asleep: bool) -> None:
-        """Give and look for a sign of life; `asleep`: it may have come and not been read yet."""
+        """Send a heartbeat, and check that of the sender.
+
+        `asleep`: this process itself was asleep, so one may have arrived and not been read yet.
+        """
         if asleep:
             self.receiving.seen = now
-        self._tell(time.monotonic_ns())
+        self._send_counts(time.monotonic_ns())
         self.receiving.poll(now, self._timing, alone=self.peer is None)
-        if self.receiving.backlog and self._gate.open:
+        if self.receiving.backlog and self._barrier.open:
             self.wake()
 
     def end_by(self, asked: float, now: float) -> None:
-        """Do without a host that is away, a while after the run was `asked` to end."""
+        """Give up on a host that stays away for a while after the run was `asked` to end."""
         receiving = self.receiving
         if receiving.ended or receiving.shared or self.alive(now):
             return
@@ -244,24 +246,24 @@ class ZeroMQInlet:
         if now < max(asked, receiving.seen) + self._timing.away:
             if not self._awaited:
                 self._awaited = True
-                _log.warning("waiting for %s: nothing is heard of it", source)
+                _log.warning("waiting for %s: nothing is heard from it", source)
             return
-        _log.warning("%s: %s is still away and is waited for no longer", self._flow, source)
+        _log.warning("%s: %s is still away and is no longer waited for", self._flow, source)
         receiving.row[CLOSED] = 1
         receiving.give_up()
         self.wake()
 
     def alive(self, now: float) -> bool:
-        """Whether the sender has been heard of lately."""
+        """Whether the sender has been heard from recently."""
         return self.peer is not None and now - self.receiving.seen <= self._timing.silence
 
     def leave(self) -> None:
-        """Say how far this end is for the last time."""
-        self._tell()
+        """Send the final counters."""
+        self._send_counts()
 
-    def _tell(self, asked: int = 0) -> None:
-        self._taken, self._told = 0, time.monotonic()
-        self._told_off = worked_off(self.receiving.row)
+    def _send_counts(self, asked: int = 0) -> None:
+        self._taken, self._reported = 0, time.monotonic()
+        self._reported_count = finished(self.receiving.row)
         if self.peer is None:
             return
         if not self.peer.send(frames.counts(self.receiving.counts(asked))):

@@ -1,4 +1,4 @@
-"""The receiving end of a flow: what is new, what is lost, when it ends. No sockets, no threads."""
+"""State of a flow's receiving end: what is new or lost, and when it ends. No sockets or threads."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from holoflow.link.zeromq.settings import Timing, blocks
 from holoflow.stats.counters import ARRIVED, CLOSED, PASSED, SENT, WATERMARK, drop
 
 _OVERHEAD: Final = 512
-"""Bytes that a message takes besides its own."""
+"""Bytes that a message occupies in addition to its own."""
 _BACKLOG: Final = 64 << 20
 
 
 class Lost(NamedTuple):
-    """All up to a number that has not come will not."""
+    """Messages up to a number that have not arrived will not arrive any more."""
 
     number: int
     cause: str
@@ -34,23 +34,24 @@ Item: TypeAlias = "FlowMessage | Lost | EndOfFlow"
 class ReceiverState:
     """A flow at its receiver.
 
-    Who calls `greet`, `take`, `learn` and `poll` holds the loop's lock; the stage calls `deliver`
-    without it. They share the backlog alone.
+    `greet`, `take`, `learn` and `poll` are called with the loop's lock held; the stage calls
+    `deliver` without it. They share only the backlog, a deque, whose `append` and `popleft` are
+    atomic; `_put` is written on one side and `_fetched` on the other.
     """
 
     def __init__(self, linked: LinkedFlow, counters: str, now: float) -> None:
-        """Begin where the row says that a former process was."""
+        """Continue from where the counters say that an earlier process was."""
         self.row = linked.row
         self.blocks = blocks(linked.flow)
         self.backlog: deque[Item] = deque()
-        """What the stage has not fetched yet."""
+        """What the stage has not received yet."""
         self.ended = False
         """Whether it is known that nothing more will come."""
         self.shared = False
-        """Whether the sender counts in the same row."""
+        """Whether the sender uses the same counter block."""
         self.sender: FlowHello | None = None
         self.seen = now
-        """When the sender was last heard of."""
+        """When the sender was last heard from."""
         self._queue = linked.flow.queue
         self._counters = counters
         self._begun = 0
@@ -61,9 +62,9 @@ class ReceiverState:
     # -- with the loop's lock
 
     def conflict(self, hello: FlowHello, *, alive: bool) -> str:
-        """Say why `hello` cannot be the sender; empty if it can.
+        """Return why `hello` cannot be the sender; empty if it can.
 
-        `alive`: whether the present one is there.
+        `alive`: whether the current sender is connected.
         """
         now = self.sender
         if now is None or (now.counters, now.generation) == (hello.counters, hello.generation):
@@ -73,11 +74,11 @@ class ReceiverState:
         if now.counters == hello.counters and now.generation > hello.generation:
             return "another process has taken its place"
         if now.counters != hello.counters and alive:
-            return f"another sender of {hello.source} -> {hello.target} is there"
+            return f"another sender of {hello.source} -> {hello.target} is connected"
         return ""
 
     def greet(self, hello: FlowHello, now: float, asked: int = 0) -> Welcome:
-        """Take `hello` as the sender; return what to answer."""
+        """Accept `hello` as the sender; return the reply."""
         self.sender, self.seen = hello, now
         self.shared = hello.counters == self._counters
         if not self.shared:
@@ -97,7 +98,7 @@ class ReceiverState:
         )
 
     def take(self, message: FlowMessage, now: float) -> str:
-        """Put `message` into the backlog; return why it was not, empty if it was."""
+        """Put `message` into the backlog; return why not, or an empty text."""
         self.seen = now
         if message.number <= self._received:
             return "duplicate"
@@ -105,7 +106,7 @@ class ReceiverState:
             return "after the end"
         size = self._put - self._fetched
         if size > _BACKLOG and len(self.backlog) > 2 * self._queue:
-            return "without room"  # none of ours sends that much
+            return "without room"  # a holoflow sender never sends that much
         if not self.shared:
             self.row[SENT] = max(self.row[SENT], message.number)
         self._lose(message.number - 1)
@@ -115,7 +116,7 @@ class ReceiverState:
         return ""
 
     def learn(self, state: SenderProgress, now: float) -> None:
-        """Learn how far the sender is."""
+        """Update from the sender's progress."""
         self.seen = now
         self._begun = state.begun
         if self.ended:
@@ -123,21 +124,21 @@ class ReceiverState:
         if not self.shared:
             self.row[SENT] = max(self.row[SENT], state.sent)
             self.row[CLOSED] = int(state.closed)
-            # After SENT, as its own sender writes it.
+            # After SENT, in the order in which the sender itself writes them.
             self.row[WATERMARK] = max(self.row[WATERMARK], state.watermark)
         self._lose(state.floor)
         if state.closed:
             self._end()
 
     def poll(self, now: float, timing: Timing, *, alone: bool) -> None:
-        """End a stream that was closed, and whose sender is gone for good.
+        """End a stream that was closed and whose sender is gone for good.
 
-        `alone`: whether nobody is connected, so that all that was sent has been read.
+        `alone`: whether no sender is connected, so that everything sent has been read.
         """
         if self.ended or not self.row[CLOSED]:
             return
         if alone and self.row[PASSED] >= self.row[SENT] > 0:
-            patience = 0.0  # the launcher says that it has died
+            patience = 0.0  # the launcher has recorded that the sender has died
         elif self._received >= self.row[SENT]:
             patience = timing.silence
         else:
@@ -146,17 +147,17 @@ class ReceiverState:
             self.give_up()
 
     def give_up(self) -> None:
-        """End the stream: its sender is gone, and what has not come by now will not."""
+        """End the stream: its sender is gone, and what has not arrived by now will not."""
         self._begun = self.row[SENT]
         self._lose(self._begun)
         self._end()
 
     def counts(self, asked: int = 0) -> ReceiverProgress:
-        """Return how far this end is."""
+        """Return the progress of this end."""
         return ReceiverProgress(half(self.row), self.ended, asked)
 
     def _lose(self, upto: int) -> None:
-        """Book what has not come up to that number."""
+        """Have messages up to `upto` that have not arrived counted as dropped."""
         crashed = upto if self.blocks else min(upto, self._begun)
         for number, cause in ((crashed, "crash"), (upto, "full")):
             if number > self._received:
@@ -170,7 +171,7 @@ class ReceiverState:
     # -- the stage's thread
 
     def deliver(self, consumer: Consumer) -> None:
-        """Hand over what has come."""
+        """Deliver what has arrived."""
         for _ in range(len(self.backlog)):
             item = self.backlog.popleft()
             if isinstance(item, FlowMessage):
@@ -178,7 +179,7 @@ class ReceiverState:
                 self.row[ARRIVED] = item.number
                 consumer.deliver(item.number, item.head, item.buffers)
             elif isinstance(item, Lost):
-                # In this order, so that a death in between can be put right.
+                # In this order, so that crash accounting can correct a death in between.
                 missing = item.number - self.row[ARRIVED]
                 self.row[ARRIVED] = item.number
                 drop(self.row, item.cause, missing)

@@ -1,4 +1,4 @@
-"""Encryption and who may connect: CURVE, and the allow-list that zeromq asks about each client."""
+"""Encryption and authentication: CURVE, and the allow-list that zeromq consults for each client."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 _ENDPOINT: Final = "inproc://zeromq.zap.01"
 _LOOK_AGAIN: Final = 1.0
-"""Seconds until an unknown key makes the allow-list be read again."""
+"""Seconds after which an unknown key causes the allow-list to be read again."""
 
 
 def serve(socket: zmq.Socket[bytes], own: OwnKeys) -> None:
-    """Have `socket` accept only clients that prove a key which is allowed, and encrypt all."""
+    """Make `socket` accept only clients that prove an allowed key, and encrypt everything."""
     socket.curve_server = True
     socket.curve_publickey = own.public.encode()
     socket.curve_secretkey = own.secret.encode()
@@ -29,17 +29,17 @@ def serve(socket: zmq.Socket[bytes], own: OwnKeys) -> None:
 
 
 def join(socket: zmq.Socket[bytes], own: OwnKeys, server: str) -> None:
-    """Have `socket` talk only to who proves the key `server`, and encrypt all."""
+    """Make `socket` connect only to a server that proves its key, and encrypt everything."""
     socket.curve_serverkey = server.encode()
     socket.curve_publickey = own.public.encode()
     socket.curve_secretkey = own.secret.encode()
 
 
 class Authenticator:
-    """Answers zeromq's questions whether a client may connect (ZAP, RFC 27)."""
+    """Answers zeromq's requests whether a client may connect (ZAP, RFC 27)."""
 
     def __init__(self, context: zmq.Context[Any], keys: KeyStore, refusals: Refusals) -> None:
-        """Let those in whose public keys are allowed in `keys`, also later."""
+        """Admit clients whose public keys are allowed in `keys`, also if added later."""
         self._keys = keys
         self._refusals = refusals
         self._allowed: Mapping[bytes, str] = {}
@@ -49,7 +49,7 @@ class Authenticator:
         self.socket.bind(_ENDPOINT)
 
     def answer(self) -> None:
-        """Answer all that are asked."""
+        """Answer all pending requests."""
         while True:
             try:
                 asked = self.socket.recv_multipart(zmq.NOBLOCK)
@@ -61,7 +61,7 @@ class Authenticator:
             self.socket.send_multipart([b"1.0", request, *status, b""])
 
     def _name(self, asked: list[bytes]) -> str | None:
-        """Return the name of the host that asks; None where it is unknown."""
+        """Return the name of the requesting host; None if it is unknown."""
         if len(asked) != 7 or asked[5] != b"CURVE" or len(asked[6]) != 32:
             return None
         key = asked[6]

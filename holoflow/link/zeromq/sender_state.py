@@ -1,11 +1,11 @@
-"""The sending end of a flow: what is kept, what may go, what goes again. No sockets, no threads."""
+"""State of a flow's sending end: what to keep, send and send again. No sockets or threads."""
 
 from __future__ import annotations
 
 from collections import deque
 
 from holoflow.link.ends import LinkedFlow
-from holoflow.link.zeromq.counts import half, mirror, worked_off
+from holoflow.link.zeromq.counts import finished, half, mirror
 from holoflow.link.zeromq.frames import FlowMessage, ReceiverProgress, SenderProgress
 from holoflow.link.zeromq.handshake import FlowHello, Welcome
 from holoflow.link.zeromq.settings import WINDOW, AppIdentity, blocks
@@ -15,16 +15,16 @@ from holoflow.stats.counters import ARRIVED, GONE, RETRIED, SENT, WATERMARK
 class SenderState:
     """A flow at its sender.
 
-    Each message is kept until the receiver cannot want it again: if the flow blocks until it
-    was worked off, else until it has arrived. So those that a broken connection or a receiver
-    that died has lost can be sent again. How many are kept is bounded: where the flow blocks by
-    the engine, which sends only while there is room, else here.
+    Each message is kept until the receiver cannot need it again: in a blocking flow until it
+    was taken or dropped, otherwise until it has arrived. Thus messages lost by a broken
+    connection or a dead receiver can be sent again. The number kept is bounded: in a blocking
+    flow by the engine, which sends only while there is room, otherwise here.
     """
 
     def __init__(
         self, linked: LinkedFlow, app: AppIdentity, generation: int, window: int = WINDOW
     ) -> None:
-        """Go on behind what former processes have sent."""
+        """Continue after what earlier processes have sent."""
         self.row = linked.row
         self.blocks = blocks(linked.flow)
         self._linked = linked
@@ -42,20 +42,20 @@ class SenderState:
         self._closing = self._leaving = False
         self._told_end = False
         self.joined = False
-        """Whether a receiver is there."""
+        """Whether a receiver is connected."""
         self.marked = False
-        """Whether the receiver is to be told the row's watermark."""
+        """Whether the watermark is to be sent to the receiver."""
         self.fresh = self.begun == 0 and not self.row[GONE]
-        """Whether this end may have to learn yet how far the flow is."""
+        """Whether this end may still have to learn the progress of the flow."""
         self.shared = False
-        """Whether the receiver counts in the same row."""
+        """Whether the receiver uses the same counter block."""
         self.ended = False
         """Whether the receiver knows that the stream has ended."""
 
     # -- from the stage's thread
 
     def push(self, message: FlowMessage) -> None:
-        """Take `message`, to be sent when it may."""
+        """Queue `message`, to be sent as soon as it may be."""
         self._pushed = True
         self.last = message.number
         if message.packed is None or len(self._flying) >= self._queue:
@@ -69,17 +69,17 @@ class SenderState:
         self._unsent.append(message)
 
     def close(self) -> None:
-        """Say that nothing more will be pushed, for good."""
+        """End the stream: nothing more will be pushed."""
         self._closing = True
 
     def leave(self) -> None:
-        """Say that nothing more will be pushed by this process."""
+        """Note that this process will push nothing more."""
         self._leaving = True
 
-    # -- what the receiver says
+    # -- from the receiver
 
     def hello(self) -> FlowHello:
-        """Return what to say first on a new connection."""
+        """Return the greeting for a new connection."""
         flow = self._linked.flow
         return FlowHello(
             app=self._app.name,
@@ -94,13 +94,13 @@ class SenderState:
         )
 
     def welcomed(self, welcome: Welcome) -> None:
-        """Go on where the receiver is."""
+        """Continue from the receiver's progress."""
         self.joined, self.fresh = True, False
         self.shared = welcome.counters == self._app.counters
         self.ended, self._told_end = welcome.ended, False
         if not self.shared:
             if not self._pushed and welcome.sent > self.last:
-                # The counts of this host are new, those of the flow are not.
+                # The counters of this host are new, but the flow is not.
                 self.begun = self.last = self.row[SENT] = welcome.sent
                 self.row[WATERMARK] = max(self.row[WATERMARK], welcome.watermark)
             mirror(self.row, welcome.half)
@@ -114,20 +114,20 @@ class SenderState:
         self._forget()
 
     def counted(self, counts: ReceiverProgress) -> bool:
-        """Learn how far the receiver is; return whether that may be news to the producer."""
+        """Update from the receiver's progress; return whether the producer may have to know."""
         self.ended = self.ended or counts.ended
         moved = self.shared or mirror(self.row, counts.half)
         self._forget()
         return moved
 
     def lost(self) -> None:
-        """Send nothing more until a receiver welcomes us again: it is away."""
+        """Stop sending until a receiver welcomes this end again."""
         self.joined = False
 
-    # -- what to send
+    # -- to the receiver
 
     def next(self) -> FlowMessage | None:
-        """Return the next message to send; None where there is none, or none may go yet."""
+        """Return the next message to send; None if there is none, or none may be sent yet."""
         if not self.joined or not self._unsent:
             return None
         if not self.blocks and len(self._flying) >= self._queue:
@@ -148,14 +148,14 @@ class SenderState:
         return message
 
     def due(self) -> bool:
-        """Whether the receiver is to be told what no message tells it."""
+        """Whether the receiver must be sent progress that no message carries."""
         if not self.joined or self._unsent:
             return False
         return self.marked or self.last > self._covered or (self._closing and not self._told_end)
 
     def state(self, asked: int = 0, heard: int = 0, told: int = 0) -> SenderProgress:
-        """Return how far this end is, to be sent now."""
-        watermark = self.row[WATERMARK]  # first: it speaks of what has been pushed by now
+        """Return the progress of this end, to be sent now."""
+        watermark = self.row[WATERMARK]  # first: it applies to what has been pushed until now
         self.marked = False
         floor = self._unsent[0].number - 1 if self._unsent else self.last
         closed = self._closing and not self._unsent
@@ -165,28 +165,28 @@ class SenderState:
 
     @property
     def awaited(self) -> bool:
-        """Whether this process has to stay until the receiver has got what it was sent."""
+        """Whether this process has to stay until the receiver has what was sent to it."""
         if self.row[GONE] or not (self._closing or self._leaving):
             return False
         taken = self._closing and self.blocks
-        off = worked_off(self.row) if taken else self.row[ARRIVED]
-        return off < self.last or (self._closing and not self.ended)
+        done = finished(self.row) if taken else self.row[ARRIVED]
+        return done < self.last or (self._closing and not self.ended)
 
     @property
     def kept(self) -> int:
-        """Messages that are kept."""
+        """Number of messages that are kept."""
         return len(self._unsent) + len(self._flying)
 
     def _forget(self) -> None:
-        """Let go of what the receiver cannot want again."""
+        """Release what the receiver cannot need again."""
         if self.row[GONE]:
             self._unsent.clear()
             self._flying.clear()
             self._flying_size = 0
             return
-        off = worked_off(self.row) if self.blocks else self.row[ARRIVED]
-        while self._flying and self._flying[0].number <= off:
+        done = finished(self.row) if self.blocks else self.row[ARRIVED]
+        while self._flying and self._flying[0].number <= done:
             self._flying_size -= self._flying.popleft().size
-        # What is to be sent again may have come after all.
-        while self._unsent and self._unsent[0].number <= off:
+        # Messages to be sent again may have arrived after all.
+        while self._unsent and self._unsent[0].number <= done:
             self._unsent.popleft()

@@ -1,4 +1,4 @@
-"""Settings of a zeromq link: who is where, who encrypts, which app it serves, its times."""
+"""Settings of zeromq links: addresses, encryption, the identity of the app, timing."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from holoflow.link.wire import TOTAL
 from holoflow.plan.plan import PlannedFlow
 
 MOST: Final = TOTAL + (1 << 20)
-"""Bytes of one part of a message, by default: a peer that sends a larger one is cut off. No
-message of ours has as many, even if what compresses it makes it a little larger."""
+"""Largest part of a message in bytes, by default: a peer that sends a larger one is disconnected.
+Valid messages are smaller, even if compression makes them slightly larger."""
 
 WINDOW: Final = 4 << 20
-"""Bytes of a flow that drops which may be under way at a time, where its queue is less."""
+"""Bytes of a dropping flow that may be in transit at once, if its queue is smaller."""
 
 
 @dataclass(frozen=True)
@@ -27,38 +27,38 @@ class PeerAddress:
     endpoint: str
     """`tcp://10.0.0.1:7421`, or `ipc:///…` on one host."""
     server_key: str | None = None
-    """Public key (z85) of the host that listens there; None where nothing is encrypted."""
+    """Public key (z85) of the host that listens there; None without encryption."""
 
 
 @dataclass(frozen=True)
 class AppIdentity:
-    """What both ends of a link must agree on, and where this one keeps its counts."""
+    """What both ends of a link must agree on, and the counters that this one uses."""
 
     name: str
     digest: str
-    """Of the app file and all that it uses: equal on all hosts."""
+    """Digest of the app file and everything that it uses: equal on all hosts."""
     counters: str
-    """Names the ledger: one for each run and host. Ends with the same one share its rows."""
+    """Name of the counters: one for each run and host. Ends with the same name share them."""
     difference: Callable[[str], str] = field(default=lambda _digest: "", compare=False)
-    """Says what differs where another end has that digest; empty where it is not known."""
+    """Returns what differs from an end with another digest; empty if not known."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds; the same on both ends."""
+    """Intervals in seconds; the same on both ends."""
 
     heartbeat: float = 1.0
-    """Between two signs of life."""
+    """Between two heartbeats."""
     silence: float = 5.0
-    """Without a sign of life, after which a peer is taken to be away."""
+    """Without a heartbeat, until a peer is considered away."""
     retry: float = 0.05
-    """Until a lost connection is first tried again; doubled each time up to `heartbeat`."""
+    """Until the first attempt to reconnect; doubled each time up to `heartbeat`."""
     refused: float = 5.0
-    """Until one who was refused tries again."""
+    """Until a refused sender tries again."""
     orphaned: float = 30.0
-    """Until a stream is ended whose sender said that it ends, and then went away for good."""
+    """Until a stream is ended whose sender closed it and then disappeared for good."""
     away: float = 10.0
-    """For which a host that is away is waited for, once the run was asked to end."""
+    """For which an absent host is waited for once the run was asked to end."""
 
 
 def blocks(flow: PlannedFlow) -> bool:
@@ -67,13 +67,14 @@ def blocks(flow: PlannedFlow) -> bool:
 
 
 _LONGEST: Final = 107
-"""Bytes of the path of a unix socket, a limit of the kernel's."""
+"""Longest path of a Unix socket in bytes, a limit of the kernel."""
 
 
 def on_host(folder: Path, fragment: str) -> str:
     """Return where `fragment` is reached by others on its host: a socket in a private `folder`.
 
-    Raises HoloflowError where the path is longer than the system allows.
+    Raises:
+        HoloflowError: The path is longer than the system allows.
     """
     path = folder / f"{quote(fragment, safe='')}.zmq"
     if len(str(path).encode()) > _LONGEST:
@@ -90,9 +91,14 @@ def on_network(host: str, port: int) -> str:
 
 
 def encrypted(fragment: str, flows: Sequence[PlannedFlow]) -> bool:
-    """Whether `fragment` encrypts what comes from other hosts: all that, or nothing of it.
+    """Whether `fragment` encrypts the flows from other hosts: all of them or none.
 
-    `flows` are those that come from there. Raises HoloflowError where some say so and some not.
+    Args:
+        fragment: The receiving fragment.
+        flows: The flows that come from other hosts.
+
+    Raises:
+        HoloflowError: Some of the flows are to be encrypted and some are not.
     """
     plain = [flow for flow in flows if not flow.encrypt]
     if plain and len(plain) < len(flows):

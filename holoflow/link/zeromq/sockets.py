@@ -1,4 +1,4 @@
-"""zeromq's sockets, set up as links need them, and what their monitors say."""
+"""zeromq sockets, configured for links, and the events of their monitors."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from zmq.utils.monitor import recv_monitor_message
 from holoflow.core.errors import HoloflowError
 
 BULKY: Final = 256 << 10
-"""Bytes of a buffer from which on zeromq is given the memory itself instead of a copy: that wakes
-another thread once it has been sent."""
+"""Bytes of a buffer from which zeromq uses the memory itself instead of a copy; below that, waking
+another thread once it has been sent would cost more."""
 
 Event = zmq.Event
 
-# As integers: to put enumerations together takes longer than to send.
+# As integers: combining enumeration members takes longer than sending.
 LAST: Final = int(zmq.NOBLOCK)
-"""Flags with which a part is sent that ends its message."""
+"""Flags for sending the last part of a message."""
 MORE: Final = int(zmq.NOBLOCK | zmq.SNDMORE)
-"""Flags with which a part is sent that others follow."""
+"""Flags for sending a part that is followed by others."""
 _INPUT: Final = int(zmq.POLLIN)
 
 
@@ -33,12 +33,12 @@ def make(context: zmq.Context[Any], kind: int, most: int) -> zmq.Socket[bytes]:
     """Return a socket of `kind` whose peers may send parts of up to `most` bytes."""
     socket: zmq.Socket[bytes] = context.socket(kind)
     socket.linger = 0
-    socket.sndhwm = 0  # what waits is bounded by those who send
+    socket.sndhwm = 0  # unlimited: the senders limit what is waiting
     socket.rcvhwm = 100
     socket.maxmsgsize = most
     socket.handshake_ivl = 5_000
     socket.connect_timeout = 3_000
-    # zeromq's own heartbeats would break off a large message on a slow network.
+    # zeromq's own heartbeats would interrupt a large message on a slow network.
     socket.tcp_keepalive = 1
     socket.tcp_keepalive_idle = 10
     socket.tcp_keepalive_intvl = 5
@@ -48,7 +48,7 @@ def make(context: zmq.Context[Any], kind: int, most: int) -> zmq.Socket[bytes]:
 
 
 def watched(socket: zmq.Socket[bytes]) -> zmq.Socket[bytes]:
-    """Return a socket that tells what happens to the connections of `socket`."""
+    """Return a socket that reports the events of the connections of `socket`."""
     monitor: zmq.Socket[bytes] = socket.get_monitor_socket(
         Event.ACCEPTED
         | Event.HANDSHAKE_SUCCEEDED
@@ -61,48 +61,49 @@ def watched(socket: zmq.Socket[bytes]) -> zmq.Socket[bytes]:
 
 
 def events(monitor: zmq.Socket[bytes]) -> Iterator[tuple[int, int]]:
-    """Give (event, value) of all that has happened."""
+    """Yield (event, value) of everything that has happened."""
     while True:
         try:
-            told = recv_monitor_message(monitor, zmq.NOBLOCK)
+            message = recv_monitor_message(monitor, zmq.NOBLOCK)
         except zmq.Again:
             return
-        yield int(told["event"]), int(told["value"])
+        yield int(message["event"]), int(message["value"])
 
 
 def more(socket: zmq.Socket[bytes]) -> bool:
-    """Whether the part that was received last is followed by others of its message."""
+    """Whether the last received part is followed by others of its message."""
     return bool(socket.get(zmq.RCVMORE))  # in a third of the time of `socket.rcvmore`
 
 
 def has_input(socket: zmq.Socket[bytes]) -> bool:
-    """Whether something has come for `socket` that was not received yet."""
+    """Whether `socket` has input that has not been received yet."""
     return bool(int(socket.get(zmq.EVENTS)) & _INPUT)
 
 
 def close(socket: zmq.Socket[bytes], monitor: zmq.Socket[bytes], linger: int = 0) -> None:
-    """Close both; what is under way gets `linger` milliseconds."""
+    """Close both; what is in transit has `linger` milliseconds to be delivered."""
     socket.disable_monitor()
     monitor.close(0)
     socket.close(linger)
 
 
 def bind(socket: zmq.Socket[bytes], endpoint: str) -> str:
-    """Listen at `endpoint`, and return it with the port that was chosen, if it left it open.
+    """Listen on `endpoint`, and return it, with the chosen port if it left that open.
 
-    Raises HoloflowError where that is not possible here.
+    Raises:
+        HoloflowError: It is not possible to listen there.
     """
     resolved = _resolved(endpoint)
     socket.ipv6 = "[" in resolved
     try:
         socket.bind(resolved)
     except zmq.ZMQError as error:
-        raise HoloflowError(f"cannot listen at {endpoint}: {_why(error)}") from None
+        raise HoloflowError(f"cannot listen on {endpoint}: {_why(error)}") from None
     return bytes(socket.getsockopt(zmq.LAST_ENDPOINT)).decode().rstrip("\0")
 
 
 def connect(socket: zmq.Socket[bytes], endpoint: str) -> None:
-    """Begin to connect to `endpoint`; raises HoloflowError where it is none."""
+    """Start connecting to `endpoint`; raise HoloflowError if it is invalid."""
     socket.ipv6 = re.match(r"tcp://[\d.]+:", endpoint) is None
     try:
         socket.connect(endpoint)
@@ -111,7 +112,7 @@ def connect(socket: zmq.Socket[bytes], endpoint: str) -> None:
 
 
 def _resolved(endpoint: str) -> str:
-    """Return `endpoint` with an address for the name of a host: zeromq listens at those only."""
+    """Return `endpoint` with the host's address for its name: zeromq can only listen on those."""
     if not endpoint.startswith("tcp://"):
         return endpoint
     host, _, port = endpoint[6:].rpartition(":")
@@ -123,7 +124,7 @@ def _resolved(endpoint: str) -> str:
     try:
         found = net.getaddrinfo(host, None, type=net.SOCK_STREAM)[0][4][0]
     except OSError as error:
-        raise HoloflowError(f"cannot listen at {endpoint}: {error.strerror}") from None
+        raise HoloflowError(f"cannot listen on {endpoint}: {error.strerror}") from None
     return f"tcp://[{found}]:{port}" if ":" in str(found) else f"tcp://{found}:{port}"
 
 
@@ -131,5 +132,5 @@ def _why(error: zmq.ZMQError) -> str:
     if error.errno == errno.EADDRINUSE:
         return "another program listens there; give the fragment another port"
     if error.errno in (errno.EADDRNOTAVAIL, errno.ENODEV):
-        return "that is no address of this host; say which with --host NAME=ADDRESS"
+        return "that is not an address of this host; give one with --host NAME=ADDRESS"
     return str(error.strerror or error)

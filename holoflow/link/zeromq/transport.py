@@ -1,4 +1,4 @@
-"""Links over zeromq in one process."""
+"""The zeromq transport: all zeromq links of one process."""
 
 from __future__ import annotations
 
@@ -29,62 +29,62 @@ if TYPE_CHECKING:
 
 
 class ZeroMQOutlet:
-    """An `Outlet`: one connection for each flow."""
+    """The `Outlet` of zeromq links: one connection for each flow."""
 
-    def __init__(self, dials: Sequence[Connection]) -> None:
-        """Send by `dials`, in the order of the numbers that `send` is given."""
-        self._dials = dials
+    def __init__(self, connections: Sequence[Connection]) -> None:
+        """Send on these connections, in the order of the numbers passed to `send`."""
+        self._connections = connections
 
     def send(self, numbers: Sequence[int], head: bytes, buffers: Sequence[Buffer]) -> None:
-        """Send a message; nobody may write to its large buffers any more."""
-        for number, dial in zip(numbers, self._dials, strict=True):
+        """Send a message, as in `Outlet.send`; its large buffers must not be changed any more."""
+        for number, connection in zip(numbers, self._connections, strict=True):
             if number:
-                dial.send(message(number, head, buffers))
+                connection.send(message(number, head, buffers))
 
     def mark(self) -> None:
-        """Tell the receivers how many frames are through, behind what has been sent."""
-        for dial in self._dials:
-            dial.mark()
+        """Send the watermark to the receivers, after what has been sent."""
+        for connection in self._connections:
+            connection.mark()
 
     def flush(self) -> None:
-        """Send what waits for others to travel with."""
-        for dial in self._dials:
-            dial.flush()
+        """Send what is held back to be sent with later messages."""
+        for connection in self._connections:
+            connection.flush()
 
     def allocate(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        """Return an array: the network has no memory of its own."""
+        """Return an array in ordinary memory: zeromq links have no memory of their own."""
         return np.empty(shape, dtype)
 
     def wants_room(self, notifier: Notifier | None = None) -> None:
         """Have the producer woken when there is room."""
-        for dial in self._dials:
-            dial.flush()
-            dial.sending.row[WANTS_ROOM] = 1
+        for connection in self._connections:
+            connection.flush()
+            connection.sending.row[WANTS_ROOM] = 1
             if notifier is not None:
-                dial.wait_at(notifier)
+                connection.wait_at(notifier)
 
     def close(self) -> None:
-        """End the stream behind what has been sent."""
-        for dial in self._dials:
-            dial.sending.row[CLOSED] = 1
-            dial.close()
+        """End the stream after what has been sent."""
+        for connection in self._connections:
+            connection.sending.row[CLOSED] = 1
+            connection.close()
 
     def suspend(self) -> None:
-        """Send what was given, and then no more."""
-        for dial in self._dials:
-            dial.leave()
+        """Send what was passed to `send`, then nothing more."""
+        for connection in self._connections:
+            connection.leave()
 
 
 _log = logging.getLogger("holoflow.link")
 
 _GOOD_BYE: Final = 1000
-"""Milliseconds that the last counts get to reach a sender."""
+"""Milliseconds in which the final counters can reach a sender."""
 _LOOK: Final = 0.02
-"""Seconds between two looks at whether all that was sent has arrived."""
+"""Seconds between checks whether everything that was sent has arrived."""
 
 
 class ZeroMQ:
-    """A `Transport`."""
+    """The `Transport` of zeromq links."""
 
     def __init__(
         self,
@@ -97,33 +97,43 @@ class ZeroMQ:
         timing: Timing | None = None,
         most: int = MOST,
     ) -> None:
-        """Listen at `binds`; connect to fragments at `peers`, when there are flows to them.
+        """Start listening, and prepare to connect to other fragments.
 
-        With a `server_key` a connection is encrypted by the keys in `keys`, and only hosts that
-        are allowed there get through. Parts of messages may have `most` bytes. Raises
-        HoloflowError where keys are missing, or one cannot listen.
+        Connections with a `server_key` are encrypted, and only allowed hosts can connect.
+
+        Args:
+            fragment: The fragment of this process.
+            app: Identity of the app.
+            binds: Where to listen.
+            peers: Addresses of fragments, to connect to when there are flows to them.
+            keys: Keys for encrypted connections.
+            timing: Intervals; None: the defaults.
+            most: Largest part of a message in bytes.
+
+        Raises:
+            HoloflowError: Keys are missing, or it is not possible to listen.
         """
         self._app = app
         self._peers = dict(peers or {})
         self._distant = any(address.endpoint.startswith("tcp://") for address in binds)
-        """Whether senders on other hosts come here."""
+        """Whether senders on other hosts connect to this process."""
         self._timing = timing or Timing()
         self._most = most
         secured = any(a.server_key is not None for a in (*binds, *self._peers.values()))
         if secured and keys is None:
-            raise HoloflowError("an encrypted link needs keys; make them with: holoflow keys new")
+            raise HoloflowError("an encrypted link needs keys; create them with: holoflow keys new")
         self._own = keys.own() if secured and keys is not None else None
         self._generation = time.monotonic_ns()
-        self._gate = StartBarrier()
-        self._dials: list[Connection] = []
+        self._barrier = StartBarrier()
+        self._connections: list[Connection] = []
         self._inlets: dict[int, ZeroMQInlet] = {}
         self._asked: float | None = None
         """When the run was asked to end."""
         self._deadline: float | None = None
         self._loop = Loop(fragment)
         self._refusals = Refusals(_log)
-        self._reception = Dispatcher(app, self._timing, self._refusals)
-        self._gatekeeper: Authenticator | None = None
+        self._dispatcher = Dispatcher(app, self._timing, self._refusals)
+        self._authenticator: Authenticator | None = None
         try:
             self._listen(binds, keys)
         except BaseException:
@@ -136,110 +146,116 @@ class ZeroMQ:
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        """Where it listens, with the ports that the system has chosen."""
-        return tuple(door.endpoint for door in self._reception.doors)
+        """Endpoints that it listens on, with the ports that the system has chosen."""
+        return tuple(listener.endpoint for listener in self._dispatcher.listeners)
 
     @property
     def refusals(self) -> Mapping[str, int]:
-        """How often what was refused, by cause (`Refusals`)."""
+        """Number of refused requests, by cause (`Refusals`)."""
         return self._refusals.counts
 
     def outlet(self, flows: Sequence[LinkedFlow], producer: Producer) -> ZeroMQOutlet:
-        """Make the sending end of `flows`.
+        """Open the sending end of `flows`.
 
-        Raises HoloflowError where it is not known how to reach a fragment.
+        Raises:
+            HoloflowError: The address of a fragment is not known.
         """
-        dials = [self._dial(linked, producer) for linked in flows]
+        connections = [self._connect(linked, producer) for linked in flows]
         self._loop.call(self._loop.hurry)
-        return ZeroMQOutlet(dials)
+        return ZeroMQOutlet(connections)
 
     def inlet(self, flow: LinkedFlow, consumer: Consumer) -> ZeroMQInlet:
-        """Make the receiving end of `flow`."""
+        """Open the receiving end of `flow`."""
         made = ZeroMQInlet(
             self._loop,
-            self._reception,
+            self._dispatcher,
             flow,
             consumer,
             self._app.counters,
             self._timing,
-            self._gate,
+            self._barrier,
         )
-        self._loop.call(lambda: self._reception.add(made))
+        self._loop.call(lambda: self._dispatcher.add(made))
         self._inlets[flow.number] = made
         return made
 
     def notifier(self, operator: str) -> None:
-        """Nobody rings: what comes is read here."""
+        """Return None: no other process notifies a stage, as this one reads the sockets."""
 
     def accept(self) -> None:
         """Welcome senders from now on: the fragment's operators have been started."""
-        self._loop.call(self._reception.accept)
+        self._loop.call(self._dispatcher.accept)
 
     def shift(self, flow: LinkedFlow) -> tuple[int, int]:
         """Return (offset, uncertainty) in nanoseconds of the clock of the sender of `flow`.
 
-        (0, 0) on one host; an uncertainty of 2**62 where nothing is known yet.
+        (0, 0) on one host; an uncertainty of 2**62 if nothing is known yet.
         """
         return self._inlets[flow.number].shift()
 
     def waits_for(self) -> str:
-        """Say which peers are not there; empty where all are."""
-        lacking = [dial.lacks for dial in self._dials]
+        """Return in words which peers are not connected; empty if all are."""
+        lacking = [connection.lacks for connection in self._connections]
         lacking += [inlet.lacks for inlet in self._inlets.values()]
         return "; ".join(filter(None, lacking))
 
     def drain(self) -> None:
-        """Wait for hosts that are away for a while only: the run was asked to end."""
+        """Wait for hosts that are away temporarily: the run was asked to end."""
         self._loop.call(self._drain)
 
     def close(self, patience: float) -> None:
-        """Let go of everything; what was sent gets `patience` seconds to arrive."""
+        """Release everything; what was sent has `patience` seconds to arrive."""
         deadline = time.monotonic() + patience
         self._loop.call(lambda: self._close(deadline))
         self._loop.join()
 
     def _listen(self, binds: Sequence[PeerAddress], keys: KeyStore | None) -> None:
         if any(address.server_key is not None for address in binds):
-            assert keys is not None  # noqa: S101 - looked at above
-            self._gatekeeper = Authenticator(self._loop.context, keys, self._refusals)
-            self._loop.watch(self._gatekeeper.socket, self._gatekeeper.answer)
+            assert keys is not None  # noqa: S101 - checked by the caller
+            self._authenticator = Authenticator(self._loop.context, keys, self._refusals)
+            self._loop.watch(self._authenticator.socket, self._authenticator.answer)
         for address in binds:
-            door = FlowListener(
-                self._loop, address, self._own, self._most, self._refusals, self._reception.hear
+            listener = FlowListener(
+                self._loop, address, self._own, self._most, self._refusals, self._dispatcher.hear
             )
-            self._reception.doors.append(door)
+            self._dispatcher.listeners.append(listener)
 
-    def _dial(self, linked: LinkedFlow, producer: Producer) -> Connection:
+    def _connect(self, linked: LinkedFlow, producer: Producer) -> Connection:
         address = self._peers.get(linked.target)
         if address is None:
-            raise HoloflowError(f"it is not known where the fragment {linked.target!r} is reached")
+            raise HoloflowError(f"the address of the fragment {linked.target!r} is not known")
         sending = SenderState(linked, self._app, self._generation)
-        dial = Connection(
+        connection = Connection(
             self._loop, linked, sending, producer, address, self._own, self._timing, self._most,
             self._met,
         )  # fmt: skip
         if sending.fresh and address.endpoint.startswith("tcp://"):
-            self._gate.wait_for(dial)
-        self._dials.append(dial)
-        return dial
+            self._barrier.wait_for(connection)
+        self._connections.append(connection)
+        return connection
 
     # -- with the loop's lock
 
-    def _met(self, dial: Connection) -> None:
-        if self._gate.met(dial):
+    def _met(self, connection: Connection) -> None:
+        if self._barrier.met(connection):
             for inlet in self._inlets.values():
                 inlet.wake()
 
     def _poll(self, now: float) -> float:
-        due = min([self._reception.heartbeat(now), *(dial.poll(now) for dial in self._dials)])
+        due = min(
+            [
+                self._dispatcher.heartbeat(now),
+                *(connection.poll(now) for connection in self._connections),
+            ]
+        )
         if self._asked is not None:
             inlets = self._inlets.values() if self._distant else ()
-            for end in (*self._dials, *inlets):
+            for end in (*self._connections, *inlets):
                 end.end_by(self._asked, now)
             due = min(due, now + self._timing.heartbeat)
         if self._deadline is None:
             return due
-        awaited = [dial for dial in self._dials if dial.sending.awaited]
+        awaited = [connection for connection in self._connections if connection.sending.awaited]
         if not awaited or now >= self._deadline:
             self._end(awaited)
         return min(due, now + _LOOK)
@@ -254,15 +270,15 @@ class ZeroMQ:
 
     def _end(self, unheard: Sequence[Connection] = ()) -> None:
         try:
-            for dial in unheard:
-                _log.warning("%s", dial.unheard)
-            self._reception.leave()
-            for dial in self._dials:
-                dial.hang_up()
-            for door in self._reception.doors:
-                door.close(_GOOD_BYE)
-            if self._gatekeeper is not None:
-                self._loop.forget(self._gatekeeper.socket)
-                self._gatekeeper.socket.close(0)
+            for connection in unheard:
+                _log.warning("%s", connection.unheard)
+            self._dispatcher.leave()
+            for connection in self._connections:
+                connection.hang_up()
+            for listener in self._dispatcher.listeners:
+                listener.close(_GOOD_BYE)
+            if self._authenticator is not None:
+                self._loop.forget(self._authenticator.socket)
+                self._authenticator.socket.close(0)
         finally:
             self._loop.stop()

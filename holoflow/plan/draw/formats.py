@@ -1,4 +1,4 @@
-"""A plan for other programs: as plain data, in the language of Graphviz, as a Mermaid flowchart."""
+"""A plan for other programs: as plain data, for Graphviz, and as a Mermaid flowchart."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def _mermaid_flow(plan: Plan, flow: PlannedFlow, ids: dict[str, str]) -> str:
 
 
 def _escape(text: str) -> str:
-    """Replace what Mermaid or HTML would read as markup."""
+    """Escape what Mermaid or HTML would read as markup."""
     for char, entity in {
         "#": "#35;",
         "&": "#amp;",

@@ -1,4 +1,4 @@
-"""A plan for a terminal: one line an operator, with rails at the left, as version control draws.
+"""A plan for a terminal: one line per operator, with rails at the left like a commit graph.
 
     faces: 4 operators, 4 stages, event scheduler with 2 workers
 
@@ -11,8 +11,8 @@
       ●    screen   visualize.web
              image ← overlay  queue 2
 
-A dot is an operator, a rail what it sends. Operators that are fused into one stage stand in a
-bracket at the left.
+A dot is an operator, a rail what it sends. Operators that are fused into one stage have a bracket
+at the left.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from holoflow.plan.plan import Plan, PlannedFlow, PlannedProcess, PlannedStage
 
 @dataclass(frozen=True)
 class _Row:
-    """A line before it is set: bracket of the stage, rails, and what stands beside them."""
+    """A line before alignment: the bracket of the stage, the rails, and the text beside them."""
 
     bracket: str
     rails: str
@@ -41,7 +41,7 @@ class _Row:
 
 
 def draw_text(plan: Plan, *, width: int = 80) -> str:
-    """Return `plan` as lines of at most `width` columns, the last without a line end."""
+    """Return `plan` as lines of at most `width` characters, the last without a line end."""
     rows = _rows(plan)
     rails = max((len(row.rails) for row in rows), default=0)
     lines = [f"{plan.app.name}: {plan_facts(plan)}", ""]
@@ -99,8 +99,8 @@ def _meet(
 ) -> tuple[list[str | None], str]:
     """Draw the row of operator `name`, fed by the rails of `sources`.
 
-    Rails in `ending` end here; the operator's own takes the place of the leftmost of them, else
-    a free place right of its sources. Returns the lanes below the row, and the row.
+    Rails in `ending` end here; the operator's own rail replaces the leftmost of them, or uses a
+    free lane to the right of its sources. Returns the lanes below the row, and the row.
     """
     joined = [i for i, lane in enumerate(lanes) if lane in sources]
     freed = [i for i in joined if lanes[i] in ending]

@@ -46,22 +46,22 @@ def test_aliases_are_filled_in():
 @pytest.mark.parametrize(
     ("text", "place", "words"),
     [
-        ("a: 1\nb: 2\na: 3", (3, 1), "duplicate key 'a'; keep one (the first stands in line 1)"),
-        ("a: 1\n7: 2", (2, 1), "key '7' is no text; write \"7\" in quotes"),
-        ("a: 1\nnull: 2", (2, 1), "key 'null' is no text"),
-        ("a: 1\n: 2", (2, 1), "key '(nothing)' is no text"),
+        ("a: 1\nb: 2\na: 3", (3, 1), "duplicate key 'a'; keep one (the first is in line 1)"),
+        ("a: 1\n7: 2", (2, 1), "key '7' is not text; write \"7\" in quotes"),
+        ("a: 1\nnull: 2", (2, 1), "key 'null' is not text"),
+        ("a: 1\n: 2", (2, 1), "key '(nothing)' is not text"),
         ("a: 1\n? [1, 2]\n: 3", (2, 3), "key that is a list"),
         ("a: 1\n{b: c}: 3", (2, 1), "key that is a list or a mapping"),
         ("a: 1\nOn: 2", (2, 1), "the key 'On' is a boolean in YAML 1.1"),
         ("a: !!python/object:os.system x", (1, 4), "tags are not used here"),
         ("a: !local {b: 1}", (1, 4), "tags are not used here"),
         ("a: *x", (1, 4), "unknown alias 'x'"),
-        ("a: &x [1, *x]", (1, 11), "the alias *x stands inside what it names"),
-        ("a: 1\n---\nb: 2", (2, 1), "a second document begins here"),
-        ("a: [1, 2", (1, 9), "this is no YAML"),
-        ("a: b: c", (1, 5), "this is no YAML"),
-        ("a:\n\t- b", (2, 1), "this is no YAML"),
-        ("a: \x00", (1, 4), "this is no YAML: character U+0000 is not allowed"),
+        ("a: &x [1, *x]", (1, 11), "the alias *x is inside the value that it names"),
+        ("a: 1\n---\nb: 2", (2, 1), "a second document starts here"),
+        ("a: [1, 2", (1, 9), "not valid YAML"),
+        ("a: b: c", (1, 5), "not valid YAML"),
+        ("a:\n\t- b", (2, 1), "not valid YAML"),
+        ("a: \x00", (1, 4), "not valid YAML: character U+0000 is not allowed"),
         ('a: "\\ud800"', (1, 4), "lone surrogate"),
         ("", (1, 1), "the file is empty"),
         ("# nothing\n", (1, 1), "the file is empty"),
@@ -102,7 +102,7 @@ def test_aliases_without_end():
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 20)]
     place, message = only("\n".join(lines))
-    assert "more than 1,000,000 values, aliases filled in" in message
+    assert "more than 1,000,000 values, aliases expanded" in message
     assert place[0] < 9
 
 
@@ -129,7 +129,7 @@ def test_folder(tmp_path):
 
 def test_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    assert mistake_of(tmp_path / "pipe").wrong == "this is no regular file"
+    assert mistake_of(tmp_path / "pipe").wrong == "this is not a regular file"
 
 
 def test_null_character_in_the_path(tmp_path):

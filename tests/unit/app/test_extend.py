@@ -127,7 +127,7 @@ def test_a_missing_key_is_told_in_the_file_that_is_run(mistakes):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("extends: «none.yaml\n", "there is no file 'none.yaml'; a path is meant from /"),
+        ("extends: «none.yaml\n", "there is no file 'none.yaml'; a path is relative to /"),
         ("extends: «.\n", "there is no file '.'"),
         ("extends: «3\n", "'extends' cannot be 3; it is the path of an app file"),
         ("extends: «[base.yaml]\n", "'extends' cannot be [\"base.yaml\"]"),
@@ -136,7 +136,7 @@ def test_a_missing_key_is_told_in_the_file_that_is_run(mistakes):
         ('extends: «"a\\0b"\n', "there is no file 'a"),
         (f"extends: «{5000 * 'x'}\n", "x"),
         ("extends: !«!t base.yaml\n".replace("!«!", "«!"), "the tag"),
-        ("extends: «app.yaml\n", "apps extend one another: app.yaml → app.yaml; break the circle"),
+        ("extends: «app.yaml\n", "apps extend one another: app.yaml → app.yaml; break the cycle"),
         ("«extend: base.yaml\napp: x\noperators: {c: {type: './ops.py:CameraOp'}}\n",
          "unknown key 'extend'; did you mean 'extends'?"),
     ],

@@ -56,8 +56,8 @@ def test_a_flow_between_fragments(load_text, said, expected):
         ("compress: jpeg, quality: «101", "'quality' cannot be 101"),
         ("encrypt: «no", "'encrypt' cannot be \"no\"; write true or false"),
         ("«compres: zstd", "unknown key 'compres' of input 'image'; did you mean 'compress'?"),
-        ("compress: zstd, «quality: 80", "'quality' is that of JPEG; write compress: jpeg, or"),
-        ("«quality: 80", "'quality' is that of JPEG"),
+        ("compress: zstd, «quality: 80", "'quality' is for JPEG only; write compress: jpeg, or"),
+        ("«quality: 80", "'quality' is for JPEG only"),
         ("link: shared_memory, «compress: zstd",
          "'compress' of a flow that shared_memory carries; write link: zeromq, or remove compress"),
         ("link: ucx, «encrypt: true", "'encrypt' of a flow that ucx carries; write link: zeromq"),
@@ -140,8 +140,8 @@ def test_fragments_with_mistakes_hide_where_a_flow_leads(mistakes):
 def test_shared_memory_between_hosts(mistakes):
     text = APP.replace("INPUT", "{from: camera, link: «shared_memory}")
     message = one(mistakes, text.replace("[gray]", "[gray], host: h"))
-    assert message == "shared memory carries nothing from host 'this one' to 'h'; write link: " \
-        "auto, or zeromq"  # fmt: skip
+    assert message == "shared memory cannot carry messages from host 'this one' to 'h'; write " \
+        "link: auto, or zeromq"  # fmt: skip
 
 
 # -- ucx -------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ def test_ucx_for_one_of_several(mistakes):
     message = one(mistakes, THREE.replace("INPUT", "{from: camera, link: «ucx}"))
     assert message == (
         "ucx carries all flows between fragments or none, but 1 of 3 say so; "
-        "write link: ucx on all of them, or under defaults: alone; or on none, this one neither"
+        "write link: ucx on all of them, or under defaults: alone; or on none, including this one"
     )
 
 

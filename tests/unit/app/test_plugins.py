@@ -182,7 +182,7 @@ BROKEN = {
     "no operator": (
         "bad.fails",
         {"bad.py": "class FailsOp: ...\n"},
-        "operator 'bad.fails' of holoflow-bad 2.0 is no operator: bad:FailsOp",
+        "operator 'bad.fails' of holoflow-bad 2.0 is not an operator: bad:FailsOp",
     ),
     "no class": (
         "bad.fails",
@@ -228,7 +228,7 @@ def test_an_error_says_which_holoflow_a_package_asks_for(site: Path) -> None:
     files = {"bad.py": "from holoflow import GoneOp\nclass FailsOp(GoneOp): ...\n"}
     entries = {"operators": {"bad.fails": "bad:FailsOp"}}
     install(site, "holoflow-bad", entries, files, requires="holoflow<0.1")
-    with pytest.raises(TypeNameError, match=r"it asks for holoflow<0\.1, and this is holoflow 0\."):
+    with pytest.raises(TypeNameError, match=r"it requires holoflow<0\.1, and this is holoflow 0\."):
         catalogue.find("bad.fails")
 
 
@@ -295,7 +295,7 @@ def test_a_name_of_two_packages_is_refused_whichever_was_installed_first(
 @pytest.mark.parametrize("name", ["video", "Audio.measure", "a.b.c", "audio.é"])
 def test_a_name_that_cannot_be_is_told(site: Path, name: str) -> None:
     install(site, "holoflow-bad", {"operators": {name: "good_audio.ops:MeasureOp"}}, {})
-    assert f"operator {name!r} of holoflow-bad 0.1 has a name that cannot be" in invoke("ops")[2]
+    assert f"operator {name!r} of holoflow-bad 0.1 has an invalid name" in invoke("ops")[2]
     assert name not in catalogue.names()
 
 
@@ -307,7 +307,9 @@ def test_payload_types_that_cannot_be_had_leave_the_others(site: Path) -> None:
     image, gone, plain = map(str, problems)
     assert "payload type 'Image' of holoflow-bad 0.1 is left out" in image
     assert "payload type 'Gone' of holoflow-bad 0.1 cannot be imported: AttributeError" in gone
-    assert "'Plain' of holoflow-bad 0.1 is no payload type: bad:Plain; holoflow-bad has to" in plain
+    assert (
+        "'Plain' of holoflow-bad 0.1 is not a payload type: bad:Plain; holoflow-bad has to" in plain
+    )
 
 
 def test_templates_and_apps_that_are_not_there(site: Path, tmp_path: Path) -> None:

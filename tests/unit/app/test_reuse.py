@@ -154,7 +154,7 @@ def test_mistakes_in_the_app(mistakes, case):
         ),
         ("schema: 1", "«shema: 1", "unknown key 'shema'; did you mean 'schema'?"),
         ("default: 0.5", "default: «7", "'level' cannot be 7; it is a number from 0 to 1"),
-        ("default: 0.5", 'default: «"${path}"', "a default cannot hold ${path}"),
+        ("default: 0.5", 'default: «"${path}"', "a default cannot contain ${path}"),
         ("{image: gray}\n", "{image: «grey}\n", "unknown operator 'grey'; did you mean 'gray'?"),
         ("{doc: a clip}", "{«docs: a clip}", "unknown key 'docs' of parameter 'path'"),
         ("fragment: front\n", "", "missing key 'fragment'"),
@@ -185,7 +185,7 @@ def test_a_fragment_that_uses_itself(load_text, use):
     }
     with pytest.raises(AppError) as caught:
         load_text("app: x\noperators: {a: {use: ./loop.yaml}}", files)
-    assert "fragments use one another: loop.yaml → " in str(caught.value)
+    assert "fragment templates use one another: loop.yaml → " in str(caught.value)
     assert len(caught.value.mistakes) == 1
 
 

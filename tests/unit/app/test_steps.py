@@ -64,9 +64,9 @@ operators:
         ('{type: "./ops.py:PassOp", inputs: {image: {from: right.image, when_full: drop_oldest}}}',
          "30hz", "the flow from 'right.image' drops messages when it is full"),
         ("{type: flow.merge, inputs: {messages: [right.image, right.image]}}", "30hz",
-         "'between' sends what comes to any of its inputs"),
+         "'between' sends what arrives at any of its inputs"),
         ('{type: "./ops.py:PassOp", inputs: {image: right.image}}', "10hz",
-         "their rates are unlike: 'left' 30 and 'right' 10 a second"),
+         "their rates differ: 'left' 30 and 'right' 10 a second"),
     ],
 )  # fmt: skip
 def test_sources_that_fall_out_of_step(tmp_path: Path, between: str, rate: str, wrong: str) -> None:

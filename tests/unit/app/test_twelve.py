@@ -45,9 +45,9 @@ app.yaml:12:33: unknown parameter 'nmaes' of operator 'gray'; did you mean 'name
 app.yaml:15:21: unknown operator 'gry'; did you mean 'gray'?
 app.yaml:19:14: 'detect' has several outputs; write detect.boxes or detect.text
 app.yaml:20:14: 'file' sends Image; input 'boxes' of 'screen' takes Boxes
-app.yaml:22:5: duplicate key 'on_error'; keep one (the first stands in line 21)
+app.yaml:22:5: duplicate key 'on_error'; keep one (the first is in line 21)
 app.yaml:24:11: unknown operator type 'io.wrtier'; did you mean
-app.yaml:26:24: no frame of 'screen' comes to 'camera'; name an operator that it leads to
+app.yaml:26:24: no frame of 'screen' reaches 'camera'; name an operator downstream of it
 """
 
 

@@ -73,9 +73,9 @@ def test_settings_are_not_read_for_variables_themselves(load_text):
         ('{a: «"${L}"}', '{level: "${a}", size: "${a}"}', "variable 'L' is not set"),
         ('{a: "${b}", b: «"${a}"}', '{level: "${a}"}', "one another: a → b → a"),
         ("{a: «[1]}", '{level: "${a}"}', "variable 'a' is a list or a mapping"),
-        ("{}", '{names: [«"${}"]}', "'${}' is no variable; write ${NAME} or ${NAME:-default}"),
-        ("{}", '{names: [«"${a b}"]}', "'${a b}' is no variable"),
-        ("{}", '{names: [«"${a:-${b}}"]}', "is no variable"),
+        ("{}", '{names: [«"${}"]}', "'${}' is not a variable; write ${NAME} or ${NAME:-default}"),
+        ("{}", '{names: [«"${a b}"]}', "'${a b}' is not a variable"),
+        ("{}", '{names: [«"${a:-${b}}"]}', "is not a variable"),
         ("{t: 2}", '{level: «"${t}"}', "'level' cannot be 2; it is a number from 0 to 1"),
     ],
 )
@@ -86,7 +86,7 @@ def test_mistakes(mistakes, declared, given, words):
 def test_a_variable_that_is_no_text(mistakes):
     text = app("{}", '{names: [«"${a}"]}')
     found = mistakes(text, environment={"a": b"\xff".decode("utf-8", "surrogateescape")})
-    assert found[0].wrong == "variable 'a' holds bytes that are no UTF-8"
+    assert found[0].wrong == "variable 'a' holds bytes that are not UTF-8"
 
 
 def test_unknown_settings(mistakes):
@@ -109,5 +109,5 @@ def test_a_long_chain_of_variables_is_refused(mistakes):
 def test_variables_that_stand_for_too_much(load_text, monkeypatch):
     monkeypatch.setattr(variables, "MAX_CHARACTERS", 100_000)
     doubled = ", ".join(f'v{i}: "${{v{i + 1}}}${{v{i + 1}}}"' for i in range(40))
-    with pytest.raises(AppError, match="variables stand for too much text here"):
+    with pytest.raises(AppError, match="variables expand to too much text here"):
         load_text(app(f"{{{doubled}, v40: abcdefgh}}", '{names: ["${v0}"]}'))

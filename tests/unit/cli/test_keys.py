@@ -58,8 +58,8 @@ def test_keys_are_not_replaced_by_accident(host):
     ("arguments", "said"),
     [
         (["show"], "holoflow keys new"),
-        (["allow", "edge-b", "nonsense"], "is no public key"),
-        (["allow", "../edge-b", "nonsense"], "is no name of a host"),
+        (["allow", "edge-b", "nonsense"], "is not a public key"),
+        (["allow", "../edge-b", "nonsense"], "is not a name of a host"),
         (["remove", "edge-b"], "no host 'edge-b' is allowed here; allowed: none"),
     ],
 )

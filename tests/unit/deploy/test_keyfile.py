@@ -78,12 +78,12 @@ WRONG = [
 ]
 CHANGED = [
     ({"name": 1}, "name is that of a host"),
-    ({"name": "../x"}, "is no name of a host"),
+    ({"name": "../x"}, "is not a name of a host"),
     ({"secret": "x"}, "the secret key of edge is 32 bytes"),
     ({"public": None}, "the public key of edge is 32 bytes"),
     ({"allowed": []}, "allowed is an object"),
     ({"allowed": {"view": "x"}}, "the public key of view is 32 bytes"),
-    ({"allowed": {"a/b": "x"}}, "is no name of a host"),
+    ({"allowed": {"a/b": "x"}}, "is not a name of a host"),
     ({"more": 1}, "it is an object with"),
 ]
 

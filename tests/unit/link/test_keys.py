@@ -49,7 +49,7 @@ def test_a_pair_is_called_as_the_system_calls_the_host(store, monkeypatch):
 
 
 def test_without_keys_the_command_that_makes_them_is_named(store):
-    with pytest.raises(HoloflowError, match="make them with: holoflow keys new"):
+    with pytest.raises(HoloflowError, match="create them with: holoflow keys new"):
         store.own()
 
 
@@ -58,7 +58,9 @@ def test_keys_that_others_can_read_are_not_used(store, which):
     store.create("edge-a")
     path = store.folder / which
     path.chmod(path.stat().st_mode | 0o040)
-    with pytest.raises(HoloflowError, match="can be read by others; it is not used before: chmod"):
+    with pytest.raises(
+        HoloflowError, match="can be read by others; it is not used until you run: chmod"
+    ):
         store.own()
 
 
@@ -87,20 +89,20 @@ def test_what_is_missing_is_named_with_the_commands(store):
     with pytest.raises(HoloflowError) as caught:
         store.of(["edge-b", "edge-c", "edge-d"])
     said = str(caught.value)
-    assert "no key is known here of the hosts edge-c, edge-d" in said
+    assert "no key is known here for the hosts edge-c, edge-d" in said
     assert "`holoflow keys show`" in said
     assert "holoflow keys allow edge-c" in said
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "-x", "x" * 101, "a b", "é"])
 def test_a_name_that_cannot_be_one(store, name):
-    with pytest.raises(HoloflowError, match="is no name of a host"):
+    with pytest.raises(HoloflowError, match="is not a name of a host"):
         store.allow(name, "x")
 
 
 @pytest.mark.parametrize("key", ["", "short", "a" * 41, "a" * 39 + "'", "#" * 40])
 def test_a_key_that_cannot_be_one(store, key):
-    with pytest.raises(HoloflowError, match="is no public key"):
+    with pytest.raises(HoloflowError, match="is not a public key"):
         store.allow("edge-b", key)
     assert not store.folder.exists()
 

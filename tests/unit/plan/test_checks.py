@@ -148,7 +148,7 @@ def test_two_that_listen_at_one_port() -> None:
     assert check_placement(plan(graph, here=["two"]), MACHINE) == []
     (mistake,) = check_placement(plan(graph, here=["one", "two"]), MACHINE)
     assert mistake.location == AT_TWO
-    assert mistake.wrong == "fragments 'one' and 'two' both listen at port 7500"
+    assert mistake.wrong == "fragments 'one' and 'two' both listen on port 7500"
 
 
 def test_what_is_required(monkeypatch: pytest.MonkeyPatch) -> None:

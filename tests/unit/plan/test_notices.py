@@ -28,7 +28,7 @@ operators:
     [
         ("event", 8, "three: 3 of 8 workers run, as there are 3 stages"),
         ("event", 3, None),
-        ("greedy", 8, "three: 1 of 8 workers run, as the scheduler greedy has no more"),
+        ("greedy", 8, "three: 1 of 8 workers run, as the greedy scheduler has only one"),
     ],
 )
 def test_workers_that_are_asked_for_and_do_not_run(

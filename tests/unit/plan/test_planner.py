@@ -258,7 +258,7 @@ def test_keys_for_zeromq_where_memory_is_shared(fields: dict[str, Any], keys: st
     assert plan(graph).notices == ()
     assert plan(graph, here={"two"}).notices == ()
     notice = plan(graph, here={"one", "two"}).notices[-1]
-    assert notice.startswith(f"sink: {keys} of the flow from 'source.out' changes nothing, as ")
+    assert notice.startswith(f"sink: {keys} of the flow from 'source.out' has no effect, as ")
     assert "shared_memory carries it here" in notice
 
 
@@ -285,7 +285,7 @@ def test_joins_of_several_sources_and_crashes(
     notices = plan(replace(crossing(), fragments=fragments)).notices
     assert bool(notices) == bool(told)
     if told:
-        assert f"messages may be lost with a crash of {told!r}, so that" in notices[0]
+        assert f"messages may be lost in a crash of {told!r}, so that" in notices[0]
 
 
 def test_joins_of_lossy_flows_and_crashes() -> None:
@@ -295,4 +295,4 @@ def test_joins_of_lossy_flows_and_crashes() -> None:
         "z": fragment("z", "a", "b", "join", "sink"),
     }
     (notice,) = plan(replace(graph, fragments=fragments)).notices
-    assert "messages may be dropped at 'a' or lost with a crash of 'x', so that" in notice
+    assert "messages may be dropped at 'a' or lost in a crash of 'x', so that" in notice

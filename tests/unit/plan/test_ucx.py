@@ -41,8 +41,8 @@ def test_nobody_joins_again(policy):
     (fault,) = find_faults(planned(two={"restart": policy}))
     assert fault.fragment == "two"
     assert fault.wrong == (
-        "fragment 'two' is to be started again, but ucx carries its messages, and lets nobody "
-        "join again"
+        "fragment 'two' is to be started again, but ucx carries its messages and does not "
+        "allow a process to rejoin"
     )
     assert list(find_faults(planned(link="auto", two={"restart": policy}))) == []
 
@@ -52,7 +52,7 @@ def test_another_host_needs_a_word_on_its_network():
     assert fault.fragment == "two"
     assert fault.wrong == (
         "the flow from 'source.out' to 'add.x' leads to another host by ucx, which does not "
-        "encrypt, and takes what anybody sends"
+        "encrypt and accepts messages from anyone"
     )
     assert "encrypt: false" in fault.right
     trusted = planned(**APART, encrypt=False)

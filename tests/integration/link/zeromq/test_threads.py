@@ -104,10 +104,10 @@ def test_who_sends_before_it_is_linked_leaves_its_socket_to_the_loop(pairs):
     pair = pairs("tcp")
     pair.start_screen()
     sender = pair.start_edge()
-    (dial,) = sender.outlet._dials
+    (connection,) = sender.outlet._connections
     eventually(lambda: "it is not ready yet" in pair.edge.waits_for())
     sender.send(b"0", bytes(frames.SMALL))
-    assert not dial._left
+    assert not connection._left
     pair.screen.accept()
     eventually(lambda: pair.rows[1][TAKEN] == 1)
 
@@ -153,8 +153,8 @@ def test_a_flow_that_drops_never_holds_its_sender_up_and_books_all(pairs, kind, 
     large = bytes(1 << 20)
     for number in range(200):
         sender.send(b"%d" % number, large)
-        (dial,) = sender.outlet._dials
-        assert dial.sending.kept <= 2 * flow["queue"] + 4  # four megabytes may be under way
+        (connection,) = sender.outlet._connections
+        assert connection.sending.kept <= 2 * flow["queue"] + 4  # four megabytes may be under way
     go.set()
     sender.outlet.close()
     eventually(receiver.ended.is_set)
@@ -422,7 +422,7 @@ def test_a_server_with_another_key_is_told_apart(pairs, tmp_path, caplog):
     pair._own = other.create("other").public
     pair.start_edge()
     eventually(lambda: "its key is not the one that is allowed here" in caplog.text)
-    assert "it breaks off" in pair.edge.waits_for()
+    assert "the handshake breaks off" in pair.edge.waits_for()
 
 
 def test_a_second_sender_of_another_program_is_refused_while_the_first_is_there(pairs, caplog):
@@ -453,10 +453,10 @@ def test_without_keys_there_is_no_encrypted_link(tmp_path):
 @pytest.mark.parametrize(
     ("endpoint", "why"),
     [
-        ("tcp://192.0.2.1:7421", "that is no address of this host"),
-        ("tcp://no-such-host.invalid:7421", "cannot listen at"),
-        ("ipc:///no/such/folder/x", "cannot listen at"),
-        ("tcp://127.0.0.1:nothing", "cannot listen at"),
+        ("tcp://192.0.2.1:7421", "that is not an address of this host"),
+        ("tcp://no-such-host.invalid:7421", "cannot listen on"),
+        ("ipc:///no/such/folder/x", "cannot listen on"),
+        ("tcp://127.0.0.1:nothing", "cannot listen on"),
     ],
 )
 def test_where_one_cannot_listen_is_said(endpoint, why):

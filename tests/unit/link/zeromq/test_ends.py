@@ -3,7 +3,7 @@
 import pytest
 from support.wires import World, linked
 
-from holoflow.link.zeromq.counts import half, mirror, worked_off
+from holoflow.link.zeromq.counts import finished, half, mirror
 from holoflow.link.zeromq.frames import FlowMessage
 from holoflow.link.zeromq.receiver_state import ReceiverState
 from holoflow.link.zeromq.sender_state import SenderState
@@ -122,7 +122,7 @@ def test_a_restarted_receiver_of_a_flow_that_drops_books_its_queue(row):
     row[SENT], row[ARRIVED], row[TAKEN] = 5, 4, 2
     ReceiverState(linked(row, when_full="drop_oldest"), "here", 0.0)
     assert dropped(row) == {"crash": 2}
-    assert worked_off(row) == row[ARRIVED]
+    assert finished(row) == row[ARRIVED]
 
 
 def test_a_receiver_killed_between_a_drop_and_its_number_counts_on_right(row):
