@@ -220,8 +220,8 @@ def test_host_with_other_code_is_refused_and_told_which(three):
 @pytest.mark.parametrize(
     ("host", "fragment", "words"),
     [
-        (0, "first", "allow it there with the line that `holoflow keys show` prints here"),
-        (1, "middle", "allow it there with the line that `holoflow keys show` prints here"),
+        (0, "first", "allow it there with the command that `holoflow keys show` prints here"),
+        (1, "middle", "allow it there with the command that `holoflow keys show` prints here"),
     ],
 )
 def test_host_with_another_key_is_refused(three, host, fragment, words):

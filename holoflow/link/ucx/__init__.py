@@ -1,4 +1,4 @@
-"""Link `ucx`: Holoscan's UCX transport carries the messages, a line beside it the counts."""
+"""Links over ucx: Holoscan's UCX transport carries messages, a control connection the counters."""
 
 from holoflow.link.ucx.control import LineLostError
 from holoflow.link.ucx.frame import Peers, environment

@@ -1,7 +1,7 @@
-"""The control connection beside a flow's UCX connection: the ends meet, count, notice a death.
+"""The control connection of a ucx flow: for the handshake, the counters and detecting a death.
 
-The receiving end listens, the sending end connects. Frames are a byte for their kind and integers
-of 64 bits, little-endian.
+The receiving end listens, the sending end connects. A frame is one byte for its kind and 64-bit
+little-endian integers.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def listen(at: str | tuple[str, int]) -> socket.socket:
 
 
 def reach(at: str | tuple[str, int]) -> socket.socket | None:
-    """Return a socket that is connected with who listens there; None where nobody does."""
+    """Return a socket connected to the listener there; None if there is none."""
     connection = socket.socket(socket.AF_UNIX if isinstance(at, str) else socket.AF_INET)
     connection.settimeout(RETRY if isinstance(at, str) else 1.0)
     try:
@@ -52,7 +52,7 @@ def reach(at: str | tuple[str, int]) -> socket.socket | None:
 
 
 def notice_silence(connection: socket.socket) -> None:
-    """Have a peer noticed that does not answer any more: its host has gone, or the cable."""
+    """Make the system detect a peer that no longer answers: its host or the network is gone."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (("TCP_KEEPIDLE", 2), ("TCP_KEEPINTVL", 1), ("TCP_KEEPCNT", 5)):
         if hasattr(socket, name):
@@ -63,7 +63,7 @@ def notice_silence(connection: socket.socket) -> None:
 
 VERSION: Final = 2
 HALF: Final = WIDTH - ARRIVED
-"""Integers of the consumer's half of a row."""
+"""Number of the consumer's counters in a counter block."""
 
 _KIND: Final = struct.Struct("<B")
 _HELLO: Final = struct.Struct("<4sIQq32s")
@@ -75,21 +75,21 @@ _MAGIC: Final = b"hucl"
 
 
 class LineLostError(HoloflowError):
-    """A peer has gone in the middle of a stream, or is none of this run."""
+    """A peer has disappeared in the middle of a stream, or does not belong to this run."""
 
 
 class UcxHello(NamedTuple):
-    """What each end says first."""
+    """The greeting of each end."""
 
     number: int
-    """Of the flow."""
+    """Number of the flow."""
     port: int
     """Where UCX listens; 0 from the sending end."""
     run: str
 
 
 class UcxProgress(NamedTuple):
-    """How far the receiving end is."""
+    """Progress of the receiving end."""
 
     received: int
     """Number of the newest message after which the next one may come."""
@@ -98,7 +98,7 @@ class UcxProgress(NamedTuple):
     closed: bool
     """Whether it knows that the stream has ended."""
     half: tuple[int, ...]
-    """The consumer's half of the row."""
+    """The consumer's counters."""
 
 
 class Closed(NamedTuple):
@@ -109,27 +109,27 @@ class Closed(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """Frames are through, of which no message tells so."""
+    """The watermark has changed without a message."""
 
     last: int
     """Number of the newest message, sent or not."""
     watermark: int
-    """Of so many frames nothing comes behind it."""
+    """Number of frames of which nothing more will be sent after `last`."""
 
 
 class Ask(NamedTuple):
     """The receiving end asks for the time."""
 
     asked: int
-    """When, by its clock (ns)."""
+    """When it asked, in ns by its clock."""
 
 
 class Answer(NamedTuple):
-    """The sending end gives it."""
+    """The sending end replies with its time."""
 
     asked: int
     arrived: int
-    """When the question arrived and the answer left, by its own clock (ns)."""
+    """When the request arrived, and `left` when the reply left, in ns by its own clock."""
     left: int
 
 
@@ -157,14 +157,13 @@ _LAYOUTS: Final = (_HELLO, _STATE, _NUMBER, _NUMBER, _TIMES, _MARK)
 
 
 class Frames:
-    """Makes frames of what comes, however it is cut."""
+    """Decodes frames from received bytes, however they are split."""
 
     def __init__(self) -> None:
-        """Nothing has come."""
         self._bytes = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Yield the frames that are complete now; raises LineLostError for what is none."""
+        """Yield the frames that are now complete; raise LineLostError for invalid bytes."""
         self._bytes += data
         while self._bytes:
             kind = self._bytes[0]

@@ -23,7 +23,7 @@ _log = logging.getLogger("holoflow.link")
 
 
 class UcxReceiver:
-    """Takes what comes until the stage fetches it, and tells the sending end how far it is."""
+    """Keeps received messages until the stage takes them, and reports progress to the sender."""
 
     def __init__(self, flow: LinkedFlow, consumer: Consumer, *, near: bool) -> None:
         """Receive the messages of `flow`; `near` where the sender counts in the same row."""
@@ -56,7 +56,7 @@ class UcxReceiver:
         self.tell()
 
     def come(self, tensors: Any) -> None:
-        """Take a message; what is none is logged and dropped."""
+        """Accept a message; an invalid one is logged and dropped."""
         try:
             ucx_frame = unpack(tensors)
             known = self.flow.row[SENT] if self.near else ucx_frame.number
@@ -75,7 +75,7 @@ class UcxReceiver:
     # -- the engine's side -------------------------------------------------------------------
 
     def poll(self) -> None:
-        """Deliver what has come."""
+        """Deliver what has arrived."""
         row = self.flow.row
         fetched = False
         while (ucx_frame := self._next()) is not None:
@@ -100,7 +100,7 @@ class UcxReceiver:
             return self._come.popleft() if self._come and not self._gone else None
 
     def _arrive(self, number: int) -> None:
-        """Book what had no room at the sender, up to `number`."""
+        """Count messages up to `number` that the sender had no room for as dropped."""
         missing = number - self.flow.row[ARRIVED]
         if missing > 0:
             self.flow.row[ARRIVED] = number
@@ -124,11 +124,11 @@ class UcxReceiver:
         self.tell()
 
     def suspend(self) -> None:
-        """Go away for good: no process comes after this one."""
+        """Leave for good: no process will follow this one."""
         self.abandon()
 
     def abandon(self) -> None:
-        """Take nothing more, whatever comes: the sender ends the stream when it hears of it."""
+        """Receive nothing more; the sender then ends the stream."""
         with self._lock:
             self._gone = True
             self._come.clear()
@@ -154,7 +154,7 @@ class UcxReceiver:
             self._consumer.wake()
 
     def tell(self) -> None:
-        """Tell the sender how far this end is."""
+        """Report the progress of this end to the sender."""
         now = time.monotonic_ns()
         if not self.near and now - self._asked >= ASKING:
             self._asked = now

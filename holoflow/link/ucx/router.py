@@ -1,4 +1,4 @@
-"""The lines of a process, and the thread that serves them."""
+"""The control connections of a process, and the thread that serves them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _log = logging.getLogger("holoflow.link")
 
 
 class ControlConnection:
-    """What joins one end of a flow to the other, once both are there."""
+    """The control connection between the two ends of a flow."""
 
     def __init__(
         self, end: UcxSender | UcxReceiver, at: Place, run: str, wake: Callable[[], None]
@@ -71,7 +71,7 @@ class ControlConnection:
         self._send(UcxHello(self.end.flow.number, self.port if receives else 0, self._run))
 
     def say(self, frame: Frame) -> None:
-        """Send `frame`; from any thread. Of states that could not go yet, the newest goes."""
+        """Send `frame`, from any thread; of unsent progress only the newest."""
         if self.up:
             self._send(frame)
 
@@ -102,7 +102,7 @@ class ControlConnection:
                 del self._out[: self.socket.send(self._out)]
 
     def read(self) -> bool:
-        """Read what has come; false where the peer has gone. Raises LineLostError."""
+        """Read what has arrived; return False if the peer has gone. May raise LineLostError."""
         assert self.socket is not None  # noqa: S101 - for the type checker
         try:
             data = self.socket.recv(_ENOUGH)
@@ -129,7 +129,7 @@ class ControlConnection:
             self.end.tell()
 
     def shut(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self.up = False
         if self.socket is not None:
             self.socket.close()
@@ -137,10 +137,10 @@ class ControlConnection:
 
 
 class Router:
-    """All lines of a process."""
+    """All control connections of a process."""
 
     def __init__(self, run: str) -> None:
-        """Serve the lines of the run of that name."""
+        """Serve the connections of the run of that name."""
         self.lines: list[ControlConnection] = []
         self.failure: LineLostError | None = None
         """Which peer has gone, if one has."""
@@ -235,7 +235,7 @@ class Router:
         if line.up:
             connection.close()
             return
-        if line.socket is not None:  # whoever it is, he does not say who
+        if line.socket is not None:  # a peer that has not identified itself
             self._selector.unregister(line.socket)
             line.shut()
         line.open(connection)

@@ -18,10 +18,10 @@ from holoflow.stats.counters import ARRIVED, GONE, RETURNED, WATERMARK
 
 
 class UcxSender:
-    """Holds what is to be sent until the other end can take it: one message is under way at a time.
+    """Holds messages until the receiver can take them: only one is in transit at a time.
 
-    That is no matter of taste. Where a message comes to Holoscan's receiver before the one before
-    it has been handed over, it is lost now and then, and with it the connection.
+    This is necessary: if a message reaches Holoscan's receiver before the previous one has been
+    passed on, it is sometimes lost, and the connection with it.
     """
 
     def __init__(self, flow: LinkedFlow, producer: Producer, *, near: bool) -> None:
@@ -56,7 +56,7 @@ class UcxSender:
                 return
             if self._lossy and len(self._waiting) >= self.flow.flow.queue:
                 if self.flow.flow.when_full == "drop_newest" and not self.flow.flow.latest:
-                    return  # the other end books what is missing
+                    return  # the other end counts it as dropped
                 self._waiting.popleft()
             self._waiting.append(UcxFrame(number, head, buffers))
         self.kick()
@@ -66,18 +66,18 @@ class UcxSender:
         return np.empty(shape, dtype)
 
     def mark(self) -> None:
-        """Tell the other end how many frames are through, behind what has been sent."""
+        """Send the watermark to the other end, after what has been sent."""
         self._marked = True
         self._tell_mark()
 
     def flush(self) -> None:
-        """Do nothing: nothing waits."""
+        """Do nothing: nothing is held back."""
 
     def wants_room(self, notifier: Notifier | None = None) -> None:
         """Do nothing: the line wakes the producer whenever the other end has made room."""
 
     def close(self) -> None:
-        """End the stream behind what has been sent."""
+        """End the stream after what has been sent."""
         with self._lock:
             self._closing = True
         self._tell_end()
@@ -125,7 +125,7 @@ class UcxSender:
         with self._lock:
             arrived = self._received >= self._emitted and not self._waiting and self._listening
             tell, self._marked = self._marked and arrived, self._marked and not arrived
-            watermark = self.flow.row[WATERMARK]  # first: it speaks of what has been given by now
+            watermark = self.flow.row[WATERMARK]  # first: it applies to what was sent until now
             mark = Mark(self._last, watermark)
         if tell:
             self.say(mark)
@@ -140,8 +140,9 @@ class UcxSender:
 
 
 def _mirror(row: memoryview[int], half: Sequence[int]) -> None:
-    """Write the consumer's half of a row, counted on another host."""
-    # What makes messages seem to wait comes first: there must not seem to be more room.
+    """Write the consumer's counters of another host."""
+    # First what increases the number of waiting messages: a reader in between may see too little
+    # room, never too much.
     row[RETURNED] = half[RETURNED - ARRIVED]
     for at, count in enumerate(half, ARRIVED):
         row[at] = count

@@ -1,4 +1,4 @@
-"""Link `ucx` in one process."""
+"""The ucx transport: all ucx links of one process."""
 
 from __future__ import annotations
 
@@ -23,13 +23,16 @@ _LOOK: Final = 0.05
 
 
 class UcxTransport:
-    """Carries flows by operators of Holoscan's, which the engine adds to its application."""
+    """Carries flows through Holoscan operators, which the engine adds to its application."""
 
     def __init__(self, plan: Plan, peers: Peers) -> None:
         """Serve a fragment of `plan`, whose fragments are at `peers`.
 
-        Sets the variables for UCX that are not set yet, best before Holoscan is imported. Raises
-        HoloflowError where ucx cannot carry the plan.
+        Sets the environment variables for UCX that are not set yet; should be called before
+        Holoscan is imported.
+
+        Raises:
+            HoloflowError: ucx cannot carry the plan.
         """
         for fault in find_faults(plan):
             raise HoloflowError(f"{fault.wrong}; {fault.right}")
@@ -65,7 +68,7 @@ class UcxTransport:
         return place(self._peers, flow.target, flow.number, near=self._near(flow))
 
     def notifier(self, operator: str) -> None:
-        """Nobody rings: what comes is read here."""
+        """Return None: no other process notifies a stage, as this one reads the connections."""
 
     @property
     def refusals(self) -> Mapping[str, int]:
@@ -90,21 +93,21 @@ class UcxTransport:
         return offset, 0 if math.isinf(uncertainty) else round(uncertainty)
 
     def waits_for(self) -> str:
-        """Say which peers have not come to the line yet."""
+        """Return in words which peers have not connected yet."""
         return ", ".join(sorted({line.end.peer for line in self._board.missing()}))
 
     def drain(self) -> None:
-        """Nobody is waited for who is away: that ends the run."""
+        """Do nothing: an absent peer ends the run."""
 
     def close(self, patience: float) -> None:  # noqa: ARG002
-        """Let go of the lines; all that was sent has arrived by now, or never will."""
+        """Close the connections; everything that was sent has arrived by now, or never will."""
         self._board.close()
 
     # -- what the engine's application sees ----------------------------------------------------
 
     @property
     def failure(self) -> LineLostError | None:
-        """Which peer has gone in the middle of a stream, if one has."""
+        """The error of a peer that has disappeared in the middle of a stream, if there is one."""
         return self._board.failure
 
     @property
@@ -119,9 +122,10 @@ class UcxTransport:
         return ", ".join(sorted({end.peer for end in ends}))
 
     def meet(self, cancelled: Callable[[], bool]) -> bool:
-        """Wait until all peers are there; false where `cancelled`.
+        """Wait until all peers are connected; return False if `cancelled`.
 
-        Raises LineLostError where one has gone again, or is none of this run.
+        Raises:
+            LineLostError: A peer has disappeared again, or does not belong to this run.
         """
         with self._board.changed:
             while self._board.missing() and not cancelled() and self.failure is None:
@@ -132,7 +136,7 @@ class UcxTransport:
 
 
 def _choose_ports(lines: Sequence[ControlConnection]) -> None:
-    """Give each of `lines` a port of the loopback device that nobody has."""
+    """Give each of `lines` a free port of the loopback device."""
     probes = [socket.socket(socket.AF_INET) for _ in lines]
     try:
         for line, probe in zip(lines, probes, strict=True):

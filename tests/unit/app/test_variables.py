@@ -86,7 +86,7 @@ def test_mistakes(mistakes, declared, given, words):
 def test_a_variable_that_is_no_text(mistakes):
     text = app("{}", '{names: [«"${a}"]}')
     found = mistakes(text, environment={"a": b"\xff".decode("utf-8", "surrogateescape")})
-    assert found[0].wrong == "variable 'a' holds bytes that are not UTF-8"
+    assert found[0].wrong == "variable 'a' contains bytes that are not UTF-8"
 
 
 def test_unknown_settings(mistakes):

@@ -156,7 +156,7 @@ def test_on_a_terminal_a_fetch_shows_a_bar(server, cache):
 
 
 @pytest.mark.parametrize(("url", "words"), [
-    ("file:/dev/zero", "no regular file"), ("file:{}/pipe", "no regular file"),
+    ("file:/dev/zero", "not a regular file"), ("file:{}/pipe", "not a regular file"),
     ("file:model%00.onnx", "null byte"),
 ])  # fmt: skip
 def test_what_never_ends_or_is_no_path_is_refused(tmp_path, cache, url, words):

@@ -36,5 +36,5 @@ def test_every_kind_of_source(url, source):
     ],
 )  # fmt: skip
 def test_what_is_no_source(url):
-    with pytest.raises(AssetError, match=r"app\.yaml:7:3: asset 'model': .* is no source"):
+    with pytest.raises(AssetError, match=r"app\.yaml:7:3: asset 'model': .* is not a known"):
         read(url)

@@ -129,7 +129,7 @@ def test_one_who_says_hello_for_a_flow_that_is_taken(running):
     hello = FlowHello("app", "digest", 0, "camera.out", "view.image", "x", 1, 0, [0] * HALF)
     with zmq.Context() as context, trusted(running, context) as stranger:
         stranger.send(handshake.hello(hello))
-        assert b"another sender of camera.out -> view.image is there" in stranger.recv()
+        assert b"another sender of camera.out -> view.image is connected" in stranger.recv()
         # It is refused, and what it sends all the same is not taken.
         stranger.send(frames.pack([frames.message(1 << 40, b"x", []).packed]))
         running.check()

@@ -387,7 +387,7 @@ class TestRefused:
         monkeypatch.setattr("holoflow.link.zeromq.handshake.hello", lambda _: b"\x01\x07\x00new")
         reason, causes = refused()
         mine = f"this end version {handshake.VERSION}"
-        assert f"it speaks version 7 of the link, {mine}; install the same" in reason
+        assert f"it uses version 7 of the link protocol, {mine}; install the same" in reason
         assert causes == {"version"}
 
     def test_a_key_that_is_not_allowed(self, refused, tmp_path):

@@ -252,7 +252,7 @@ def test_a_second_sender_is_refused_while_the_first_is_there(joined):
     other = AppIdentity("app", "digest", "elsewhere")
     second = SenderState(linked(Counters(1).rows[0]), other, 7).hello()
     assert world.receiver.conflict(first, alive=True) == ""
-    assert "another sender of camera.out -> view.image is there" in world.receiver.conflict(
+    assert "another sender of camera.out -> view.image is connected" in world.receiver.conflict(
         second, alive=True
     )
     assert world.receiver.conflict(second, alive=False) == ""
