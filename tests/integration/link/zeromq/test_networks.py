@@ -139,4 +139,4 @@ def test_an_end_is_told_although_it_was_lost(joined):
     eventually(pair.stages[0].ended.is_set)
     pair.open.remove(pair.edge)
     pair.edge.close(20)
-    assert not sender.outlet._dials[0].sending.awaited
+    assert not sender.outlet._connections[0].sending.awaited
