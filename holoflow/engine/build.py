@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pydantic
 
@@ -18,11 +18,9 @@ from holoflow.core.operator import Operator, OperatorContext
 from holoflow.core.passed_geometry import pass_geometry
 from holoflow.core.ports import base
 from holoflow.engine import nvtx
-from holoflow.engine.any_of import InOrder, InTurn
-from holoflow.engine.by_frame import ByFrame
-from holoflow.engine.by_time import Synced
 from holoflow.engine.control import Control
-from holoflow.engine.inputs import Arrival, Inputs
+from holoflow.engine.inputs import Inputs
+from holoflow.engine.joins import make_inputs
 from holoflow.engine.operator_stage import OperatorStage
 from holoflow.engine.queue import LatestQueue, Queue
 from holoflow.engine.remote import RemoteInput, RemoteOutput
@@ -222,30 +220,23 @@ def _make_inputs(program: Program, runner: OperatorRunner, number: Row) -> Input
     mine = {f: q for f, q in program.queues.items() if f.target.operator == runner.name}
     order = {port: index for index, port in enumerate(runner.ports.inputs)}
     flows = sorted(mine, key=lambda f: order.get(base(f.target.port), len(order)))
-    latest = {f.target.port: mine[f] for f in flows}
-    triggers = {f.target.port: mine[f] for f in flows if not (f.latest or f.back_edge)}
-    newest = {p: q for p, q in latest.items() if isinstance(q, LatestQueue)}
-    back_edges = {f.target.port: mine[f] for f in flows if f.back_edge and not f.latest}
-    optional = frozenset(name for name in triggers if not runner.ports.input(name).required)
+    queues = [mine[flow] for flow in flows]
     sync = program.plan.app.operators[runner.name].sync
-    if isinstance(sync, Sync):
-        control = program.control
-        if control.lossless:
-            sync = Sync(sync.leader, sync.tolerance, None)
-        inputs = Synced(
-            triggers, sync, optional, newest,
-            now=lambda: control.now(),
-            wake_at=lambda due: inputs.queues[0].consumer.wake_at(due),  # type: ignore[union-attr]
-        )  # fmt: skip
-        return inputs
-    by_frame = any(f.by_frame for f in flows)
-    if runner.ports.trigger == "any" and len(triggers) > 1:
-        if by_frame:
-            return InOrder(triggers, newest)
-        return InTurn(triggers, newest, runner.name, number)
-    if by_frame:
-        return ByFrame(triggers, optional, back_edges, newest)
-    return Arrival(triggers, back_edges, newest)
+    control = program.control
+    if isinstance(sync, Sync) and control.lossless:
+        sync = replace(sync, timeout=None)
+    return make_inputs(
+        runner.name,
+        queues,
+        trigger=runner.ports.trigger,
+        sync=sync if isinstance(sync, Sync) else None,
+        optional=frozenset(
+            f.target.port for f in flows if not runner.ports.input(f.target.port).required
+        ),
+        number=number,
+        now=lambda: control.now(),
+        wake_at=lambda due: queues[0].consumer.wake_at(due),  # type: ignore[union-attr]
+    )
 
 
 def join(program: Program, links: Links) -> None:

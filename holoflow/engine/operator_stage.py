@@ -10,7 +10,7 @@ from holoflow.core.errors import describe
 from holoflow.core.operator import Batching
 from holoflow.engine.control import Control
 from holoflow.engine.inputs import Call, Inputs, Part
-from holoflow.engine.queue import Queue
+from holoflow.engine.queue import Queue, widened
 from holoflow.engine.results import check_batch
 from holoflow.engine.runner import OperatorRunner
 from holoflow.engine.stage import Output, Progress, Stage, clock
@@ -46,10 +46,7 @@ class OperatorStage(Stage):
         """The inputs that other processes feed."""
         for queue in inputs.queues:
             queue.consumer = self
-            if queue.producer is self:
-                queue.capacity += (
-                    1  # a message on a back edge waits for the next call, which sends again
-                )
+            queue.capacity = widened(queue.capacity, returns=queue.producer is self)
 
     def begin(self) -> None:
         """Read the batch settings of the started operator, and make room for its batches."""
@@ -59,7 +56,7 @@ class OperatorStage(Stage):
         self._joins = len(self.inputs.queues) > 1 or self.batching is not None
         if self.batching is not None:
             for queue in self.inputs.queues:
-                queue.capacity = max(queue.capacity, self.batching.size)
+                queue.capacity = widened(queue.capacity, returns=False, batch=self.batching.size)
 
     @property
     def reading(self) -> bool:

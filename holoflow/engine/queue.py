@@ -33,6 +33,15 @@ EVERY: Final = 64
 """One in this many messages is measured, so that the cost is negligible."""
 
 
+def widened(capacity: int, *, returns: bool, batch: int = 1) -> int:
+    """Return how many messages may wait at an input for which the app says `capacity`.
+
+    What an operator sends to itself (`returns`) waits for the next call, which sends again; a
+    `batch` has to find room.
+    """
+    return max(capacity + returns, batch)
+
+
 class Sizes:
     """The mean size of messages."""
 
