@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from holoflow.app.graph import App, Fragment, Sync
 from holoflow.app.mistakes import short
 from holoflow.core.errors import HoloflowError
-from holoflow.core.ports import base
+from holoflow.core.ports import Trigger, base
 from holoflow.plan.plan import Plan, PlannedFlow, PlannedProcess, PlannedStage, fragment_of
 from holoflow.plan.planner import plan
 from holoflow.predict.costs import Costs
@@ -150,10 +150,14 @@ def _stage(
         factor = 1 - waiting_for_core(profile, name)
         work.append(Work(name, times, cores_of(profile, name), factor, passes))
     optional: frozenset[str] = frozenset()
+    trigger: Trigger = "all"
+    generator = False
     sync = first.sync if isinstance(first.sync, Sync) else None
-    if sync is not None:
-        ports = first.cls.ports().inputs  # type: ignore[attr-defined]
-        optional = frozenset(name for name, port in ports.items() if not port.required)
+    if first.holoscan_operator is None:
+        ports = first.cls.ports()  # type: ignore[attr-defined]
+        ends = [flow.target for flow in planned.flows if flow.target.operator == first.name]
+        trigger, generator = ports.trigger, ports.generator and not ports.source
+        optional = frozenset(end.port for end in ends if not ports.input(end.port).required)
     return StageModel(
         name=stage.name,
         process=process.fragment,
@@ -162,7 +166,8 @@ def _stage(
         pace=pace,
         sync=sync,
         optional=optional,
-        trigger="all" if first.holoscan_operator else first.cls.ports().trigger,  # type: ignore[attr-defined]
+        trigger=trigger,
+        generator=generator,
         batch=stats.batch,
     )
 
@@ -187,18 +192,11 @@ def _flow(
 ) -> FlowModel:  # fmt: skip
     stats = profile.flows[str(flow.source), str(flow.target)]
     sender = profile.operators[flow.source.operator]
-    target = profile.operators[flow.target.operator]
-    own_ring = stage_of[flow.source.operator] == stage_of[flow.target.operator]
     return FlowModel(
-        name=f"{flow.source} -> {flow.target}",
+        planned=flow,
         source=stage_of[flow.source.operator],
         target=stage_of[flow.target.operator],
-        port=flow.target.port,
         rate=stats.sent / max(sender.calls, 1),
-        queue=max(flow.queue, target.batch) + own_ring,
-        when_full=flow.when_full,
-        latest=flow.latest,
-        back_edge=flow.back_edge,
         carriage=_carriage(planned, flow, profile, costs, setting),
     )
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias, cast
 
-from holoflow.predict.model import Carriage, FlowModel
+from holoflow.engine.queue import LatestQueue, Message, Queue, Waker
+from holoflow.link.ends import Inlet
+from holoflow.plan.plan import PlannedFlow
+from holoflow.predict.model import Carriage
 from holoflow.predict.resources import Act, Events, Job, Pool, Share
-
-MOST_PATHS = 16
-"""Ways of one message that are followed, as in a run."""
+from holoflow.stats.counters import ARRIVED, SENT, Counters
+from holoflow.stats.spans import PathStep
 
 Ways: TypeAlias = tuple[tuple[int, float], ...]
 """Of a message: the number of each way, and when its frame was captured."""
@@ -130,6 +132,7 @@ class LinkModel:
     ) -> None:  # fmt: skip
         """Take as long as `carriage` says, between the `ends` on their `hosts`."""
         self.back = carriage.back
+        self.delay = carriage.delay
         self._carriage = carriage
         self._events = events
         self._ends = ends
@@ -155,109 +158,115 @@ class LinkModel:
         self._ends[0].work(carriage.out, cross)
 
 
-class SimulatedMessage:
-    """What travels: the time in its header, and the ways on which its frame came."""
-
-    __slots__ = ("stamp", "ways")
-
-    def __init__(self, stamp: float, ways: Ways) -> None:
-        """Be of a frame captured at `stamp`."""
-        self.stamp = stamp
-        self.ways = ways
+def make_queue(planned: PlannedFlow) -> Queue:
+    """Return the queue of a flow, which is the engine's; payloads are the `Ways` of messages."""
+    kind = LatestQueue if planned.latest else Queue
+    step = PathStep("work", planned.target.operator, planned.target.port)
+    return kind(planned, step, Counters(1).rows[0])
 
 
-class SimulatedQueue:
-    """A flow: sent = delivered + dropped + waiting, at any time."""
+class SimulatedRemoteOutput:
+    """The sending end of a flow into another process; to its stage it is like a queue.
 
-    def __init__(self, model: FlowModel, events: Events, carrier: LinkModel | None) -> None:
-        """Make the queue of a flow; a `carrier` brings its messages from another process."""
-        self.model = model
-        self.share = Share(model.rate)
-        self.items: deque[SimulatedMessage] = deque()
-        self.capacity = 1 if model.latest else model.queue
-        self.sent = 0
-        self.delivered = 0
-        self.dropped: Counter[str] = Counter()
-        self.producer_looks: Act = lambda: None
-        self.consumer_looks: Act = lambda: None
-        self._lossy = model.latest or model.when_full != "block"
+    The queue is at the receiving end, for which this is the link's end, too.
+    """
+
+    def __init__(self, queue: Queue, link: LinkModel, events: Events) -> None:
+        """Have `link` bring messages to `queue`."""
+        self.marks = queue.marks
+        self.producer: Waker | None = None
+        self._queue = queue
+        queue.inlet = cast("Inlet", self)  # all that a queue calls of it is here
+        self._link = link
         self._events = events
-        self._carrier = carrier
-        self._outbox: deque[SimulatedMessage] = deque()
+        self._lossy = queue.lossy or queue.flow.latest
+        self._outbox = type(queue)(queue.flow, queue.stop, queue.row)
+        """What waits to be sent, where the flow drops rather than blocks."""
         self._under_way = 0
         self._unconfirmed = 0
         """Messages of which the sender does not know that they were taken."""
+        self._frames = 0
+        self._closed = False
 
     @property
-    def waiting(self) -> int:
-        """Messages in the queue and on the way to it."""
-        return len(self.items) + len(self._outbox) + self._under_way
+    def abandoned(self) -> str | None:
+        """Why nothing more will be taken; None while it is."""
+        return self._queue.abandoned
 
     def has_room(self) -> bool:
         """Whether the producer may begin a frame."""
-        return self._lossy or self._unconfirmed < self.capacity
+        return (
+            self._lossy
+            or self._unconfirmed < self._queue.flow.queue
+            or self._queue.abandoned is not None
+        )
 
-    def put(self, message: SimulatedMessage) -> None:
+    def put(self, message: Message) -> None:
         """Send a message."""
-        self.sent += 1
-        self._unconfirmed += 1
-        if self._carrier is None:
-            self._store(message)
-        elif self._lossy:
-            self._push(self._outbox, message)
+        self._queue.row[SENT] += 1
+        if self._lossy:
+            self._outbox.store(message)
             self._forward()
         else:
+            self._unconfirmed += 1
             self._travel(message)
+        self._count()
 
-    def _push(self, items: deque[SimulatedMessage], message: SimulatedMessage) -> None:
-        """Add a message, or drop one as the flow says."""
-        if len(items) < self.capacity or not self._lossy:
-            items.append(message)
-        elif self.model.latest:
-            items.popleft()
-            items.append(message)
-            self.dropped["replaced"] += 1
-        else:
-            self.dropped["full"] += 1
-            if self.model.when_full == "drop_oldest":
-                items.popleft()
-                items.append(message)
+    def mark(self, frames: int) -> None:
+        """Tell the other end how many frames of the origin are through."""
+        if frames > self._frames:
+            self._frames = frames
+            self._events.after(self._link.delay, lambda: self._queue.mark(frames))
+
+    def close(self) -> None:
+        """Say that nothing more will be put."""
+        self._closed = True
+        self._count()
+
+    def took(self) -> None:
+        """Let the sender know, as the link does, that there is room."""
+        if not self._lossy:
+            self._events.after(self._link.back, self._confirm)
+
+    def abandon(self) -> None:
+        """Let the sender know that nothing more will be taken."""
+        if self.producer is not None:
+            self.producer.wake()
 
     def _forward(self) -> None:
         """Send what waits at the sender, as much as may be under way."""
-        while self._outbox and self._under_way < self.capacity:
-            self._travel(self._outbox.popleft())
+        while self._outbox.items and self._under_way < self._outbox.capacity:
+            self._travel(self._outbox.items.popleft())
 
-    def _travel(self, message: SimulatedMessage) -> None:
+    def _travel(self, message: Message) -> None:
         self._under_way += 1
-        assert self._carrier is not None  # noqa: S101 - for the type checker
-        self._carrier.carry(lambda: self._arrive(message))
+        self._link.carry(lambda: self._arrive(message))
 
-    def _arrive(self, message: SimulatedMessage) -> None:
+    def _arrive(self, message: Message) -> None:
         self._under_way -= 1
-        self._store(message)
+        self._count()
+        self._queue.store(message)
         self._forward()
+        self._count()
 
-    def _store(self, message: SimulatedMessage) -> None:
-        self._push(self.items, message)
-        if not self.model.latest:
-            self.consumer_looks()
-
-    def pop(self) -> SimulatedMessage:
-        """Remove and return the oldest message; the producer hears of it."""
-        self.delivered += 1
-        message = self.items.popleft()
-        if self._carrier is None:
-            self._confirm()
-        else:
-            self._events.after(self._carrier.back, self._confirm)
-        return message
+    def _count(self) -> None:
+        """Note what has arrived, or was dropped before; end the stream behind the last message."""
+        row, waiting = self._queue.row, self._under_way + len(self._outbox.items)
+        row[ARRIVED] = row[SENT] - waiting
+        if self._closed and not waiting:
+            self._queue.close()
 
     def _confirm(self) -> None:
         self._unconfirmed -= 1
-        self.producer_looks()
+        if self.producer is not None:
+            self.producer.wake()
 
-    def count_dropped(self, cause: str) -> None:
-        """Book a message that was taken as dropped."""
-        self.delivered -= 1
-        self.dropped[cause] += 1
+
+class SimulatedOutput(NamedTuple):
+    """A flow out of a stage."""
+
+    end: Queue | SimulatedRemoteOutput
+    share: Share
+    """How many messages a call sends."""
+    seconds: float
+    """That sending one takes in the stage."""

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from holoflow.app.graph import Sync, WhenFull
+from holoflow.app.graph import Sync
 from holoflow.core.ports import Trigger
+from holoflow.plan.plan import PlannedFlow
 from holoflow.stats.histogram import Histogram
 
 
@@ -34,6 +35,8 @@ class SourcePace:
     """Frames a second; None where it gives them as fast as the rest takes them."""
     live: bool = False
     """Waits for a device, which loses frames that nobody fetches."""
+    frames: int | None = None
+    """After so many it ends; None: not before the simulation does."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,11 @@ class StageModel:
     """Of a source."""
     sync: Sync | None = None
     optional: frozenset[str] = frozenset()
-    """Inputs that a join by timestamp can do without."""
+    """Ports that a call can do without."""
     trigger: Trigger = "all"
+    generator: bool = False
+    """May send several messages for one: that a call is through is known to it, and so to joins
+    behind, only once there is room for another message."""
     batch: int = 1
     """Most frames that it takes at once."""
 
@@ -79,21 +85,21 @@ class Carriage:
 class FlowModel:
     """A flow between two stages."""
 
-    name: str
+    planned: PlannedFlow
+    """Its queue, and what happens where that is full."""
     source: str
     """Stage that sends."""
     target: str
     """Stage that receives."""
-    port: str
-    """Input port."""
     rate: float = 1.0
     """Messages for each call of the sender's last operator."""
-    queue: int = 2
-    when_full: WhenFull = "block"
-    latest: bool = False
-    back_edge: bool = False
     carriage: Carriage | None = None
     """None within a process."""
+
+    @property
+    def name(self) -> str:
+        """`camera.out -> detect.x`."""
+        return f"{self.planned.source} -> {self.planned.target}"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,16 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from holoflow.predict.flows import LinkModel, Network, PathTable, SimulatedQueue, Thread
+from holoflow.engine.queue import Queue
+from holoflow.predict.flows import (
+    LinkModel,
+    Network,
+    PathTable,
+    SimulatedOutput,
+    SimulatedRemoteOutput,
+    Thread,
+    make_queue,
+)
 from holoflow.predict.model import (
     FlowModel,
     FlowOutcome,
@@ -19,13 +28,15 @@ from holoflow.predict.model import (
     Resource,
     ResourceKind,
 )
-from holoflow.predict.resources import Events, Pool
+from holoflow.predict.resources import Events, Pool, Share
 from holoflow.predict.stages import (
     SimulatedOperatorStage,
     SimulatedSourceStage,
     SimulatedStage,
     Workers,
 )
+from holoflow.stats import counters
+from holoflow.stats.counters import SENT
 
 FULL = 0.93
 """Share from which something is taken to be fully used."""
@@ -125,14 +136,20 @@ class _World:
             for way in ("out", "in"):
                 self.threads[process.name, way] = Thread(process.name, self.events, pools)
         process_of = {stage.name: stage.process for stage in model.stages}
-        self.queues = [
-            SimulatedQueue(flow, self.events, self._carrier(flow, process_of, hosts))
-            for flow in model.flows
+        self.queues = [make_queue(flow.planned) for flow in model.flows]
+        self.outputs = [
+            self._output(flow, queue, self._link(flow, process_of, hosts))
+            for flow, queue in zip(model.flows, self.queues, strict=True)
         ]
         self.stages = [self._stage(index, seed) for index in range(len(model.stages))]
         self.sources = [stage for stage in self.stages if isinstance(stage, SimulatedSourceStage)]
 
-    def _carrier(
+    def _output(self, flow: FlowModel, queue: Queue, link: LinkModel | None) -> SimulatedOutput:
+        end = queue if link is None else SimulatedRemoteOutput(queue, link, self.events)
+        seconds = 0.0 if flow.carriage is None else flow.carriage.send
+        return SimulatedOutput(end, Share(flow.rate), seconds)
+
+    def _link(
         self, flow: FlowModel, process_of: Mapping[str, str], hosts: Mapping[str, str]
     ) -> LinkModel | None:
         if flow.carriage is None:
@@ -144,12 +161,17 @@ class _World:
 
     def _stage(self, index: int, seed: int) -> SimulatedStage:
         model = self.model.stages[index]
-        outputs = [queue for queue in self.queues if queue.model.source == model.name]
-        inputs = [queue for queue in self.queues if queue.model.target == model.name]
+        flows = list(zip(self.model.flows, self.queues, self.outputs, strict=True))
+        outputs = [output for flow, _, output in flows if flow.source == model.name]
+        receive = {
+            queue: 0.0 if flow.carriage is None else flow.carriage.receive
+            for flow, queue, _ in flows
+            if flow.target == model.name
+        }
         kind = SimulatedOperatorStage if model.pace is None else SimulatedSourceStage
         stage = kind(model, self.workers[model.process], self.events, outputs, self.ways, seed)
         if isinstance(stage, SimulatedOperatorStage):
-            stage.connect(inputs)
+            stage.connect(list(receive), receive)
         return stage
 
     def run(self, frames: int) -> Outcome:
@@ -162,14 +184,15 @@ class _World:
         while self.events.next():
             if end is not None:
                 continue
-            given = min((source.given for source in self.sources), default=0)
+            given = min((s.given for s in self.sources if s.pace.frames is None), default=0)
             if begin is None and given >= warm:
                 begin = self._counts()
             if given >= frames + warm or self.events.count > MOST_EVENTS:
                 end = self._counts()
                 for source in self.sources:
                     source.ended = True
-        stuck = end is None
+                    source.wake()
+        stuck = end is None and not all(source.finished for source in self.sources)
         return self._outcome(begin or _Counts(), end or self._counts(), stuck=stuck)
 
     def _counts(self) -> _Counts:
@@ -210,7 +233,13 @@ class _World:
             rates={name: (end.calls[name] - begin.calls[name]) / seconds for name in names},
             paths=tuple(sorted(paths, key=lambda path: -path.p50)),
             flows=tuple(
-                FlowOutcome(q.model.name, q.sent, q.delivered, dict(q.dropped), q.waiting)
+                FlowOutcome(
+                    q.name,
+                    q.row[SENT],
+                    counters.delivered(q.row),
+                    counters.dropped(q.row),
+                    counters.waiting(q.row),
+                )
                 for q in self.queues
             ),
             resources=tuple(sorted(used, key=lambda resource: -resource.used)),

@@ -7,7 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from holoflow.predict.model import FlowModel, Model, ProcessModel, SourcePace, StageModel, Work
+from holoflow.app.graph import Endpoint
+from holoflow.plan.plan import PlannedFlow
+from holoflow.predict.model import (
+    Carriage,
+    FlowModel,
+    Model,
+    ProcessModel,
+    SourcePace,
+    StageModel,
+    Work,
+)
 from holoflow.stats.histogram import Histogram
 
 
@@ -38,9 +48,19 @@ def source(name: str = "source", rate: float | None = None, **others: Any) -> An
     return stage(name, times, pace=SourcePace(rate, others.pop("live", False)), **others)
 
 
-def flow(sender: str, receiver: str, port: str = "x", **others: Any) -> FlowModel:
+def flow(
+    sender: str, receiver: str, port: str = "x", rate: float = 1.0,
+    carriage: Carriage | None = None, **planned: Any,
+) -> FlowModel:  # fmt: skip
     """Return a flow."""
-    return FlowModel(f"{sender} -> {receiver}", sender, receiver, port, **others)
+    made = PlannedFlow(
+        Endpoint(sender, "out"), Endpoint(receiver, port),
+        **{
+            "queue": 2, "when_full": "block", "fused": False, "latest": False,
+            "back_edge": False, "link": "none", **planned,
+        },
+    )  # fmt: skip
+    return FlowModel(made, sender, receiver, rate, carriage)
 
 
 def line(*stages: Any, workers: int | None = None, flows: Any = None, **others: Any) -> Model:

@@ -289,7 +289,9 @@ def test_all_that_is_sent_is_delivered_or_dropped(model):
 
 def blocking(model: Model) -> Model:
     """Return a model in which nothing is dropped and nobody competes for a core."""
-    flows = tuple(replace(f, when_full="block", rate=1.0) for f in model.flows)
+    flows = tuple(
+        replace(f, planned=replace(f.planned, when_full="block"), rate=1.0) for f in model.flows
+    )
     return replace(model, flows=flows, pools={"cores": 1000.0})
 
 
