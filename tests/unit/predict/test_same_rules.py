@@ -210,7 +210,7 @@ def drops(ran: Any, predicted: Any) -> list[tuple[str, Any, Any]]:
     return [(name, a, b) for name, a, b in both if "end" not in a and "end" not in b]
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(graphs())
 def test_same_calls_in_the_same_order_and_same_drops(graph: App) -> None:
     ran, calls = by_engine(graph, lossless=True)
