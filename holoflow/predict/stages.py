@@ -295,8 +295,12 @@ class SimulatedOperatorStage(SimulatedStage):
         """Whether there is a call, and room for what comes of it."""
         if self.finished or not self.has_room():
             return False
-        if self._unsent and not self.unheard():
+        unheard = self.unheard()
+        if self._unsent and not unheard:
             return True
+        if self._open is not None and unheard:
+            self.finish()
+            return False
         if not self._unsent and self._open is not None:
             self._open = None
             self.mark()
@@ -375,9 +379,12 @@ class SimulatedSourceStage(SimulatedStage):
 
     def can_work(self) -> bool:
         """Whether a frame may begin."""
-        if self.over and not self._unsent and not self.finished:
+        if self.ended and not self._unsent and not self.finished:
             self.finish()
         if self.finished or not self.has_room():
+            return False
+        if self.over and not self._unsent:  # which is seen when a frame is asked for
+            self.finish()
             return False
         if self._unsent or self.pace.rate is None:
             return True
