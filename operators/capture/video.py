@@ -17,8 +17,14 @@ from holoflow.core.operator import Operator, param
 from holoflow.core.pictures import Image
 from holoflow.core.quantity import Duration, Frequency
 from holoflow.core.times import SECOND, Timeline, at_rate
-from holoflow.operators.capture._pictures import NEITHER, is_quarter, upright
-from holoflow.operators.capture._recording import Extent, Intact, Picture
+from holoflow.operators.capture._recording import (
+    NEITHER,
+    Extent,
+    Intact,
+    Picture,
+    is_quarter,
+    upright,
+)
 from holoflow.operators.capture._streams import (
     Chunked,
     chunked,

@@ -474,7 +474,7 @@ def test_a_source_that_sleeps_through_its_end_is_left_behind(
     )  # fmt: skip
     assert result.outcome == "interrupted"
     assert result.last.seconds < calls["ended"][0] - before - 0.49
-    assert "has not returned from frames() for 0.5 s after its end" in caplog.text
+    assert "has not returned from frames() 0.5 s after its end" in caplog.text
 
 
 @on_both

@@ -175,7 +175,7 @@ def test_a_source(engine: Engine, fuse: bool, tracked: bool, on_error: Any) -> N
         assert ran.result.outcome == "failed"
         assert failure is not None
         assert failure.frame == f"frame {BAD} of source"
-        assert failure.cause.startswith(f"ValueError: bad {BAD}; `on_error: skip` cannot go on")
+        assert failure.cause.startswith(f"ValueError: bad {BAD}; `on_error: skip` cannot continue")
         assert ran.operator("source").skipped == 0
     assert ran.payloads() == BEFORE
     assert ran.operator("source").frames == ran.operator("source").sent == BAD
@@ -210,7 +210,7 @@ def test_a_source_that_draws_from_a_generator(engine: Engine, fuse: bool, over: 
     ran = run(graph, engine, fuse=fuse)
     failure = ran.result.failure
     assert failure is not None
-    assert failure.cause.startswith(f"ValueError: bad {BAD}; `on_error: skip` cannot go on")
+    assert failure.cause.startswith(f"ValueError: bad {BAD}; `on_error: skip` cannot continue")
     assert ran.payloads() == BEFORE
 
 
@@ -582,7 +582,7 @@ def test_a_batch_that_leaves_a_result_out(engine: Engine, caplog: pytest.LogCapt
     ran = run(graph, engine)
     assert ran.payloads() == WITHOUT
     assert f"skipped frame {BAD} of source" in caplog.text
-    assert "process_batch returned 0 results for 1 input; None in the place" in caplog.text
+    assert "process_batch returned 0 results for 1 input; return None in place" in caplog.text
 
 
 @on_both

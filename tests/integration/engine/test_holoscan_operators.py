@@ -164,7 +164,7 @@ def test_a_file_that_cannot_be_opened_names_the_operator(
     ran = run(graph, engine)
     assert ran.result.failure is not None
     assert (ran.result.failure.operator, ran.result.failure.frame) == ("bad", "start")
-    assert "GXF_FAILURE; HOLOSCAN_LOG_LEVEL=WARN" in ran.result.failure.cause
+    assert "GXF_FAILURE; set HOLOSCAN_LOG_LEVEL=WARN" in ran.result.failure.cause
 
 
 @on_schedulers
