@@ -88,7 +88,7 @@ def compare(app: Drawn, sinks: Any, results: list[RunResult], engine: Engine | N
     nodes = app.graph.operators.values()
     for failure in failures:
         if "the app is stalled" in failure.cause and windowed(app):
-            assert "give the inputs that wait longer queues" in failure.cause
+            assert "give the waiting inputs longer queues" in failure.cause
             return
         assert failure.operator in app.stops, failure
         frame = app.stops[failure.operator]

@@ -103,7 +103,7 @@ def test_a_setting_may_name_a_variable_that_is_only_used(load_text):
 def test_a_long_chain_of_variables_is_refused(mistakes):
     chain = ", ".join(f'v{i}: "${{v{i + 1}}}"' for i in range(49))
     text = app(f'{{{chain}, v49: «"${{v50}}", v50: "${{v51}}", v51: x}}', '{names: ["${v0}"]}')
-    assert "stand for one another" in mistakes(text)[0].wrong
+    assert "refer to one another" in mistakes(text)[0].wrong
 
 
 def test_variables_that_stand_for_too_much(load_text, monkeypatch):

@@ -45,7 +45,7 @@ def test_the_app_stands_where_a_command_wants_it(given, wanted):
     [
         ("chek", "did you mean 'check'"),
         ("descripe", "did you mean 'describe'"),
-        ("detect", "a fragment is run with --fragment detect"),
+        ("detect", "run a fragment with --fragment detect"),
         ("/bin/sh", "there are run, "),
     ],
 )

@@ -95,7 +95,7 @@ def test_what_was_found_in_another_picture_is_drawn_where_it_lies():
 
 def test_what_was_found_in_another_source_has_no_place():
     cut = picture().with_data(picture().data[:100, :100])
-    with pytest.raises(ValueError, match="one of 100 x 100 pixels have no place in one that comes"):
+    with pytest.raises(ValueError, match="source has 100 x 100 pixels have no place in one"):
         OverlayOp().process(picture(), one_box(geometry=cut.geometry))
 
 
