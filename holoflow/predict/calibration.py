@@ -79,7 +79,7 @@ def _app(link: LinkName | None, size: int, rate: float) -> dict[str, Any]:
         for name, host in _HOSTS.items():
             fragments[name]["host"] = host
         fragments["receiving"]["port"] = _free_port()
-    where = f"{__package__}.operators"
+    where = f"{__package__}.calibration_operators"
     return {
         "app": "calibration",
         "operators": {

@@ -97,7 +97,7 @@ def test_a_signal_before_the_run_begins_is_status_130(start, folder):
 
 @pytest.mark.parametrize(
     ("command", "status", "said"),
-    [("-m holoflow check .", 130, "interrupted\n"), ("-c import_holoflow", -2, None)],
+    [("-m holoflow check .", 130, "interrupted\n"), ("-c import_holoflow.core.array", -2, None)],
     ids=["command", "library"],
 )
 def test_ctrl_c_while_python_imports_is_a_word_for_the_command_alone(folder, command, status, said):
