@@ -34,9 +34,14 @@ class SampleReference:
     thread that happens: `deque.pop` and `append` are atomic, so no lock is needed.
     """
 
-    def __init__(self, sample: Any, tokens: deque[int]) -> None:
-        """Keep `sample`, holding one of `tokens`; raise IndexError if none is left."""
+    def __init__(self, sample: Any, tokens: deque[int], port: Any) -> None:
+        """Keep `sample`, holding one of `tokens`; raise IndexError if none is left.
+
+        `port`, which gave the sample, is kept as well: once a subscriber is gone, iceoryx2 takes
+        all of its samples back, even those that are still held.
+        """
         self._tokens = tokens
+        self.port = port
         self._token: int | None = None
         self._token = tokens.pop()
         self.sample = sample
@@ -93,8 +98,7 @@ class LoanedSample(SampleReference):
             IndexError: No token is left.
         """
         taken, self.start, self.memory = sample
-        super().__init__(taken, under)
-        self.publisher = publisher
+        super().__init__(taken, under, publisher)
         self._written: weakref.ref[npt.NDArray[Any]] | None = None
         self.size = size
         self._first = first
@@ -168,11 +172,7 @@ class LoanedSamples:
     def find(self, buffers: Sequence[Buffer]) -> LoanedSample | None:
         """Return the unsent loan that contains the largest of `buffers`; None if there is none."""
         owner = owner_of(max(buffers, key=attrgetter("nbytes"), default=None))
-        if (
-            isinstance(owner, LoanedSample)
-            and not owner.sent
-            and owner.publisher is self._publisher
-        ):
+        if isinstance(owner, LoanedSample) and not owner.sent and owner.port is self._publisher:
             return owner
         return None
 

@@ -117,11 +117,11 @@ class SharedInlet:
                 return True
             if sample is None:
                 return True
-            self._deliver(sample)
+            self._deliver(sample, subscriber)
         return False
 
-    def _deliver(self, sample: Any) -> None:
-        memory = self._look_at(sample)
+    def _deliver(self, sample: Any, subscriber: Any) -> None:
+        memory = self._look_at(sample, subscriber)
         try:
             found = layout.read(memory, self.linked.number)
         except HoloflowError as error:
@@ -142,14 +142,15 @@ class SharedInlet:
         buffers = [memory[at : at + size] for at, size in found.places]
         self._consumer.deliver(found.number, found.head, buffers)
 
-    def _look_at(self, sample: Any) -> memoryview:
+    def _look_at(self, sample: Any, subscriber: Any) -> memoryview:
         """Return the bytes of `sample`, which is kept as long as there are views of them."""
         first = sample.payload_ptr
         start = layout.aligned(first)
         size = sample.header.number_of_elements - (start - first)
         if size > SMALL:
             try:
-                memory = SampleReference(sample, self._tokens).piece(start, size)
+                held = SampleReference(sample, self._tokens, subscriber)
+                memory = held.piece(start, size)
                 return memoryview(memory).cast("B")[:size].toreadonly()
             except IndexError:  # so many samples are kept that this one must be released at once
                 pass
