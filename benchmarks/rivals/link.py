@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from holoflow.core.message import Header
-from holoflow.launch.configuration import LaunchConfiguration, digest
+from holoflow.launch.configuration import LaunchConfiguration
 from holoflow.link.ends import Buffer, Notifier
 from holoflow.link.links import Links
 from holoflow.link.opening import open_transports
 from holoflow.link.wire import Decoder, Encoder
 from holoflow.plan import Plan
+from holoflow.plan.fingerprint import digest
 from holoflow.stats.counters import CLOSED, SENT, TAKEN, Counters, waiting
 from rivals.fragments import HOSTS, await_prepared, over_network, prepare, queue
 from rivals.frames import Source

@@ -46,7 +46,7 @@ class _Handler(logging.Handler):
 
 def source(record: logging.LogRecord) -> str:
     """Return who logged: the operator's name, or the logger's."""
-    return record.name.removeprefix("holoflow.core.operator.")
+    return record.name.removeprefix("holoflow.operator.")
 
 
 def message(record: logging.LogRecord) -> str:

@@ -230,7 +230,7 @@ def _describe(cls: type[Operator], error: pydantic.ValidationError) -> str:
 
 
 def _log() -> logging.Logger:
-    return logging.getLogger("holoflow.core.operator")
+    return logging.getLogger("holoflow.operator")
 
 
 @dataclass

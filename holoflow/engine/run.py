@@ -103,7 +103,7 @@ class Run:
             name=name,
             output=self.options.output,
             generation=self.options.generation,
-            log=logging.getLogger(f"holoflow.core.operator.{name}"),
+            log=logging.getLogger(f"holoflow.operator.{name}"),
             lossless=self.options.lossless,
             now=self.timers.captured,
             announce=lambda kind, text: self.observer.announcements.append((kind, text)),

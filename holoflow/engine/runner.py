@@ -41,7 +41,7 @@ class OperatorRunner:
         """Whether frames or budgets end here."""
         self.deadlines: tuple[BudgetMeter, ...] = ()
         """Budgets for which this operator drops frames that are already late."""
-        self.log = logging.getLogger(f"holoflow.core.operator.{node.name}")
+        self.log = logging.getLogger(f"holoflow.operator.{node.name}")
         self.results = Results(self.name, self.ports)
         self._lists: dict[str, list[str]] = {}
         """Inputs that take several flows, with the ports of these flows in order."""

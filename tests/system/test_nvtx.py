@@ -13,7 +13,7 @@ SOURCE = Path(__file__).with_name("nvtx_listener.c")
 PROGRAM = """
 from collections.abc import Iterator
 from holoflow import Operator
-from holoflow.flow.export import nvtx
+from holoflow.engine import nvtx
 
 class CountOp(Operator):
     def frames(self) -> Iterator[int]:

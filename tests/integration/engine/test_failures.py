@@ -58,7 +58,7 @@ def check_skipped(ran: Run, caplog: pytest.LogCaptureFixture, operator: str) -> 
     assert ran.result.outcome == "done"
     assert ran.result.failure is None
     (record,) = [r for r in caplog.records if r.levelno >= logging.WARNING]
-    assert record.name == f"holoflow.core.operator.{operator}"
+    assert record.name == f"holoflow.operator.{operator}"
     text = record.getMessage()
     assert text.startswith(f"skipped frame {BAD} of source (timestamp ")
     assert text.endswith(f"ValueError: bad {BAD}")

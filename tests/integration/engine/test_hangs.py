@@ -30,9 +30,10 @@ from support.graphs import (
 )
 
 from holoflow import Array, Batching, Operator
-from holoflow.app.graph import App, Native, Node
+from holoflow.app.graph import App, Node
 from holoflow.engine import RunOptions, RunResult, Stopper, calls, execute
 from holoflow.holoscan import runtime
+from holoflow.holoscan.classes import HoloscanOperator
 from holoflow.plan import plan
 from holoflow.report.diagnosis.decision import explain
 from holoflow.stats import standing
@@ -203,7 +204,7 @@ def test_a_hang_behind_another_is_given_up_too() -> None:
 
 
 def test_one_of_holoscans_own_operators() -> None:
-    made = Native(HangsInHoloscan, {}, (), ("in",), ("out",))
+    made = HoloscanOperator(HangsInHoloscan, {}, (), ("in",), ("out",))
     relay = Node("relay", "its:Relay", HangsInHoloscan, holoscan_operator=made)
     graph = app(
         [node("source", Arrays), relay, node("end", Count)],

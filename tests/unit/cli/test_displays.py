@@ -18,7 +18,7 @@ PAGE = ("live page", "http://127.0.0.1:8080")
 
 
 def record(message, level=logging.WARNING):
-    return logging.LogRecord("holoflow.core.operator.camera", level, "", 0, message, None, None)
+    return logging.LogRecord("holoflow.operator.camera", level, "", 0, message, None, None)
 
 
 def summary(made, **arguments):

@@ -116,7 +116,7 @@ def test_a_failure_names_operator_frame_and_cause_and_keeps_the_traceback(
 def test_snapshots_logs_and_the_last_announcement_are_shown(made, play, capsys):
     def execute(plan, options, *, observe, **_):
         observe(made.snapshot(1.0, 30), ())
-        logging.getLogger("holoflow.core.operator.camera").warning("lost some")
+        logging.getLogger("holoflow.operator.camera").warning("lost some")
         ended = made.result(announcements=(("live page", "http://127.0.0.1:1"),))
         observe(ended.last, ())
         return ended

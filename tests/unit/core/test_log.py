@@ -17,7 +17,7 @@ def lines(records):
 
 def test_operators_are_named_and_libraries_are_held_to_warnings(shown):
     with log.logged_to(shown.append, "debug"):
-        logging.getLogger("holoflow.core.operator.camera").debug("3 of %d", 4)
+        logging.getLogger("holoflow.operator.camera").debug("3 of %d", 4)
         logging.getLogger("somelibrary").info("chatter")
         logging.getLogger("somelibrary").warning("beware")
     assert lines(shown) == ["debug camera: 3 of 4", "warning somelibrary: beware"]
@@ -25,7 +25,7 @@ def test_operators_are_named_and_libraries_are_held_to_warnings(shown):
 
 def test_the_level_counts(shown):
     with log.logged_to(shown.append, "error"):
-        logging.getLogger("holoflow.core.operator.camera").warning("beware")
+        logging.getLogger("holoflow.operator.camera").warning("beware")
         logging.getLogger("somelibrary").warning("beware")
     assert shown == []
 
@@ -51,7 +51,7 @@ def test_a_line_has_the_traceback_and_no_control_codes(shown):
         try:
             raise ValueError("no \x1b[1m")
         except ValueError:
-            logging.getLogger("holoflow.core.operator.detect").exception("failed")
+            logging.getLogger("holoflow.operator.detect").exception("failed")
     (line,) = lines(shown)
     assert line.startswith("error detect: failed\n| Traceback")
     assert line.endswith("ValueError: no \\x1b[1m")
@@ -70,6 +70,6 @@ def test_a_wrong_format_does_not_raise_into_the_operator(shown, capsys):
 
 def test_a_line_of_several_processes_begins_with_the_fragment():
     said = {"msg": "3 lost", "levelname": "WARNING", "fragment": "edge"}
-    logged = logging.makeLogRecord({"name": "holoflow.core.operator.camera", **said})
+    logged = logging.makeLogRecord({"name": "holoflow.operator.camera", **said})
     assert log.line(logged) == "[edge] warning camera: 3 lost"
     assert log.line(logging.makeLogRecord({"name": "", **said})) == "[edge] 3 lost"

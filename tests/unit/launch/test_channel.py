@@ -37,7 +37,7 @@ CALL = CallRecord("detect", "infer", "worker 1", "camera", 7, 10, 11, 12, (("a -
 MESSAGES = [
     Heartbeat(),
     Ready(),
-    LogEntry(30, "holoflow.core.operator.camera", "two\nlines µ", 1.5e9),
+    LogEntry(30, "holoflow.operator.camera", "two\nlines µ", 1.5e9),
     StateReport(faces()),
     Refused("no key"),
     Ended("done", "inline", faces()),

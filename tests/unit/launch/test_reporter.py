@@ -25,7 +25,7 @@ from holoflow.launch.worker import LONGEST, MOST_ENTRIES, Reporter
 
 def record(text: str) -> logging.LogRecord:
     return logging.makeLogRecord(
-        {"name": "holoflow.core.operator.a", "msg": text, "levelno": logging.WARNING}
+        {"name": "holoflow.operator.a", "msg": text, "levelno": logging.WARNING}
     )
 
 
