@@ -169,9 +169,8 @@ class Queue:
         Only for flows with a watermark.
         """
         row = self.row
-        frames = row[
-            WATERMARK
-        ]  # read first: it covers only messages that are in the queue by now, or were
+        # Read first: it covers only messages that are in the queue by now, or were.
+        frames = row[WATERMARK]
         if self.inlet is not None and row[ARRIVED] < row[SENT]:
             frames = 0
         try:

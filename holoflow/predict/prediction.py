@@ -33,7 +33,7 @@ def in_order(planned: Plan) -> list[tuple[str, ...]]:
     done: set[str] = set()
     ordered = []
     while left:
-        # A ring without a back edge is no app; the first would do.
+        # A cycle without a back edge is not a valid app; the first would do.
         ready = next((operators for operators in left if feeders[operators] <= done), left[0])
         left.remove(ready)
         ordered.append(ready)

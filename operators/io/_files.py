@@ -24,7 +24,7 @@ def output_file(folder: Path, path: str) -> Path:
     parts = PurePath(path).parts
     if PurePath(path).is_absolute() or ".." in parts or not parts:
         raise ParameterError(
-            f"{path!r} is no file in the output folder; write a path relative to it, without '..'"
+            f"{path!r} is not in the output folder; write a path relative to it, without '..'"
         )
     file = folder / path
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -72,7 +72,7 @@ def to_arrays(payloads: Mapping[str, Any]) -> dict[str, Array]:
 
     Nor for the geometry of a picture that is its own source, which its arrays tell.
 
-    Raises HoloflowError for what is no array, number or string, for a masked array, and where
+    Raises HoloflowError for what is not an array, number or string, for a masked array, and where
     two have the same name.
     """
     arrays: dict[str, Array] = {}

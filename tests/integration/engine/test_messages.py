@@ -79,7 +79,7 @@ def test_generators_that_give_nothing_at_times(engine: Engine) -> None:
 @pytest.mark.parametrize("fuse", [True, False])
 @pytest.mark.parametrize("sink", [Sink, Pass])
 def test_sources_that_give_nothing_at_times(engine: Engine, fuse: bool, sink: type) -> None:
-    """None is no frame: it is neither sent nor numbered."""
+    """None is not a frame: it is neither sent nor numbered."""
 
     class Some(Operator):
         def frames(self) -> Iterator[Any]:
