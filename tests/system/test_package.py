@@ -122,7 +122,7 @@ def test_settings_and_other_commands(containers: Podman, hello_image: str) -> No
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return containers("run", *SEALED, hello_image, *arguments, check=False)
 
-    assert "is right" in run("check").stdout
+    assert "is valid" in run("check").stdout
     assert "flowchart" in run("graph", "--format", "mermaid").stdout
     wrong = run("--set", "objects=many")
     assert wrong.returncode == 2
@@ -233,7 +233,7 @@ def test_made_again_pushed_and_pulled(
     containers("rmi", tag)
     containers("pull", "--quiet", "--tls-verify=false", tag)
     assert layers(containers, tag) == layers(containers, hello_image)
-    assert "is right" in containers("run", *SEALED, tag, "check").stdout
+    assert "is valid" in containers("run", *SEALED, tag, "check").stdout
     linter = Path(sys.executable).with_name("hadolint")
     assert subprocess.run([linter, str(context / "Containerfile")]).returncode == 0
 

@@ -15,7 +15,7 @@ def test_what_is_new_passes_its_test_and_check_and_runs(kind, holoflow, tmp_path
     folder = {"cwd": tmp_path / "made" / "scene"}
 
     checked = holoflow("check", ".", **folder)
-    assert (checked.returncode, checked.stdout[:11]) == (0, ". is right:")
+    assert (checked.returncode, checked.stdout[:11]) == (0, ". is valid:")
     run = holoflow("run", ".", "--engine", "inline", "--output", str(tmp_path / "out"), **folder)
     assert run.returncode == 0, run.stderr
     for command in (["pytest", "-q", "-W", "error"], ["ruff", "check"]):

@@ -29,4 +29,4 @@ def test_it_is_printed_or_written(options, expected, tmp_path):
 def test_a_file_that_cannot_be_written(tmp_path):
     done = invoke("--output", str(tmp_path))
     assert done.exit_code == 2
-    assert "cannot be written" in done.stderr
+    assert "cannot write the schema" in done.stderr
