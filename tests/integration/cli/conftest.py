@@ -95,7 +95,8 @@ def start(folder):
     def start(*arguments, environment=None, **options):
         options = {
             "stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
-            "text": True, "errors": "replace", "cwd": folder, "env": {**os.environ, **(environment or {})},
+            "text": True, "errors": "replace", "cwd": folder,
+            "env": {**os.environ, **(environment or {})},
         } | options  # fmt: skip
         process = subprocess.Popen([sys.executable, "-m", "holoflow", *arguments], **options)
         started.append(process)
