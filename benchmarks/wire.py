@@ -60,7 +60,7 @@ def way() -> TraceContext:
     tree = PathTree()
     trace = tree.begin("camera", now, now)
     for name in ("detect", "screen"):
-        trace = extend(trace, tree.stop("work", name, "image"), now, now + 900_000)
+        trace = extend(trace, tree.step("work", name, "image"), now, now + 900_000)
     return trace
 
 

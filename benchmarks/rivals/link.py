@@ -51,7 +51,7 @@ def receive(job: Job) -> None:
     consumer, decoder = Waiting(), Decoder()
     with _joined(job, prepare(job), "receiving") as (plan, links):
         (flow,) = plan.flows
-        inlet, row, meter = links.inlet(flow, consumer), links.row(flow), Meter(job)
+        inlet, block, meter = links.inlet(flow, consumer), links.counters(flow), Meter(job)
         consumer.notifier = links.notifier(flow.target.operator) or consumer.notifier
         _accept(links)
         while not (consumer.ended or meter.over):
@@ -62,7 +62,7 @@ def receive(job: Job) -> None:
                 continue
             while consumer.come:
                 head, buffers = consumer.come.popleft()
-                row[TAKEN] += 1
+                block[TAKEN] += 1
                 inlet.took()
                 meter.saw(decoder.decode(head, buffers).payload)
                 del head, buffers
@@ -75,22 +75,22 @@ def send(job: Job) -> None:
     with _joined(job, await_prepared(job), "sending") as (plan, links):
         (flow,) = plan.flows
         (group,) = links.groups(plan.flows)
-        outlet, row, source = links.outlet(group, producer), links.row(flow), Source(job)
+        outlet, block, source = links.outlet(group, producer), links.counters(flow), Source(job)
         _accept(links)
         most = queue(job)
         arrays = None if job.variant.endswith("loan") else source.arrays()
         for _ in source.ticks():
-            while waiting(row) >= most and not source.over:
+            while waiting(block) >= most and not source.over:
                 outlet.wants_room(producer.notifier)
-                if waiting(row) >= most:
+                if waiting(block) >= most:
                     producer.notifier.wait()
             array: Any = next(arrays) if arrays else outlet.allocate((job.size,), "u1")
             source.stamp(array)
-            header = Header(row[SENT], time.monotonic_ns(), "send")
+            header = Header(block[SENT], time.monotonic_ns(), "send")
             head, buffers = encoder.encode(array, header)
-            row[SENT] += 1
-            outlet.send([row[SENT]], head, buffers)
-        row[CLOSED] = 1
+            block[SENT] += 1
+            outlet.send([block[SENT]], head, buffers)
+        block[CLOSED] = 1
         outlet.close()
 
 

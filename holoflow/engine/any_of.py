@@ -10,7 +10,7 @@ from holoflow.core.message import Header
 from holoflow.engine.by_frame import NEVER, SameSource
 from holoflow.engine.inputs import Call, Part, take_newest
 from holoflow.engine.queue import LatestQueue, Message, Queue
-from holoflow.stats.counters import SENT, Row
+from holoflow.stats.counters import SENT, CounterBlock
 
 
 class InOrder(SameSource):
@@ -61,7 +61,7 @@ class InTurn:
 
     def __init__(
         self, triggers: Mapping[str, Queue], latest: Mapping[str, LatestQueue],
-        name: str, number: Row,
+        name: str, number: CounterBlock,
     ) -> None:  # fmt: skip
         """Take messages from `triggers`, with the newest of `latest`, for the operator `name`.
 
@@ -115,7 +115,7 @@ class InTurn:
     def waits_for(self) -> str:
         """Return the names of the inputs that may still bring something."""
         return ", ".join(
-            f"{q.awaited} ({q.row[SENT]} sent)" for _, q in self._turns if not q.closed
+            f"{q.awaited} ({q.counters[SENT]} sent)" for _, q in self._turns if not q.closed
         )
 
 

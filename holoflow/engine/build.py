@@ -32,7 +32,7 @@ from holoflow.link.links import Links
 from holoflow.link.ucx import UcxTransport
 from holoflow.plan.plan import Plan, PlannedFlow, PlannedStage, enters, leaves
 from holoflow.stats.budget import BudgetMeter
-from holoflow.stats.counters import GONE, Counters, Row, gone
+from holoflow.stats.counters import GONE, CounterBlock, Counters, gone
 from holoflow.stats.operator_stats import OperatorMeter
 from holoflow.stats.spans import PathStep, PathTree
 
@@ -101,10 +101,10 @@ def build(
     app = plan.app
     steps = _make_steps(plan, control.paths)
     counters = Counters.of(plan)
-    rows = dict(zip(plan.flows, counters.rows, strict=True))
+    blocks = dict(zip(plan.flows, counters.blocks, strict=True))
     queues = {
         flow: (LatestQueue if flow.latest else Queue)(
-            flow, steps[flow], rows[flow] if links is None else links.row(flow)
+            flow, steps[flow], blocks[flow] if links is None else links.counters(flow)
         )
         for flow in plan.flows
         if not (flow.fused or leaves(plan, flow) or _between_holoscan_operators(app, flow))
@@ -123,9 +123,9 @@ def build(
             if control.guarded:
                 guard(operator)
             incoming = [flow for flow in plan.flows if flow.target.operator == node.name]
-            stop = steps[incoming[0]] if incoming else control.paths.stop("work", node.name, "")
+            step = steps[incoming[0]] if incoming else control.paths.step("work", node.name, "")
             connected = [flow.target.port for flow in incoming]
-            runners[node.name] = runner = OperatorRunner(node, operator, connected, stop)
+            runners[node.name] = runner = OperatorRunner(node, operator, connected, step)
             runner.sink = all(flow.source.operator != node.name for flow in plan.flows)
             runner.budgets = tuple(b for b in budgets if b.budget.target == node.name)
             runner.ending = runner.sink or bool(runner.budgets)
@@ -163,7 +163,7 @@ def _make_steps(plan: Plan, paths: PathTree) -> dict[PlannedFlow, PathStep]:
     """Make the path step that each flow leads to."""
     ends = Counter((flow.source.operator, flow.target.operator) for flow in plan.flows)
     return {
-        flow: paths.stop(
+        flow: paths.step(
             "work",
             flow.target.operator,
             flow.target.port,
@@ -193,7 +193,7 @@ def _between_holoscan_operators(app: App, flow: PlannedFlow) -> bool:
 
 
 def _make_stage(
-    program: Program, stage: PlannedStage, frames: int | None, number: Row
+    program: Program, stage: PlannedStage, frames: int | None, number: CounterBlock
 ) -> SourceStage | OperatorStage:
     runners = [program.runners[name] for name in stage.operators]
     outputs: dict[str, list[Output]] = {}
@@ -216,7 +216,7 @@ def _make_stage(
     return made
 
 
-def _make_inputs(program: Program, runner: OperatorRunner, number: Row) -> Inputs:
+def _make_inputs(program: Program, runner: OperatorRunner, number: CounterBlock) -> Inputs:
     mine = {f: q for f, q in program.queues.items() if f.target.operator == runner.name}
     order = {port: index for index, port in enumerate(runner.ports.inputs)}
     flows = sorted(mine, key=lambda f: order.get(base(f.target.port), len(order)))
@@ -285,5 +285,5 @@ def end_remote_inputs(program: Program) -> None:
         if program.control.comes_back():
             queue.inlet.suspend()
         else:
-            queue.row[GONE] = gone("stopped")
+            queue.counters[GONE] = gone("stopped")
             queue.inlet.abandon()

@@ -220,4 +220,4 @@ class ByFrame(SameSource):
 
 
 def _name(queue: Queue) -> str:
-    return f"{queue.awaited} ({queue.row[WATERMARK]} processed)"
+    return f"{queue.awaited} ({queue.counters[WATERMARK]} processed)"

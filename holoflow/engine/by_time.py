@@ -256,7 +256,7 @@ class Synced:
     def waits_for(self) -> str:
         """Return the names of the inputs that the leader waits for."""
         return ", ".join(
-            f"{q.awaited} ({q.row[SENT]} sent)"
+            f"{q.awaited} ({q.counters[SENT]} sent)"
             for q in ([self._leader] if self._next() is None else self._partners.values())
         )
 

@@ -98,7 +98,7 @@ class Chain:
         self.meter = ChainMeter(
             [runner.meter for runner in runners],
             [runner.budgets for runner in runners],
-            control.paths.chain([runner.stop for runner in runners]),
+            control.paths.chain([runner.step for runner in runners]),
         )
         self._runners = list(runners)
         self._steps: list[Step] = []

@@ -216,7 +216,7 @@ class Feeder(Stage):
 
     def pass_on(self, message: Message) -> tuple[TraceContext, PathStep, int]:
         """Return what the collector behind the operator needs to know about `message`."""
-        return message.trace, self.queue.stop, clock()
+        return message.trace, self.queue.step, clock()
 
     def finish(self, cause: str) -> None:
         """Take no more messages."""
@@ -288,8 +288,8 @@ class HoloscanOutput(Stage):
         now = clock()
         if fed is None:
             return self.control.paths.begin(self.meter.name, now, now)
-        trace, stop, start = fed
-        return extend(trace, stop, start, now)
+        trace, step, start = fed
+        return extend(trace, step, start, now)
 
     def close(self) -> None:
         """Put no more messages."""

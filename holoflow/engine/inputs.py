@@ -157,4 +157,4 @@ class Arrival:
         missing = [q for _, q in self._triggers if not q.items]
         if not self._first:
             missing += [q for _, q in self._back_edges if not q.items]
-        return ", ".join(f"{q.awaited} ({q.row[SENT]} sent)" for q in missing)
+        return ", ".join(f"{q.awaited} ({q.counters[SENT]} sent)" for q in missing)

@@ -11,12 +11,12 @@ from holoflow.engine.by_frame import ByFrame
 from holoflow.engine.by_time import Synced
 from holoflow.engine.inputs import Arrival, Inputs
 from holoflow.engine.queue import LatestQueue, Queue
-from holoflow.stats.counters import Row
+from holoflow.stats.counters import CounterBlock
 
 
 def make_inputs(
     name: str, queues: Sequence[Queue], *, trigger: Trigger, sync: Sync | None,
-    optional: frozenset[str], number: Row, now: Callable[[], int],
+    optional: frozenset[str], number: CounterBlock, now: Callable[[], int],
     wake_at: Callable[[int], None],
 ) -> Inputs:  # fmt: skip
     """Return the inputs of an operator, which the engine and predictions take calls from.

@@ -169,9 +169,9 @@ class OperatorStage(Stage):
             trace = self._join(call.parts, start, end)
             complete = max(message.trace[0][3] for _, message in call.parts)
             runner.meter.completes.append(call.complete or complete)
-            span_ = extend(before[:1], queue.stop, start, end)[0]
+            span_ = extend(before[:1], queue.step, start, end)[0]
         else:
-            trace = extend(before, queue.stop, start, end)
+            trace = extend(before, queue.step, start, end)
             span_ = trace[0]
         runner.meter.calls.append(span_)
         if control.recorder is not None:
@@ -191,10 +191,10 @@ class OperatorStage(Stage):
         ordered = sorted(parts, key=lambda part: part[1].trace[0][3], reverse=True)
         trace: TraceContext = ()
         for queue, message in ordered:
-            if queue.stop.back_edge:
-                close(extend(message.trace, queue.stop, start, start))
+            if queue.step.back_edge:
+                close(extend(message.trace, queue.step, start, start))
             else:
-                trace += extend(message.trace, queue.stop, start, end)
+                trace += extend(message.trace, queue.step, start, end)
         # The result is a frame of the leading message: its age counts from there.
         captured = parts[0][1].trace[0][4]
         trace = tuple([(*span[:4], captured) for span in trace])
@@ -326,7 +326,9 @@ class OperatorStage(Stage):
 
 def _wakes(queue: Queue) -> bool:
     """Whether a message on its way to `queue` from another process will wake the stage."""
-    row = queue.row
+    block = queue.counters
     if queue.closed or queue.flow.latest:
         return False
-    return bool(row[CLOSED]) or (row[SENT] > row[ARRIVED] and len(queue.items) < queue.capacity)
+    return bool(block[CLOSED]) or (
+        block[SENT] > block[ARRIVED] and len(queue.items) < queue.capacity
+    )

@@ -21,7 +21,7 @@ from holoflow.stats.counters import (
     SETTLED,
     TAKEN,
     WATERMARK,
-    Row,
+    CounterBlock,
     gone,
 )
 from holoflow.stats.histogram import Histogram
@@ -91,15 +91,15 @@ class Queue:
     `has_room` before it begins a frame. At any time, sent = delivered + dropped + waiting.
     """
 
-    def __init__(self, flow: PlannedFlow, stop: PathStep, row: Row) -> None:
-        """Make the queue of `flow`, which counts in the counter block `row`.
+    def __init__(self, flow: PlannedFlow, step: PathStep, block: CounterBlock) -> None:
+        """Make the queue of `flow`, which counts in the counter block `block`.
 
-        `stop` is the path step of the operator behind the queue.
+        `step` is the path step of the operator behind the queue.
         """
         self.flow = flow
-        self.row = row
+        self.counters = block
         self.name = f"{flow.source} -> {flow.target}"
-        self.stop = stop
+        self.step = step
         self.items: deque[Message] = deque()
         self.capacity = flow.queue
         self.lossy = flow.when_full != "block"
@@ -111,7 +111,7 @@ class Queue:
         self._sizes = Sizes()
         self.marks = flow.watermark
         """Whether it carries a watermark: how many frames of its origin are done."""
-        self._marker = Marker([row], eager=self.lossy or flow.several)
+        self._marker = Marker([block], eager=self.lossy or flow.several)
         self.producer: Waker | None = None
         self.consumer: Waker | None = None
         self.abandoned: str | None = None
@@ -128,8 +128,8 @@ class Queue:
 
     def put(self, message: Message) -> None:
         """Add `message`, or drop one as `when_full` says, and wake the consumer."""
-        self.row[SENT] += 1
-        if self.row[SENT] % EVERY == 1:
+        self.counters[SENT] += 1
+        if self.counters[SENT] % EVERY == 1:
             self._sizes.add(size_of(message.payload))
         self.store(message)
 
@@ -168,10 +168,10 @@ class Queue:
 
         Only for flows with a watermark.
         """
-        row = self.row
+        block = self.counters
         # Read first: it covers only messages that are in the queue by now, or were.
-        frames = row[WATERMARK]
-        if self.inlet is not None and row[ARRIVED] < row[SENT]:
+        frames = block[WATERMARK]
+        if self.inlet is not None and block[ARRIVED] < block[SENT]:
             frames = 0
         try:
             return self.items[0].header.sequence
@@ -188,7 +188,7 @@ class Queue:
             # Checked after taking, so that a message put meanwhile cannot hide that it was full.
             if len(self.items) + 1 >= self.capacity and self.producer is not None:
                 self.producer.wake()
-        self.row[TAKEN] += 1
+        self.counters[TAKEN] += 1
         if self.inlet is not None:
             self.inlet.took()
         return message
@@ -200,7 +200,7 @@ class Queue:
 
     def acknowledge(self, held: int = 0) -> None:
         """Note that all messages taken have been processed, except for the last `held`."""
-        self.row[SETTLED] = self.row[TAKEN] - held
+        self.counters[SETTLED] = self.counters[TAKEN] - held
 
     def ended(self) -> bool:
         """Whether it is empty and nothing more will come."""
@@ -219,20 +219,20 @@ class Queue:
             while self.items:
                 self.drop(cause, self.items.popleft())
         if first and self.inlet is not None:
-            self.row[GONE] = gone(cause)
+            self.counters[GONE] = gone(cause)
             self.inlet.abandon()
         if self.producer is not None:
             self.producer.wake()
 
     def drop(self, cause: str, message: Message) -> None:
         """Count a message that waits as dropped by `cause`."""
-        counters.drop(self.row, cause)
+        counters.drop(self.counters, cause)
         if message.trace:
             self.ages.add(time.monotonic_ns() - message.trace[0][4])
 
     def count_dropped(self, cause: str, message: Message) -> None:
         """Count a message that was taken as dropped by `cause` instead of delivered."""
-        self.row[RETURNED] += 1
+        self.counters[RETURNED] += 1
         self.drop(cause, message)
 
     def stats(self, waits: Histogram | None = None) -> FlowStats:
@@ -240,9 +240,11 @@ class Queue:
         return FlowStats(
             source=str(self.flow.source),
             target=str(self.flow.target),
-            sent=self.row[SENT] if self.inlet is None else 0,  # else the sending fragment counts it
-            delivered=counters.delivered(self.row),
-            dropped=counters.dropped(self.row),
+            sent=self.counters[SENT]
+            if self.inlet is None
+            else 0,  # else the sending fragment counts it
+            delivered=counters.delivered(self.counters),
+            dropped=counters.dropped(self.counters),
             waiting=len(self.items),
             queue=self.capacity,
             when_full=self.flow.when_full,
@@ -258,29 +260,29 @@ class Queue:
 class Marker:
     """Moves the watermark of flows that carry the same messages."""
 
-    def __init__(self, rows: Sequence[Row], *, eager: bool) -> None:
-        """Move those of `rows`; `eager` if a message does not imply that its frame is done."""
-        self._rows = rows
+    def __init__(self, blocks: Sequence[CounterBlock], *, eager: bool) -> None:
+        """Move those of `blocks`; `eager` if a message does not imply that its frame is done."""
+        self._blocks = blocks
         self._eager = eager
-        self._sent = rows[0][SENT] if rows else 0
+        self._sent = blocks[0][SENT] if blocks else 0
 
     def mark(self, frames: int) -> bool:
         """Move it to `frames`; true if consumers must be woken because no message will."""
-        if not self._rows or frames <= self._rows[0][WATERMARK]:
+        if not self._blocks or frames <= self._blocks[0][WATERMARK]:
             return False
-        step = frames - self._rows[0][WATERMARK]
-        before, self._sent = self._sent, self._rows[0][SENT]
-        for row in reversed(self._rows):  # the first last: it shows whether all have been moved
-            row[WATERMARK] = frames
+        step = frames - self._blocks[0][WATERMARK]
+        before, self._sent = self._sent, self._blocks[0][SENT]
+        for block in reversed(self._blocks):  # the first last: it shows whether all have been moved
+            block[WATERMARK] = frames
         return self._eager or step != 1 or self._sent - before != 1
 
 
 class LatestQueue(Queue):
     """Holds the newest message, which stays when it is read."""
 
-    def __init__(self, flow: PlannedFlow, stop: PathStep, row: Row) -> None:
-        """Make the queue of `flow`, whose input is `Latest`, counting in `row`."""
-        super().__init__(flow, stop, row)
+    def __init__(self, flow: PlannedFlow, step: PathStep, block: CounterBlock) -> None:
+        """Make the queue of `flow`, whose input is `Latest`, counting in `block`."""
+        super().__init__(flow, step, block)
         self.capacity = 1
         self._newest: Message | None = None
 
@@ -304,5 +306,5 @@ class LatestQueue(Queue):
         with self._lock:
             if self.items:
                 self._newest = first = self.items.popleft()
-                self.row[TAKEN] += 1
+                self.counters[TAKEN] += 1
         return (self._newest.payload if self._newest is not None else None), first

@@ -41,9 +41,9 @@ class RemoteInput:
         self._descriptors: Ways | None = None
         self._nodes: Nodes = ()
         """The path nodes that `_descriptors` lead to."""
-        ends = queue.stop
+        ends = queue.step
         self._serialise, self._link = (
-            paths.stop(kind, ends.operator, ends.port, by_port=ends.by_port)
+            paths.step(kind, ends.operator, ends.port, by_port=ends.by_port)
             for kind in ("serialise", "link")
         )
 
@@ -52,7 +52,7 @@ class RemoteInput:
         try:
             message = self._read(head, buffers)
         except HoloflowError as error:
-            counters.drop(self._queue.row, "error")
+            counters.drop(self._queue.counters, "error")
             _log.error("%s: message %d cannot be read: %s", self._queue.name, number, error)
             return
         self._queue.store(message)
@@ -109,7 +109,7 @@ class RemoteOutput:
         self.marks = bool(marked)
         """Whether it carries a watermark: how many frames of its origin are done."""
         self._marker = Marker(
-            [f.row for f in marked],
+            [f.counters for f in marked],
             eager=any(f.flow.several or f.flow.when_full != "block" for f in marked),
         )
         self._blocking = [f for f in flows if f.flow.when_full == "block" and not f.flow.latest]
@@ -117,12 +117,12 @@ class RemoteOutput:
     def has_room(self) -> bool:
         """Whether the producer may begin a frame."""
         for linked in self._blocking:
-            row = linked.row
+            block = linked.counters
             # Drops make room too, but reading them is rarely needed to see that there is some.
             if (
-                row[SENT] - row[TAKEN] >= linked.flow.queue
-                and not row[GONE]
-                and waiting(row) >= linked.flow.queue
+                block[SENT] - block[TAKEN] >= linked.flow.queue
+                and not block[GONE]
+                and waiting(block) >= linked.flow.queue
             ):
                 return False
         return True
@@ -148,12 +148,12 @@ class RemoteOutput:
             WireError: The message holds something that cannot be serialised.
         """
         head, buffers = self._encoder.encode(message.payload, message.header, message.trace)
-        if self.flows[0].row[SENT] % EVERY == 0:
+        if self.flows[0].counters[SENT] % EVERY == 0:
             self._sizes.add(len(head) + sum(buffer.nbytes for buffer in buffers))
         numbers = []
         for linked in self.flows:
-            linked.row[SENT] += 1
-            numbers.append(0 if linked.row[GONE] else linked.row[SENT])
+            linked.counters[SENT] += 1
+            numbers.append(0 if linked.counters[GONE] else linked.counters[SENT])
         if any(numbers) and self.outlet is not None:
             self.outlet.send(numbers, head, buffers)
 
@@ -166,9 +166,9 @@ class RemoteOutput:
     def abandoned(self) -> str | None:
         """Why no consumer takes messages any more; None while one does."""
         for linked in self.flows:  # a loop: evaluated before every frame
-            if not linked.row[GONE]:
+            if not linked.counters[GONE]:
                 return None
-        return CAUSES[self.flows[0].row[GONE] - 1]
+        return CAUSES[self.flows[0].counters[GONE] - 1]
 
     def wake(self) -> None:
         """Have the producer check again whether there is room."""
@@ -185,7 +185,7 @@ class RemoteOutput:
                 self.outlet.suspend()
             return
         for linked in self.flows:
-            linked.row[CLOSED] = 1
+            linked.counters[CLOSED] = 1
         if self.outlet is not None:
             self.outlet.close()
 
@@ -195,9 +195,9 @@ class RemoteOutput:
             linked.flow: FlowStats(
                 source=str(linked.flow.source),
                 target=str(linked.flow.target),
-                sent=linked.row[SENT],
+                sent=linked.counters[SENT],
                 delivered=0,
-                waiting=linked.row[SENT] - linked.row[ARRIVED],
+                waiting=linked.counters[SENT] - linked.counters[ARRIVED],
                 queue=linked.flow.queue,
                 when_full=linked.flow.when_full,
                 link=linked.flow.link,

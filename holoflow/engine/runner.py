@@ -21,9 +21,9 @@ class OperatorRunner:
     """An operator of the running app."""
 
     def __init__(
-        self, node: Node, operator: Operator, connected: list[str], stop: PathStep
+        self, node: Node, operator: Operator, connected: list[str], step: PathStep
     ) -> None:
-        """Run `operator`, whose inputs named `connected` are wired; `stop` is its path step."""
+        """Run `operator`, whose inputs named `connected` are wired; `step` is its path step."""
         self.name = node.name
         self.operator = operator
         self.ports = operator.ports()
@@ -31,7 +31,7 @@ class OperatorRunner:
         self.meter = OperatorMeter(node.name)
         self.ages = Durations()
         """Ages of messages from within its stage that it failed on."""
-        self.stop: PathStep = stop
+        self.step: PathStep = step
         """Its path step."""
         self.sink = False
         """Whether frames end here because nothing takes what it sends."""

@@ -20,7 +20,7 @@ from holoflow.engine.control import Control, Failure
 from holoflow.engine.inputs import Call
 from holoflow.engine.runner import OperatorRunner
 from holoflow.engine.stage import SLICE, Output, Progress, Stage, clock
-from holoflow.stats.counters import Row
+from holoflow.stats.counters import CounterBlock
 from holoflow.stats.spans import TraceContext, close
 
 _END = object()
@@ -52,7 +52,7 @@ class SourceStage(Stage):
 
     def __init__(
         self, runners: Sequence[OperatorRunner], outputs: Mapping[str, Sequence[Output]],
-        control: Control, limit: int | None, number: Row,
+        control: Control, limit: int | None, number: CounterBlock,
     ) -> None:  # fmt: skip
         """Run `runners`, the first of which is the source; end after `limit` frames.
 

@@ -353,7 +353,7 @@ class Stage:
             meter.frames += 1
             if trace:
                 end = clock()
-                trace = extend(trace, runner.stop, now, end)
+                trace = extend(trace, runner.step, now, end)
                 meter.calls.append(trace[0])
                 if self.control.recorder is not None:
                     self._record(runner, header, now, now, end, takes)

@@ -68,10 +68,10 @@ def announce_peer_down(
     """
     sends: list[LinkedFlow] = []
     takes: list[LinkedFlow] = []
-    for number, (flow, row) in enumerate(zip(plan.flows, counters.rows, strict=True)):
+    for number, (flow, block) in enumerate(zip(plan.flows, counters.blocks, strict=True)):
         source, target = (fragment_of(plan.app, end.operator) for end in (flow.source, flow.target))
         if flow.link == "zeromq" and fragment in (source, target) and crosses_hosts(plan, flow):
-            linked = LinkedFlow(number, flow, source, target, row)
+            linked = LinkedFlow(number, flow, source, target, block)
             (sends if source == fragment else takes).append(linked)
     if not (sends or takes):
         return None

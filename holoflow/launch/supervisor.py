@@ -22,8 +22,8 @@ from holoflow.plan.plan import Plan, PlannedFlow
 from holoflow.stats.counters import (
     CLOSED,
     GONE,
+    CounterBlock,
     Counters,
-    Row,
     consumer_died,
     drop,
     flow_over,
@@ -80,13 +80,13 @@ def policy_of(plan: Plan, fragment: Fragment, *, bounded: bool) -> RestartPolicy
 
 def count_crash(plan: Plan, counters: Counters, fragment: str) -> None:
     """Count what was lost with a process of `fragment`; nothing if it ended regularly."""
-    for _, flow, row, sends, takes in _touched(plan, counters, fragment):
+    for _, flow, block, sends, takes in _touched(plan, counters, fragment):
         if takes:
-            consumer_died(row, resent=not sends and _is_resent(flow))
+            consumer_died(block, resent=not sends and _is_resent(flow))
         if sends:
-            producer_died(row)
+            producer_died(block)
         if sends and takes:  # no process is left that has any of it
-            drop(row, "crash", max(waiting(row), 0))
+            drop(block, "crash", max(waiting(block), 0))
 
 
 def end_flows(plan: Plan, counters: Counters, fragment: str, cause: str) -> tuple[int, ...]:
@@ -98,35 +98,35 @@ def end_flows(plan: Plan, counters: Counters, fragment: str, cause: str) -> tupl
         The flows that it had not ended itself, by their index in the plan.
     """
     ended = []
-    for number, _, row, sends, takes in _touched(plan, counters, fragment):
-        if sends and not row[CLOSED]:
-            row[CLOSED] = 1
+    for number, _, block, sends, takes in _touched(plan, counters, fragment):
+        if sends and not block[CLOSED]:
+            block[CLOSED] = 1
             ended.append(number)
-        if takes and not row[GONE]:
-            row[GONE] = gone(cause)
+        if takes and not block[GONE]:
+            block[GONE] = gone(cause)
             ended.append(number)
     return tuple(dict.fromkeys(ended))
 
 
 def count_leftovers(plan: Plan, counters: Counters, cause: str) -> None:
     """Count what still waits, after all processes have ended, as dropped by `cause`."""
-    for flow, row in zip(plan.flows, counters.rows, strict=True):
+    for flow, block in zip(plan.flows, counters.blocks, strict=True):
         if flow.fused:
             continue
         if flow.link != "none":
-            flow_over(row, cause)
-        drop(row, cause, max(waiting(row), 0))
+            flow_over(block, cause)
+        drop(block, cause, max(waiting(block), 0))
 
 
 def _touched(
     plan: Plan, counters: Counters, fragment: str
-) -> Iterator[tuple[int, PlannedFlow, Row, bool, bool]]:
+) -> Iterator[tuple[int, PlannedFlow, CounterBlock, bool, bool]]:
     """Yield flows at `fragment`: index, flow, counter block, whether it sends and takes."""
     (inside,) = [p.placement.operators for p in plan.processes if p.fragment == fragment]
-    for number, (flow, row) in enumerate(zip(plan.flows, counters.rows, strict=True)):
+    for number, (flow, block) in enumerate(zip(plan.flows, counters.blocks, strict=True)):
         sends, takes = flow.source.operator in inside, flow.target.operator in inside
         if (sends or takes) and not flow.fused:
-            yield number, flow, row, sends, takes
+            yield number, flow, block, sends, takes
 
 
 def _is_resent(flow: PlannedFlow) -> bool:

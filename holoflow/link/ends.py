@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import numpy.typing as npt
 
 from holoflow.plan.plan import PlannedFlow
-from holoflow.stats.counters import Row
+from holoflow.stats.counters import CounterBlock
 
 LOOK: Final = 0.05
 """Seconds after which a waiting thread checks again by itself: a notification may be lost."""
@@ -114,7 +114,7 @@ class LinkedFlow:
     """Fragment of the producer."""
     target: str
     """Fragment of the consumer."""
-    row: Row
+    counters: CounterBlock
     """Its counter block, shared by the links of one host. If the ends are on different hosts,
     each host has its own, and the link mirrors what the other end writes."""
 

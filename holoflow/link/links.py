@@ -21,8 +21,8 @@ from holoflow.stats.counters import (
     SENT,
     SETTLED,
     TAKEN,
+    CounterBlock,
     Counters,
-    Row,
     waiting,
 )
 
@@ -62,14 +62,14 @@ class Links:
             for name in process.placement.operators
         }
         self._hosts = {process.fragment: process.placement.host for process in plan.processes}
-        self._rows = dict(zip(plan.flows, counters.rows, strict=True))
+        self._blocks = dict(zip(plan.flows, counters.blocks, strict=True))
         self._linked = {
             flow: LinkedFlow(
                 number,
                 flow,
                 fragments[flow.source.operator],
                 fragments[flow.target.operator],
-                self._rows[flow],
+                self._blocks[flow],
             )
             for number, flow in enumerate(plan.flows)
         }
@@ -83,9 +83,9 @@ class Links:
         transport = self._transports.get("ucx")
         return transport if isinstance(transport, UcxTransport) else None
 
-    def row(self, flow: PlannedFlow) -> Row:
+    def counters(self, flow: PlannedFlow) -> CounterBlock:
         """Return the counter block of `flow`."""
-        return self._rows[flow]
+        return self._blocks[flow]
 
     def under_way(self, operators: Collection[str]) -> bool:
         """Whether a message waits for, or is being processed by, one of `operators` on this host.
@@ -93,15 +93,15 @@ class Links:
         Messages in processes of other hosts, and between them, are not known here.
         """
         return any(
-            waiting(row) > 0 or row[TAKEN] > row[SETTLED]
-            for flow, row in self._rows.items()
+            waiting(block) > 0 or block[TAKEN] > block[SETTLED]
+            for flow, block in self._blocks.items()
             if flow.target.operator in operators and not flow.fused
         )
 
-    def number(self, operator: str) -> Row:
+    def number(self, operator: str) -> CounterBlock:
         """Return the counter with the number of the next frame of `operator`."""
         at = self._numbers[operator]
-        return self._counters.counters[at : at + 1]
+        return self._counters.frame_numbers[at : at + 1]
 
     def groups(self, flows: Iterable[PlannedFlow]) -> list[list[LinkedFlow]]:
         """Group `flows`, which all leave one port, by the outlet that carries them."""
@@ -115,7 +115,7 @@ class Links:
     def outlet(self, flows: Sequence[LinkedFlow], producer: Producer) -> Outlet:
         """Open the sending end of `flows`."""
         for linked in flows:
-            linked.row[CLOSED] = 0
+            linked.counters[CLOSED] = 0
             self._ends.setdefault(linked.number, []).append(producer)
         self._sent.extend(flows)
         return self._transports[flows[0].flow.link].outlet(flows, producer)
@@ -123,7 +123,7 @@ class Links:
     def inlet(self, flow: PlannedFlow, consumer: Consumer) -> Inlet:
         """Open the receiving end of `flow`."""
         linked = self._linked[flow]
-        linked.row[GONE] = 0
+        linked.counters[GONE] = 0
         self._ends.setdefault(linked.number, []).append(consumer)
         return self._transports[flow.link].inlet(linked, consumer)
 
@@ -203,16 +203,16 @@ class Links:
 
 def _done(linked: LinkedFlow) -> bool:
     """Whether the sender of a flow is not needed any more."""
-    row = linked.row
-    if row[GONE]:
+    block = linked.counters
+    if block[GONE]:
         return True
-    if linked.flow.link == "shared_memory" and not row[CLOSED]:
+    if linked.flow.link == "shared_memory" and not block[CLOSED]:
         # The sender will be started again, and what it has sent stays in memory. Do not wait
         # for the receiver: it may have died itself, and be waiting for the sender to restart.
         return True
     if linked.flow.when_full == "block" and not linked.flow.latest:
-        return waiting(row) <= 0
-    return row[ARRIVED] >= row[SENT]
+        return waiting(block) <= 0
+    return block[ARRIVED] >= block[SENT]
 
 
 def _port_types(plan: Plan) -> list[type]:

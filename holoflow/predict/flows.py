@@ -162,7 +162,7 @@ def make_queue(planned: PlannedFlow) -> Queue:
     """Return the queue of a flow, which is the engine's; payloads are the `Ways` of messages."""
     kind = LatestQueue if planned.latest else Queue
     step = PathStep("work", planned.target.operator, planned.target.port)
-    return kind(planned, step, Counters(1).rows[0])
+    return kind(planned, step, Counters(1).blocks[0])
 
 
 class SimulatedRemoteOutput:
@@ -180,7 +180,7 @@ class SimulatedRemoteOutput:
         self._link = link
         self._events = events
         self._lossy = queue.lossy or queue.flow.latest
-        self._outbox = type(queue)(queue.flow, queue.stop, queue.row)
+        self._outbox = type(queue)(queue.flow, queue.step, queue.counters)
         """What waits to be sent, where the flow drops rather than blocks."""
         self._under_way = 0
         self._unconfirmed = 0
@@ -203,7 +203,7 @@ class SimulatedRemoteOutput:
 
     def put(self, message: Message) -> None:
         """Send a message."""
-        self._queue.row[SENT] += 1
+        self._queue.counters[SENT] += 1
         if self._lossy:
             self._outbox.store(message)
             self._forward()
@@ -251,8 +251,8 @@ class SimulatedRemoteOutput:
 
     def _count(self) -> None:
         """Note what has arrived, or was dropped before; end the stream behind the last message."""
-        row, waiting = self._queue.row, self._under_way + len(self._outbox.items)
-        row[ARRIVED] = row[SENT] - waiting
+        block, waiting = self._queue.counters, self._under_way + len(self._outbox.items)
+        block[ARRIVED] = block[SENT] - waiting
         if self._closed and not waiting:
             self._queue.close()
 

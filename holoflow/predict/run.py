@@ -235,10 +235,10 @@ class _World:
             flows=tuple(
                 FlowOutcome(
                     q.name,
-                    q.row[SENT],
-                    counters.delivered(q.row),
-                    counters.dropped(q.row),
-                    counters.waiting(q.row),
+                    q.counters[SENT],
+                    counters.delivered(q.counters),
+                    counters.dropped(q.counters),
+                    counters.waiting(q.counters),
                 )
                 for q in self.queues
             ),

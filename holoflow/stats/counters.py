@@ -1,19 +1,19 @@
 """The counters of every flow, in memory that outlives a crash, and their recovery after one.
 
-A row of integers for each flow of the plan, in the order of the plan. In an app of several
-processes all rows lie in one file on the host that all of them map, so that a process killed at
-any moment leaves its counts behind, and each end of a link sees how far the other one is. Every
-integer has one writer: the process of the producer, or that of the consumer; of a process that
-is gone, the launcher.
+Each flow of the plan has a counter block, a fixed number of integers, in the order of the plan. In
+an app of several processes all blocks of a host are in one file that every process maps. So a
+process that is killed at any moment leaves its counters behind, and each end of a link sees how far
+the other one is. Every integer has one writer: the process of the producer or that of the consumer,
+and, once that process is gone, the launcher.
 
-Messages of a flow are numbered from 1 in the order in which they are sent. Whatever of the
-numbers up to `SENT` never arrives was lost under way, and is booked by the consumer's side when
-the next one arrives, or when the flow has ended.
+Messages of a flow are numbered from 1 in the order in which they are sent. Numbers up to `SENT`
+that never arrive were lost on the way; the consumer's side counts them as dropped when a later
+message arrives, or when the flow has ended.
 
-A process may die between any two integers that it writes. Each end writes in such an order that
-what is left tells what was where: `ARRIVED` before the causes of what has not come, `TAKEN`
-before a call, `RETURNED` before the cause of a drop. So whatever has arrived and was neither
-taken nor dropped was in the queue, and whatever was taken and not settled was in hand.
+A process may die between any two of its writes. Each end therefore writes in an order from which
+the rest can be inferred: `ARRIVED` before the causes of what has not come, `TAKEN` before a call,
+`RETURNED` before the cause of a drop. Whatever has arrived and was neither taken nor dropped was in
+the queue, and whatever was taken and lies beyond `SETTLED` was being processed.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from holoflow.core.errors import is_shortage, no_memory
 if TYPE_CHECKING:
     from holoflow.plan.plan import Plan
 
-Row: TypeAlias = "memoryview[int]"
-"""The integers of one flow, by the names below."""
+CounterBlock: TypeAlias = "memoryview[int]"
+"""The counters of one flow: `WIDTH` integers of 64 bits, indexed by the names below."""
 
 # Written by the producer's process.
 SENT: Final = 0
@@ -40,27 +40,28 @@ CLOSED: Final = 1
 WANTS_ROOM: Final = 2
 """Whether the producer sleeps until there is room (0 or 1)."""
 PASSED: Final = 3
-"""Number of the newest message that is in memory which both ends share, or was left out: up to
-it, what the other end does not find there will never come. Other links leave it 0."""
+"""Number of the newest message that was put into memory which both ends share, or was left out. The
+other end need not wait for a message up to this number that it does not find there. Other links
+leave it 0."""
 WATERMARK: Final = 4
-"""Of how many frames of the flow's origin, from its first, all has been sent or never will be. Kept
-only where a join by frame behind needs to know (`PlannedFlow.watermark`). It is written after
-`SENT`: who reads it first and `SENT` then knows which messages it speaks of."""
+"""Number of frames of the flow's origin, from the first, of which everything has been sent or never
+will be. Kept only where a join by frame needs it (`PlannedFlow.watermark`). It is written after
+`SENT`; a reader that reads it before `SENT` therefore knows which messages it covers."""
 RETRIED: Final = 5
-"""How often a message was sent again: a broken connection, or a consumer that died, had lost it."""
+"""How often a message was sent again after a broken connection or a dead consumer had lost it."""
 # Written by the consumer's process.
 ARRIVED: Final = 6
-"""Number of the newest message that has come to the queue, or that is known to be lost."""
+"""Number of the newest message that has reached the queue or is known to be lost."""
 TAKEN: Final = 7
-"""Messages that a call has taken out of the queue."""
+"""Messages that calls have taken from the queue."""
 RETURNED: Final = 8
-"""Of these, how many were dropped after all; they are among the dropped."""
+"""How many of these were dropped after all; they are counted by cause as well."""
 SETTLED: Final = 9
-"""Value of `TAKEN` when all that had been taken was worked off."""
+"""Value of `TAKEN` when everything taken so far had been processed."""
 WANTS_MORE: Final = 10
-"""Whether the consumer sleeps until something comes (0 or 1)."""
+"""Whether the consumer sleeps until a message arrives (0 or 1)."""
 GONE: Final = 11
-"""Whether nothing more will be taken, for good: 1 + the cause's place in `CAUSES`; else 0."""
+"""0, or 1 + the position of a cause in `CAUSES`: nothing will ever be taken again."""
 _DROPPED: Final = 12
 
 Cause: TypeAlias = Literal[
@@ -68,146 +69,163 @@ Cause: TypeAlias = Literal[
 ]  # fmt: skip
 """Why a message was dropped.
 
-`full`: no room in the queue. `late`: no partner in time, or came after its partner was gone, or
-too old for a budget that drops late frames. `unpaired`: nothing of its frame came to another input
-of the join. `replaced`: a newer one took its place at a `Latest` input before it was used.
-`error`: the operator failed on it. `end`: still waiting when the stream it was to be joined with
-had ended. `stopped`: the run was stopped before it was used. `device`: lost by the device itself.
-`crash`: lost with a process that died, or a connection that broke.
+`full`: no room in the queue. `late`: no partner in time, arrived after its partner had left, or too
+old for a budget that drops late frames. `unpaired`: nothing of its frame reached another input of
+the join. `replaced`: replaced at a `Latest` input by a newer message before it was used. `error`:
+the operator failed on it. `end`: still waiting when the stream it was to be joined with had ended.
+`stopped`: the run was stopped before it was used. `device`: lost by the device itself. `crash`:
+lost with a process that died or a connection that broke.
 """
 
 CAUSES: Final[tuple[Cause, ...]] = get_args(Cause)
-"""Causes of drops, in the order of their counts."""
+"""All causes, in the order of their counters."""
 _AT: Final[Mapping[str, int]] = {cause: _DROPPED + i for i, cause in enumerate(CAUSES)}
 
 WIDTH: Final = _DROPPED + len(CAUSES)
+"""Integers in a counter block."""
 
 
 class Counters:
-    """Rows of counts, in memory of the process, or in a file that others map too."""
+    """The counter blocks of an app, in memory of the process or in a file that others map too."""
 
-    def __init__(self, rows: int, counters: int = 0, file: Path | None = None) -> None:
-        """Map `file`, which is made with all counts 0 where it is not there.
+    def __init__(self, flows: int, operators: int = 0, file: Path | None = None) -> None:
+        """Map `file`, or allocate private memory without one.
 
-        Raises OSError where that cannot be done, ShortageError where there is no memory for it.
+        Args:
+            flows: Number of counter blocks.
+            operators: Number of frame numbers.
+            file: Created with all counters 0 if it does not exist.
+
+        Raises:
+            OSError: The file cannot be created or mapped.
+            ShortageError: There is not enough memory for it.
         """
-        size = max((rows * WIDTH + counters) * 8, 8)
+        size = max((flows * WIDTH + operators) * 8, 8)
         self._memory: bytearray | mmap.mmap
         if file is None:
             self._memory = bytearray(size)
         else:
             with file.open("a+b") as opened:
                 try:
-                    # Memory that is not there when it is written to kills the process.
+                    # Reserved now: a write to memory that cannot be had would kill the process.
                     os.posix_fallocate(opened.fileno(), 0, size)
                 except OSError as error:
                     if is_shortage(error):
-                        raise no_memory(file.parent, size, "the ledger of a run") from None
+                        raise no_memory(file.parent, size, "the counters of a run") from None
                     raise
                 self._memory = mmap.mmap(opened.fileno(), size)
         self._view = memoryview(self._memory).cast("q")
-        self.rows: list[Row] = [self._view[i * WIDTH : (i + 1) * WIDTH] for i in range(rows)]
-        self.counters: Row = self._view[rows * WIDTH : rows * WIDTH + counters]
-        """Number of the next frame of each operator that is a source."""
+        self.blocks: list[CounterBlock] = [
+            self._view[i * WIDTH : (i + 1) * WIDTH] for i in range(flows)
+        ]
+        self.frame_numbers: memoryview[int] = self._view[flows * WIDTH : flows * WIDTH + operators]
+        """For each operator that numbers frames, the number of its next one."""
 
     @staticmethod
     def of(plan: Plan, file: Path | None = None) -> Counters:
-        """Return a ledger for all flows and operators of the whole `plan`."""
+        """Return the counters of all flows and operators of the whole `plan`."""
         return Counters(len(plan.flows), len(plan.app.operators), file)
 
     def moved(self) -> tuple[tuple[int, ...], ...]:
-        """Return what changes as soon as a message of any flow moves, or a flow ends."""
+        """Return a value that changes as soon as a message of any flow moves or a flow ends."""
         return tuple(
-            (row[SENT], row[CLOSED], row[ARRIVED], row[TAKEN], row[RETURNED], *row[GONE:WIDTH])
-            for row in self.rows
+            (
+                block[SENT],
+                block[CLOSED],
+                block[ARRIVED],
+                block[TAKEN],
+                block[RETURNED],
+                *block[GONE:WIDTH],
+            )
+            for block in self.blocks
         )
 
     def close(self) -> None:
-        """Let go of the file; nobody may use a row any more."""
-        for row in (*self.rows, self.counters):
-            row.release()
+        """Release the memory; no block may be used any more."""
+        for block in (*self.blocks, self.frame_numbers):
+            block.release()
         self._view.release()
         if isinstance(self._memory, mmap.mmap):
             self._memory.close()
 
 
-def drop(row: Row, cause: str, count: int = 1) -> None:
-    """Book `count` messages as dropped by `cause`, one of `CAUSES`."""
-    row[_AT[cause]] += count
+def drop(block: CounterBlock, cause: str, count: int = 1) -> None:
+    """Count `count` messages as dropped by `cause`, one of `CAUSES`."""
+    block[_AT[cause]] += count
 
 
 def gone(cause: str) -> int:
-    """Return the value of `GONE` that says that nothing more is taken, by `cause`."""
+    """Return the value of `GONE` which says that nothing more is taken, because of `cause`."""
     return 1 + CAUSES.index(cause)
 
 
-def dropped(row: Row) -> dict[str, int]:
-    """Return how many messages were dropped, by cause."""
-    return {cause: row[at] for cause, at in _AT.items() if row[at]}
+def dropped(block: CounterBlock) -> dict[str, int]:
+    """Return how many messages were dropped, by cause; causes without any are left out."""
+    return {cause: block[at] for cause, at in _AT.items() if block[at]}
 
 
-def lost(row: Row) -> int:
+def lost(block: CounterBlock) -> int:
     """Return how many messages were dropped, whatever the cause."""
-    return sum(row[_DROPPED:WIDTH])
+    return sum(block[_DROPPED:WIDTH])
 
 
-def delivered(row: Row) -> int:
+def delivered(block: CounterBlock) -> int:
     """Return how many messages were taken and not dropped after all."""
-    return row[TAKEN] - row[RETURNED]
+    return block[TAKEN] - block[RETURNED]
 
 
-def waiting(row: Row) -> int:
-    """Return how many messages are under way or in the queue."""
-    return row[SENT] - row[TAKEN] - lost(row) + row[RETURNED]
+def waiting(block: CounterBlock) -> int:
+    """Return how many messages are on the way or in the queue."""
+    return block[SENT] - block[TAKEN] - lost(block) + block[RETURNED]
 
 
-def counts(row: Row) -> dict[str, Any]:
-    """Return what a row says of its flow, by the names that `FlowStats` has for it."""
+def counts(block: CounterBlock) -> dict[str, Any]:
+    """Return what a block says about its flow, under the field names of `FlowStats`."""
     return {
-        "sent": row[SENT],
-        "delivered": delivered(row),
-        "dropped": dropped(row),
-        "waiting": max(waiting(row), 0),
-        "retried": row[RETRIED],
+        "sent": block[SENT],
+        "delivered": delivered(block),
+        "dropped": dropped(block),
+        "waiting": max(waiting(block), 0),
+        "retried": block[RETRIED],
     }
 
 
-def queued(row: Row) -> int:
+def queued(block: CounterBlock) -> int:
     """Return how many messages have arrived and were neither taken nor dropped."""
-    return waiting(row) - (row[SENT] - row[ARRIVED])
+    return waiting(block) - (block[SENT] - block[ARRIVED])
 
 
-def consumer_died(row: Row, *, resent: bool) -> None:
-    """Book what the process of the consumer had in hand and in its queue; it is no more.
+def consumer_died(block: CounterBlock, *, resent: bool) -> None:
+    """Account for the messages that the dead process of the consumer was processing or had queued.
 
-    Both go to `crash`, but for the queue if its messages are going to be `resent`: then they are
-    under way again. A second time it changes nothing.
+    They are counted as dropped by `crash`. If `resent`, those in the queue are sent again and
+    count as on the way instead. Calling it a second time changes nothing.
     """
-    in_hand = max(min(row[TAKEN] - row[SETTLED], delivered(row)), 0)
-    in_queue = max(queued(row), 0)
-    row[WANTS_MORE] = 0
+    processing = max(min(block[TAKEN] - block[SETTLED], delivered(block)), 0)
+    in_queue = max(queued(block), 0)
+    block[WANTS_MORE] = 0
     if resent:
-        row[ARRIVED] -= in_queue
+        block[ARRIVED] -= in_queue
     elif in_queue:
-        drop(row, "crash", in_queue)
-    if in_hand:
-        row[RETURNED] += in_hand
-        drop(row, "crash", in_hand)
-    row[SETTLED] = row[TAKEN]
+        drop(block, "crash", in_queue)
+    if processing:
+        block[RETURNED] += processing
+        drop(block, "crash", processing)
+    block[SETTLED] = block[TAKEN]
 
 
-def producer_died(row: Row) -> None:
-    """Let the consumer's end book what the producer had not passed on; its process is no more."""
-    row[WANTS_ROOM] = 0
-    row[PASSED] = row[SENT]
+def producer_died(block: CounterBlock) -> None:
+    """Let the consumer count what the dead process of the producer had not passed on as lost."""
+    block[WANTS_ROOM] = 0
+    block[PASSED] = block[SENT]
 
 
-def flow_over(row: Row, cause: str = "crash") -> None:
-    """Book what has not arrived and never will, by `cause`; by that of `GONE`, where it is set.
+def flow_over(block: CounterBlock, cause: str = "crash") -> None:
+    """Count what will never arrive as dropped by the cause in `GONE`, or by `cause` without one.
 
-    For a flow whose ends are both at rest. Of a consumer that died, `consumer_died` comes first.
+    Both ends of the flow must be at rest. If the consumer died, call `consumer_died` first.
     """
-    missing = row[SENT] - row[ARRIVED]
+    missing = block[SENT] - block[ARRIVED]
     if missing > 0:
-        row[ARRIVED] = row[SENT]
-        drop(row, CAUSES[row[GONE] - 1] if row[GONE] else cause, missing)
+        block[ARRIVED] = block[SENT]
+        drop(block, CAUSES[block[GONE] - 1] if block[GONE] else cause, missing)

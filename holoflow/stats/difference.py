@@ -185,21 +185,21 @@ def with_counts(snapshot: Snapshot, plan: Plan, counters: Counters) -> Snapshot:
     something was sent are added where no fragment has told of them.
     """
     told = {(stats.source, stats.target) for stats in snapshot.flows}
-    rows = {
-        (str(flow.source), str(flow.target)): (flow, row)
-        for flow, row in zip(plan.flows, counters.rows, strict=True)
+    blocks = {
+        (str(flow.source), str(flow.target)): (flow, block)
+        for flow, block in zip(plan.flows, counters.blocks, strict=True)
         if not flow.fused
     }
     flows = [
-        replace(stats, **counts(rows[ends][1]))
-        if (ends := (stats.source, stats.target)) in rows
+        replace(stats, **counts(blocks[ends][1]))
+        if (ends := (stats.source, stats.target)) in blocks
         else stats
         for stats in snapshot.flows
     ]
     flows += [
-        replace(_stats(flow), **counts(row))
-        for ends, (flow, row) in rows.items()
-        if row[SENT] and ends not in told
+        replace(_stats(flow), **counts(block))
+        for ends, (flow, block) in blocks.items()
+        if block[SENT] and ends not in told
     ]
     return replace(snapshot, flows=tuple(flows))
 

@@ -26,7 +26,7 @@ class PathMeter:
     def __init__(self, nodes: Sequence[PathNode]) -> None:
         """Begin with nothing for the path that leads over `nodes`."""
         self._nodes = list(nodes)
-        self.stops = stops = [node.stop for node in nodes]
+        self.steps = steps = [node.step for node in nodes]
         self.spans: deque[Span] = deque()
         """Last hops of frames that have come to the end, not yet folded."""
         self.critical = 0
@@ -36,8 +36,8 @@ class PathMeter:
         self._end_to_end = Histogram()
         self._parts = {name: Histogram() for name in ("working", "waiting", "link", "serialising")}
         self._jitter = Jitter()
-        self._waits = np.zeros(len(stops))
-        self._takes = np.zeros(len(stops))
+        self._waits = np.zeros(len(steps))
+        self._takes = np.zeros(len(steps))
 
     def fold(self) -> None:
         """Work the new hops into the totals."""
@@ -48,10 +48,10 @@ class PathMeter:
                 self._fold(spans)
 
     def _fold(self, spans: Sequence[Any]) -> None:
-        start = np.empty((len(self.stops), len(spans)), np.int64)
+        start = np.empty((len(self.steps), len(spans)), np.int64)
         end = np.empty_like(start)
         # From the last step back to the source.
-        for step in reversed(range(len(self.stops))):
+        for step in reversed(range(len(self.steps))):
             before, _, start[step], end[step], _ = zip(*spans, strict=True)
             spans = before
         waits = np.empty_like(start)
@@ -63,14 +63,14 @@ class PathMeter:
 
     def add(self, waits: NDArray[np.int64], takes: NDArray[np.int64], ends: Any) -> None:
         """Add frames: (frames, steps) nanoseconds each, and when each came to its end."""
-        working = takes[:, [stop.kind == "work" for stop in self.stops]].sum(axis=1)
+        working = takes[:, [step.kind == "work" for step in self.steps]].sum(axis=1)
         waiting = waits.sum(axis=1)
         end_to_end = waiting + takes.sum(axis=1)
         self.recent.add(end_to_end / 1e9)
         self._parts["working"].add(working / 1e9)
         self._parts["waiting"].add(waiting / 1e9)
         for kind in ("serialise", "link"):
-            mine = [stop.kind == kind for stop in self.stops]
+            mine = [step.kind == kind for step in self.steps]
             self._parts[_PARTS[kind]].add(takes[:, mine].sum(axis=1) / 1e9)
         self._jitter.add(ends)
         self._waits += waits.sum(axis=0) / 1e9
@@ -93,9 +93,9 @@ class PathMeter:
         end_to_end.merge(self.recent)
         count = max(end_to_end.count, 1)
         steps = tuple(
-            Step(stop.kind, stop.operator, stop.port, wait / count, take / count, stop.by_port)
-            for stop, wait, take in zip(
-                self.stops, self._waits.tolist(), self._takes.tolist(), strict=True
+            Step(step.kind, step.operator, step.port, wait / count, take / count, step.by_port)
+            for step, wait, take in zip(
+                self.steps, self._waits.tolist(), self._takes.tolist(), strict=True
             )
         )
         return PathStats(
@@ -104,6 +104,6 @@ class PathMeter:
             end_to_end=end_to_end,
             **{name: histogram.copy() for name, histogram in self._parts.items()},
             jitter=self._jitter.times.copy(),
-            closed_by_back_edge=self.stops[-1].back_edge,
+            closed_by_back_edge=self.steps[-1].back_edge,
             uncertainty=max(node.uncertainty for node in self._nodes) / 1e9,
         )

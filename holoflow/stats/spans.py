@@ -48,27 +48,27 @@ class PathStep:
 
 
 class PathNode:
-    """A stop, and the way on which it is reached."""
+    """A step, and the way on which it is reached."""
 
-    __slots__ = ("_meter", "before", "following", "source", "stop", "tree", "uncertainty")
+    __slots__ = ("_meter", "before", "following", "source", "step", "tree", "uncertainty")
 
-    def __init__(self, tree: PathTree, stop: PathStep, before: PathNode | None) -> None:
-        """Stand at `stop` after `before`; None of a source."""
-        self.source: str = before.source if before is not None else stop.operator
+    def __init__(self, tree: PathTree, step: PathStep, before: PathNode | None) -> None:
+        """Stand at `step` after `before`; None of a source."""
+        self.source: str = before.source if before is not None else step.operator
         self.tree = tree
-        self.stop = stop
+        self.step = step
         self.before = before
         self.following: dict[PathStep, PathNode] = {}
         self.uncertainty = 0
         """Nanoseconds by which the clock of the host before may have been misjudged."""
         self._meter: PathMeter | None = None
 
-    def follow(self, stop: PathStep) -> PathNode:
-        """Return the node at `stop` that comes after this one."""
-        found = self.following.get(stop)
+    def follow(self, step: PathStep) -> PathNode:
+        """Return the node at `step` that comes after this one."""
+        found = self.following.get(step)
         if found is None:
             # Of two threads that make it at once, both get the one that is kept.
-            found = self.following.setdefault(stop, PathNode(self.tree, stop, self))
+            found = self.following.setdefault(step, PathNode(self.tree, step, self))
             self.tree.size += 1
         return found
 
@@ -99,38 +99,38 @@ class PathTree:
         self.unfollowed = 0
         """Most ways of one message that were not followed."""
         self._roots: dict[str, PathNode] = {}
-        self._stops: dict[tuple[StepKind, str, str], PathStep] = {}
+        self._steps: dict[tuple[StepKind, str, str], PathStep] = {}
 
     def root(self, source: str) -> PathNode:
         """Return the node at which frames of `source` begin."""
         found = self._roots.get(source)
         if found is None:
             found = self._roots.setdefault(
-                source, PathNode(self, self.stop("work", source, ""), None)
+                source, PathNode(self, self.step("work", source, ""), None)
             )
         return found
 
-    def stop(
+    def step(
         self, kind: StepKind, operator: str, port: str, *, back_edge: bool = False,
         by_port: bool = False,
     ) -> PathStep:  # fmt: skip
-        """Return the one stop of that kind at `port` of `operator`."""
+        """Return the one step of that kind at `port` of `operator`."""
         key = (kind, operator, port)
-        found = self._stops.get(key)
+        found = self._steps.get(key)
         if found is None:
             made = PathStep(kind, operator, port, back_edge=back_edge, by_port=by_port)
-            found = self._stops.setdefault(key, made)
+            found = self._steps.setdefault(key, made)
         return found
 
     def begin(self, source: str, captured: int, sent: int) -> TraceContext:
         """Return the tracks of a frame that `source` had in hand and sent at these times."""
         return ((None, self.root(source), captured, sent, captured),)
 
-    def chain(self, stops: Sequence[PathStep]) -> PathMeter:
-        """Return the account of the path that leads over `stops`, the first being the source."""
-        node = self.root(stops[0].operator)
-        for stop in stops[1:]:
-            node = node.follow(stop)
+    def chain(self, steps: Sequence[PathStep]) -> PathMeter:
+        """Return the account of the path that leads over `steps`, the first being the source."""
+        node = self.root(steps[0].operator)
+        for step in steps[1:]:
+            node = node.follow(step)
         return node.meter
 
     def limit(self, trace: TraceContext) -> TraceContext:
@@ -140,13 +140,13 @@ class PathTree:
         return trace[:MOST_PATHS]
 
 
-def extend(trace: TraceContext, stop: PathStep, start: int, end: int) -> TraceContext:
-    """Return `trace` with a hop at `stop` added to each."""
+def extend(trace: TraceContext, step: PathStep, start: int, end: int) -> TraceContext:
+    """Return `trace` with a hop at `step` added to each."""
     if len(trace) == 1:
         span_ = trace[0]
         node = span_[1]
-        return ((span_, node.following.get(stop) or node.follow(stop), start, end, span_[4]),)
-    return tuple([(span_, span_[1].follow(stop), start, end, span_[4]) for span_ in trace])
+        return ((span_, node.following.get(step) or node.follow(step), start, end, span_[4]),)
+    return tuple([(span_, span_[1].follow(step), start, end, span_[4]) for span_ in trace])
 
 
 def close(trace: TraceContext) -> None:
@@ -167,18 +167,18 @@ def passed(span_: Span, operator: str) -> int | None:
     found = None
     at: Span | None = span_
     while at is not None:
-        if at[1].stop.operator == operator and at[1].stop.kind == "work":
+        if at[1].step.operator == operator and at[1].step.kind == "work":
             found = at[2]
         at = at[0]
     return found
 
 
 Ways: TypeAlias = list[list[list[Any]]]
-"""For each way its stops from the source on: kind of step, operator, port, whether the port is
+"""For each way its steps from the source on: kind of step, operator, port, whether the port is
 part of the path's name."""
 
 Nodes: TypeAlias = tuple["list[PathNode]", ...]
-"""For each way the nodes at its stops, from the source on."""
+"""For each way the nodes at its steps, from the source on."""
 
 LONGEST = 256
 """Hops of a way that are read."""
@@ -195,8 +195,8 @@ def to_ways(trace: TraceContext) -> Ways:
     """Return the ways of `trace` as lists of strings, which msgpack and JSON know."""
     ways = []
     for span_ in trace:
-        stops = [node.stop for node in span_[1].way()]
-        ways.append([[stop.kind, stop.operator, stop.port, stop.by_port] for stop in stops])
+        steps = [node.step for node in span_[1].way()]
+        ways.append([[step.kind, step.operator, step.port, step.by_port] for step in steps])
     return ways
 
 
@@ -232,19 +232,19 @@ def _read_way(way: Any, tree: PathTree) -> list[PathNode]:
     if not isinstance(way, list) or not 0 < len(way) <= LONGEST:
         raise HoloflowError(f"not tracks: a way has 1 to {LONGEST} hops")
     nodes: list[PathNode] = []
-    for stop in way:
-        if not isinstance(stop, list) or len(stop) != 4:
-            raise HoloflowError("not tracks: a stop has four values")
-        kind, operator, port, by_port = stop
+    for step in way:
+        if not isinstance(step, list) or len(step) != 4:
+            raise HoloflowError("not tracks: a step has four values")
+        kind, operator, port, by_port = step
         if not (
             kind in _KINDS
             and isinstance(operator, str)
             and isinstance(port, str)
             and isinstance(by_port, bool)
         ):
-            raise HoloflowError(f"not tracks: {stop!r:.100} is no stop")
+            raise HoloflowError(f"not tracks: {step!r:.100} is no step")
         if nodes:
-            nodes.append(nodes[-1].follow(tree.stop(kind, operator, port, by_port=by_port)))
+            nodes.append(nodes[-1].follow(tree.step(kind, operator, port, by_port=by_port)))
         else:
             nodes.append(tree.root(operator))
     return nodes

@@ -32,8 +32,8 @@ class Sender:
     def __init__(
         self, transport: Transport, linked: LinkedFlow, notifier: Notifier | None = None
     ) -> None:
-        linked.row[CLOSED] = 0
-        self.row, self.flow = linked.row, linked.flow
+        linked.counters[CLOSED] = 0
+        self.counters, self.flow = linked.counters, linked.flow
         self.blocks = self.flow.when_full == "block" and not self.flow.latest
         self.woken = threading.Event()
         self.notifier = notifier
@@ -45,17 +45,17 @@ class Sender:
             self.notifier.ring()
 
     def room(self) -> bool:
-        return waiting(self.row) < self.flow.queue
+        return waiting(self.counters) < self.flow.queue
 
     def wait(self) -> bool:
         """Wait for room; whether there is some, and not nobody any more."""
         deadline = time.monotonic() + PATIENCE
-        while not self.row[GONE] and not self.room():
+        while not self.counters[GONE] and not self.room():
             self.woken.clear()
             self.outlet.wants_room(self.notifier)
-            if not self.room() and not self.row[GONE]:
+            if not self.room() and not self.counters[GONE]:
                 self._sleep(deadline)
-        return not self.row[GONE]
+        return not self.counters[GONE]
 
     def _sleep(self, deadline: float) -> None:
         if self.notifier is None:
@@ -68,8 +68,8 @@ class Sender:
         """Send a message, as soon as there is room if the flow blocks; whether it was sent."""
         if self.blocks and not self.wait():
             return False
-        self.row[SENT] += 1
-        self.outlet.send([self.row[SENT]], head, buffers)
+        self.counters[SENT] += 1
+        self.outlet.send([self.counters[SENT]], head, buffers)
         return True
 
 
@@ -86,8 +86,8 @@ class Receiver:
         work: Callable[[int, bytes, list[Buffer]], None],
         notifier: Notifier | None = None,
     ) -> None:
-        linked.row[GONE] = 0
-        self.row, self.flow = linked.row, linked.flow
+        linked.counters[GONE] = 0
+        self.counters, self.flow = linked.counters, linked.flow
         self.blocks = self.flow.when_full == "block" and not self.flow.latest
         self.queue: deque[tuple[int, bytes, list[Buffer]]] = deque()
         self.work = work
@@ -105,11 +105,11 @@ class Receiver:
         if len(self.queue) < self.flow.queue:
             self.queue.append((number, bytes(head), list(buffers)))
         elif self.flow.when_full == "drop_newest":
-            drop(self.row, "full")
+            drop(self.counters, "full")
         else:
             assert not self.blocks, "more has come than there is room for"
             self.queue.popleft()
-            drop(self.row, "full")
+            drop(self.counters, "full")
             self.queue.append((number, bytes(head), list(buffers)))
 
     def close(self) -> None:
@@ -135,7 +135,7 @@ class Receiver:
     def abandon(self, cause: str = "stopped") -> None:
         """Take nothing more, and say so."""
         self.stop()
-        self.row[GONE] = gone(cause)
+        self.counters[GONE] = gone(cause)
         self.inlet.abandon()
 
     def _run(self) -> None:
@@ -143,10 +143,10 @@ class Receiver:
             self.inlet.poll()
             if self.queue:
                 message = self.queue.popleft()
-                self.row[TAKEN] += 1
+                self.counters[TAKEN] += 1
                 self.inlet.took()
                 self.work(*message)
-                self.row[SETTLED] = self.row[TAKEN]
+                self.counters[SETTLED] = self.counters[TAKEN]
             elif self._closed and not self.ended.is_set():
                 self.ended.set()
             elif self._sleeps():

@@ -73,7 +73,7 @@ def corpus() -> list[Input]:
     """Return valid messages: every payload type, packed in every way."""
     tree = PathTree()
     trace = tree.begin("camera", 10**9, 2 * 10**9)
-    trace = 2 * extend(trace, tree.stop("work", "detect", "image"), 3 * 10**9, 4 * 10**9)
+    trace = 2 * extend(trace, tree.step("work", "detect", "image"), 3 * 10**9, 4 * 10**9)
     header = Header(7, 123456789, "camera", {"gain": np.float64(2), "roi": np.arange(4)})
     messages = []
     for payload in _payloads():

@@ -68,7 +68,9 @@ class LoopbackOutlet:
         for number, (linked, cable) in zip(numbers, self._flows, strict=True):
             if number:
                 blocks = linked.flow.when_full == "block" and not linked.flow.latest
-                assert not blocks or waiting(linked.row) <= linked.flow.queue, "sent without room"
+                assert not blocks or waiting(linked.counters) <= linked.flow.queue, (
+                    "sent without room"
+                )
                 cable.items.append((number, bytes(head), copied))
                 cable.wake("consumer")
 
@@ -98,18 +100,18 @@ class LoopbackInlet:
         cable.consumer = consumer
 
     def poll(self) -> None:
-        row = self._linked.row
+        block = self._linked.counters
         while self._cable.items:
             number, head, buffers = self._cable.items.popleft()
-            assert number == row[ARRIVED] + 1
-            row[ARRIVED] = number
+            assert number == block[ARRIVED] + 1
+            block[ARRIVED] = number
             self._consumer.deliver(number, head, buffers)
-        if row[CLOSED] and row[ARRIVED] == row[SENT]:
+        if block[CLOSED] and block[ARRIVED] == block[SENT]:
             self._consumer.close()
 
     def about_to_sleep(self, notifier: Notifier | None = None) -> bool:
-        row = self._linked.row
-        return not (self._cable.items or (row[CLOSED] and row[ARRIVED] == row[SENT]))
+        block = self._linked.counters
+        return not (self._cable.items or (block[CLOSED] and block[ARRIVED] == block[SENT]))
 
     def took(self) -> None:
         self._cable.wake("producer")

@@ -13,13 +13,13 @@ from holoflow.stats.counters import Counters
 from holoflow.stats.spans import PathStep
 
 
-def make(port: str, row: Any = None, **fields: Any) -> Queue:
+def make(port: str, block: Any = None, **fields: Any) -> Queue:
     flow = PlannedFlow(
         Endpoint(f"of_{port}", "out"), Endpoint("join", port), 100, "block", fused=False,
         latest=False, back_edge=False, link="none", by_frame=True, watermark=True, several=True,
     )  # fmt: skip
-    stop = PathStep("work", "join", port)
-    return Queue(replace(flow, **fields), stop, Counters(1).rows[0] if row is None else row)
+    step = PathStep("work", "join", port)
+    return Queue(replace(flow, **fields), step, Counters(1).blocks[0] if block is None else block)
 
 
 def put(queue: Queue, frame: int, payload: Any = None) -> None:

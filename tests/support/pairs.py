@@ -40,8 +40,8 @@ class Pair:
         self.port: int | None = None
         """Where the sender connects to instead: a relay."""
         self.keys = stores(folder)
-        one = [Counters(1).rows[0]]
-        self.rows = one * 2 if kind == "ipc" else [*one, Counters(1).rows[0]]
+        one = [Counters(1).blocks[0]]
+        self.blocks = one * 2 if kind == "ipc" else [*one, Counters(1).blocks[0]]
         """Of the sender's host and of the receiver's."""
         self.names = ["one", "one" if kind == "ipc" else "two"]
         self._own = self.keys[1].own().public if kind == "curve" else None
@@ -66,7 +66,7 @@ class Pair:
         )
         self.open.append(self.screen)
         (self.endpoint,) = self.screen.endpoints
-        stage = Receiver(self.screen, linked(self.rows[1], **self.flow), work, self._notifier())
+        stage = Receiver(self.screen, linked(self.blocks[1], **self.flow), work, self._notifier())
         self.stages.append(stage)
         return stage
 
@@ -81,7 +81,7 @@ class Pair:
             timing=QUICK,
         )
         self.open.append(self.edge)
-        return Sender(self.edge, linked(self.rows[0], **self.flow), self._notifier())
+        return Sender(self.edge, linked(self.blocks[0], **self.flow), self._notifier())
 
     def _notifier(self) -> Notifier | None:
         if not self._bells:

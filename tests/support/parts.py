@@ -59,14 +59,14 @@ class Parts:
         return dict(recorded)
 
     def stats(self, source: str, target: str) -> tuple[int, int, dict[str, int]]:
-        for planned, row in zip(self.plan.flows, self.counters.rows, strict=True):
+        for planned, block in zip(self.plan.flows, self.counters.blocks, strict=True):
             ends = planned.source.operator, planned.target.operator
             if ends == (source, target):
-                return row[SENT], delivered(row), dropped(row)
+                return block[SENT], delivered(block), dropped(block)
         raise KeyError(source, target)
 
 
 def check(parts: Parts) -> None:
-    for planned, row in zip(parts.plan.flows, parts.counters.rows, strict=True):
+    for planned, block in zip(parts.plan.flows, parts.counters.blocks, strict=True):
         if not planned.fused:
-            assert row[SENT] == delivered(row) + lost(row) + waiting(row)
+            assert block[SENT] == delivered(block) + lost(block) + waiting(block)

@@ -21,7 +21,7 @@ from holoflow.link.shared_memory import remove_leftovers
 from holoflow.link.shared_memory.memory import MEMORY, prefix
 from holoflow.link.shared_memory.services import buffered
 from holoflow.plan.plan import PlannedFlow
-from holoflow.stats.counters import RETURNED, SENT, SETTLED, TAKEN, Counters, Row, drop
+from holoflow.stats.counters import RETURNED, SENT, SETTLED, TAKEN, CounterBlock, Counters, drop
 
 DEADLINE = 300.0
 """Seconds after which something that should have happened is given up."""
@@ -59,7 +59,7 @@ class Run:
             back_edge=False,
             link="shared_memory",
         )
-        return LinkedFlow(number, planned, "edge", f"view{number}", self.counters.rows[number])
+        return LinkedFlow(number, planned, "edge", f"view{number}", self.counters.blocks[number])
 
     def in_memory(self) -> list[str]:
         return [f.name for f in MEMORY.iterdir() if f.name.startswith(prefix(self.run))]
@@ -89,9 +89,9 @@ class Stage:
         self.rung = threading.Event()
 
     @property
-    def row(self) -> Row:
+    def counters(self) -> CounterBlock:
         assert self.linked is not None
-        return self.linked.row
+        return self.linked.counters
 
     def wake(self) -> None:
         self.rung.set()
@@ -112,29 +112,29 @@ class Stage:
                 self.queue.pop()
             else:
                 self.queue.popleft()
-            drop(self.row, "replaced" if flow.latest else "full")
+            drop(self.counters, "replaced" if flow.latest else "full")
 
     def take(self, inlet: Any) -> tuple[int, bytes, list[Any]]:
         message = self.queue.popleft()
-        self.row[TAKEN] += 1
+        self.counters[TAKEN] += 1
         inlet.took()
         return message
 
     def fail(self) -> None:
         """The message that was taken last did not go well."""
-        self.row[RETURNED] += 1
-        drop(self.row, "error")
+        self.counters[RETURNED] += 1
+        drop(self.counters, "error")
 
     def settle(self) -> None:
-        self.row[SETTLED] = self.row[TAKEN]
+        self.counters[SETTLED] = self.counters[TAKEN]
 
 
 def send(outlet: Any, flows: list[LinkedFlow], head: bytes, *buffers: Any) -> None:
     """What the engine does for a message."""
     numbers = []
     for linked in flows:
-        linked.row[SENT] += 1
-        numbers.append(linked.row[SENT])
+        linked.counters[SENT] += 1
+        numbers.append(linked.counters[SENT])
     outlet.send(numbers, head, buffers)
 
 

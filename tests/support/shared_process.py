@@ -40,7 +40,7 @@ def send_all(run: Run, flows: list[LinkedFlow]) -> None:
     blocking = [f for f in flows if f.flow.when_full == "block"]
 
     def full() -> bool:
-        return any(waiting(f.row) >= f.flow.queue for f in blocking)
+        return any(waiting(f.counters) >= f.flow.queue for f in blocking)
 
     link.accept()
     for linked in flows:
@@ -53,7 +53,7 @@ def send_all(run: Run, flows: list[LinkedFlow]) -> None:
             if full():
                 stage.rung.wait(0.5)  # to look at `stop`
             continue
-        number = flows[0].row[SENT] + 1
+        number = flows[0].counters[SENT] + 1
         size = random.choice(SIZES)
         array: Any = content(number, size)
         if random.random() < 0.5:
@@ -63,7 +63,7 @@ def send_all(run: Run, flows: list[LinkedFlow]) -> None:
         if random.random() < 0.01 or not blocking:
             time.sleep(0.001)
     for linked in flows:
-        linked.row[CLOSED] = 1
+        linked.counters[CLOSED] = 1
     outlet.close()
     link.close(30.0)
 
@@ -93,7 +93,7 @@ def receive(run: Run, linked: LinkedFlow) -> None:
         oldest, array = kept[0]
         assert bytes(array) == content(oldest, len(array)).tobytes(), "not what was kept"
         stage.settle()
-    linked.row[WANTS_MORE] = 0
+    linked.counters[WANTS_MORE] = 0
     os.close(log)
     inlet.suspend()
     link.close(1.0)

@@ -107,9 +107,9 @@ def stats(whole: Plan, counters: Counters) -> dict[str, Any]:
     """Return what the ledger says of every flow."""
     return {
         f"{flow.source.operator} {flow.target.operator}": [
-            row[SENT], delivered(row), dropped(row)
+            block[SENT], delivered(block), dropped(block)
         ]
-        for flow, row in zip(whole.flows, counters.rows, strict=True)
+        for flow, block in zip(whole.flows, counters.blocks, strict=True)
     }  # fmt: skip
 
 

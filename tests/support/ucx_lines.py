@@ -62,7 +62,7 @@ class Pair:
         hosts = {} if near else {"b": LOOPBACK}
         self.peers = Peers(folder, "run", hosts)
         self.linked = [
-            LinkedFlow(0, whole.flows[0], "a", "b", counters.rows[0]) for counters in self.ledgers
+            LinkedFlow(0, whole.flows[0], "a", "b", counters.blocks[0]) for counters in self.ledgers
         ]
         self.transports = [UcxTransport(whole, self.peers) for _ in range(2)]
         self.sender = Sender(self.transports[0], self.linked[0])

@@ -18,8 +18,8 @@ from holoflow.stats.counters import (
     SENT,
     SETTLED,
     TAKEN,
+    CounterBlock,
     Counters,
-    Row,
     consumer_died,
     drop,
     dropped,
@@ -37,15 +37,17 @@ def planned(queue: int = 2, when_full: Any = "block", **fields: Any) -> PlannedF
     )
 
 
-def linked(row: Row, queue: int = 2, when_full: Any = "block", **fields: Any) -> LinkedFlow:
-    """Return that flow as links see it, with its counts in `row`."""
-    return LinkedFlow(0, planned(queue, when_full, **fields), "edge", "screen", row)
+def linked(
+    block: CounterBlock, queue: int = 2, when_full: Any = "block", **fields: Any
+) -> LinkedFlow:
+    """Return that flow as links see it, with its counts in `block`."""
+    return LinkedFlow(0, planned(queue, when_full, **fields), "edge", "screen", block)
 
 
 class World:
     """Two processes and a wire; each method is one thing that happens.
 
-    The rows are in memory that outlives the processes, one for both or, without `shared`, one
+    The blocks are in memory that outlives the processes, one for both or, without `shared`, one
     for each host.
     """
 
@@ -78,8 +80,8 @@ class World:
         self.start_sender()
         self.start_receiver()
 
-    def _counters(self) -> Row:
-        return Counters(1).rows[0]
+    def _counters(self) -> CounterBlock:
+        return Counters(1).blocks[0]
 
     # -- processes
 
@@ -256,7 +258,7 @@ class World:
 
     def stats(self) -> dict[str, int]:
         """Check that they add up, and return what was dropped."""
-        row = self.theirs
-        assert waiting(row) == 0, (list(row), list(self.ours))
-        assert row[SENT] == row[TAKEN] - row[RETURNED] + lost(row)
-        return dropped(row)
+        block = self.theirs
+        assert waiting(block) == 0, (list(block), list(self.ours))
+        assert block[SENT] == block[TAKEN] - block[RETURNED] + lost(block)
+        return dropped(block)

@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from holoflow.link.zeromq import AppIdentity, PeerAddress, Timing, ZeroMQ
-from holoflow.stats.counters import SENT, SETTLED, TAKEN, Counters, Row
+from holoflow.stats.counters import SENT, SETTLED, TAKEN, CounterBlock, Counters
 from support.ends import Receiver, Sender, eventually
 from support.wires import linked
 
 ALERT = Timing(heartbeat=0.05, silence=0.5, retry=0.01, refused=0.2, orphaned=30.0)
 
 
-def row_of(folder: Path, host: str) -> Row:
+def block_of(folder: Path, host: str) -> CounterBlock:
     """Return the counts of `host`, in a file."""
-    return Counters(1, file=folder / f"ledger.{host}").rows[0]
+    return Counters(1, file=folder / f"ledger.{host}").blocks[0]
 
 
 def content(number: int, size: int) -> bytes:
@@ -38,12 +38,12 @@ def send(folder: Path, host: str, endpoint: str, count: int, size: int, **flow: 
         peers={"screen": PeerAddress(endpoint)},
         timing=ALERT,
     )
-    row = row_of(folder, host)
-    sender = Sender(link, linked(row, **flow))
+    block = block_of(folder, host)
+    sender = Sender(link, linked(block, **flow))
     eventually(lambda: not link.waits_for())
     print("linked", flush=True)
-    while row[SENT] < count:
-        number = row[SENT] + 1
+    while block[SENT] < count:
+        number = block[SENT] + 1
         sender.send(b"%d" % number, content(number, size))
     sender.outlet.close()
     link.close(60)
@@ -62,11 +62,13 @@ def receive(folder: Path, host: str, endpoint: str, pause: float, size: int, **f
     link = ZeroMQ(
         "screen", AppIdentity("app", "digest", host), [PeerAddress(endpoint)], timing=ALERT
     )
-    receiver = Receiver(link, linked(row_of(folder, host), **flow), work)
+    receiver = Receiver(link, linked(block_of(folder, host), **flow), work)
     link.accept()
     print("ready", flush=True)
     eventually(receiver.ended.is_set)
-    eventually(lambda: not receiver.queue and receiver.row[TAKEN] == receiver.row[SETTLED])
+    eventually(
+        lambda: not receiver.queue and receiver.counters[TAKEN] == receiver.counters[SETTLED]
+    )
     receiver.stop()
     link.close(2)
 

@@ -40,7 +40,7 @@ class SharedInlet:
     ) -> None:
         """Deliver to `consumer` once the sender has been joined."""
         self.linked = linked
-        self._row = linked.row
+        self._counters = linked.counters
         self._consumer = consumer
         self._services = services
         self._bell = bell
@@ -75,8 +75,8 @@ class SharedInlet:
             queue = self.linked.flow.queue
             self._subscriber = self._services.subscriber(service, name, queue)
             self._service = service
-            self._before = self._row[SENT]
-            consumer_died(self._row, resent=False)
+            self._before = self._counters[SENT]
+            consumer_died(self._counters, resent=False)
         self.took()
         return True
 
@@ -84,23 +84,23 @@ class SharedInlet:
 
     def poll(self) -> None:
         """Deliver what has arrived."""
-        row = self._row
-        if row[WANTS_MORE]:
-            row[WANTS_MORE] = 0
-        self._watermark = row[WATERMARK]
-        closed = row[CLOSED]
+        block = self._counters
+        if block[WANTS_MORE]:
+            block[WANTS_MORE] = 0
+        self._watermark = block[WATERMARK]
+        closed = block[CLOSED]
         # Read before receiving: a message sent after this is not lost if it is not received yet.
-        newest = row[SENT] if closed else row[PASSED]
-        if newest > row[ARRIVED] and not self._left:
-            arrived = row[ARRIVED]
+        newest = block[SENT] if closed else block[PASSED]
+        if newest > block[ARRIVED] and not self._left:
+            arrived = block[ARRIVED]
             drained = self._receive(closed)
-            if drained and newest > row[ARRIVED] and self._left_out == "crash":
+            if drained and newest > block[ARRIVED] and self._left_out == "crash":
                 self._look_for_cause(newest)
-            if drained and newest > row[ARRIVED]:
+            if drained and newest > block[ARRIVED]:
                 self._lose(newest)
-            if row[ARRIVED] - arrived > 1:
+            if block[ARRIVED] - arrived > 1:
                 self.took()  # lost messages have made room too
-        if closed and not self._ended and row[ARRIVED] >= newest:
+        if closed and not self._ended and block[ARRIVED] >= newest:
             self._ended = True
             self._consumer.close()
 
@@ -127,14 +127,14 @@ class SharedInlet:
         except HoloflowError as error:
             _log.error("%s: %s", self._name, error)
             return
-        row = self._row
-        lost = found.number - row[ARRIVED] - 1
+        block = self._counters
+        lost = found.number - block[ARRIVED] - 1
         if lost < 0:  # not for this flow, or already counted as lost
             return
-        arrived = row[ARRIVED]
+        arrived = block[ARRIVED]
         # First: until the lost messages are counted as dropped, they seem to wait in the queue,
         # so that the producer can only underestimate the room, never send too much.
-        row[ARRIVED] = found.number
+        block[ARRIVED] = found.number
         if lost:
             same = self._sender in (None, found.sender) and not self._lossless
             self._count_lost(arrived, found.number - 1, "full" if same else "crash")
@@ -174,14 +174,14 @@ class SharedInlet:
         self._receive(0)  # what arrives meanwhile reaches both subscribers and is counted once
         with self._lock:
             self._subscriber = None if self._left else joined
-        missing = newest - self._row[ARRIVED]
+        missing = newest - self._counters[ARRIVED]
         if missing > 0:
             _log.warning("%s: %d messages were lost in transit", self._name, missing)
 
     def _lose(self, newest: int) -> None:
         """Count all messages up to `newest` as dropped: they have not arrived and never will."""
-        arrived = self._row[ARRIVED]
-        self._row[ARRIVED] = newest
+        arrived = self._counters[ARRIVED]
+        self._counters[ARRIVED] = newest
         self._count_lost(arrived, newest, self._left_out)
 
     def _count_lost(self, after: int, last: int, cause: str) -> None:
@@ -191,9 +191,9 @@ class SharedInlet:
         """
         crashed = max(min(self._before, last) - after, 0)
         if crashed:
-            drop(self._row, "crash", crashed)
+            drop(self._counters, "crash", crashed)
         if last - after > crashed:
-            drop(self._row, cause, last - after - crashed)
+            drop(self._counters, cause, last - after - crashed)
 
     @property
     def _name(self) -> str:
@@ -208,15 +208,15 @@ class SharedInlet:
         so either it sees the flag or the check sees the change; if the processor reorders the
         two, `missed` finds it.
         """
-        self._row[WANTS_MORE] = 1 if notifier is None else DIRECT
+        self._counters[WANTS_MORE] = 1 if notifier is None else DIRECT
         return self._subscriber is None or not self._has_work()
 
     def _has_work(self) -> bool:
-        row = self._row
+        block = self._counters
         return (
-            (row[PASSED] > row[ARRIVED] and not self._left)
-            or row[WATERMARK] != self._watermark
-            or bool(row[CLOSED] and not self._ended)
+            (block[PASSED] > block[ARRIVED] and not self._left)
+            or block[WATERMARK] != self._watermark
+            or bool(block[CLOSED] and not self._ended)
         )
 
     def wake(self) -> None:
@@ -225,12 +225,12 @@ class SharedInlet:
 
     def missed(self) -> bool:
         """Whether the stage sleeps although there is something for it."""
-        return bool(self._row[WANTS_MORE]) and self._has_work()
+        return bool(self._counters[WANTS_MORE]) and self._has_work()
 
     def took(self) -> None:
         """Notify a producer that waits for room, once."""
-        if self._row[WANTS_ROOM]:
-            self._row[WANTS_ROOM] = 0
+        if self._counters[WANTS_ROOM]:
+            self._counters[WANTS_ROOM] = 0
             self._bell.ring(self.linked.source, ROOM, self.linked.number)
 
     def suspend(self) -> None:

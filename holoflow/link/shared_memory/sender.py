@@ -60,9 +60,9 @@ class SharedOutlet:
         self._tail = _LEAST_TAIL
         self._blocking = [f for f in flows if blocks(f)]
         self._limited = [i for i, f in enumerate(flows) if limited(f)]
-        self._published = [f.row[SENT] for f in flows]
+        self._published = [f.counters[SENT] for f in flows]
         for linked in flows:
-            producer_died(linked.row)
+            producer_died(linked.counters)
             bell.answer(ROOM, linked.number, self)
         self._loans: LoanedSamples | None = None
         self._service = services.make(
@@ -87,13 +87,13 @@ class SharedOutlet:
                 self._numbers[1::2] = numbers
                 loan = self._publish(head, buffers)
         for index, linked in enumerate(self._flows):
-            row = linked.row
+            block = linked.counters
             if numbers[index]:
                 self._published[index] = numbers[index]
-            row[PASSED] = row[SENT]
-            if row[WANTS_ROOM]:
-                row[WANTS_ROOM] = 0
-            if row[WANTS_MORE] and numbers[index]:
+            block[PASSED] = block[SENT]
+            if block[WANTS_ROOM]:
+                block[WANTS_ROOM] = 0
+            if block[WANTS_MORE] and numbers[index]:
                 self._call(linked)
         if loans is not None:  # after the message has been sent, so as not to delay it
             kept = loans.keeper.receive()
@@ -195,7 +195,7 @@ class SharedOutlet:
     def mark(self) -> None:
         """Wake the consumers that wait for the watermark."""
         for linked in self._flows:
-            if linked.flow.watermark and linked.row[WANTS_MORE]:
+            if linked.flow.watermark and linked.counters[WANTS_MORE]:
                 self._call(linked)
 
     def flush(self) -> None:
@@ -204,7 +204,7 @@ class SharedOutlet:
     def wants_room(self, notifier: Notifier | None = None) -> None:  # noqa: ARG002 - woken by others
         """Have the producer woken when there is room."""
         for linked in self._blocking:
-            linked.row[WANTS_ROOM] = 1
+            linked.counters[WANTS_ROOM] = 1
 
     def wake(self) -> None:
         """Have the producer check again."""
@@ -212,21 +212,22 @@ class SharedOutlet:
 
     def missed(self) -> bool:
         """Whether the producer sleeps although there is room."""
-        if not any(linked.row[WANTS_ROOM] for linked in self._blocking):
+        if not any(linked.counters[WANTS_ROOM] for linked in self._blocking):
             return False
         return all(
-            linked.row[GONE] or waiting(linked.row) < linked.flow.queue for linked in self._blocking
+            linked.counters[GONE] or waiting(linked.counters) < linked.flow.queue
+            for linked in self._blocking
         )
 
     def close(self) -> None:
         """Notify the consumers that the stream has ended."""
         for linked in self._flows:
-            if linked.row[WANTS_MORE]:
+            if linked.counters[WANTS_MORE]:
                 self._call(linked)
 
     def _call(self, linked: LinkedFlow) -> None:
         """Wake the consumer, which sleeps or waits at its own notifier."""
-        if linked.row[WANTS_MORE] == DIRECT:
+        if linked.counters[WANTS_MORE] == DIRECT:
             self._bell.call(linked.target, linked.flow.target.operator)
         else:
             self._bell.ring(linked.target, MORE, linked.number)
@@ -238,8 +239,8 @@ class SharedOutlet:
 
     def arrived(self) -> bool:
         """Whether this end is no longer needed for what it has sent."""
-        rows = [linked.row for linked in self._flows]
-        return self._publisher is None or all(r[GONE] or r[ARRIVED] >= r[SENT] for r in rows)
+        blocks = [linked.counters for linked in self._flows]
+        return self._publisher is None or all(r[GONE] or r[ARRIVED] >= r[SENT] for r in blocks)
 
 
 def blocks(linked: LinkedFlow) -> bool:
@@ -258,9 +259,9 @@ def has_room(linked: LinkedFlow, published: int) -> bool:
     `published` is the number of the last message that was not left out. Those left out since
     then do not wait, although they have not been counted as dropped yet.
     """
-    row = linked.row
-    left_out = row[SENT] - max(row[ARRIVED], published)
-    return waiting(row) - left_out < linked.flow.queue
+    block = linked.counters
+    left_out = block[SENT] - max(block[ARRIVED], published)
+    return waiting(block) - left_out < linked.flow.queue
 
 
 def _copy(memory: memoryview, buffer: Buffer) -> None:

@@ -26,7 +26,7 @@ class UcxReceiver:
     """Keeps received messages until the stage takes them, and reports progress to the sender."""
 
     def __init__(self, flow: LinkedFlow, consumer: Consumer, *, near: bool) -> None:
-        """Receive the messages of `flow`; `near` where the sender counts in the same row."""
+        """Receive the messages of `flow`; `near` where the sender counts in the same block."""
         self.flow = flow
         self.near = near
         self.peer = flow.source
@@ -40,7 +40,7 @@ class UcxReceiver:
         self._consumer = consumer
         self._lossy = flow.flow.when_full != "block" or flow.flow.latest
         self._come: deque[UcxFrame] = deque()
-        self._received = flow.row[ARRIVED]
+        self._received = flow.counters[ARRIVED]
         self._listening = self._gone = self._delivered_end = False
         self._last: int | None = None
         self._mark: Mark | None = None
@@ -59,7 +59,7 @@ class UcxReceiver:
         """Accept a message; an invalid one is logged and dropped."""
         try:
             ucx_frame = unpack(tensors)
-            known = self.flow.row[SENT] if self.near else ucx_frame.number
+            known = self.flow.counters[SENT] if self.near else ucx_frame.number
             if not self._received < ucx_frame.number <= known:
                 raise WireError(f"message {ucx_frame.number} does not come behind {self._received}")
         except WireError as error:
@@ -76,11 +76,11 @@ class UcxReceiver:
 
     def poll(self) -> None:
         """Deliver what has arrived."""
-        row = self.flow.row
+        block = self.flow.counters
         fetched = False
         while (ucx_frame := self._next()) is not None:
             self._arrive(ucx_frame.number - 1)
-            row[ARRIVED] = ucx_frame.number
+            block[ARRIVED] = ucx_frame.number
             self._consumer.deliver(ucx_frame.number, ucx_frame.head, ucx_frame.buffers)
             fetched = True
         mark = self._mark
@@ -88,8 +88,8 @@ class UcxReceiver:
             self._mark = None
             self._arrive(mark.last)
             if not self.near:
-                row[SENT] = max(row[SENT], mark.last)
-                row[WATERMARK] = max(row[WATERMARK], mark.watermark)
+                block[SENT] = max(block[SENT], mark.last)
+                block[WATERMARK] = max(block[WATERMARK], mark.watermark)
         if fetched and self._lossy:
             self.tell()  # there was no room for more
         if self._last is not None and not self._come and not self._gone:
@@ -101,10 +101,10 @@ class UcxReceiver:
 
     def _arrive(self, number: int) -> None:
         """Count messages up to `number` that the sender had no room for as dropped."""
-        missing = number - self.flow.row[ARRIVED]
+        missing = number - self.flow.counters[ARRIVED]
         if missing > 0:
-            self.flow.row[ARRIVED] = number
-            counters.drop(self.flow.row, "full", missing)
+            self.flow.counters[ARRIVED] = number
+            counters.drop(self.flow.counters, "full", missing)
 
     def _end(self) -> None:
         if not self._delivered_end and self._last is not None:
@@ -147,7 +147,7 @@ class UcxReceiver:
             self._consumer.wake()
         elif isinstance(frame, Closed):
             if not self.near:
-                self.flow.row[SENT], self.flow.row[CLOSED] = frame.last, 1
+                self.flow.counters[SENT], self.flow.counters[CLOSED] = frame.last, 1
             self._last = frame.last
             if self._gone:
                 self._finish()
@@ -165,7 +165,7 @@ class UcxReceiver:
         received = self._received
         if self._lossy and len(self._come) >= self.flow.flow.queue and not self._gone:
             received = -1  # the stage has enough to do: the sender drops meanwhile
-        half = tuple(self.flow.row[ARRIVED:])
+        half = tuple(self.flow.counters[ARRIVED:])
         return UcxProgress(received, self._listening, self.done, half)
 
     def _finish(self) -> None:

@@ -25,7 +25,7 @@ class UcxSender:
     """
 
     def __init__(self, flow: LinkedFlow, producer: Producer, *, near: bool) -> None:
-        """Send the messages of `flow`; `near` where the other end counts in the same row."""
+        """Send the messages of `flow`; `near` where the other end counts in the same block."""
         self.flow = flow
         self.near = near
         self.peer = flow.target
@@ -39,7 +39,7 @@ class UcxSender:
         self._lossy = flow.flow.when_full != "block" or flow.flow.latest
         self._waiting: deque[UcxFrame] = deque()
         self._listening = False
-        self._emitted = self._received = self._last = flow.row[ARRIVED]
+        self._emitted = self._received = self._last = flow.counters[ARRIVED]
         self._closing = self._told = self._marked = False
         self._lock = threading.Lock()
 
@@ -108,11 +108,11 @@ class UcxSender:
         if not isinstance(frame, UcxProgress):
             return
         if not self.near:
-            _mirror(self.flow.row, frame.half)
+            _mirror(self.flow.counters, frame.half)
         with self._lock:
             self._listening = frame.listening
             self._received = max(self._received, frame.received)
-            if self.flow.row[GONE]:
+            if self.flow.counters[GONE]:
                 self._waiting.clear()
                 self._closing = True
             self.done = self.done or frame.closed
@@ -125,7 +125,9 @@ class UcxSender:
         with self._lock:
             arrived = self._received >= self._emitted and not self._waiting and self._listening
             tell, self._marked = self._marked and arrived, self._marked and not arrived
-            watermark = self.flow.row[WATERMARK]  # first: it applies to what was sent until now
+            watermark = self.flow.counters[
+                WATERMARK
+            ]  # first: it applies to what was sent until now
             mark = Mark(self._last, watermark)
         if tell:
             self.say(mark)
@@ -139,10 +141,10 @@ class UcxSender:
             self.say(Closed(self._last))
 
 
-def _mirror(row: memoryview[int], half: Sequence[int]) -> None:
+def _mirror(block: memoryview[int], half: Sequence[int]) -> None:
     """Write the consumer's counters of another host."""
     # First what increases the number of waiting messages: a reader in between may see too little
     # room, never too much.
-    row[RETURNED] = half[RETURNED - ARRIVED]
+    block[RETURNED] = half[RETURNED - ARRIVED]
     for at, count in enumerate(half, ARRIVED):
-        row[at] = count
+        block[at] = count

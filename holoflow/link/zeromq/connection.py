@@ -153,7 +153,7 @@ class Connection:
     @property
     def _over(self) -> bool:
         """Whether the receiver is known to need nothing more."""
-        return self.sending.ended or self.sending.row[GONE] != 0
+        return self.sending.ended or self.sending.counters[GONE] != 0
 
     @property
     def unheard(self) -> str:
@@ -194,13 +194,13 @@ class Connection:
                 self._awaited = True
                 _log.warning("waiting for %s: %s", self._who, self.trouble)
             return
-        row = self.sending.row
-        left = row[SENT] - row[ARRIVED]
+        block = self.sending.counters
+        left = block[SENT] - block[ARRIVED]
         _log.warning(
             "%s: %s is still away (%s) and is no longer waited for; %d messages sent to it are "
             "not known to have arrived", self._flow, self._who, self.trouble, left,
         )  # fmt: skip
-        row[GONE] = gone("crash")
+        block[GONE] = gone("crash")
         self.hang_up()
         self._moved()
 
@@ -332,9 +332,9 @@ class Connection:
             raise frames.Malformed(f"a message of kind {kind}")
 
     def _moved(self) -> None:
-        row = self.sending.row
-        if row[WANTS_ROOM] or row[GONE]:
-            row[WANTS_ROOM] = 0
+        block = self.sending.counters
+        if block[WANTS_ROOM] or block[GONE]:
+            block[WANTS_ROOM] = 0
             self._producer.wake()
 
     # -- sending

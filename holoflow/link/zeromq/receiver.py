@@ -139,7 +139,7 @@ class ZeroMQInlet:
         """Send the counters, unless the sender is awake and shares them."""
         receiving = self.receiving
         sees = receiving.shared and receiving.blocks and not receiving.ended
-        if sees and not receiving.row[WANTS_ROOM]:
+        if sees and not receiving.counters[WANTS_ROOM]:
             return
         self._taken += 1
         soon = self._taken >= self._half or receiving.ended
@@ -151,10 +151,10 @@ class ZeroMQInlet:
         receiving = self.receiving
         if not receiving.blocks:
             return self._taken > 0
-        done = finished(receiving.row)
+        done = finished(receiving.counters)
         new = done - self._reported_count
         # If nothing waits here, the sender has room for at least half a queue.
-        return new >= self._half or (new > 0 and receiving.row[ARRIVED] > done)
+        return new >= self._half or (new > 0 and receiving.counters[ARRIVED] > done)
 
     def suspend(self) -> None:
         """Receive nothing more in this process."""
@@ -249,7 +249,7 @@ class ZeroMQInlet:
                 _log.warning("waiting for %s: nothing is heard from it", source)
             return
         _log.warning("%s: %s is still away and is no longer waited for", self._flow, source)
-        receiving.row[CLOSED] = 1
+        receiving.counters[CLOSED] = 1
         receiving.give_up()
         self.wake()
 
@@ -263,7 +263,7 @@ class ZeroMQInlet:
 
     def _send_counts(self, asked: int = 0) -> None:
         self._taken, self._reported = 0, time.monotonic()
-        self._reported_count = finished(self.receiving.row)
+        self._reported_count = finished(self.receiving.counters)
         if self.peer is None:
             return
         if not self.peer.send(frames.counts(self.receiving.counts(asked))):

@@ -39,9 +39,9 @@ class ReceiverState:
     atomic; `_put` is written on one side and `_fetched` on the other.
     """
 
-    def __init__(self, linked: LinkedFlow, counters: str, now: float) -> None:
+    def __init__(self, linked: LinkedFlow, counters_name: str, now: float) -> None:
         """Continue from where the counters say that an earlier process was."""
-        self.row = linked.row
+        self.counters = linked.counters
         self.blocks = blocks(linked.flow)
         self.backlog: deque[Item] = deque()
         """What the stage has not received yet."""
@@ -53,11 +53,11 @@ class ReceiverState:
         self.seen = now
         """When the sender was last heard from."""
         self._queue = linked.flow.queue
-        self._counters = counters
+        self._counters_name = counters_name
         self._begun = 0
         self._put = self._fetched = 0
-        rejoin(self.row, blocks=self.blocks)
-        self._received = self.row[ARRIVED]
+        rejoin(self.counters, blocks=self.blocks)
+        self._received = self.counters[ARRIVED]
 
     # -- with the loop's lock
 
@@ -80,19 +80,19 @@ class ReceiverState:
     def greet(self, hello: FlowHello, now: float, asked: int = 0) -> Welcome:
         """Accept `hello` as the sender; return the reply."""
         self.sender, self.seen = hello, now
-        self.shared = hello.counters == self._counters
+        self.shared = hello.counters == self._counters_name
         if not self.shared:
-            if not any(self.row[ARRIVED:]) and not self._put:
-                adopt(self.row, hello.half)
-                rejoin(self.row, blocks=self.blocks)
-                self._received = self.row[ARRIVED]
-            self.row[SENT] = max(self.row[SENT], hello.sent)
+            if not any(self.counters[ARRIVED:]) and not self._put:
+                adopt(self.counters, hello.half)
+                rejoin(self.counters, blocks=self.blocks)
+                self._received = self.counters[ARRIVED]
+            self.counters[SENT] = max(self.counters[SENT], hello.sent)
         return Welcome(
-            counters=self._counters,
+            counters=self._counters_name,
             received=self._received,
-            sent=max(self.row[SENT], self._received),
-            watermark=self.row[WATERMARK],
-            half=half(self.row),
+            sent=max(self.counters[SENT], self._received),
+            watermark=self.counters[WATERMARK],
+            half=half(self.counters),
             ended=self.ended,
             asked=asked,
         )
@@ -108,7 +108,7 @@ class ReceiverState:
         if size > _BACKLOG and len(self.backlog) > 2 * self._queue:
             return "without room"  # a holoflow sender never sends that much
         if not self.shared:
-            self.row[SENT] = max(self.row[SENT], message.number)
+            self.counters[SENT] = max(self.counters[SENT], message.number)
         self._lose(message.number - 1)
         self._received = message.number
         self._put += message.size + _OVERHEAD
@@ -122,10 +122,10 @@ class ReceiverState:
         if self.ended:
             return
         if not self.shared:
-            self.row[SENT] = max(self.row[SENT], state.sent)
-            self.row[CLOSED] = int(state.closed)
+            self.counters[SENT] = max(self.counters[SENT], state.sent)
+            self.counters[CLOSED] = int(state.closed)
             # After SENT, in the order in which the sender itself writes them.
-            self.row[WATERMARK] = max(self.row[WATERMARK], state.watermark)
+            self.counters[WATERMARK] = max(self.counters[WATERMARK], state.watermark)
         self._lose(state.floor)
         if state.closed:
             self._end()
@@ -135,11 +135,11 @@ class ReceiverState:
 
         `alone`: whether no sender is connected, so that everything sent has been read.
         """
-        if self.ended or not self.row[CLOSED]:
+        if self.ended or not self.counters[CLOSED]:
             return
-        if alone and self.row[PASSED] >= self.row[SENT] > 0:
+        if alone and self.counters[PASSED] >= self.counters[SENT] > 0:
             patience = 0.0  # the launcher has recorded that the sender has died
-        elif self._received >= self.row[SENT]:
+        elif self._received >= self.counters[SENT]:
             patience = timing.silence
         else:
             patience = timing.orphaned
@@ -148,13 +148,13 @@ class ReceiverState:
 
     def give_up(self) -> None:
         """End the stream: its sender is gone, and what has not arrived by now will not."""
-        self._begun = self.row[SENT]
+        self._begun = self.counters[SENT]
         self._lose(self._begun)
         self._end()
 
     def counts(self, asked: int = 0) -> ReceiverProgress:
         """Return the progress of this end."""
-        return ReceiverProgress(half(self.row), self.ended, asked)
+        return ReceiverProgress(half(self.counters), self.ended, asked)
 
     def _lose(self, upto: int) -> None:
         """Have messages up to `upto` that have not arrived counted as dropped."""
@@ -176,12 +176,12 @@ class ReceiverState:
             item = self.backlog.popleft()
             if isinstance(item, FlowMessage):
                 self._fetched += item.size + _OVERHEAD
-                self.row[ARRIVED] = item.number
+                self.counters[ARRIVED] = item.number
                 consumer.deliver(item.number, item.head, item.buffers)
             elif isinstance(item, Lost):
                 # In this order, so that crash accounting can correct a death in between.
-                missing = item.number - self.row[ARRIVED]
-                self.row[ARRIVED] = item.number
-                drop(self.row, item.cause, missing)
+                missing = item.number - self.counters[ARRIVED]
+                self.counters[ARRIVED] = item.number
+                drop(self.counters, item.cause, missing)
             else:
                 consumer.close()

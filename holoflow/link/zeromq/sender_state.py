@@ -25,7 +25,7 @@ class SenderState:
         self, linked: LinkedFlow, app: AppIdentity, generation: int, window: int = WINDOW
     ) -> None:
         """Continue after what earlier processes have sent."""
-        self.row = linked.row
+        self.counters = linked.counters
         self.blocks = blocks(linked.flow)
         self._linked = linked
         self._app = app
@@ -33,7 +33,7 @@ class SenderState:
         self._queue = linked.flow.queue
         self._keeps_oldest = linked.flow.when_full == "drop_newest" and not linked.flow.latest
         self._window = window
-        self.begun = self.last = self._newest = self.row[SENT]
+        self.begun = self.last = self._newest = self.counters[SENT]
         self._unsent: deque[FlowMessage] = deque()
         self._flying: deque[FlowMessage] = deque()
         self._flying_size = 0
@@ -45,7 +45,7 @@ class SenderState:
         """Whether a receiver is connected."""
         self.marked = False
         """Whether the watermark is to be sent to the receiver."""
-        self.fresh = self.begun == 0 and not self.row[GONE]
+        self.fresh = self.begun == 0 and not self.counters[GONE]
         """Whether this end may still have to learn the progress of the flow."""
         self.shared = False
         """Whether the receiver uses the same counter block."""
@@ -60,7 +60,7 @@ class SenderState:
         self.last = message.number
         if message.packed is None or len(self._flying) >= self._queue:
             self._forget()
-        if self.row[GONE]:
+        if self.counters[GONE]:
             return
         if not self.blocks and len(self._unsent) >= self._queue:
             if self._keeps_oldest:
@@ -90,7 +90,7 @@ class SenderState:
             counters=self._app.counters,
             generation=self._generation,
             sent=self.last,
-            half=half(self.row),
+            half=half(self.counters),
         )
 
     def welcomed(self, welcome: Welcome) -> None:
@@ -101,9 +101,9 @@ class SenderState:
         if not self.shared:
             if not self._pushed and welcome.sent > self.last:
                 # The counters of this host are new, but the flow is not.
-                self.begun = self.last = self.row[SENT] = welcome.sent
-                self.row[WATERMARK] = max(self.row[WATERMARK], welcome.watermark)
-            mirror(self.row, welcome.half)
+                self.begun = self.last = self.counters[SENT] = welcome.sent
+                self.counters[WATERMARK] = max(self.counters[WATERMARK], welcome.watermark)
+            mirror(self.counters, welcome.half)
         while self._flying and self._flying[-1].number > welcome.received:
             self._unsent.appendleft(self._flying.pop())
         self._flying_size = sum(message.size for message in self._flying)
@@ -116,7 +116,7 @@ class SenderState:
     def counted(self, counts: ReceiverProgress) -> bool:
         """Update from the receiver's progress; return whether the producer may have to know."""
         self.ended = self.ended or counts.ended
-        moved = self.shared or mirror(self.row, counts.half)
+        moved = self.shared or mirror(self.counters, counts.half)
         self._forget()
         return moved
 
@@ -144,7 +144,7 @@ class SenderState:
         if message.number > self._newest:
             self._newest = message.number
         else:
-            self.row[RETRIED] += 1
+            self.counters[RETRIED] += 1
         return message
 
     def due(self) -> bool:
@@ -155,7 +155,7 @@ class SenderState:
 
     def state(self, asked: int = 0, heard: int = 0, told: int = 0) -> SenderProgress:
         """Return the progress of this end, to be sent now."""
-        watermark = self.row[WATERMARK]  # first: it applies to what has been pushed until now
+        watermark = self.counters[WATERMARK]  # first: it applies to what has been pushed until now
         self.marked = False
         floor = self._unsent[0].number - 1 if self._unsent else self.last
         closed = self._closing and not self._unsent
@@ -166,10 +166,10 @@ class SenderState:
     @property
     def awaited(self) -> bool:
         """Whether this process has to stay until the receiver has what was sent to it."""
-        if self.row[GONE] or not (self._closing or self._leaving):
+        if self.counters[GONE] or not (self._closing or self._leaving):
             return False
         taken = self._closing and self.blocks
-        done = finished(self.row) if taken else self.row[ARRIVED]
+        done = finished(self.counters) if taken else self.counters[ARRIVED]
         return done < self.last or (self._closing and not self.ended)
 
     @property
@@ -179,12 +179,12 @@ class SenderState:
 
     def _forget(self) -> None:
         """Release what the receiver cannot need again."""
-        if self.row[GONE]:
+        if self.counters[GONE]:
             self._unsent.clear()
             self._flying.clear()
             self._flying_size = 0
             return
-        done = finished(self.row) if self.blocks else self.row[ARRIVED]
+        done = finished(self.counters) if self.blocks else self.counters[ARRIVED]
         while self._flying and self._flying[0].number <= done:
             self._flying_size -= self._flying.popleft().size
         # Messages to be sent again may have arrived after all.

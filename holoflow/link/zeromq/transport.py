@@ -59,14 +59,14 @@ class ZeroMQOutlet:
         """Have the producer woken when there is room."""
         for connection in self._connections:
             connection.flush()
-            connection.sending.row[WANTS_ROOM] = 1
+            connection.sending.counters[WANTS_ROOM] = 1
             if notifier is not None:
                 connection.wait_at(notifier)
 
     def close(self) -> None:
         """End the stream after what has been sent."""
         for connection in self._connections:
-            connection.sending.row[CLOSED] = 1
+            connection.sending.counters[CLOSED] = 1
             connection.close()
 
     def suspend(self) -> None:

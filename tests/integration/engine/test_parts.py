@@ -51,7 +51,7 @@ def test_random_graphs_in_random_parts(graph: App, data: st.DataObject) -> None:
         assert result.outcome == "done", result.failure
     assert repeatable(graph, parts.sinks) == repeatable(graph, whole.sinks)
     check(parts)
-    assert all(waiting(row) == 0 or row[GONE] for row in parts.counters.rows)
+    assert all(waiting(block) == 0 or block[GONE] for block in parts.counters.blocks)
 
 
 def three(**fields: Any) -> App:
@@ -85,7 +85,7 @@ def test_a_part_that_fails_for_good_ends_what_feeds_it_and_what_it_feeds() -> No
     }  # fmt: skip
     assert [got.payload for got in parts.sinks["sink"]] == list(range(1, 9))
     assert parts.stats("pass", "sink") == (8, 8, {})
-    assert parts.counters.rows[0][GONE] == gone("stopped")
+    assert parts.counters.blocks[0][GONE] == gone("stopped")
     check(parts)
 
 
@@ -96,8 +96,8 @@ def test_a_part_that_comes_back_leaves_its_links_open() -> None:
     threads = parts.start(*fragments)
     threads["b"].join()
     assert parts.results["b"].outcome == "failed"
-    assert parts.counters.rows[0][GONE] == 0
-    assert parts.counters.rows[2][CLOSED] == 0
+    assert parts.counters.blocks[0][GONE] == 0
+    assert parts.counters.blocks[2][CLOSED] == 0
     assert set(parts.loopback.cables[0].suspended) == {"inlet"}
     assert set(parts.loopback.cables[2].suspended) == {"outlet"}
     assert threads["a"].is_alive()

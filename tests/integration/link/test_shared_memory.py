@@ -152,7 +152,7 @@ def _file(name: str) -> Any:
 
 def test_a_flow_that_is_left_out_gets_nothing(three: Linked) -> None:
     for linked in three.flows:
-        linked.row[SENT] += 1
+        linked.counters[SENT] += 1
     three.outlet.send([1, 0, 1], b"x", [])
     for inlet in three.inlets:
         inlet.poll()
@@ -308,7 +308,7 @@ def test_samples_are_not_copied_as_long_as_few_are_kept(one: Linked) -> None:
 
 
 def test_a_slow_receiver_of_a_flow_that_drops_the_oldest(three: Linked) -> None:
-    row = three.flows[1].row
+    block = three.flows[1].counters
     for index in range(100):
         three.send(b"%d" % index, content(index, 10_000))
         three.get(0)
@@ -316,14 +316,14 @@ def test_a_slow_receiver_of_a_flow_that_drops_the_oldest(three: Linked) -> None:
     assert [m[0] for m in three.consumers[1].queue] == [99, 100]
     three.get(1)
     three.get(1)
-    assert (dropped(row), delivered(row), waiting(row)) == ({"full": 98}, 2, 0)
+    assert (dropped(block), delivered(block), waiting(block)) == ({"full": 98}, 2, 0)
     three.inlets[2].poll()
-    assert (row[ARRIVED], three.flows[2].row[ARRIVED]) == (100, 100)
+    assert (block[ARRIVED], three.flows[2].counters[ARRIVED]) == (100, 100)
 
 
 def test_a_slow_receiver_of_a_flow_that_drops_the_newest(run: Run) -> None:
     for made in linked_by(run, run.flow(0, queue=3, when_full="drop_newest")):
-        row = made.flows[0].row
+        block = made.flows[0].counters
         got = []
         for index in range(100):
             made.send(b"%d" % index, content(index, 10_000))
@@ -331,11 +331,11 @@ def test_a_slow_receiver_of_a_flow_that_drops_the_newest(run: Run) -> None:
                 got.append(made.get()[0])
         # The queue fills with the first; then there is one place after every take.
         assert got == [1, 2, 3, *range(11, 72, 10)]
-        while waiting(row) and made.consumers[0].queue:
+        while waiting(block) and made.consumers[0].queue:
             made.get()
         made.inlets[0].poll()
-        assert dropped(row) == {"full": 100 - delivered(row)}
-        assert waiting(row) == 0
+        assert dropped(block) == {"full": 100 - delivered(block)}
+        assert waiting(block) == 0
         made.send(b"room again")
         assert made.get()[1] == b"room again"
 
@@ -347,14 +347,14 @@ def test_nothing_stays_that_will_never_come(run: Run) -> None:
     out = edge.outlet([linked], Stage())
     for _ in range(2):
         send(out, [linked], b"lost", content(1, 100))
-    assert waiting(linked.row) == 2
+    assert waiting(linked.counters) == 2
     out.wants_room()
     view = SharedMemory("view0", run.folder, run.run)
     consumer = Stage(linked)
     inlet = view.inlet(linked, consumer)
     view.accept()
     inlet.poll()
-    assert (dropped(linked.row), waiting(linked.row)) == ({"crash": 2}, 0)
+    assert (dropped(linked.counters), waiting(linked.counters)) == ({"crash": 2}, 0)
     send(out, [linked], b"comes")
     inlet.poll()
     assert [m[1] for m in consumer.queue] == [b"comes"]
@@ -373,18 +373,18 @@ def test_a_new_sender_goes_on_where_the_old_one_was(run: Run) -> None:
         view.accept()
         send(out, [linked], b"%d" % generation, content(generation, 70_000))
         if generation % 2:  # died before it could send a second one
-            linked.row[SENT] += 1
+            linked.counters[SENT] += 1
         inlet.poll()
         out.suspend()
         edge.close(0)
         _, head, [got] = consumer.take(inlet)
         assert head == b"%d" % generation
         assert bytes(got) == content(generation, 70_000).tobytes()
-    linked.row[CLOSED] = 1
+    linked.counters[CLOSED] = 1
     inlet.poll()
     assert consumer.ended
-    assert (dropped(linked.row), delivered(linked.row)) == ({"crash": 2}, 5)
-    assert waiting(linked.row) == 0
+    assert (dropped(linked.counters), delivered(linked.counters)) == ({"crash": 2}, 5)
+    assert waiting(linked.counters) == 0
     view.close(0)
 
 
@@ -398,7 +398,7 @@ def test_a_new_receiver_goes_on_and_books_for_the_old_one(run: Run) -> None:
         inlet = view.inlet(linked, consumer)
         view.accept()
         inlet.poll()
-        assert waiting(linked.row) == 0
+        assert waiting(linked.counters) == 0
         for _ in range(4):
             send(out, [linked], b"", content(1, 70_000))
         inlet.poll()
@@ -410,17 +410,17 @@ def test_a_new_receiver_goes_on_and_books_for_the_old_one(run: Run) -> None:
         consumer.queue.clear()
         for _ in range(2):  # in vain, while there is room for them
             send(out, [linked], b"", content(1, 70_000))
-    linked.row[CLOSED] = 1
+    linked.counters[CLOSED] = 1
     out.close()
-    row = linked.row
+    block = linked.counters
     view = SharedMemory("view0", run.folder, run.run)
     consumer = Stage(linked)
     inlet = view.inlet(linked, consumer)
     view.accept()
     inlet.poll()
     assert consumer.ended
-    assert row[SENT] == delivered(row) + lost(row)
-    assert (delivered(row), dropped(row)) == (5, {"crash": 25})
+    assert block[SENT] == delivered(block) + lost(block)
+    assert (delivered(block), dropped(block)) == (5, {"crash": 25})
     edge.close(0)
     view.close(0)
 
@@ -431,7 +431,7 @@ def test_a_new_receiver_goes_on_and_books_for_the_old_one(run: Run) -> None:
 def test_the_end_of_the_stream_comes_behind_the_last_message(three: Linked) -> None:
     three.send(b"last")
     for linked in three.flows:
-        linked.row[CLOSED] = 1
+        linked.counters[CLOSED] = 1
     three.outlet.close()
     for inlet, consumer in zip(three.inlets, three.consumers, strict=True):
         inlet.poll()
@@ -442,7 +442,7 @@ def test_the_end_of_the_stream_comes_behind_the_last_message(three: Linked) -> N
 
 
 def test_a_stream_without_messages_ends_too(one: Linked) -> None:
-    one.flows[0].row[CLOSED] = 1
+    one.flows[0].counters[CLOSED] = 1
     assert not one.inlets[0].about_to_sleep()
     one.inlets[0].poll()
     assert one.consumers[0].ended
@@ -460,7 +460,7 @@ def test_a_stage_that_sleeps_is_woken(one: Linked) -> None:
 
 
 def _end(linked: Linked) -> None:
-    linked.flows[0].row[CLOSED] = 1
+    linked.flows[0].counters[CLOSED] = 1
     linked.outlet.close()
 
 
@@ -485,18 +485,18 @@ def test_nobody_rings_for_who_is_awake(one: Linked, monkeypatch: Any) -> None:
 
 
 def test_a_producer_without_room_is_woken(one: Linked) -> None:
-    row = one.flows[0].row
-    while waiting(row) < one.flows[0].flow.queue:
+    block = one.flows[0].counters
+    while waiting(block) < one.flows[0].flow.queue:
         one.send(b"x")
     one.outlet.wants_room()
-    assert row[WANTS_ROOM]
+    assert block[WANTS_ROOM]
     one.get()
     assert one.producer.rung.wait(DEADLINE)
     one.producer.rung.clear()
     one.send(b"x")
-    assert not row[WANTS_ROOM]
+    assert not block[WANTS_ROOM]
     one.outlet.wants_room()
-    row[TAKEN] += 1  # and nobody rings
+    block[TAKEN] += 1  # and nobody rings
     assert one.producer.rung.wait(DEADLINE)
 
 
@@ -509,11 +509,11 @@ def test_a_message_that_nobody_rang_for_is_found(one: Linked, monkeypatch: Any) 
 
 
 def test_who_takes_nothing_more_lets_the_producer_know(one: Linked) -> None:
-    row = one.flows[0].row
-    while waiting(row) < one.flows[0].flow.queue:
+    block = one.flows[0].counters
+    while waiting(block) < one.flows[0].flow.queue:
         one.send(b"x")
     one.outlet.wants_room()
-    row[GONE] = gone("error")
+    block[GONE] = gone("error")
     one.inlets[0].abandon()
     assert one.producer.rung.wait(DEADLINE)
     one.inlets[0].poll()
@@ -545,7 +545,7 @@ def test_closing_gives_what_was_sent_time_to_arrive(one: Linked) -> None:
     one.inlets[0].poll()
     closing.join(DEADLINE)
     assert not closing.is_alive()
-    assert one.flows[0].row[PASSED] == 1
+    assert one.flows[0].counters[PASSED] == 1
     with pytest.raises(HoloflowError, match="closed"):
         one.edge.outlet(one.flows, one.producer)
 

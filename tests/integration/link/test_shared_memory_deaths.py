@@ -64,10 +64,10 @@ class Processes:
             assert process.exitcode == 0
 
     def stats(self) -> Iterator[tuple[int, int, dict[str, int]]]:
-        for row in self.run.counters.rows[: len(self.flows)]:
-            assert waiting(row) == 0
-            assert row[SENT] == delivered(row) + lost(row)
-            yield row[SENT], delivered(row), dropped(row)
+        for block in self.run.counters.blocks[: len(self.flows)]:
+            assert waiting(block) == 0
+            assert block[SENT] == delivered(block) + lost(block)
+            yield block[SENT], delivered(block), dropped(block)
 
     def got(self, index: int) -> list[int]:
         """Numbers of the messages that were received."""
@@ -89,7 +89,7 @@ def processes(*flows: str) -> Iterator[Processes]:
 
 
 def taken(of: Processes, index: int = 0) -> int:
-    return of.run.counters.rows[index][TAKEN]
+    return of.run.counters.blocks[index][TAKEN]
 
 
 def test_nothing_is_lost_between_processes_that_live() -> None:
@@ -126,7 +126,7 @@ def test_killed_and_started_again(victims: list[str]) -> None:
         block, oldest, newest = of.stats()
         assert set(block[2]) <= {"crash"}
         # What a process has in hand, in its queue and under way is bounded, and so is the loss.
-        assert lost(of.run.counters.rows[0]) <= deaths * (4 + 2)
+        assert lost(of.run.counters.blocks[0]) <= deaths * (4 + 2)
         for _, _, causes in (oldest, newest):
             assert set(causes) <= {"crash", "full"}
         for index, (_, good, _) in enumerate((block, oldest, newest)):

@@ -37,8 +37,12 @@ def test_each_message_once_in_order_then_the_end(tmp_path, near):
         assert came == [(i + 1, b"head %d" % i, bytes([i]) * 1000) for i in range(200)]
         eventually(lambda: joined.sending.done and joined.receiving.done)
         for linked in joined.linked:
-            eventually(lambda row=linked.row: waiting(row) == 0)
-            assert (linked.row[SENT], delivered(linked.row), dropped(linked.row)) == (200, 200, {})
+            eventually(lambda block=linked.counters: waiting(block) == 0)
+            assert (
+                linked.counters[SENT],
+                delivered(linked.counters),
+                dropped(linked.counters),
+            ) == (200, 200, {})
 
 
 @BOTH
@@ -61,12 +65,12 @@ def test_what_has_no_room_is_dropped_and_booked(tmp_path, near, when_full):
         go.set()
         assert joined.receiver.ended.wait(300)
         eventually(lambda: joined.sending.done)
-        row = joined.linked[-1].row
-        eventually(lambda: waiting(row) == 0)
-        assert (row[SENT], row[ARRIVED]) == (100, 100)
-        eventually(lambda: delivered(row) == len(came))  # counted just before it is worked on
+        block = joined.linked[-1].counters
+        eventually(lambda: waiting(block) == 0)
+        assert (block[SENT], block[ARRIVED]) == (100, 100)
+        eventually(lambda: delivered(block) == len(came))  # counted just before it is worked on
         assert len(came) < 100
-        assert dropped(row) == {"full": 100 - len(came)}
+        assert dropped(block) == {"full": 100 - len(came)}
         assert came == sorted(set(came))
         if when_full == "drop_oldest":
             assert came[-1] == 100
@@ -76,9 +80,9 @@ def test_what_has_no_room_is_dropped_and_booked(tmp_path, near, when_full):
 def test_a_consumer_that_takes_nothing_more(tmp_path, near):
     with pair(tmp_path, near=near, work=lambda *_: None, when_full="block", queue=2) as joined:
         joined.sender.send(b"")
-        eventually(lambda: delivered(joined.linked[-1].row) == 1)
+        eventually(lambda: delivered(joined.linked[-1].counters) == 1)
         joined.receiver.abandon()
-        eventually(lambda: joined.linked[0].row[GONE])
+        eventually(lambda: joined.linked[0].counters[GONE])
         eventually(lambda: joined.sending.done and joined.receiving.done)
         assert not joined.sender.send(b"")
         assert [transport.failure for transport in joined.transports] == [None, None]
@@ -89,7 +93,7 @@ def test_a_consumer_that_takes_nothing_more(tmp_path, near):
 def test_a_peer_that_has_gone(tmp_path, near, who):
     with pair(tmp_path, near=near, work=lambda *_: None, when_full="block", queue=2) as joined:
         joined.sender.send(b"")
-        eventually(lambda: delivered(joined.linked[-1].row) == 1)
+        eventually(lambda: delivered(joined.linked[-1].counters) == 1)
         left = joined.transports[1 - who]
         (gone,) = joined.transports[who]._board.lines
         gone.socket.shutdown(socket.SHUT_RDWR)  # as the kernel does for a process that died
@@ -107,7 +111,7 @@ def test_a_stranger_on_the_line(tmp_path, caplog):
             stranger.connect(str(tmp_path / "ucx-0"))
             assert stranger.recv(1) == b""  # the line is taken
         joined.sender.send(b"")
-        eventually(lambda: delivered(joined.linked[-1].row) == 1)
+        eventually(lambda: delivered(joined.linked[-1].counters) == 1)
 
 
 @pytest.mark.parametrize(

@@ -68,11 +68,11 @@ def test_a_watermark_holds_once_all_that_it_speaks_of_has_come() -> None:
     join, a, b = pair()
     b.inlet = object()  # type: ignore[assignment]
     put(a, 0)
-    b.row[SENT] = 1
+    b.counters[SENT] = 1
     b.mark(1)
     assert not join.ready()
     assert a.stats().dropped == {}
-    b.row[ARRIVED] = 1  # and was lost on the way
+    b.counters[ARRIVED] = 1  # and was lost on the way
     assert not join.ready()
     assert a.stats().dropped == {"unpaired": 1}
 

@@ -26,9 +26,9 @@ def make(port: str, latest: bool = False) -> Any:
         Endpoint(f"of_{port}", "out"), Endpoint("join", port), 4, "block",
         fused=False, latest=latest, back_edge=False, link="none",
     )  # fmt: skip
-    stop = PathStep("work", "join", port)
-    row = Counters(1).rows[0]
-    return LatestQueue(flow, stop, row) if latest else Queue(flow, stop, row)
+    step = PathStep("work", "join", port)
+    block = Counters(1).blocks[0]
+    return LatestQueue(flow, step, block) if latest else Queue(flow, step, block)
 
 
 def put(queue: Queue, payload: Any, time: int = 0, **metadata: Any) -> None:
@@ -82,7 +82,7 @@ def test_one_of_each() -> None:
     call = join.pop()
     assert call.arguments == {"a": 1, "b": 2}
     assert call.header == Header(0, 7, "of_a", {"from_a": 1, "from_b": 2})
-    assert [(q.stop.port, m.payload) for q, m in call.parts] == [("a", 1), ("b", 2)]
+    assert [(q.step.port, m.payload) for q, m in call.parts] == [("a", 1), ("b", 2)]
 
 
 def test_it_ends_with_the_first_that_ends() -> None:

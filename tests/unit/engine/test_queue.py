@@ -13,7 +13,7 @@ from holoflow.app.graph import Endpoint, WhenFull
 from holoflow.core.message import Header
 from holoflow.engine.queue import LatestQueue, Message, Queue
 from holoflow.plan.plan import PlannedFlow
-from holoflow.stats.counters import RETURNED, TAKEN, Counters, Row
+from holoflow.stats.counters import RETURNED, TAKEN, CounterBlock, Counters
 from holoflow.stats.spans import PathStep
 
 STOP = PathStep("work", "b", "x")
@@ -37,8 +37,8 @@ def planned(when_full: WhenFull = "block", size: int = 2, latest: bool = False) 
     )  # fmt: skip
 
 
-def row() -> Row:
-    return Counters(1).rows[0]
+def block() -> CounterBlock:
+    return Counters(1).blocks[0]
 
 
 def message(payload: Any) -> Message:
@@ -46,7 +46,7 @@ def message(payload: Any) -> Message:
 
 
 def queue(when_full: WhenFull = "block", size: int = 2) -> Queue:
-    made = Queue(planned(when_full, size), STOP, row())
+    made = Queue(planned(when_full, size), STOP, block())
     made.producer, made.consumer = Waker(), Waker()
     return made
 
@@ -145,7 +145,7 @@ def test_a_queue_that_fills_while_its_consumer_takes() -> None:
 
 
 def test_latest() -> None:
-    q = LatestQueue(planned(latest=True), STOP, row())
+    q = LatestQueue(planned(latest=True), STOP, block())
     q.consumer = Waker()
     assert q.newest() == (None, None)
     put(q, 1)
@@ -185,7 +185,7 @@ def test_books_add_up_at_any_time(when_full: WhenFull, size: int, steps: list[st
                 model = [*model[1:], number]
         elif step == "take" and model:
             assert q.pop().payload == model.pop(0)
-        elif step == "rebook" and q.row[TAKEN] > q.row[RETURNED]:
+        elif step == "rebook" and q.counters[TAKEN] > q.counters[RETURNED]:
             q.count_dropped("error", message(number))
         elif step == "abandon":
             q.abandon("stopped")

@@ -35,7 +35,7 @@ INTO, WITHIN, OUT = range(3)
 def under_way() -> Counters:
     """Ten messages sent, of which the middle fragment has one in hand, one waiting inside."""
     counters = Counters.of(PLAN)
-    into, within, out = counters.rows
+    into, within, out = counters.blocks
     into[SENT], into[ARRIVED], into[TAKEN], into[SETTLED] = 10, 8, 7, 6
     within[SENT], within[TAKEN], within[SETTLED] = 6, 5, 5
     out[SENT], out[ARRIVED], out[TAKEN], out[SETTLED] = 5, 5, 4, 4
@@ -45,25 +45,25 @@ def under_way() -> Counters:
 def test_what_a_dead_process_had_is_lost_and_what_it_had_not_is_not() -> None:
     counters = under_way()
     count_crash(PLAN, counters, "b")
-    into, within, out = counters.rows
+    into, within, out = counters.blocks
     assert (delivered(into), dropped(into), waiting(into)) == (6, {"crash": 2}, 2)
     assert (delivered(within), dropped(within), waiting(within)) == (5, {"crash": 1}, 0)
     assert (delivered(out), dropped(out), waiting(out)) == (4, {}, 1)
     assert not into[GONE]
     assert not out[CLOSED]
-    before = [list(row) for row in counters.rows]
+    before = [list(block) for block in counters.blocks]
     count_crash(PLAN, counters, "b")
-    assert [list(row) for row in counters.rows] == before
+    assert [list(block) for block in counters.blocks] == before
 
 
 def test_who_does_not_come_back_takes_nothing_and_sends_nothing() -> None:
     counters = under_way()
     assert end_flows(PLAN, counters, "b", "crash") == (INTO, WITHIN, OUT)
-    assert counters.rows[INTO][GONE] == gone("crash")
-    assert counters.rows[OUT][CLOSED] == 1
-    assert counters.rows[OUT][GONE] == 0
+    assert counters.blocks[INTO][GONE] == gone("crash")
+    assert counters.blocks[OUT][CLOSED] == 1
+    assert counters.blocks[OUT][GONE] == 0
     assert end_flows(PLAN, counters, "b", "stopped") == ()
-    assert counters.rows[INTO][GONE] == gone("crash")
+    assert counters.blocks[INTO][GONE] == gone("crash")
 
 
 def test_at_the_end_the_books_add_up() -> None:
@@ -71,5 +71,9 @@ def test_at_the_end_the_books_add_up() -> None:
     count_crash(PLAN, counters, "b")
     end_flows(PLAN, counters, "b", "crash")
     count_leftovers(PLAN, counters, "stopped")
-    assert [dropped(row) for row in counters.rows] == [{"crash": 4}, {"crash": 1}, {"stopped": 1}]
-    assert all(waiting(row) == 0 for row in counters.rows)
+    assert [dropped(block) for block in counters.blocks] == [
+        {"crash": 4},
+        {"crash": 1},
+        {"stopped": 1},
+    ]
+    assert all(waiting(block) == 0 for block in counters.blocks)

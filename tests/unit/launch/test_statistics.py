@@ -38,9 +38,9 @@ def snapshot(name: str, pid: int, seconds: float, frames: int, *announced: str) 
 
 def test_what_ended_processes_did_is_kept_and_flows_are_counted_by_the_counter_blocks() -> None:
     counters = Counters.of(PLAN)
-    row = counters.rows[1]
-    row[SENT], row[ARRIVED], row[TAKEN] = 33, 31, 29
-    drop(row, "crash")
+    block = counters.blocks[1]
+    block[SENT], block[ARRIVED], block[TAKEN] = 33, 31, 29
+    drop(block, "crash")
     stats = RunStatistics(PLAN, "r", counters)
     stats.note("a", snapshot("a", 1, 4.0, 10), 0.0)
     stats.note("a", snapshot("a", 1, 6.0, 20), 0.0)
@@ -84,7 +84,7 @@ def test_announcements_are_in_the_order_in_which_they_came() -> None:
 
 def test_a_process_that_has_never_told_of_itself_is_there_too() -> None:
     counters = Counters.of(PLAN)
-    counters.rows[1][SENT] = counters.rows[1][TAKEN] = counters.rows[1][ARRIVED] = 4
+    counters.blocks[1][SENT] = counters.blocks[1][TAKEN] = counters.blocks[1][ARRIVED] = 4
     stats = RunStatistics(PLAN, "r", counters)
     stats.start("a", 7, "inline")
     state = stats.poll({"a": 0})

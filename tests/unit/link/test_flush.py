@@ -16,15 +16,15 @@ from holoflow.stats.counters import CLOSED, GONE, SENT, SETTLED, TAKEN, Counters
 
 @pytest.fixture(params=["shared_memory", "zeromq"])
 def sender(request):
-    """Links with a flow that has one message under way, and its row."""
+    """Links with a flow that has one message under way, and its block."""
     made = plan(two_parts(request.param))
     (flow,) = [flow for flow in made.flows if flow.link != "none"]
     assert flow.link == request.param
     links = Links(made, Counters.of(made), {request.param: Loopback()})
     links.outlet(links.groups([flow])[0], Nobody())
-    row = links.row(flow)
-    row[SENT] = 1
-    return links, row, request.param
+    block = links.counters(flow)
+    block[SENT] = 1
+    return links, block, request.param
 
 
 class Nobody:
@@ -46,16 +46,16 @@ def looks(links: Links, most: int = 3) -> int:
 
 
 def test_a_stream_that_has_ended_is_waited_for(sender):
-    links, row, _ = sender
-    row[CLOSED] = 1
+    links, block, _ = sender
+    block[CLOSED] = 1
     assert looks(links) == 4
-    row[TAKEN] = 1
+    block[TAKEN] = 1
     assert looks(links) == 0
 
 
 def test_a_receiver_that_is_gone_is_not_waited_for(sender):
-    links, row, _ = sender
-    row[CLOSED], row[GONE] = 1, gone("end")
+    links, block, _ = sender
+    block[CLOSED], block[GONE] = 1, gone("end")
     assert looks(links) == 0
 
 
@@ -65,10 +65,10 @@ def test_what_stays_in_memory_is_not_waited_for_by_a_sender_that_comes_back(send
 
 
 def test_what_is_under_way_to_an_operator_is_known_in_any_process(sender):
-    links, row, _ = sender
+    links, block, _ = sender
     assert links.under_way({"sink"})
     assert not links.under_way({"source"})
-    row[TAKEN] = 1  # a call has it in hand
+    block[TAKEN] = 1  # a call has it in hand
     assert links.under_way({"sink"})
-    row[SETTLED] = 1
+    block[SETTLED] = 1
     assert not links.under_way({"sink"})

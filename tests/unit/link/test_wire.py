@@ -43,7 +43,7 @@ HD = Image(np.arange(1080 * 1920 * 3, dtype=np.uint32).astype(np.uint8).reshape(
 
 def tracks_of(tree: PathTree) -> TraceContext:
     trace = tree.begin("camera", 5, 7)
-    return extend(trace, tree.stop("work", "detect", "image"), 8, 9)
+    return extend(trace, tree.step("work", "detect", "image"), 8, 9)
 
 
 def there_and_back(payload: Any, encoding: Encoding = Encoding()) -> Any:  # noqa: B008

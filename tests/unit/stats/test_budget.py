@@ -21,7 +21,7 @@ def put(budget: BudgetMeter, *milliseconds: float) -> None:
     tree = PathTree()
     for value in milliseconds:
         end = round(value * MS)
-        trace = extend(tree.begin("camera", 0, 0), tree.stop("work", "screen", "x"), 0, end)
+        trace = extend(tree.begin("camera", 0, 0), tree.step("work", "screen", "x"), 0, end)
         budget.add(trace, end)
 
 
@@ -105,8 +105,8 @@ def test_late_is_later_than_any_limit() -> None:
 def test_time_begins_with_the_call_of_an_operator() -> None:
     tree = PathTree()
     budget = BudgetMeter(Budget("detect", "screen", {"max": 1.0}))
-    trace = extend(tree.begin("camera", 0, 0), tree.stop("work", "detect", "x"), 5 * MS, 9 * MS)
-    trace = extend(trace, tree.stop("work", "screen", "x"), 10 * MS, 12 * MS)
+    trace = extend(tree.begin("camera", 0, 0), tree.step("work", "detect", "x"), 5 * MS, 9 * MS)
+    trace = extend(trace, tree.step("work", "screen", "x"), 10 * MS, 12 * MS)
     budget.add(trace, 12 * MS)
     assert budget.times.total().max == pytest.approx(0.007)
     budget.add(tree.begin("camera", 0, 0), 3)

@@ -29,8 +29,8 @@ S = 1_000_000_000
 def tracks_of(tree: PathTree, begin: int = 0) -> TraceContext:
     trace = tree.begin("camera", begin, begin + 1 * S)
     other = tree.begin("lidar", begin, begin)
-    trace = extend(trace, tree.stop("work", "a", "x"), begin + 2 * S, begin + 3 * S)
-    joined = tree.stop("work", "join", "x", by_port=True)
+    trace = extend(trace, tree.step("work", "a", "x"), begin + 2 * S, begin + 3 * S)
+    joined = tree.step("work", "join", "x", by_port=True)
     return extend(trace + other, joined, begin + 4 * S, begin + 5 * S)
 
 
@@ -60,8 +60,8 @@ def test_times_of_another_host_are_shifted_and_their_doubt_is_kept() -> None:
     tree = PathTree()
     there = tracks_of(PathTree(), begin=100 * S)
     read = read_back(plain(there), tree, shift=-90 * S, uncertainty=2_000_000)
-    stop = tree.stop("work", "screen", "x")
-    close(extend(read, stop, 16 * S, 17 * S))
+    step = tree.step("work", "screen", "x")
+    close(extend(read, step, 16 * S, 17 * S))
     for meter in tree.meters.values():
         meter.fold()
         stats = meter.stats()
@@ -73,9 +73,9 @@ def _other_process(pipe: Any) -> None:
     tree = PathTree()
     now = time.monotonic_ns()
     trace = tree.begin("camera", now, now)
-    trace = extend(trace, tree.stop("work", "a", "x"), now, time.monotonic_ns())
+    trace = extend(trace, tree.step("work", "a", "x"), now, time.monotonic_ns())
     sent = time.monotonic_ns()
-    trace = extend(trace, tree.stop("serialise", "b", "x"), sent, time.monotonic_ns())
+    trace = extend(trace, tree.step("serialise", "b", "x"), sent, time.monotonic_ns())
     pipe.send(plain(trace))
 
 
@@ -91,8 +91,8 @@ def test_processes_of_one_host_share_their_clock() -> None:
     there.close()
     now = time.monotonic_ns()
     tree = PathTree()
-    trace = extend(read_back(carried, tree), tree.stop("link", "b", "x"), carried[1][-1], now)
-    close(extend(trace, tree.stop("work", "b", "x"), now, now + 1000))
+    trace = extend(read_back(carried, tree), tree.step("link", "b", "x"), carried[1][-1], now)
+    close(extend(trace, tree.step("work", "b", "x"), now, now + 1000))
     (meter,) = tree.meters.values()
     meter.fold()
     stats = meter.stats()

@@ -18,46 +18,48 @@ from holoflow.stats.counters import ARRIVED, CAUSES, RETURNED, SENT, TAKEN, WIDT
 
 def test_rows_and_counters_lie_side_by_side() -> None:
     made = Counters(3, 2)
-    for place, row in enumerate((*made.rows, made.counters)):
-        for index in range(len(row)):
-            row[index] = 100 * place + index
-    assert [list(row) for row in made.rows] == [
+    for place, block in enumerate((*made.blocks, made.frame_numbers)):
+        for index in range(len(block)):
+            block[index] = 100 * place + index
+    assert [list(block) for block in made.blocks] == [
         [100 * place + index for index in range(WIDTH)] for place in range(3)
     ]
-    assert list(made.counters) == [300, 301]
+    assert list(made.frame_numbers) == [300, 301]
 
 
 def test_an_app_without_flows_has_a_ledger_too() -> None:
-    assert Counters(0).rows == []
+    assert Counters(0).blocks == []
 
 
 @given(
     st.lists(st.sampled_from(["send", "arrive", "take", "return", *CAUSES]), max_size=60),
 )
 def test_books_add_up(steps: list[str]) -> None:
-    row = Counters(1).rows[0]
+    block = Counters(1).blocks[0]
     queue = under_way = 0
     for step in steps:
         if step == "send":
-            row[SENT] += 1
+            block[SENT] += 1
             under_way += 1
         elif step == "arrive" and under_way:
-            row[ARRIVED] += 1
+            block[ARRIVED] += 1
             under_way, queue = under_way - 1, queue + 1
         elif step == "take" and queue:
-            row[TAKEN] += 1
+            block[TAKEN] += 1
             queue -= 1
-        elif step == "return" and counters.delivered(row):
-            row[RETURNED] += 1
-            counters.drop(row, "error")
+        elif step == "return" and counters.delivered(block):
+            block[RETURNED] += 1
+            counters.drop(block, "error")
         elif step in CAUSES and queue:
-            counters.drop(row, step)
+            counters.drop(block, step)
             queue -= 1
-        assert counters.waiting(row) == queue + under_way
-        assert counters.queued(row) == queue
-        assert row[SENT] == counters.delivered(row) + counters.lost(row) + counters.waiting(row)
-        assert sum(counters.dropped(row).values()) == counters.lost(row)
-        assert 0 not in counters.dropped(row).values()
+        assert counters.waiting(block) == queue + under_way
+        assert counters.queued(block) == queue
+        assert block[SENT] == counters.delivered(block) + counters.lost(block) + counters.waiting(
+            block
+        )
+        assert sum(counters.dropped(block).values()) == counters.lost(block)
+        assert 0 not in counters.dropped(block).values()
 
 
 def test_the_cause_of_an_end_is_kept() -> None:
@@ -67,12 +69,12 @@ def test_the_cause_of_an_end_is_kept() -> None:
 
 def test_a_file_is_seen_by_all_who_map_it(tmp_path: Path) -> None:
     one, other = (Counters(2, 1, tmp_path / "ledger") for _ in range(2))
-    one.rows[1][SENT] = 7
-    other.counters[0] = 3
-    assert other.rows[1][SENT] == 7
-    assert one.counters[0] == 3
+    one.blocks[1][SENT] = 7
+    other.frame_numbers[0] = 3
+    assert other.blocks[1][SENT] == 7
+    assert one.frame_numbers[0] == 3
     one.close()
-    assert other.rows[1][SENT] == 7
+    assert other.blocks[1][SENT] == 7
     other.close()
 
 
@@ -80,10 +82,10 @@ COUNTING = """
 import sys
 from pathlib import Path
 from holoflow.stats.counters import SENT, Counters
-row = Counters(1, 0, Path(sys.argv[1])).rows[0]
+block = Counters(1, 0, Path(sys.argv[1])).blocks[0]
 while True:
-    row[SENT] += 1
-    if row[SENT] == 1000:
+    block[SENT] += 1
+    if block[SENT] == 1000:
         print("there", flush=True)
 """
 
@@ -97,7 +99,7 @@ def test_counts_outlive_a_process_that_is_killed(tmp_path: Path) -> None:
         process.stdout.readline()
         os.kill(process.pid, signal.SIGKILL)
     left = Counters(1, 0, file)
-    assert left.rows[0][SENT] >= 1000
+    assert left.blocks[0][SENT] >= 1000
     left.close()
 
 

@@ -66,42 +66,42 @@ class MortalRow(list[int]):
 class Consumer:
     """What the process of a consumer writes, in its order, and what is true besides."""
 
-    def __init__(self, row: Any) -> None:
-        self.row = row
+    def __init__(self, block: Any) -> None:
+        self.counters = block
         self.queue: deque[int] = deque()
         self.finished = 0
         self.hand = 0
         self.failed = 0
 
     def arrive(self, lost_before: int) -> None:
-        number = self.row[ARRIVED] + lost_before + 1
-        if number > self.row[SENT]:
+        number = self.counters[ARRIVED] + lost_before + 1
+        if number > self.counters[SENT]:
             return
-        self.row[ARRIVED] = number
+        self.counters[ARRIVED] = number
         if lost_before:
-            drop(self.row, "full", lost_before)
+            drop(self.counters, "full", lost_before)
         self.queue.append(number)
 
     def take(self) -> None:
         if self.queue:
-            self.row[TAKEN] += 1
+            self.counters[TAKEN] += 1
             self.queue.popleft()
             self.hand += 1
 
     def fail(self) -> None:
         if self.hand:
-            self.row[RETURNED] += 1
+            self.counters[RETURNED] += 1
             self.hand -= 1
             self.failed += 1
-            drop(self.row, "error")
+            drop(self.counters, "error")
 
     def drop(self) -> None:
         if self.queue:
             self.queue.popleft()
-            drop(self.row, "full")
+            drop(self.counters, "full")
 
     def settle(self) -> None:
-        self.row[SETTLED] = self.row[TAKEN]
+        self.counters[SETTLED] = self.counters[TAKEN]
         self.finished += self.hand
         self.hand = self.failed = 0
 
@@ -120,57 +120,57 @@ LOSSLESS = STEPS.map(lambda steps: [(s[0], 0) if s[0] == "arrive" else s for s i
 
 
 def die(steps: list[tuple[Any, ...]], writes: int) -> tuple[Any, Consumer]:
-    row = MortalRow(Life(writes))
-    consumer = Consumer(row)
+    block = MortalRow(Life(writes))
+    consumer = Consumer(block)
     try:
         for name, *arguments in steps:
             if name == "send":
-                list.__setitem__(row, SENT, row[SENT] + 1)  # of another process, which lives
+                list.__setitem__(block, SENT, block[SENT] + 1)  # of another process, which lives
             elif name == "sleep":
-                row[WANTS_MORE] = 1
+                block[WANTS_MORE] = 1
             else:
                 getattr(consumer, name)(*arguments)
     except DeathError:
         pass
-    return list(row), consumer
+    return list(block), consumer
 
 
 @given(STEPS, st.integers(0, 200))
 def test_what_a_dead_consumer_had_is_booked(steps: list[Any], writes: int) -> None:
-    row, consumer = die(steps, writes)
-    before = dropped(row)
-    consumer_died(row, resent=False)
-    assert queued(row) == 0
-    assert waiting(row) == row[SENT] - row[ARRIVED]
-    assert row[SENT] == delivered(row) + lost(row) + waiting(row)
+    block, consumer = die(steps, writes)
+    before = dropped(block)
+    consumer_died(block, resent=False)
+    assert queued(block) == 0
+    assert waiting(block) == block[SENT] - block[ARRIVED]
+    assert block[SENT] == delivered(block) + lost(block) + waiting(block)
     # What failed since all was settled last may be booked as lost twice, never as delivered.
-    assert consumer.finished - consumer.failed <= delivered(row) <= consumer.finished
-    assert all(dropped(row).get(cause, 0) >= count for cause, count in before.items())
-    assert min(row) >= 0
-    assert row[WANTS_MORE] == 0
-    again = list(row)
+    assert consumer.finished - consumer.failed <= delivered(block) <= consumer.finished
+    assert all(dropped(block).get(cause, 0) >= count for cause, count in before.items())
+    assert min(block) >= 0
+    assert block[WANTS_MORE] == 0
+    again = list(block)
     consumer_died(again, resent=False)
-    assert again == row
-    flow_over(row)
-    assert waiting(row) == 0
-    assert row[SENT] == delivered(row) + lost(row)
+    assert again == block
+    flow_over(block)
+    assert waiting(block) == 0
+    assert block[SENT] == delivered(block) + lost(block)
 
 
 @given(LOSSLESS, st.integers(0, 200))
 def test_what_is_sent_again_is_under_way_again(steps: list[Any], writes: int) -> None:
-    row, consumer = die(steps, writes)
-    consumer_died(row, resent=True)
-    assert all(number > row[ARRIVED] for number in consumer.queue)
-    assert queued(row) == 0
-    assert waiting(row) == row[SENT] - row[ARRIVED]
-    again = list(row)
+    block, consumer = die(steps, writes)
+    consumer_died(block, resent=True)
+    assert all(number > block[ARRIVED] for number in consumer.queue)
+    assert queued(block) == 0
+    assert waiting(block) == block[SENT] - block[ARRIVED]
+    again = list(block)
     consumer_died(again, resent=True)
-    assert again == row
-    while row[ARRIVED] < row[SENT]:  # its successor
-        row[ARRIVED] += 1
-        row[TAKEN] += 1
-    assert waiting(row) == 0
-    assert row[SENT] == delivered(row) + lost(row)
+    assert again == block
+    while block[ARRIVED] < block[SENT]:  # its successor
+        block[ARRIVED] += 1
+        block[TAKEN] += 1
+    assert waiting(block) == 0
+    assert block[SENT] == delivered(block) + lost(block)
 
 
 def send(queue: Queue, number: MortalRow, counts: list[int], *, source: bool) -> None:
@@ -181,7 +181,7 @@ def send(queue: Queue, number: MortalRow, counts: list[int], *, source: bool) ->
         frame = number[0]
         number[0] = frame + 1  # of an operator, that it has taken the frame
         for _ in range(counts[frame]):
-            assert frame >= queue.row[WATERMARK]  # else it was said that it never comes
+            assert frame >= queue.counters[WATERMARK]  # else it was said that it never comes
             put(queue, frame, frame)
         queue.mark(frame + 1)
     queue.mark(len(counts))  # nothing waits at its input
@@ -196,7 +196,7 @@ def test_a_join_waits_for_nothing_that_a_dead_producer_has_not_sent(
     counts: list[int], lives: list[int], *, source: bool
 ) -> None:
     life = Life(0)
-    row, number = MortalRow(life), MortalRow(life)
+    block, number = MortalRow(life), MortalRow(life)
     whole, mortal = make("whole"), make("mortal")
     join = ByFrame({"whole": whole, "mortal": mortal}, frozenset(), {}, {})
     for frame in range(len(counts)):
@@ -205,10 +205,10 @@ def test_a_join_waits_for_nothing_that_a_dead_producer_has_not_sent(
     joined: list[int] = []
     came: list[int] = []
     for life.writes in [*lives, 1000]:
-        process = make("mortal", row)
+        process = make("mortal", block)
         with suppress(DeathError):
             send(process, number, counts, source=source)
-        mortal.row[WATERMARK] = row[WATERMARK]
+        mortal.counters[WATERMARK] = block[WATERMARK]
         for message in process.items:
             came.append(message.payload)
             mortal.put(message)
@@ -219,35 +219,40 @@ def test_a_join_waits_for_nothing_that_a_dead_producer_has_not_sent(
     assert whole.stats().dropped.get("unpaired", 0) == len(counts) - len(set(came))
 
 
-def row_of(**counts: int) -> Any:
-    row = [0] * WIDTH
+def block_of(**counts: int) -> Any:
+    block = [0] * WIDTH
     for name, count in counts.items():
-        row[getattr(counters, name)] = count
-    return row
+        block[getattr(counters, name)] = count
+    return block
 
 
 def test_in_hand_and_in_the_queue() -> None:
-    row = row_of(SENT=10, ARRIVED=8, TAKEN=5, SETTLED=3)
-    consumer_died(row, resent=False)
-    assert (delivered(row), dropped(row), waiting(row)) == (3, {"crash": 5}, 2)
+    block = block_of(SENT=10, ARRIVED=8, TAKEN=5, SETTLED=3)
+    consumer_died(block, resent=False)
+    assert (delivered(block), dropped(block), waiting(block)) == (3, {"crash": 5}, 2)
 
 
 def test_only_what_was_in_hand_where_the_queue_is_sent_again() -> None:
-    row = row_of(SENT=10, ARRIVED=8, TAKEN=5, SETTLED=3)
-    consumer_died(row, resent=True)
-    assert (row[ARRIVED], delivered(row), dropped(row), waiting(row)) == (5, 3, {"crash": 2}, 5)
+    block = block_of(SENT=10, ARRIVED=8, TAKEN=5, SETTLED=3)
+    consumer_died(block, resent=True)
+    assert (block[ARRIVED], delivered(block), dropped(block), waiting(block)) == (
+        5,
+        3,
+        {"crash": 2},
+        5,
+    )
 
 
 def test_a_producer_that_died_will_pass_on_nothing_more() -> None:
-    row = row_of(SENT=10, PASSED=9, WANTS_ROOM=1)
-    producer_died(row)
-    assert (row[PASSED], row[WANTS_ROOM]) == (10, 0)
+    block = block_of(SENT=10, PASSED=9, WANTS_ROOM=1)
+    producer_died(block)
+    assert (block[PASSED], block[WANTS_ROOM]) == (10, 0)
 
 
 @pytest.mark.parametrize(("said", "booked"), [(0, "full"), (gone("error"), "error")])
 def test_what_never_arrives_is_booked_as_the_consumer_said(said: int, booked: str) -> None:
-    row = row_of(SENT=10, ARRIVED=8, TAKEN=8, GONE=said)
-    flow_over(row, "full")
-    assert (row[ARRIVED], dropped(row), waiting(row)) == (10, {booked: 2}, 0)
-    flow_over(row, "full")
-    assert dropped(row) == {booked: 2}
+    block = block_of(SENT=10, ARRIVED=8, TAKEN=8, GONE=said)
+    flow_over(block, "full")
+    assert (block[ARRIVED], dropped(block), waiting(block)) == (10, {booked: 2}, 0)
+    flow_over(block, "full")
+    assert dropped(block) == {booked: 2}

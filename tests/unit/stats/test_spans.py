@@ -22,9 +22,9 @@ def only(tree: PathTree) -> Any:
 def test_a_path_and_its_parts() -> None:
     tree = PathTree()
     trace = tree.begin("camera", 1 * S, 2 * S)
-    trace = extend(trace, tree.stop("serialise", "detect", "image"), 3 * S, 4 * S)
-    trace = extend(trace, tree.stop("link", "detect", "image"), 4 * S, 7 * S)
-    trace = extend(trace, tree.stop("work", "detect", "image"), 9 * S, 13 * S)
+    trace = extend(trace, tree.step("serialise", "detect", "image"), 3 * S, 4 * S)
+    trace = extend(trace, tree.step("link", "detect", "image"), 4 * S, 7 * S)
+    trace = extend(trace, tree.step("work", "detect", "image"), 9 * S, 13 * S)
     close(trace)
     stats = only(tree)
     assert stats.name == "camera → detect"
@@ -40,7 +40,7 @@ def test_branches_share_what_they_have_in_common() -> None:
     tree = PathTree()
     begun = tree.begin("camera", 0, 0)
     for name in "ab":
-        close(extend(begun, tree.stop("work", name, "x"), 1, 2))
+        close(extend(begun, tree.step("work", name, "x"), 1, 2))
     for meter in tree.meters.values():
         meter.fold()
     names = [meter.stats().name for meter in tree.meters.values()]
@@ -52,16 +52,16 @@ def test_two_flows_between_the_same_operators_are_two_paths() -> None:
     tree = PathTree()
     begun = tree.begin("camera", 0, 0)
     for port in ("left", "right"):
-        close(extend(begun, tree.stop("work", "join", port, by_port=True), 1, 2))
+        close(extend(begun, tree.step("work", "join", port, by_port=True), 1, 2))
     names = [meter.stats().name for meter in tree.meters.values()]
     assert names == ["camera → join.left", "camera → join.right"]
 
 
 def test_the_way_that_came_last_is_critical() -> None:
     tree = PathTree()
-    stop = tree.stop("work", "join", "x")
+    step = tree.step("work", "join", "x")
     slow, fast = tree.begin("slow", 0, 5), tree.begin("fast", 0, 1)
-    close(extend(slow + fast, stop, 6, 7))
+    close(extend(slow + fast, step, 6, 7))
     critical = {a.stats().name: a.critical for a in tree.meters.values()}
     assert critical == {"slow → join": 1, "fast → join": 0}
 
@@ -76,9 +76,9 @@ def test_ways_without_end_are_limited() -> None:
 def test_when_a_frame_was_where() -> None:
     tree = PathTree()
     trace = tree.begin("camera", 1, 2)
-    trace = extend(trace, tree.stop("link", "detect", "x"), 2, 3)
-    trace = extend(trace, tree.stop("work", "detect", "x"), 4, 5)
-    trace = extend(trace, tree.stop("work", "screen", "x"), 6, 7)
+    trace = extend(trace, tree.step("link", "detect", "x"), 2, 3)
+    trace = extend(trace, tree.step("work", "detect", "x"), 4, 5)
+    trace = extend(trace, tree.step("work", "screen", "x"), 6, 7)
     assert [passed(trace[0], n) for n in ("camera", "detect", "screen", "no")] == [1, 4, 6, None]
 
 
@@ -102,7 +102,7 @@ def test_no_time_is_lost_or_counted_twice(frames: list[list[tuple[Any, int, int]
         for index, (kind, wait, take) in enumerate(steps):
             start = now + wait
             now = start + take
-            trace = extend(trace, tree.stop(kind, f"o{index}", "x"), start, now)
+            trace = extend(trace, tree.step(kind, f"o{index}", "x"), start, now)
         close(trace)
     total = 0
     for meter in tree.meters.values():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.ends import eventually
-from support.zeromq_process import row_of
+from support.zeromq_process import block_of
 
 from holoflow.stats.counters import (
     SENT,
@@ -34,7 +34,7 @@ class Ends:
         self.hosts = ["one", "one" if one_host else "two"]
         self.rest = [str(size), str(queue), policy]
         self.endpoint = f"ipc://{folder}/screen" if one_host else f"tcp://127.0.0.1:{free_port()}"
-        self.rows = [row_of(folder, host) for host in self.hosts]
+        self.blocks = [block_of(folder, host) for host in self.hosts]
         self.running = {}
 
     def start(self, what):
@@ -52,9 +52,9 @@ class Ends:
         process.kill()
         process.communicate()
         if what == "receive":
-            consumer_died(self.rows[1], resent=True)
+            consumer_died(self.blocks[1], resent=True)
         else:
-            producer_died(self.rows[0])
+            producer_died(self.blocks[0])
 
     def wait(self):
         """Wait until both have ended; return the most memory of each."""
@@ -87,50 +87,50 @@ def test_a_receiver_that_is_killed_loses_only_what_it_had_in_hand(tmp_path, one_
     chance = random.Random(one_host)
     with Ends(tmp_path, one_host=one_host, count=1500, pause=0.0005) as ends:
         for _ in range(3):
-            before = ends.rows[1][TAKEN]
-            eventually(lambda before=before: ends.rows[1][TAKEN] > before + 20)
+            before = ends.blocks[1][TAKEN]
+            eventually(lambda before=before: ends.blocks[1][TAKEN] > before + 20)
             time.sleep(chance.uniform(0, 0.05))
             ends.kill("receive")
             ends.start("receive")
         ends.wait()
-    row, got = ends.rows[1], ends.got()
+    block, got = ends.blocks[1], ends.got()
     assert got == sorted(set(got)), "something came twice"
-    assert waiting(row) == 0
-    assert row[SENT] == 1500
-    assert set(dropped(row)) <= {"crash"}
-    assert lost(row) <= 3  # one in hand each time
-    assert 1500 - len(got) <= lost(row)
+    assert waiting(block) == 0
+    assert block[SENT] == 1500
+    assert set(dropped(block)) <= {"crash"}
+    assert lost(block) <= 3  # one in hand each time
+    assert 1500 - len(got) <= lost(block)
 
 
 @pytest.mark.parametrize("one_host", [True, False])
 def test_a_sender_that_is_killed_loses_what_it_had_not_sent(tmp_path, one_host):
     with Ends(tmp_path, one_host=one_host, count=1500) as ends:
         for _ in range(3):
-            before = ends.rows[1][TAKEN]
-            eventually(lambda before=before: ends.rows[1][TAKEN] > before + 20)
+            before = ends.blocks[1][TAKEN]
+            eventually(lambda before=before: ends.blocks[1][TAKEN] > before + 20)
             ends.kill("send")
             ends.start("send")
         ends.wait()
-    row, got = ends.rows[1], ends.got()
+    block, got = ends.blocks[1], ends.got()
     assert got == sorted(set(got)), "something came twice"
-    assert waiting(row) == 0
-    assert row[SENT] == 1500 == len(got) + lost(row)
-    assert set(dropped(row)) <= {"crash"}
-    assert lost(row) <= 3 * 5  # a queue each time
+    assert waiting(block) == 0
+    assert block[SENT] == 1500 == len(got) + lost(block)
+    assert set(dropped(block)) <= {"crash"}
+    assert lost(block) <= 3 * 5  # a queue each time
 
 
 @pytest.mark.parametrize("one_host", [True, False])
 @pytest.mark.parametrize("what", ["send", "receive"])
 def test_a_process_that_is_stopped_for_long_goes_on_as_if_nothing_were(tmp_path, what, one_host):
     with Ends(tmp_path, one_host=one_host, count=1000) as ends:
-        eventually(lambda: ends.rows[1][TAKEN] > 20)
+        eventually(lambda: ends.blocks[1][TAKEN] > 20)
         os.kill(ends.running[what].pid, signal.SIGSTOP)
         time.sleep(1.2)  # more than twice the silence after which a peer is away
         os.kill(ends.running[what].pid, signal.SIGCONT)
         ends.wait()
     assert ends.got() == list(range(1, 1001))
-    assert lost(ends.rows[1]) == 0
-    assert waiting(ends.rows[1]) == waiting(ends.rows[0]) == 0
+    assert lost(ends.blocks[1]) == 0
+    assert waiting(ends.blocks[1]) == waiting(ends.blocks[0]) == 0
 
 
 @pytest.mark.parametrize("policy", ["block", "drop_oldest"])
@@ -140,6 +140,6 @@ def test_memory_stays_bounded_before_a_slow_receiver(tmp_path, policy):
         tmp_path, one_host=False, count=150, pause=0.01, size=size, queue=4, policy=policy
     ) as ends:
         peaks = ends.wait()
-    assert ends.rows[1][SENT] == 150 == len(ends.got()) + lost(ends.rows[1])
+    assert ends.blocks[1][SENT] == 150 == len(ends.got()) + lost(ends.blocks[1])
     # Python and its libraries take 60 MB; all messages together would take 300.
     assert max(peaks) < 150 << 20

@@ -78,10 +78,10 @@ def test_each_message_arrives_once_though_connections_break(joined, seed):
     breaking.join()
     sender.outlet.close()
     eventually(pair.stages[0].ended.is_set)
-    eventually(lambda: waiting(pair.rows[1]) == 0)
+    eventually(lambda: waiting(pair.blocks[1]) == 0)
     assert [number for number, _ in got] == list(range(sent))
     assert all(bytes(b) == bytes([n % 251]) * sizes[n % 4] for n, b in got)
-    assert lost(pair.rows[1]) == 0
+    assert lost(pair.blocks[1]) == 0
     assert relay.accepted > 5
 
 
@@ -98,17 +98,17 @@ def test_what_drops_goes_on_and_its_books_add_up(joined, when_full):
     breaking.join()
     sender.outlet.close()
     eventually(pair.stages[0].ended.is_set)
-    eventually(lambda: waiting(pair.rows[1]) == 0)
+    eventually(lambda: waiting(pair.blocks[1]) == 0)
     numbers = [number for number, _ in got]
     assert numbers == sorted(set(numbers))
-    assert pair.rows[1][SENT] == sent == len(got) + lost(pair.rows[1])
-    assert set(dropped(pair.rows[1])) <= {"full"}
+    assert pair.blocks[1][SENT] == sent == len(got) + lost(pair.blocks[1])
+    assert set(dropped(pair.blocks[1])) <= {"full"}
 
 
 def test_a_cable_that_is_cut_is_noticed_and_forgotten(joined):
     pair, relay, sender, got = joined(queue=4)
     sender.send(b"0")
-    eventually(lambda: waiting(pair.rows[0]) == 0)
+    eventually(lambda: waiting(pair.blocks[0]) == 0)
     relay.freeze()
     for number in range(1, 5):
         sender.send(b"%d" % number)
@@ -116,7 +116,7 @@ def test_a_cable_that_is_cut_is_noticed_and_forgotten(joined):
     assert not sender.room()
     relay.thaw()
     eventually(lambda: [number for number, *_ in got] == list(range(5)))
-    assert lost(pair.rows[1]) == 0
+    assert lost(pair.blocks[1]) == 0
     eventually(lambda: not pair.edge.waits_for())
 
 

@@ -40,7 +40,7 @@ def running(request, tmp_path):
                 sender.send(b"x", bytes(100_000))
             eventually(lambda: len(got) == before + 10)
             assert got == list(range(1, len(got) + 1))
-            assert lost(pair.rows[1]) == 0
+            assert lost(pair.blocks[1]) == 0
 
         check()
         pair.check = check
@@ -161,4 +161,4 @@ def test_a_replayed_message_is_dropped(running):
         for _ in range(5):
             stranger.send(packed)
         eventually(lambda: running.screen.refusals["duplicate"] == 4)
-    assert running.rows[1][SENT] == 11
+    assert running.blocks[1][SENT] == 11

@@ -57,10 +57,10 @@ def test_messages_of_every_size_arrive_as_they_were_sent(pairs, kind):
     receiver.stop()
     assert [(n, head, [bytes(b) for b in buffers]) for n, head, buffers in got] == sent
     assert all(memoryview(buffer).readonly for _, _, buffers in got for buffer in buffers)
-    eventually(lambda: waiting(pair.rows[0]) == 0)
+    eventually(lambda: waiting(pair.blocks[0]) == 0)
     pair.kill(pair.edge)
-    assert waiting(pair.rows[1]) == 0
-    assert pair.rows[0][TAKEN] == len(sent)
+    assert waiting(pair.blocks[1]) == 0
+    assert pair.blocks[0][TAKEN] == len(sent)
     assert not pair.screen.refusals
 
 
@@ -75,7 +75,7 @@ def test_both_wait_for_one_another_until_they_are_linked(pairs, kind):
     pair.screen.accept()
     eventually(lambda: not pair.edge.waits_for() and not pair.screen.waits_for())
     sender.send(b"1")
-    eventually(lambda: pair.rows[1][TAKEN] == 1)
+    eventually(lambda: pair.blocks[1][TAKEN] == 1)
 
 
 def test_small_messages_go_together_and_wait_for_none_that_does_not_come(pairs, monkeypatch):
@@ -109,7 +109,7 @@ def test_who_sends_before_it_is_linked_leaves_its_socket_to_the_loop(pairs):
     sender.send(b"0", bytes(frames.SMALL))
     assert not connection._left
     pair.screen.accept()
-    eventually(lambda: pair.rows[1][TAKEN] == 1)
+    eventually(lambda: pair.blocks[1][TAKEN] == 1)
 
 
 @pytest.mark.parametrize("kind", ["ipc", "tcp"])
@@ -122,7 +122,7 @@ def test_a_flow_that_blocks_holds_its_sender_up(pairs, kind):
     sender = pair.start_edge()
     for number in range(4):  # three in the queue, one in hand
         sender.send(b"%d" % number)
-    eventually(lambda: pair.rows[0][TAKEN] == 1)
+    eventually(lambda: pair.blocks[0][TAKEN] == 1)
     assert not sender.room()
     for number in range(4, 50):
         go.release()
@@ -158,10 +158,10 @@ def test_a_flow_that_drops_never_holds_its_sender_up_and_books_all(pairs, kind, 
     go.set()
     sender.outlet.close()
     eventually(receiver.ended.is_set)
-    eventually(lambda: waiting(pair.rows[1]) == 0)
+    eventually(lambda: waiting(pair.blocks[1]) == 0)
     assert got == sorted(set(got))
-    assert set(dropped(pair.rows[1])) == {"full"}
-    assert len(got) + lost(pair.rows[1]) == pair.rows[1][SENT] == 200
+    assert set(dropped(pair.blocks[1])) == {"full"}
+    assert len(got) + lost(pair.blocks[1]) == pair.blocks[1][SENT] == 200
     if flow.get("when_full") != "drop_newest":
         assert got[-1] == 199
 
@@ -180,7 +180,7 @@ def test_without_a_receiver_a_flow_that_drops_goes_on(pairs):
     sender.outlet.close()
     eventually(receiver.ended.is_set)
     eventually(lambda: got == [998, 999])
-    assert dropped(pair.rows[1]) == {"full": 998}
+    assert dropped(pair.blocks[1]) == {"full": 998}
 
 
 @pytest.mark.parametrize("kind", ["ipc", "tcp"])
@@ -198,7 +198,7 @@ def test_who_abandons_a_flow_sets_its_sender_free(pairs, kind):
     receiver.abandon()
     blocked.join(300)
     assert not blocked.is_alive()
-    assert pair.rows[0][GONE]
+    assert pair.blocks[0][GONE]
     sender.outlet.close()
     pair.open.remove(pair.edge)
     pair.edge.close(20)  # at once: nobody waits for anything
@@ -221,7 +221,7 @@ def test_a_sender_that_is_suspended_hands_over_and_ends_nothing(pairs, kind):
         sender.send(b"%d" % number)
     eventually(lambda: got == list(range(40)))
     assert not receiver.ended.is_set()
-    assert lost(pair.rows[1]) == 0
+    assert lost(pair.blocks[1]) == 0
 
 
 @pytest.mark.parametrize("kind", ["ipc", "tcp"])
@@ -247,8 +247,8 @@ def test_a_receiver_that_comes_back_gets_what_the_former_had_not_taken(pairs, ki
     for number in range(6, 12):
         sender.send(b"%d" % number)
     eventually(lambda: got == list(range(12)))
-    assert lost(pair.rows[1]) == 0
-    assert pair.rows[1][RETURNED] == 0
+    assert lost(pair.blocks[1]) == 0
+    assert pair.blocks[1][RETURNED] == 0
 
 
 def test_what_a_dead_sender_had_is_booked_before_anything_else_comes(pairs):
@@ -257,11 +257,11 @@ def test_what_a_dead_sender_had_is_booked_before_anything_else_comes(pairs):
     pair.screen.accept()
     pair.start_edge()
     eventually(lambda: not pair.edge.waits_for())
-    pair.rows[0][SENT] = 2  # counted, and killed before it was sent
+    pair.blocks[0][SENT] = 2  # counted, and killed before it was sent
     pair.kill(pair.edge)
     sender = pair.start_edge()
     eventually(sender.room)
-    assert dropped(pair.rows[0]) == {"crash": 2}
+    assert dropped(pair.blocks[0]) == {"crash": 2}
 
 
 def test_a_new_host_goes_on_with_the_numbers_of_the_one_that_was_lost(pairs):
@@ -274,15 +274,15 @@ def test_a_new_host_goes_on_with_the_numbers_of_the_one_that_was_lost(pairs):
         sender.send(b"%d" % number)
     eventually(lambda: len(got) == 10)
     pair.kill(pair.edge)
-    pair.rows[0] = Counters(1).rows[0]
+    pair.blocks[0] = Counters(1).blocks[0]
     pair.names[0] = "another host"
     sender = pair.start_edge()
     eventually(lambda: not pair.edge.waits_for())
-    assert pair.rows[0][SENT] == 10
+    assert pair.blocks[0][SENT] == 10
     for number in range(10, 20):
         sender.send(b"%d" % number)
     eventually(lambda: got == list(range(20)))
-    assert lost(pair.rows[1]) == 0
+    assert lost(pair.blocks[1]) == 0
 
 
 def test_nothing_is_delivered_to_a_new_host_before_it_knows_its_numbers(tmp_path):
@@ -294,7 +294,7 @@ def test_nothing_is_delivered_to_a_new_host_before_it_knows_its_numbers(tmp_path
         onward.start_screen()
         (address,) = onward.screen.endpoints
         pair.screen._peers["screen"] = PeerAddress(address)
-        Sender(pair.screen, linked(Counters(1).rows[0]))
+        Sender(pair.screen, linked(Counters(1).blocks[0]))
         pair.screen.accept()
         sender = pair.start_edge()
         sender.send(b"0")
@@ -311,7 +311,7 @@ def test_nothing_is_delivered_to_a_new_host_before_it_knows_its_numbers(tmp_path
 def test_the_clock_of_another_host_is_known_when_the_first_message_comes(pairs, kind):
     pair = pairs(kind)
     known = []
-    flow = linked(pair.rows[1])
+    flow = linked(pair.blocks[1])
     pair.start_screen(lambda *_: known.append(pair.screen.shift(flow)))
     assert pair.screen.shift(flow) == (0, 1 << 62)
     pair.screen.accept()
@@ -327,7 +327,7 @@ def test_on_one_host_there_is_one_clock(pairs):
     pair.screen.accept()
     pair.start_edge()
     eventually(lambda: not pair.edge.waits_for() and not pair.screen.waits_for())
-    assert pair.screen.shift(linked(pair.rows[1])) == (0, 0)
+    assert pair.screen.shift(linked(pair.blocks[1])) == (0, 0)
 
 
 class TestRefused:
@@ -348,7 +348,7 @@ class TestRefused:
                 timing=QUICK,
             )
             pair.open.append(edge)
-            Sender(edge, replace(linked(Counters(1).rows[0]), number=number))
+            Sender(edge, replace(linked(Counters(1).blocks[0]), number=number))
             errors = []
 
             def error():
@@ -481,7 +481,7 @@ def test_a_name_of_a_host_is_enough(pairs):
 def test_a_fragment_of_which_nobody_knows_where_it_is(pairs):
     edge = ZeroMQ("edge", AppIdentity("app", "d", "l"))
     with pytest.raises(HoloflowError, match="address of the fragment 'screen'"):
-        edge.outlet([linked(Counters(1).rows[0])], None)
+        edge.outlet([linked(Counters(1).blocks[0])], None)
     edge.close(0)
 
 

@@ -19,11 +19,13 @@ class World:
             fragments=[fragment("a", "source"), fragment("b", "sink")],
         )  # fmt: skip
         whole = plan(replace(graph, flows=(replace(graph.flows[0], link="ucx", **flow),)))
-        self.row = Counters.of(whole).rows[0]
-        self.far = Counters.of(whole).rows[0]
+        self.counters = Counters.of(whole).blocks[0]
+        self.far = Counters.of(whole).blocks[0]
         self.woken = 0
         self.said = []
-        self.end = UcxSender(LinkedFlow(0, whole.flows[0], "a", "b", self.row), self, near=near)
+        self.end = UcxSender(
+            LinkedFlow(0, whole.flows[0], "a", "b", self.counters), self, near=near
+        )
         self.end.say = self.said.append
 
     def wake(self):
@@ -120,7 +122,7 @@ def test_nobody_takes_anything_any_more():
     world.send(1, 2, 3)
     world.state(0)
     assert world.next() == 1
-    world.row[GONE] = gone("stopped")
+    world.counters[GONE] = gone("stopped")
     world.state(1)
     assert world.next() is None
     assert world.said == [Closed(3)]
@@ -133,8 +135,8 @@ def test_counts_of_another_host():
     world.far[TAKEN] = world.far[ARRIVED] = 7
     drop(world.far, "late", 2)
     world.state(7)
-    assert world.row[ARRIVED:] == world.far[ARRIVED:]
-    assert not world.row[CLOSED]
+    assert world.counters[ARRIVED:] == world.far[ARRIVED:]
+    assert not world.counters[CLOSED]
     assert world.woken == 1
 
 
@@ -142,7 +144,7 @@ def test_counts_of_this_host_are_there_already():
     world = World(near=True)
     world.far[TAKEN] = 7
     world.state(7)
-    assert world.row[TAKEN] == 0
+    assert world.counters[TAKEN] == 0
 
 
 def test_what_time_it_is():

@@ -28,13 +28,13 @@ def message(number, size=1):
     return FlowMessage(number, b"", (), size)
 
 
-def sender(row, window=0, **flow):
-    return SenderState(linked(row, **flow), AppIdentity("app", "digest", "here"), 1, window)
+def sender(block, window=0, **flow):
+    return SenderState(linked(block, **flow), AppIdentity("app", "digest", "here"), 1, window)
 
 
 @pytest.fixture
-def row():
-    return Counters(1).rows[0]
+def block():
+    return Counters(1).blocks[0]
 
 
 @pytest.fixture
@@ -85,10 +85,10 @@ def test_counts_are_known_as_soon_as_the_ends_have_met(joined):
     send(world, 2)
     world.heal()
     world.cut()
-    row = list(world.ours)
+    block = list(world.ours)
     world.ours[TAKEN] = world.ours[ARRIVED] = 0
     world.settle_connection()
-    assert list(world.ours) == row
+    assert list(world.ours) == block
 
 
 def test_a_host_that_is_lost_leaves_its_counts_to_the_next(joined):
@@ -118,31 +118,31 @@ def test_what_a_lost_host_had_in_hand_is_booked(joined):
     assert world.taken == [2]
 
 
-def test_a_restarted_receiver_of_a_flow_that_drops_books_its_queue(row):
-    row[SENT], row[ARRIVED], row[TAKEN] = 5, 4, 2
-    ReceiverState(linked(row, when_full="drop_oldest"), "here", 0.0)
-    assert dropped(row) == {"crash": 2}
-    assert finished(row) == row[ARRIVED]
+def test_a_restarted_receiver_of_a_flow_that_drops_books_its_queue(block):
+    block[SENT], block[ARRIVED], block[TAKEN] = 5, 4, 2
+    ReceiverState(linked(block, when_full="drop_oldest"), "here", 0.0)
+    assert dropped(block) == {"crash": 2}
+    assert finished(block) == block[ARRIVED]
 
 
-def test_a_receiver_killed_between_a_drop_and_its_number_counts_on_right(row):
-    row[SENT], row[ARRIVED] = 5, 2
-    drop(row, "full", 3)
-    ReceiverState(linked(row, when_full="drop_oldest"), "here", 0.0)
-    assert row[ARRIVED] == 3
-    assert dropped(row) == {"full": 3}
+def test_a_receiver_killed_between_a_drop_and_its_number_counts_on_right(block):
+    block[SENT], block[ARRIVED] = 5, 2
+    drop(block, "full", 3)
+    ReceiverState(linked(block, when_full="drop_oldest"), "here", 0.0)
+    assert block[ARRIVED] == 3
+    assert dropped(block) == {"full": 3}
 
 
 @pytest.mark.parametrize(("when_full", "kept"), [("drop_oldest", [4, 5]), ("drop_newest", [1, 2])])
-def test_without_a_receiver_only_the_queue_is_kept(row, when_full, kept):
-    end = sender(row, when_full=when_full)
+def test_without_a_receiver_only_the_queue_is_kept(block, when_full, kept):
+    end = sender(block, when_full=when_full)
     for number in range(1, 6):
         end.push(message(number))
     assert [kept.number for kept in end._unsent] == kept
 
 
-def test_a_latest_input_is_kept_the_newest_only(row):
-    end = sender(row, queue=1, latest=True)
+def test_a_latest_input_is_kept_the_newest_only(block):
+    end = sender(block, queue=1, latest=True)
     for number in range(1, 4):
         end.push(message(number))
     assert [kept.number for kept in end._unsent] == [3]
@@ -214,43 +214,43 @@ def test_the_end_of_an_empty_stream_is_told_too(joined):
     assert (world.ends, world.sender.awaited) == (1, False)
 
 
-def test_a_stream_whose_sender_is_gone_ends_after_a_while(row):
+def test_a_stream_whose_sender_is_gone_ends_after_a_while(block):
     timing = Timing()
-    row[SENT], row[CLOSED] = 3, 1
-    end = ReceiverState(linked(row, when_full="drop_oldest"), "here", 0.0)
+    block[SENT], block[CLOSED] = 3, 1
+    end = ReceiverState(linked(block, when_full="drop_oldest"), "here", 0.0)
     end.poll(timing.silence * 2, timing, alone=True)
     assert not end.ended
     end.poll(timing.orphaned + 1, timing, alone=True)
     assert end.ended
     end.deliver(World(queue=2, when_full="block", shared=True))
-    assert dropped(row) == {"crash": 3}
+    assert dropped(block) == {"crash": 3}
 
 
-def test_a_stream_that_was_complete_ends_sooner(row):
+def test_a_stream_that_was_complete_ends_sooner(block):
     timing = Timing()
-    row[CLOSED] = 1
-    end = ReceiverState(linked(row), "here", 0.0)
+    block[CLOSED] = 1
+    end = ReceiverState(linked(block), "here", 0.0)
     end.poll(timing.silence + 1, timing, alone=True)
     assert end.ended
 
 
-def test_a_stream_whose_sender_has_died_for_good_ends_once_all_is_read(row):
-    row[SENT], row[CLOSED] = 3, 1
-    producer_died(row)
-    end = ReceiverState(linked(row), "here", 0.0)
+def test_a_stream_whose_sender_has_died_for_good_ends_once_all_is_read(block):
+    block[SENT], block[CLOSED] = 3, 1
+    producer_died(block)
+    end = ReceiverState(linked(block), "here", 0.0)
     end.poll(0.1, Timing(), alone=False)
     assert not end.ended
     end.poll(0.1, Timing(), alone=True)
     assert end.ended
     end.deliver(World(queue=2, when_full="block", shared=True))
-    assert dropped(row) == {"crash": 3}
+    assert dropped(block) == {"crash": 3}
 
 
 def test_a_second_sender_is_refused_while_the_first_is_there(joined):
     world = joined()
     first = world.sender.hello()
     other = AppIdentity("app", "digest", "elsewhere")
-    second = SenderState(linked(Counters(1).rows[0]), other, 7).hello()
+    second = SenderState(linked(Counters(1).blocks[0]), other, 7).hello()
     assert world.receiver.conflict(first, alive=True) == ""
     assert "another sender of camera.out -> view.image is connected" in world.receiver.conflict(
         second, alive=True
@@ -278,34 +278,34 @@ def test_who_comes_after_the_end_is_refused(joined):
     assert world.receiver.take(message(1), 0.0) == "after the end"
 
 
-def test_more_than_any_of_ours_sends_is_not_kept(row):
-    end = ReceiverState(linked(row), "here", 0.0)
+def test_more_than_any_of_ours_sends_is_not_kept(block):
+    end = ReceiverState(linked(block), "here", 0.0)
     said = [end.take(message(number, 8 << 20), 0.0) for number in range(1, 20)]
     assert "without room" in said
     assert len(end.backlog) < 12
 
 
 class Spy:
-    """A row that notes how many messages seemed to wait after each write."""
+    """A block that notes how many messages seemed to wait after each write."""
 
-    def __init__(self, row):
-        self.row, self.seen = row, []
+    def __init__(self, block):
+        self.counters, self.seen = block, []
 
     def __getitem__(self, at):
-        return self.row[at]
+        return self.counters[at]
 
     def __setitem__(self, at, count):
-        self.row[at] = count
-        self.seen.append(waiting(self.row))
+        self.counters[at] = count
+        self.seen.append(waiting(self.counters))
 
 
-def test_there_never_seems_to_be_more_room_than_there_is(row):
-    theirs = Counters(1).rows[0]
+def test_there_never_seems_to_be_more_room_than_there_is(block):
+    theirs = Counters(1).blocks[0]
     theirs[ARRIVED] = theirs[TAKEN] = 4
     theirs[RETURNED] = 2
     drop(theirs, "error", 2)
-    row[SENT], row[TAKEN] = 4, 2
-    spy = Spy(row)
+    block[SENT], block[TAKEN] = 4, 2
+    spy = Spy(block)
     assert mirror(spy, half(theirs))
     assert (min(spy.seen), spy.seen[-1]) == (0, 0)
-    assert not mirror(row, half(theirs))
+    assert not mirror(block, half(theirs))

@@ -159,10 +159,10 @@ class Consumer:
     def wake(self): ...
 
 
-def entrance(row=None):
+def entrance(block=None):
     reception = Dispatcher(APP, QUICK, Refusals(logging.getLogger("holoflow.link")))
     consumer = Consumer()
-    made = linked(Counters(1).rows[0] if row is None else row, queue=1000)
+    made = linked(Counters(1).blocks[0] if block is None else block, queue=1000)
     inlet = ZeroMQInlet(Loop(), reception, made, consumer, "here", QUICK, StartBarrier())
     reception.add(inlet)
     reception.accept()
@@ -197,7 +197,7 @@ def test_garbage_of_one_who_is_let_in_does_no_harm(messages):
         reception.hear(door, b"peer", part, [memoryview(r) for r in rest])
     inlet.poll()
     assert consumer.got == sorted(set(consumer.got))
-    assert inlet.receiving.row[SENT] < frames.LARGEST
+    assert inlet.receiving.counters[SENT] < frames.LARGEST
 
 
 @given(pieces, st.lists(st.binary(max_size=9), max_size=3))
