@@ -30,8 +30,7 @@ def read_assets(value: Value | None, report: Report) -> dict[str, Asset]:
         try:
             source = read_source(asset)
         except AssetError as error:
-            wrong, _, right = error.problem.partition("; ")
-            report.add(url.at, wrong, right)
+            report.add(url.at, error.problem, error.right)
             continue
         if isinstance(source, Local):
             asset = replace(asset, url=source.path.absolute().as_uri())

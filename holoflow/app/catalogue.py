@@ -269,7 +269,7 @@ def _guarded(action: Callable[[], Any], file: Path | None) -> Any:
     except TypeNameError:
         raise
     except OperatorDefinitionError as error:
-        raise TypeNameError(str(error)) from error
+        raise TypeNameError(error.wrong, error.right) from error
     except SyntaxError as error:
         place = _shown(error.filename or str(file or "?")) + (
             f":{error.lineno}" if error.lineno else ""

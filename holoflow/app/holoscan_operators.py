@@ -10,7 +10,7 @@ from holoflow.app.document import Broken, Value
 from holoflow.app.format import ObjectSchema
 from holoflow.app.mistakes import Report, short
 from holoflow.app.validation import Words, check
-from holoflow.core.errors import HoloflowError, Location
+from holoflow.core.errors import Location, parts
 from holoflow.core.ports import InputPort, OutputPort, Ports
 from holoflow.holoscan.classes import HoloscanObject, HoloscanOperator
 
@@ -73,9 +73,7 @@ class HoloscanReader:
         return made if well else None, ports
 
     def _report_error(self, error: Exception, at: Location, name: str) -> None:
-        wrong, _, right = str(error).partition("; ")
-        if not isinstance(error, HoloflowError):
-            wrong = f"{type(error).__name__}: {wrong}"
+        wrong, right = parts(error)
         self.report.add(at, f"operator {short(name)}: {wrong}", right)
 
     def _argument(self, name: str, value: Value) -> Any:

@@ -18,7 +18,7 @@ from holoflow.app.mistakes import Report, TypeNameError, short
 from holoflow.app.unresolved import Group, Scope, UnresolvedOperator
 from holoflow.app.validation import Words, check
 from holoflow.assets.source import Asset
-from holoflow.core.errors import Location, OperatorDefinitionError
+from holoflow.core.errors import Location, parts
 from holoflow.core.files import InputPathMarker
 from holoflow.core.operator import Operator
 
@@ -108,9 +108,10 @@ def _construct(
     except pydantic.ValidationError:
         pass  # a single parameter is wrong, which has been reported at its place
     except Exception as error:  # user code may raise anything
-        wrong, _, right = f"{error}".replace("\n", ", ").partition("; ")
-        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-        report.add(at, f"operator {short(name)}: {kind}{wrong}", right)
+        wrong, right = parts(error)
+        if isinstance(error, ValueError):  # what a check says
+            wrong = wrong.removeprefix(f"{type(error).__name__}: ")
+        report.add(at, f"operator {short(name)}: {wrong}", right)
 
 
 def _with_files(value: Value, known: frozenset[str], report: Report) -> Value:
@@ -248,9 +249,7 @@ class OperatorReader:
             ports = cls.ports()
             cls.parameters()
         except Exception as error:  # annotations are user code and may raise anything
-            known = isinstance(error, OperatorDefinitionError)
-            wrong, _, right = str(error).partition("; ")
-            wrong = wrong if known else f"{type(error).__name__}: {wrong}"
+            wrong, right = parts(error)
             self._report.add(kind.at, f"{place_of(cls)}{wrong}", right)
             return
         unresolved.cls, unresolved.ports = cls, ports

@@ -152,11 +152,8 @@ def _installed() -> tuple[tuple[Entry, ...], tuple[PluginError, ...]]:
 
 def _package(distribution: metadata.Distribution) -> Package:
     name, version = distribution.metadata["Name"], distribution.version
-    asks = [
-        line.partition(";")[0].strip()
-        for line in distribution.requires or ()
-        if re.match(r"holoflow(?![\w.-])", line)
-    ]
+    lines = (re.match(r"holoflow(?![\w.-])[^;]*", line) for line in distribution.requires or ())
+    asks = [line[0].strip() for line in lines if line]
     return Package(re.sub(r"[-_.]+", "-", name).lower(), version, asks[0] if asks else "")
 
 

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from holoflow.app.document import YAML_1_1_BOOLEANS, Broken, Plain, Value, plain
 from holoflow.app.mistakes import Report, Schema, allowed, short, shown, subschema
-from holoflow.core.errors import Location
+from holoflow.core.errors import HoloflowError, Location, parts
 from holoflow.core.quantity import UNITS_REQUIRED
 
 M = TypeVar("M", bound=pydantic.BaseModel)
@@ -79,6 +79,9 @@ class _Problem:
     name: str
     """Name of a missing or unknown entry."""
     message: str
+    """In pydantic's words, or what a check said is wrong."""
+    right: str
+    """What a check said would be right."""
     is_key: bool
     union: Path | None
     """Where the value was tried against several types."""
@@ -92,7 +95,7 @@ class _Problem:
 
 
 def _problems(error: pydantic.ValidationError, value: Value) -> list[_Problem]:
-    items = error.errors(include_url=False, include_context=False, include_input=False)
+    items = error.errors(include_url=False, include_input=False)
     found = [_problem(item, value) for item in items]
     groups: dict[Path | None, list[_Problem]] = {}
     for problem in found:
@@ -136,7 +139,16 @@ def _problem(item: ErrorDetails, value: Value) -> _Problem:
         path.append(step)
     if kind == "extra_forbidden":
         name = str(path[-1])
-    return _Problem(tuple(path), kind, name, item["msg"], is_key, union, branch)
+    message, right = _said(item)
+    return _Problem(tuple(path), kind, name, message, right, is_key, union, branch)
+
+
+def _said(item: ErrorDetails) -> tuple[str, str]:
+    """Return what an error says is wrong, and what it says would be right."""
+    error = item.get("ctx", {}).get("error")
+    if isinstance(error, HoloflowError):
+        return parts(error)
+    return item["msg"].removeprefix("Value error, "), ""
 
 
 def _prune(data: Plain | Broken, path: Path) -> None:
@@ -231,24 +243,21 @@ class _Reporter:
     def report_wrong(self, problem: _Problem) -> None:
         value = _at(self.value, problem.path)
         label = _label(problem.path)
-        message = problem.message.removeprefix("Value error, ")
         if problem.is_key:
             key = str(problem.path[-1])
             at = _at(self.value, problem.path[:-1]).keys[key]
             self.report.add(at, f"the name {short(key)} is not allowed", _NAME_RULE)
         elif not problem.path and problem.union:
-            self.report.add(value.at, message)
+            self.report.add(value.at, problem.message, problem.right)
         elif problem.kind in ("value_error", "assertion_error"):
-            wrong, _, right = message.partition("; ")
-            self.report.add(
-                value.at, f"{label}{wrong}" if not label else f"{label}: {wrong}", right
-            )
+            wrong = f"{label}: {problem.message}" if label else problem.message
+            self.report.add(value.at, wrong, problem.right)
         else:
             schema = subschema(self.schema, problem.path, self.schema) or {}
             text = allowed(schema, self.schema)
             right = f"it is {text}"
             if not text or (problem.kind.startswith(("greater", "less")) and "number" not in text):
-                right = message.replace("Input should", "it should")
+                right = problem.message.replace("Input should", "it should")
             if "true or false" in text and value.text.lower() in YAML_1_1_BOOLEANS:
                 right = f"write true or false ({value.text} is text in YAML 1.2)"
             self.report.add(value.at, f"{label or 'this'} cannot be {shown(plain(value))}", right)

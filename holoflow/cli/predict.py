@@ -11,7 +11,7 @@ import typer
 
 from holoflow.cli import apps
 from holoflow.cli.arguments import parse_settings
-from holoflow.core.errors import HoloflowError
+from holoflow.core.errors import HoloflowError, ParameterError
 
 if TYPE_CHECKING:
     from holoflow.app.graph import App
@@ -95,7 +95,7 @@ def predict(
     measured = _read(profile, loaded)
     most = max(f.machine.cores for f in measured.snapshot.fragments)
     if cores is not None and not 0 < cores < float("inf"):
-        raise HoloflowError(f"--cores: a host has more cores than {cores:g}; write 4 or so")
+        raise HoloflowError(f"--cores: a host has more cores than {cores:g}", "write 4 or so")
     asked = replace(
         _setting(float(most) if cores is None else cores, bandwidth, delay, rate or []),
         shared=shared_cores,
@@ -152,10 +152,10 @@ def _quantity(
 
     try:
         value = parse_quantity(text, units, example, bare=False)
-    except ValueError as error:
-        raise HoloflowError(f"{option}: {error}") from None
+    except ParameterError as error:
+        raise HoloflowError(f"{option}: {error.wrong}", error.right) from None
     if value <= above:
-        raise HoloflowError(f"{option}: {text!r} is too little; write {example} or so")
+        raise HoloflowError(f"{option}: {text!r} is too little", f"write {example} or so")
     return value
 
 
@@ -168,7 +168,7 @@ def _pinned(app: App, hosts: int, places: list[str]) -> dict[str, str]:
             near = difflib.get_close_matches(name[:100], app.fragments, n=1)
             known = ", ".join(list(app.fragments)[:8])
             meant = f"did you mean {near[0]!r}?" if near else f"the app has {known or 'none'}"
-            raise HoloflowError(f"--place: unknown fragment {name!r}; {meant}")
+            raise HoloflowError(f"--place: unknown fragment {name!r}", meant)
     if len(set(pinned.values())) > hosts:
         raise HoloflowError(
             f"--place names {len(set(pinned.values()))} hosts; --hosts says that there are {hosts}"

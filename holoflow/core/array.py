@@ -49,7 +49,7 @@ def to_numpy(array: Any) -> Array:
     """
     if isinstance(array, np.ma.MaskedArray):
         raise MaskedArrayError(
-            "a masked array would lose its mask; fill it, or send the mask beside it"
+            "a masked array would lose its mask", "fill it, or send the mask beside it"
         )
     if isinstance(array, np.ndarray):
         return array

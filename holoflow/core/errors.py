@@ -14,13 +14,36 @@ from typing import Any, Final
 class HoloflowError(Exception):
     """Base of every error meant for the user to read: its message is complete in itself."""
 
+    def __init__(self, wrong: str, right: str = "") -> None:
+        """Say what is `wrong`, and what would be `right`; its text is `wrong; right`.
+
+        Args:
+            wrong: What is wrong, and where.
+            right: What would be right, or what to do; empty where `wrong` makes it obvious.
+        """
+        super().__init__(wrong, right)
+        self.wrong = wrong
+        self.right = right
+
+    def __str__(self) -> str:
+        return joined(self.wrong, self.right)
+
+
+def joined(wrong: str, right: str) -> str:
+    """Return both parts of a message as one text: `wrong; right`, or only the first."""
+    return f"{wrong}; {right}" if right else wrong
+
 
 class OperatorDefinitionError(HoloflowError):
     """An operator class is malformed: its signature, its annotations or its fields."""
 
 
 class ParameterError(HoloflowError, ValueError):
-    """Parameters of an operator have invalid values; the message names all of them."""
+    """Parameters of an operator have invalid values; the message names all of them.
+
+    An operator that checks its parameters together raises it in `__init__`: where an app file
+    is checked, `wrong` and `right` stand apart, as those of every other mistake do.
+    """
 
 
 class MissingExtraError(HoloflowError, ImportError):
@@ -29,7 +52,7 @@ class MissingExtraError(HoloflowError, ImportError):
     def __init__(self, library: str, extra: str) -> None:
         """Name the missing `library` and the `extra` of holoflow that installs it."""
         super().__init__(
-            f"{library} is not installed; install it with: pip install 'holoflow[{extra}]'"
+            f"{library} is not installed", f"install it with: pip install 'holoflow[{extra}]'"
         )
         self.library = library
         self.extra = extra
@@ -65,7 +88,7 @@ class Mistake:
     """What would be right; may be empty where `wrong` makes it obvious."""
 
     def __str__(self) -> str:
-        return f"{self.location}: {self.wrong}" + (f"; {self.right}" if self.right else "")
+        return f"{self.location}: {joined(self.wrong, self.right)}"
 
 
 class AppError(HoloflowError):
@@ -79,10 +102,22 @@ class AppError(HoloflowError):
 
 def describe(error: BaseException) -> str:
     """Return an exception's message on one line, with its type unless it is one of holoflow's."""
-    text = " ".join(str(error).split())
-    if isinstance(error, HoloflowError) and text:
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return joined(*parts(error))
+
+
+def parts(error: BaseException) -> tuple[str, str]:
+    """Return what `describe` does in two parts: what is wrong, and what would be right.
+
+    Only holoflow's own errors tell the two apart; of others the second is empty.
+    """
+    if isinstance(error, HoloflowError) and error.wrong:
+        return _in_one_line(error.wrong), _in_one_line(error.right)
+    text = _in_one_line(str(error))
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__, ""
+
+
+def _in_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 _ERRNOS: Final = frozenset(
@@ -148,8 +183,8 @@ def no_memory(folder: Path, size: int, whose: str) -> ShortageError:
     place = next((at for at in (folder, *folder.parents) if at.is_mount()), folder)
     left = found.f_bavail * found.f_frsize
     return ShortageError(
-        f"{place} is full: {whose} needs {size:,} bytes, it has {left:,}; "
-        "remove what is not needed there, or give it more (of a container: --shm-size=2g)"
+        f"{place} is full: {whose} needs {size:,} bytes, it has {left:,}",
+        "remove what is not needed there, or give it more (of a container: --shm-size=2g)",
     )
 
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pydantic
 from typing_extensions import dataclass_transform
 
-from holoflow.core.errors import OperatorDefinitionError, ParameterError
+from holoflow.core.errors import OperatorDefinitionError, ParameterError, joined
 from holoflow.core.ports import Ports, Trigger, read_ports
 from holoflow.core.quantity import UNITS_REQUIRED
 
@@ -90,7 +90,7 @@ class Operator:
         try:
             checked = self.parameters()(**parameters)
         except pydantic.ValidationError as error:
-            raise ParameterError(_describe(type(self), error)) from None
+            raise _wrong_parameters(type(self), error) from None
         for name in type(checked).model_fields:
             setattr(self, name, getattr(checked, name))
         self.context = OperatorContext(name=type(self).__name__)
@@ -189,16 +189,16 @@ def _refuse_unannotated(cls: type[Operator]) -> None:
         where = f"{cls.__module__}.{cls.__qualname__}.{name}"
         if name.startswith("_"):
             raise OperatorDefinitionError(
-                f"{where}: the name of a parameter cannot start with an underscore; write "
-                f"`{name.lstrip('_')}: … = param(…)`"
+                f"{where}: the name of a parameter cannot start with an underscore",
+                f"write `{name.lstrip('_')}: … = param(…)`",
             )
         if name not in annotated:
             default = value.default
             known = type(default) in (bool, int, float, str)
             example = type(default).__name__ if known else "float"
             raise OperatorDefinitionError(
-                f"{where}: a parameter needs a type; write "
-                f"`{name}: {example} = param({repr(default) + ', ' if known else ''}doc=…)`"
+                f"{where}: a parameter needs a type",
+                f"write `{name}: {example} = param({repr(default) + ', ' if known else ''}doc=…)`",
             )
 
 
@@ -215,18 +215,20 @@ def _public_hints(cls: type) -> dict[str, Any]:
         ) from None
 
 
-def _describe(cls: type[Operator], error: pydantic.ValidationError) -> str:
-    lines = []
+def _wrong_parameters(cls: type[Operator], error: pydantic.ValidationError) -> ParameterError:
+    found: list[tuple[str, str]] = []
     for item in error.errors(include_url=False):
         name = ".".join(str(part) for part in item["loc"]) or "parameters"
         known = ", ".join(cls.parameters().model_fields) or "none"
         if item["type"] == "extra_forbidden":
-            lines.append(f"{cls.__name__}: unknown parameter {name!r}; it has {known}")
+            found.append((f"{cls.__name__}: unknown parameter {name!r}", f"it has {known}"))
         elif item["type"] == "missing":
-            lines.append(f"{cls.__name__}: parameter {name!r} is required")
+            found.append((f"{cls.__name__}: parameter {name!r} is required", ""))
         else:
-            lines.append(f"{cls.__name__}.{name}: {item['msg']}, got {item['input']!r}")
-    return "\n".join(lines)
+            found.append((f"{cls.__name__}.{name}: {item['msg']}, got {item['input']!r}", ""))
+    if len(found) == 1:
+        return ParameterError(*found[0])
+    return ParameterError("\n".join(joined(*each) for each in found))
 
 
 def _log() -> logging.Logger:

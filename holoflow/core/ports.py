@@ -201,15 +201,15 @@ def read_ports(cls: type) -> Ports:
     process = getattr(cls, "process", None)
     if (frames is None) == (process is None):
         raise OperatorDefinitionError(
-            f"{where}: an operator has a method process(...), a source a method frames(); "
-            f"this class has {'neither' if frames is None else 'both'}"
+            f"{where}: this class has {'neither' if frames is None else 'both'}",
+            "an operator has a method process(...), a source a method frames()",
         )
     function: Callable[..., Any] = frames or process  # type: ignore[assignment]
     hints = _hints(cls, function)
     if "return" not in hints:
         raise OperatorDefinitionError(
-            f"{where}.{function.__name__}: the return type is missing; it makes the output ports "
-            f"(None for a sink)"
+            f"{where}.{function.__name__}: the return type is missing",
+            "it makes the output ports (None for a sink)",
         )
     inputs: dict[str, InputPort] = {}
     header: str | None = None
@@ -217,8 +217,8 @@ def read_ports(cls: type) -> Ports:
     for parameter in list(inspect.signature(function).parameters.values())[1:]:
         if parameter.name not in hints:
             raise OperatorDefinitionError(
-                f"{where}.{function.__name__}: parameter {parameter.name!r} has no type; "
-                f"annotate it with the payload it takes"
+                f"{where}.{function.__name__}: parameter {parameter.name!r} has no type",
+                "annotate it with the payload it takes",
             )
         hint = hints[parameter.name]
         if hint is Header:
@@ -231,7 +231,8 @@ def read_ports(cls: type) -> Ports:
         ):
             raise OperatorDefinitionError(
                 f"{where}.{function.__name__}: parameter {parameter.name!r} cannot be an input "
-                f"port; inputs are given by name"
+                "port",
+                "inputs are given by name",
             )
         else:
             inputs[parameter.name] = _input(parameter.name, hint, parameter.default)
@@ -243,13 +244,14 @@ def read_ports(cls: type) -> Ports:
         if trigger == "any" and needed:
             raise OperatorDefinitionError(
                 f"{where}.{function.__name__}: with trigger 'any' parameter {port.name!r} has no "
-                f"message where another input has brought one; give it a default, or take a list"
+                f"message where another input has brought one",
+                "give it a default, or take a list",
             )
     result, generator = _element(hints["return"])
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         raise OperatorDefinitionError(
-            f"{where}.{function.__name__}: it must not be async; a source that waits for a device "
-            f"or a network sets `live = True`"
+            f"{where}.{function.__name__}: it must not be async",
+            "a source that waits for a device or a network sets `live = True`",
         )
     if inspect.isgeneratorfunction(function) and not generator:
         raise OperatorDefinitionError(

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
 
+from holoflow.core.errors import ParameterError
+
 DURATION_UNITS = {
     "ns": 1e-9,
     "us": 1e-6,
@@ -44,32 +46,34 @@ def parse_quantity(value: Any, units: dict[str, float], example: str, *, bare: b
         bare: Whether a number without a unit is accepted, in the base unit.
 
     Raises:
-        ValueError: `value` is not a quantity; the message says what would be right.
+        ParameterError: `value` is not a quantity.
     """
     known = ", ".join(units)
     right = f"write a number with a unit ({known}), such as {example}"
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ValueError(f"{value!r} is not a quantity; {right}")
+        raise ParameterError(f"{value!r} is not a quantity", right)
     if isinstance(value, str):
         match = _NUMBER_AND_UNIT.fullmatch(value)
         if match is None:
-            raise ValueError(f"{value!r} is not a quantity; {right}")
+            raise ParameterError(f"{value!r} is not a quantity", right)
         number, unit = float(match[1]), match[2].lower()
         if unit:
             if unit not in units:
-                raise ValueError(f"unknown unit {match[2]!r} in {value!r}; units here are {known}")
+                raise ParameterError(
+                    f"unknown unit {match[2]!r} in {value!r}", f"units here are {known}"
+                )
             number *= units[unit]
         if unit or bare:
             return _finite(value, number)
         value = number
     if not bare:
-        raise ValueError(f"a bare number where a unit belongs: {value:g}; {right}")
+        raise ParameterError(f"a bare number where a unit belongs: {value:g}", right)
     return _finite(value, float(value))
 
 
 def _finite(given: Any, value: float) -> float:
     if not math.isfinite(value) or value < 0:
-        raise ValueError(f"{given!r} is not a quantity; it must be finite and not negative")
+        raise ParameterError(f"{given!r} is not a quantity", "it must be finite and not negative")
     return value
 
 

@@ -45,9 +45,9 @@ _PLAIN = {
 class HoloscanOperatorError(HoloflowError):
     """A Holoscan operator has wrong or missing arguments."""
 
-    def __init__(self, message: str, parameter: str | None = None) -> None:
-        """Say what is wrong, and with which parameter."""
-        super().__init__(message)
+    def __init__(self, wrong: str, right: str = "", *, parameter: str | None = None) -> None:
+        """Say what is wrong and what would be right, and of which parameter."""
+        super().__init__(wrong, right)
         self.parameter = parameter
 
 
@@ -83,7 +83,7 @@ def inspect(
     unknown = {argument.name for argument in operator.args} - set(_declared(operator, cls))
     for name in sorted(unknown & set(arguments)):
         known = _declared(operator, cls)
-        raise HoloscanOperatorError(_unknown(cls, name, known), name)
+        raise _unknown(cls, name, known)
     described = _description(operator)["inputs"] or []
     free = {port["name"] for port in described if {"type": "kNone"} in (port["conditions"] or [])}
     return {name: name not in free for name in operator.spec.inputs}, tuple(operator.spec.outputs)
@@ -133,7 +133,7 @@ def _check_types(cls: type, given: Mapping[str, Any]) -> None:
         wrong_bool = isinstance(value, bool) and wanted != "bool"
         if plain and (not isinstance(value, plain) or wrong_bool):
             raise HoloscanOperatorError(
-                f"{name!r} of {cls.__name__} must be {wanted}, got {value!r}", name
+                f"{name!r} of {cls.__name__} must be {wanted}, got {value!r}", parameter=name
             )
 
 
@@ -144,16 +144,17 @@ def _explain(cls: type, given: Mapping[str, Any]) -> None:
         return
     for name in given:
         if name not in signature:
-            raise HoloscanOperatorError(_unknown(cls, name, list(signature)), name)
+            raise _unknown(cls, name, list(signature))
     for name, (wanted, required) in signature.items():
         if required and name not in given:
-            raise HoloscanOperatorError(f"{cls.__name__} needs {name!r} ({wanted})", name)
+            raise HoloscanOperatorError(f"{cls.__name__} needs {name!r} ({wanted})", parameter=name)
 
 
-def _unknown(cls: type, name: str, known: Sequence[str]) -> str:
+def _unknown(cls: type, name: str, known: Sequence[str]) -> HoloscanOperatorError:
     near = difflib.get_close_matches(name, known, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known) or 'none'}"
-    return f"{cls.__name__} has no parameter {name!r}; {hint}"
+    wrong = f"{cls.__name__} has no parameter {name!r}"
+    return HoloscanOperatorError(wrong, hint, parameter=name)
 
 
 def _declared(operator: Any, cls: type) -> list[str]:

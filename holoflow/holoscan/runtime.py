@@ -55,8 +55,9 @@ def load() -> Any:
     preload()
     if importlib.util.find_spec("holoscan") is None:
         raise HoloflowError(
-            "Holoscan is not installed; install it with: pip install 'holoflow[cu12]' (it also "
-            "runs without a GPU), or run with --engine inline"
+            "Holoscan is not installed",
+            "install it with: pip install 'holoflow[cu12]' (it also "
+            "runs without a GPU), or run with --engine inline",
         )
     try:
         with warnings.catch_warnings():

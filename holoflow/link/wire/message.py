@@ -83,7 +83,8 @@ class Encoder:
             written = writer.write(payload)
         except WireError as error:
             told = inside(place, error)
-            raise WireError(f"a message of {header.source}: {told}") from error.__cause__
+            wrong = f"a message of {header.source}: {told.wrong}"
+            raise WireError(wrong, told.right) from error.__cause__
         of = (header.source, *[span_[1] for span_ in trace])
         times = spans.to_times(trace)
         try:
@@ -101,8 +102,8 @@ class Encoder:
             raise WireError(f"a message of {header.source} cannot be written: {error}") from error
         if len(head) > HEAD:
             raise WireError(
-                f"a message of {header.source} has more than {HEAD} bytes besides its arrays; "
-                "put numbers into arrays, and send long text as bytes"
+                f"a message of {header.source} has more than {HEAD} bytes besides its arrays",
+                "put numbers into arrays, and send long text as bytes",
             )
         if len(head) > VALUES:  # only then can it have as many: each takes a byte at least
             self._check(header.source, _unpack(origin)[1], _unpack(body))
@@ -115,7 +116,7 @@ class Encoder:
             for values in written:
                 Reader(self._types).read(values)
         except WireError as error:
-            raise WireError(f"a message of {source}: {error}") from None
+            raise WireError(f"a message of {source}: {error.wrong}", error.right) from None
 
 
 class Decoder:
@@ -201,12 +202,12 @@ def _stranger(head: bytes) -> WireError:
     version = int.from_bytes(head[4:6], "little")
     if head[:4] == MAGIC and len(head) >= 6 and version != VERSION:
         return WireError(
-            f"a message has version {version} of the wire format, this is version {VERSION}; "
-            "run the same holoflow on all hosts"
+            f"a message has version {version} of the wire format, this is version {VERSION}",
+            "run the same holoflow on all hosts",
         )
     if PREFIX.size <= len(head) <= HEAD:
         return WireError("this is no message of holoflow")
-    return WireError(f"a head has {len(head)} bytes; {PREFIX.size} to {HEAD} are right")
+    return WireError(f"a head has {len(head)} bytes", f"{PREFIX.size} to {HEAD} are right")
 
 
 @functools.cache

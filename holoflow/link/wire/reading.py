@@ -50,7 +50,7 @@ class Reader:
         """Return what makes the value that was written as `value`, `depth` others around it."""
         self._values += 1
         if self._values > VALUES:
-            raise WireError(f"a message has more than {VALUES} values; an array can have them")
+            raise WireError(f"a message has more than {VALUES} values", "an array can have them")
         kind = type(value)
         if kind in _AS_THEY_ARE:
             return lambda _: value
@@ -179,7 +179,7 @@ def _parts(value: list[Any], number: int) -> list[Any]:
 def _dtype(name: Any) -> np.dtype[Any]:
     dtype = DTYPES.get(name) if type(name) is str else None
     if dtype is None:
-        raise WireError(f"an array has an unknown dtype; known are {' '.join(DTYPES)}")
+        raise WireError("an array has an unknown dtype", f"known are {' '.join(DTYPES)}")
     return dtype
 
 

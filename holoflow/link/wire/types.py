@@ -93,7 +93,8 @@ class Types:
             if other.cls is not one.cls:
                 raise WireError(
                     f"two classes would have the name {one.name} on links, of "
-                    f"{other.cls.__module__} and of {one.cls.__module__}; rename one of them"
+                    f"{other.cls.__module__} and of {one.cls.__module__}",
+                    "rename one of them",
                 )
             self._by_class[one.cls] = one
         self.get: Callable[[type], Known | None] = self._by_class.get
@@ -173,19 +174,19 @@ def portable(array: Any) -> npt.NDArray[Any]:
     try:
         found: npt.NDArray[Any] = to_numpy(array)
     except MaskedArrayError as error:
-        raise WireError(str(error)) from None
+        raise WireError(error.wrong, error.right) from None
     except Exception as error:  # whatever the library of the array's says
         raise WireError(
             f"an array of {type(array).__module__} cannot be brought to main memory: {error}"
         ) from error
     if found.ndim > DIMENSIONS:
-        raise WireError(f"an array has {found.ndim} axes; at most {DIMENSIONS} can travel")
+        raise WireError(f"an array has {found.ndim} axes", f"at most {DIMENSIONS} can travel")
     dtype = found.dtype
     if dtype.str in DTYPES:
         return found
     if dtype.kind in "iufc" and dtype.newbyteorder("<").str in DTYPES:
         return found.astype(dtype.newbyteorder("<"))
-    raise WireError(f"an array of dtype {dtype} cannot travel between fragments; {_KNOWN}")
+    raise WireError(f"an array of dtype {dtype} cannot travel between fragments", _KNOWN)
 
 
 def flat(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

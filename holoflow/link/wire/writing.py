@@ -127,8 +127,8 @@ class Writer:
             raise WireError(f"a message has more than {TOTAL} bytes")
         if len(self.buffers) >= BUFFERS:
             raise WireError(
-                f"a message has more than {BUFFERS} arrays or bytes of over {INLINE} bytes; "
-                "stack arrays, or send several messages"
+                f"a message has more than {BUFFERS} arrays or bytes of over {INLINE} bytes",
+                "stack arrays, or send several messages",
             )
 
     def _number(self, value: np.generic) -> list[Any]:
@@ -158,7 +158,7 @@ class Writer:
         written = {}
         for key, item in value.items():
             if type(key) is not str:
-                raise WireError(f"a mapping has the key {key!r:.100}; keys must be strings")
+                raise WireError(f"a mapping has the key {key!r:.100}", "keys must be strings")
             try:
                 written[key] = self.write(item, depth + 1)
             except WireError as error:
@@ -192,12 +192,13 @@ class Writer:
         if dataclasses.is_dataclass(kind):
             raise WireError(
                 f"{kind.__module__}.{kind.__qualname__} cannot travel between fragments, as no "
-                f"port names it; annotate the port that sends it with {kind.__qualname__}"
+                "port names it",
+                f"annotate the port that sends it with {kind.__qualname__}",
             )
         if hasattr(value, "shape") and hasattr(value, "dtype"):
             return self._array(value)
         raise WireError(
-            f"{kind.__module__}.{kind.__qualname__} cannot travel between fragments; {_WHAT_CAN}"
+            f"{kind.__module__}.{kind.__qualname__} cannot travel between fragments", _WHAT_CAN
         )
 
 
@@ -217,20 +218,20 @@ def _check(items: Any, depth: int) -> None:
     if depth >= NESTING:
         raise WireError(f"more than {NESTING} lists, mappings and dataclasses lie in one another")
     if len(items) > ITEMS:
-        raise WireError(f"it has more than {ITEMS} values; an array can have them")
+        raise WireError(f"it has more than {ITEMS} values", "an array can have them")
 
 
 class _PlacedError(WireError):
     """An error that knows where in the message it was found."""
 
-    def __init__(self, place: str, wrong: str) -> None:
-        super().__init__(f"{place}: {wrong}")
+    def __init__(self, place: str, error: WireError) -> None:
+        super().__init__(f"{place}: {error.wrong}", error.right)
         self.place = place
-        self.wrong = wrong
+        self.error = error
 
 
 def inside(place: str, error: WireError) -> WireError:
     """Return `error` as one of what lies at `place`: `.boxes`, `[3]`, `payload`."""
     if isinstance(error, _PlacedError):
-        return _PlacedError(place + error.place, error.wrong)
-    return _PlacedError(place, str(error))
+        return _PlacedError(place + error.place, error.error)
+    return _PlacedError(place, error)

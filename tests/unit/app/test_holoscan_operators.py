@@ -33,7 +33,7 @@ def check(cls: Any, arguments: dict[str, Any]) -> None:
     for name, value in arguments.items():
         if name not in cls.takes:
             raise classes.HoloscanOperatorError(
-                f"{cls.__name__} has no parameter {name!r}; it has some", name
+                f"{cls.__name__} has no parameter {name!r}", "it has some", parameter=name
             )
         if isinstance(value, HoloscanObject):
             check(value.cls, value.arguments)

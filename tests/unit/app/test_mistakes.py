@@ -94,7 +94,7 @@ def test_an_operator(mistakes, entry, message):
         ("import no_such_module", "bad.py:1: ModuleNotFoundError: No module named"),
         ("raise ValueError('a; b\\nc')", "bad.py:1: ValueError: a; b; correct what fails"),
         ("from holoflow import Operator\nclass A(Operator): ...",
-         "an operator has a method process(...), a source a method frames(); this class has"),
+         "this class has neither; an operator has a method process(...), a source"),
         ("from holoflow import Operator\nclass A(Operator):\n    def process(self, a) -> None: ...",
          "parameter 'a' has no type"),
         ("from holoflow import Operator\nclass A(Operator):\n    x: 'Nope' = 1\n"
