@@ -67,8 +67,9 @@ class KeyStore:
         name = checked_name(socket.gethostname() if name is None else name)
         if self._secret.exists() and not force:
             raise HoloflowError(
-                f"{self.folder} already contains the keys of this host; with --force they are "
-                "replaced, and all hosts that allow the old key have to allow the new one"
+                f"{self.folder} already contains the keys of this host",
+                "with --force they are "
+                "replaced, and all hosts that allow the old key have to allow the new one",
             )
         pair = new_keys(name)
         self.keep(pair)
@@ -92,7 +93,7 @@ class KeyStore:
         """
         if not self._secret.exists():
             raise HoloflowError(
-                f"this host has no keys in {self.folder}; create them with: holoflow keys new"
+                f"this host has no keys in {self.folder}", "create them with: holoflow keys new"
             )
         _check_private(self.folder, 0o700)
         _check_private(self._secret, 0o600)
@@ -108,8 +109,8 @@ class KeyStore:
         path = self._allowed / checked_name(name)
         if not is_key(key):
             raise HoloflowError(
-                f"{key[:50]!r} is not a public key, which is 32 bytes as 40 characters of z85; "
-                "print it on the other host with: holoflow keys show"
+                f"{key[:50]!r} is not a public key, which is 32 bytes as 40 characters of z85",
+                "print it on the other host with: holoflow keys show",
             )
         try:
             self._allowed.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -137,7 +138,7 @@ class KeyStore:
             (self._allowed / checked_name(name)).unlink()
         except FileNotFoundError:
             known = ", ".join(self.allowed()) or "none"
-            raise HoloflowError(f"no host {name!r} is allowed here; allowed: {known}") from None
+            raise HoloflowError(f"no host {name!r} is allowed here", f"allowed: {known}") from None
         except OSError as error:
             raise HoloflowError(f"cannot remove {name!r}: {error.strerror}") from None
 
@@ -153,9 +154,9 @@ class KeyStore:
         missing = [host for host in wanted if host not in allowed]
         if missing:
             raise HoloflowError(
-                f"no key is known here for the host{'s' * (len(missing) > 1)} "
-                f"{', '.join(missing)}; run `holoflow keys show` there, and here the line that it "
-                "prints: " + "; ".join(f"holoflow keys allow {host} '…'" for host in missing)
+                f"no key is known here for the host{'s' * (len(missing) > 1)} {', '.join(missing)}",
+                "run `holoflow keys show` there, and here the line that it prints: "
+                + "; ".join(f"holoflow keys allow {host} '…'" for host in missing),
             )
         return {host: allowed[host] for host in wanted}
 
@@ -213,7 +214,7 @@ def _key(text: str, path: Path | None) -> str:
     if not is_key(text):
         where = "the secret key of this host" if path is None else path
         raise HoloflowError(
-            f"{where} is not a key; create or allow it again (holoflow keys --help)"
+            f"{where} is not a key", "create or allow it again (holoflow keys --help)"
         )
     return text
 
@@ -222,7 +223,8 @@ def _check_private(path: Path, mode: int) -> None:
     found = path.stat()
     if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
         raise HoloflowError(
-            f"{path} can be read by others; it is not used until you run: chmod {mode:o} '{path}'"
+            f"{path} can be read by others",
+            f"it is not used until you run: chmod {mode:o} '{path}'",
         )
 
 
@@ -230,5 +232,5 @@ def _check_ours(path: Path) -> None:
     found = path.stat()
     if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o022:
         raise HoloflowError(
-            f"{path} can be changed by others; it is not used until you run: chmod 700 '{path}'"
+            f"{path} can be changed by others", f"it is not used until you run: chmod 700 '{path}'"
         )

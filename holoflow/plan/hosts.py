@@ -65,11 +65,11 @@ def read_hosts(app: App, given: Sequence[str]) -> dict[str, str]:
         name, equals, address = text.partition("=")
         if not equals or not re.fullmatch(HOST_PATTERN, address):
             raise HoloflowError(
-                f"--host: {short(text)} gives no address; write NAME=ADDRESS, such as "
-                f"{known[0] if known else 'edge'}=192.168.1.7"
+                f"--host: {short(text)} gives no address",
+                f"write NAME=ADDRESS, such as {known[0] if known else 'edge'}=192.168.1.7",
             )
         if name not in known:
-            raise HoloflowError(f"--host: unknown host {short(name)}; {_meant(name, known)}")
+            raise HoloflowError(f"--host: unknown host {short(name)}", _meant(name, known))
         found[name] = address
     return found
 
@@ -102,7 +102,8 @@ def addresses(plan: Plan, hosts: Mapping[str, str]) -> dict[str, FragmentAddress
         if fragment.host is None:
             raise HoloflowError(
                 f"fragment {short(name)} has no host, so that fragment {short(sender)} cannot "
-                f"reach it from another one; write host: in fragment {short(name)}"
+                "reach it from another one",
+                f"write host: in fragment {short(name)}",
             )
         host = hosts.get(fragment.host, fragment.host)
         found[name] = address = FragmentAddress(host, fragment.port or FIRST_PORT + places[name])
@@ -110,7 +111,8 @@ def addresses(plan: Plan, hosts: Mapping[str, str]) -> dict[str, FragmentAddress
         if owner != name:
             raise HoloflowError(
                 f"fragments {short(owner)} and {short(name)} would both be at "
-                f"{host}, port {address.port}; give one of them another port:"
+                f"{host}, port {address.port}",
+                "give one of them another port:",
             )
     return found
 
@@ -126,8 +128,8 @@ def read_places(given: Sequence[str]) -> dict[str, str]:
         name, equals, host = text.partition("=")
         if not name or not equals or not re.fullmatch(HOST_PATTERN, host) or len(host) > 253:
             raise HoloflowError(
-                f"--place: {short(text)} names no host; write FRAGMENT=HOST, such as "
-                f"{name[:100] or 'detect'}=edge-a"
+                f"--place: {short(text)} names no host",
+                f"write FRAGMENT=HOST, such as {name[:100] or 'detect'}=edge-a",
             )
         found[name] = host
     return found
@@ -142,7 +144,7 @@ def put(app: App, places: Mapping[str, str]) -> App:
     for name in places:
         if name not in app.fragments:
             raise HoloflowError(
-                f"--place: unknown fragment {short(name)}; {_meant_fragment(name, app)}"
+                f"--place: unknown fragment {short(name)}", _meant_fragment(name, app)
             )
     moved = {name: replace(app.fragments[name], host=host) for name, host in places.items()}
     return replace(app, fragments={**app.fragments, **moved})

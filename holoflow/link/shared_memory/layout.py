@@ -110,7 +110,8 @@ def read(memory: Any, flow: int) -> Found:
         if magic != MAGIC or version != VERSION:
             raise HoloflowError(
                 f"a sample of shared memory has {magic!r}, version {version}, not {MAGIC!r}, "
-                f"version {VERSION}; run the same holoflow in all fragments"
+                f"version {VERSION}",
+                "run the same holoflow in all fragments",
             )
         numbers = _pairs("q", flows).unpack_from(view, _PREFIX.size)
     except struct.error:

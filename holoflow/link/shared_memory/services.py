@@ -159,6 +159,8 @@ def buffered(queue: int) -> int:
 
 def _require_room() -> None:
     if not os.access(MEMORY, os.W_OK | os.X_OK):
-        raise HoloflowError(f"no shared memory: {MEMORY} cannot be written to; use `link: zeromq`")
+        raise HoloflowError(
+            f"no shared memory: {MEMORY} cannot be written to", "use `link: zeromq`"
+        )
     if free() < LEAST:
         raise no_memory(MEMORY, LEAST, "a link, besides its messages,")

@@ -201,7 +201,7 @@ def _read_hello(*values: object) -> UcxHello:
         raise LineLostError("what came on the line of a ucx flow is none of ours")
     if version != VERSION:
         raise LineLostError(
-            f"the other end speaks version {version} of the ucx link, this one {VERSION}; "
-            f"install the same holoflow on both hosts"
+            f"the other end speaks version {version} of the ucx link, this one {VERSION}",
+            "install the same holoflow on both hosts",
         )
     return UcxHello(number, port, run.rstrip(b"\0").decode(errors="replace"))

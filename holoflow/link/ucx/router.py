@@ -244,18 +244,18 @@ class Router:
     def _attend(self, line: ControlConnection) -> None:
         was_up = line.up
         line.flush()
-        reason = ""
+        reason = None
         try:
             there = line.read()
         except LineLostError as error:
-            there, reason = False, str(error)
+            there, reason = False, error
         if not there:
             self._lose(line, was_up, reason)
         elif line.up and not was_up:
             with self.changed:
                 self.changed.notify_all()
 
-    def _lose(self, line: ControlConnection, was_up: bool, reason: str) -> None:
+    def _lose(self, line: ControlConnection, was_up: bool, reason: LineLostError | None) -> None:
         assert line.socket is not None  # noqa: S101 - for the type checker
         self._selector.unregister(line.socket)
         line.shut()
@@ -268,9 +268,12 @@ class Router:
             time.sleep(RETRY)  # it was about to end, or is a stranger: tried again
             return
         with self.changed:
-            self.failure = self.failure or LineLostError(
-                reason
-                or f"{line.name}: fragment {line.end.peer} has gone; ucx cannot go on without it"
+            self.failure = (
+                self.failure
+                or reason
+                or LineLostError(
+                    f"{line.name}: fragment {line.end.peer} has gone", "ucx cannot go on without it"
+                )
             )
             self.changed.notify_all()
 

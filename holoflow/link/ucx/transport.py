@@ -35,7 +35,7 @@ class UcxTransport:
             HoloflowError: ucx cannot carry the plan.
         """
         for fault in find_faults(plan):
-            raise HoloflowError(f"{fault.wrong}; {fault.right}")
+            raise HoloflowError(fault.wrong, fault.right)
         for name, value in environment(plan).items():
             os.environ.setdefault(name, value)
         self._plan = plan

@@ -79,8 +79,8 @@ def on_host(folder: Path, fragment: str) -> str:
     path = folder / f"{quote(fragment, safe='')}.zmq"
     if len(str(path).encode()) > _LONGEST:
         raise HoloflowError(
-            f"{path} is too long for the name of a socket, which has at most {_LONGEST} bytes; "
-            f"give the fragment {fragment!r} a shorter name"
+            f"{path} is too long for the name of a socket, which has at most {_LONGEST} bytes",
+            f"give the fragment {fragment!r} a shorter name",
         )
     return f"ipc://{path}"
 
@@ -106,6 +106,7 @@ def encrypted(fragment: str, flows: Sequence[PlannedFlow]) -> bool:
         raise HoloflowError(
             f"{plain[0].source} -> {plain[0].target} is not encrypted and "
             f"{other.source} -> {other.target} is, but both come to the fragment {fragment!r} "
-            "from other hosts; write encrypt: false for all of them, or for none"
+            "from other hosts",
+            "write encrypt: false for all of them, or for none",
         )
     return bool(flows) and not plain

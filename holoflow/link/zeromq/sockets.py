@@ -98,7 +98,7 @@ def bind(socket: zmq.Socket[bytes], endpoint: str) -> str:
     try:
         socket.bind(resolved)
     except zmq.ZMQError as error:
-        raise HoloflowError(f"cannot listen on {endpoint}: {_why(error)}") from None
+        raise _refused(f"cannot listen on {endpoint}", error) from None
     return bytes(socket.getsockopt(zmq.LAST_ENDPOINT)).decode().rstrip("\0")
 
 
@@ -108,7 +108,7 @@ def connect(socket: zmq.Socket[bytes], endpoint: str) -> None:
     try:
         socket.connect(endpoint)
     except zmq.ZMQError as error:
-        raise HoloflowError(f"cannot connect to {endpoint}: {_why(error)}") from None
+        raise _refused(f"cannot connect to {endpoint}", error) from None
 
 
 def _resolved(endpoint: str) -> str:
@@ -128,9 +128,13 @@ def _resolved(endpoint: str) -> str:
     return f"tcp://[{found}]:{port}" if ":" in str(found) else f"tcp://{found}:{port}"
 
 
-def _why(error: zmq.ZMQError) -> str:
+def _refused(what: str, error: zmq.ZMQError) -> HoloflowError:
     if error.errno == errno.EADDRINUSE:
-        return "another program listens there; give the fragment another port"
+        return HoloflowError(
+            f"{what}: another program listens there", "give the fragment another port"
+        )
     if error.errno in (errno.EADDRNOTAVAIL, errno.ENODEV):
-        return "that is not an address of this host; give one with --host NAME=ADDRESS"
-    return str(error.strerror or error)
+        return HoloflowError(
+            f"{what}: that is not an address of this host", "give one with --host NAME=ADDRESS"
+        )
+    return HoloflowError(f"{what}: {error.strerror or error}")

@@ -121,7 +121,9 @@ class ZeroMQ:
         self._most = most
         secured = any(a.server_key is not None for a in (*binds, *self._peers.values()))
         if secured and keys is None:
-            raise HoloflowError("an encrypted link needs keys; create them with: holoflow keys new")
+            raise HoloflowError(
+                "an encrypted link needs keys", "create them with: holoflow keys new"
+            )
         self._own = keys.own() if secured and keys is not None else None
         self._generation = time.monotonic_ns()
         self._barrier = StartBarrier()
