@@ -63,12 +63,14 @@ def choose_engine(options: RunOptions, plan: Plan) -> EngineName:
         runtime.load()
         _check_cores(plan.app.scheduler)
     elif any(flow.link == "ucx" for flow in plan.flows):
-        raise HoloflowError("engine inline has no ucx, which needs Holoscan; use --engine holoscan")
+        raise HoloflowError(
+            "engine inline has no ucx, which needs Holoscan", "use --engine holoscan"
+        )
     elif needed:
         names = [n.name for n in plan.app.operators.values() if n.holoscan_operator is not None]
         raise HoloflowError(
-            f"engine inline cannot run Holoscan's own operators ({', '.join(names)}); "
-            f"use --engine holoscan"
+            f"engine inline cannot run Holoscan's own operators ({', '.join(names)})",
+            "use --engine holoscan",
         )
     return engine
 
@@ -86,6 +88,6 @@ def _check_cores(scheduler: Scheduler) -> None:
     missing = [core for core in scheduler.cores if core not in available]
     if missing:
         raise HoloflowError(
-            f"scheduler: core {missing[0]} is not available; this process may use "
-            f"{', '.join(map(str, sorted(available)))}"
+            f"scheduler: core {missing[0]} is not available",
+            f"this process may use {', '.join(map(str, sorted(available)))}",
         )

@@ -279,7 +279,7 @@ def _guard() -> None:
 
     def guarded(*args: Any, **kwargs: Any) -> Any:
         if _refusing.active:
-            raise HoloflowError("a pickle was received; ucx carries tensors only")
+            raise HoloflowError("a pickle was received", "ucx carries tensors only")
         return loads(*args, **kwargs)
 
     guarded.guarded = True  # type: ignore[attr-defined]

@@ -52,7 +52,7 @@ class LaunchConfiguration:
         unknown = [name for name in self.only if name not in app.fragments]
         if unknown:
             there = f"it has {', '.join(app.fragments)}" if app.fragments else "it has none"
-            raise HoloflowError(f"--fragment: {app.name} has no fragment {unknown[0]!r}; {there}")
+            raise HoloflowError(f"--fragment: {app.name} has no fragment {unknown[0]!r}", there)
         app = put(_rescheduled(app, self.scheduler, self.workers), self.places)
         here = self.only or tuple(app.fragments)
         if self.placed:

@@ -54,8 +54,9 @@ def provide(plan: Plan, supervisors: list[FragmentSupervisor]) -> None:
         advised = max(most, _ENOUGH)
         raise ShortageError(
             f"the limit of open files is too low: {who} needs about {most}, a process may have "
-            f"{hard}; allow more with `ulimit -n {advised}` (systemd: LimitNOFILE={advised}, "
-            f"container: --ulimit nofile={advised})"
+            f"{hard}",
+            f"allow more with `ulimit -n {advised}` (systemd: LimitNOFILE={advised}, "
+            f"container: --ulimit nofile={advised})",
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 

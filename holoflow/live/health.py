@@ -66,7 +66,7 @@ def judge(app: str | None, hellos: Sequence[Hello], silent: Mapping[SocketAddres
     """
     apps = sorted({hello.app for hello in hellos})
     if app is None and len(apps) > 1:
-        raise HoloflowError(f"several apps run; name one of {', '.join(apps)}")
+        raise HoloflowError("several apps run", f"name one of {', '.join(apps)}")
     if not hellos:
         said = (_said(address, why) for address, why in silent.items())
         why = next(said, f"no run{f' of {app}' if app else ''} is there")

@@ -53,8 +53,8 @@ def read_hello(line: bytes) -> Hello:
         raise HoloflowError("it is not a holoflow app")
     if version != VERSION:
         raise HoloflowError(
-            f"it runs with another holoflow (it speaks version {version}, this one "
-            f"{VERSION}); use the same one for both"
+            f"it runs with another holoflow (it speaks version {version}, this one {VERSION})",
+            "use the same one for both",
         )
     return from_plain(Hello, data)
 

@@ -77,7 +77,7 @@ def opened(place: Path) -> Iterator[int]:
         if found.st_uid != os.getuid():
             raise HoloflowError(f"belongs to another user: {place}")
         if stat.S_IMODE(found.st_mode) & 0o077:
-            raise HoloflowError(f"others may enter it; make it private with: chmod 700 {place}")
+            raise HoloflowError("others may enter it", f"make it private with: chmod 700 {place}")
         yield folder
     finally:
         os.close(folder)

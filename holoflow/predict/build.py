@@ -213,19 +213,21 @@ def _carriage(
     if across and kind == "shared_memory":
         raise HoloflowError(
             f"flow {flow.source} -> {flow.target} has link shared_memory, which leads to no other "
-            "host; --link zeromq predicts with that instead"
+            "host",
+            "--link zeromq predicts with that instead",
         )
     if kind is None:
         raise HoloflowError(
             f"flow {flow.source} -> {flow.target} has link {flow.link}, of which no costs are "
-            "known; --link zeromq predicts with that instead"
+            "known",
+            "--link zeromq predicts with that instead",
         )
     stats = profile.flows[str(flow.source), str(flow.target)]
     if stats.size is None and stats.sent:
         raise HoloflowError(
             f"the run does not say how large the messages of {flow.source} -> {flow.target} are, "
-            "which would travel here; run the app once more with this holoflow, and with "
-            "--fuse off"
+            "which would travel here",
+            "run the app once more with this holoflow, and with --fuse off",
         )
     size, link = stats.size or 0.0, costs.links[kind]
     wire = size * 8 * FRAMING / setting.bandwidth if across else 0.0
@@ -258,5 +260,5 @@ def check_setting(app: App, setting: Setting) -> None:
     for name in setting.rates:
         if name not in sources:
             raise HoloflowError(
-                f"--rate: {short(name)} is no source; the app has {', '.join(sources[:8])}"
+                f"--rate: {short(name)} is no source", f"the app has {', '.join(sources[:8])}"
             )

@@ -266,8 +266,8 @@ def known_costs() -> Costs:
         return read_costs(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, HoloflowError) as error:
         raise HoloflowError(
-            f"the costs of links cannot be read: {error}; measure them again with "
-            f"holoflow predict --calibrate: {file}"
+            f"the costs of links cannot be read: {error}",
+            f"measure them again with holoflow predict --calibrate: {file}",
         ) from None
 
 

@@ -78,12 +78,13 @@ def read_profile(snapshot: Snapshot, app: App) -> Profile:
         stats = operators[name]
         if not stats.frames:
             raise HoloflowError(
-                f"operator {short(name)} was never called in this run; take one in which all "
-                "operators have worked"
+                f"operator {short(name)} was never called in this run",
+                "take one in which all operators have worked",
             )
         if not stats.working.count:
             raise HoloflowError(
-                f"the run has no working times of operator {short(name)}; run it with --tracking on"
+                f"the run has no working times of operator {short(name)}",
+                "run it with --tracking on",
             )
     return Profile(snapshot, operators, flows, tuple(_notes(snapshot)))
 
@@ -99,27 +100,28 @@ def _check_app(
     missing = [name for name in app.operators if name not in operators]
     if missing:
         raise HoloflowError(
-            f"{other}: it has no operator {short(missing[0])}; give --profile a run of this app"
+            f"{other}: it has no operator {short(missing[0])}", "give --profile a run of this app"
         )
     for node in app.operators.values():
         ran = operators[node.name].type
         if ran != node.type_name:
             raise HoloflowError(
                 f"operator {short(node.name)} was {short(ran)} in the run, and is "
-                f"{short(node.type_name)} in the app; run the app once more"
+                f"{short(node.type_name)} in the app",
+                "run the app once more",
             )
     for flow in app.flows:
         ends = (app.operators[end.operator] for end in (flow.source, flow.target))
         if all(node.holoscan_operator is not None for node in ends):
             raise HoloflowError(
-                f"flow {flow.source} -> {flow.target} joins two of Holoscan's own operators; it is "
-                "not counted, and cannot be simulated"
+                f"flow {flow.source} -> {flow.target} joins two of Holoscan's own operators",
+                "it is not counted, and cannot be simulated",
             )
     ways = {(str(flow.source), str(flow.target)) for flow in app.flows}
     if missing_flows := sorted(ways - flows.keys()):
         source, target = missing_flows[0]
         raise HoloflowError(
-            f"the run has no flow {source} -> {target}; run the app once more as it is now"
+            f"the run has no flow {source} -> {target}", "run the app once more as it is now"
         )
 
 

@@ -130,7 +130,7 @@ def read_report(path: Path) -> RunReport:
     try:
         return from_plain(RunReport, {f.name: document.get(f.name) for f in fields(RunReport)})
     except HoloflowError as error:
-        raise HoloflowError(f"broken report: {error}: {file}") from None
+        raise HoloflowError(f"broken report: {error.wrong}: {file}", error.right) from None
 
 
 def write_error_log(folder: Path, error: BaseException | str) -> Path:
@@ -145,7 +145,7 @@ def write_error_log(folder: Path, error: BaseException | str) -> Path:
 def _read(file: Path) -> bytes:
     if not file.exists():
         wanted = f"a run leaves {REPORT} in its folder" if file.name == REPORT else "no such file"
-        raise HoloflowError(f"no report of a run; {wanted}: {file}")
+        raise HoloflowError("no report of a run", f"{wanted}: {file}")
     if not file.is_file():
         raise HoloflowError(f"not a file: {file}")
     try:

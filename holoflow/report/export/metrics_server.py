@@ -44,7 +44,7 @@ class MetricsServer:
         try:
             self._server = _listen(address, port)
         except OSError as error:
-            raise HoloflowError(_refusal(address, port, error)) from None
+            raise _refusal(address, port, error) from None
         self._server.set_app(_only_metrics(app))
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.1,), name="metrics", daemon=True
@@ -122,13 +122,13 @@ def _listen(address: str, port: int) -> _Server:
     return server
 
 
-def _refusal(address: str, port: int, error: OSError) -> str:
+def _refusal(address: str, port: int, error: OSError) -> HoloflowError:
     if error.errno == errno.EADDRINUSE:
-        return (
-            f"metrics: port {port} of {address} is taken; give another, such as "
-            f"--metrics {port + 1 if port < 65535 else port - 1}"
-        )
-    return f"metrics: cannot listen at {address}, port {port}: {error.strerror or error}"
+        other = port + 1 if port < 65535 else port - 1
+        wrong = f"metrics: port {port} of {address} is taken"
+        return HoloflowError(wrong, f"give another, such as --metrics {other}")
+    what = error.strerror or error
+    return HoloflowError(f"metrics: cannot listen at {address}, port {port}: {what}")
 
 
 def _only_metrics(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
