@@ -70,7 +70,7 @@ def find(name_or_path: str) -> Path:
     added = _find_added(name_or_path)
     if added is not None:
         return added
-    raise UnknownAppError(_unknown(name_or_path, names()))
+    raise _unknown(name_or_path, names())
 
 
 def _find_added(name: str) -> Path | None:
@@ -88,7 +88,7 @@ def _find_added(name: str) -> Path | None:
     return others.get(beside) if beside else file
 
 
-def _unknown(name_or_path: str, known: list[str]) -> str:
+def _unknown(name_or_path: str, known: list[str]) -> UnknownAppError:
     path = Path(name_or_path)
     if os.path.isdir(name_or_path):
         wrong = f"folder {name_or_path!r} has no {APP_FILE}"
@@ -98,7 +98,8 @@ def _unknown(name_or_path: str, known: list[str]) -> str:
         wrong = f"there is no app {name_or_path!r}"
     near = difflib.get_close_matches(path.name.removesuffix(path.suffix), known, n=3)
     nearest = f" (did you mean {' or '.join(repr(name) for name in near)}?)" if near else ""
-    return (
-        f"{wrong}{nearest}; give the path of an app's YAML file or of its folder,"
-        f" or one of these apps: {', '.join(known) or 'none'}"
+    return UnknownAppError(
+        f"{wrong}{nearest}",
+        "give the path of an app's YAML file or of its folder, "
+        f"or one of these apps: {', '.join(known) or 'none'}",
     )

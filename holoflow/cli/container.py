@@ -97,7 +97,8 @@ def completed(given: Sequence[str], contents: Contents, folder: Path, output: st
         rest.insert(0, "run")
     command: Any = typer.main.get_command(program)
     if rest[0] not in command.commands:
-        raise HoloflowError(_unknown(rest[0], [*command.commands, DESCRIBE], contents))
+        right = _meant(rest[0], [*command.commands, DESCRIBE], contents)
+        raise HoloflowError(f"unknown command {rest[0][:100]!r}", right)
     words: list[str] = []
     while rest and rest[0] in getattr(command, "commands", ()):
         words.append(rest.pop(0))
@@ -113,14 +114,13 @@ def completed(given: Sequence[str], contents: Contents, folder: Path, output: st
     return words + rest
 
 
-def _unknown(word: str, known: Sequence[str], contents: Contents) -> str:
+def _meant(word: str, known: Sequence[str], contents: Contents) -> str:
     import difflib
 
-    nearest = difflib.get_close_matches(word[:100], known, n=1)
-    right = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(known)}"
     if word in contents.fragments:
-        right = f"run a fragment with --fragment {word}"
-    return f"unknown command {word[:100]!r}; {right}"
+        return f"run a fragment with --fragment {word}"
+    nearest = difflib.get_close_matches(word[:100], known, n=1)
+    return f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(known)}"
 
 
 def _check_libraries(contents: Contents, app: Path, *, as_json: bool) -> None:

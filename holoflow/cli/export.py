@@ -66,7 +66,7 @@ def _write(run: Path, folder: Path, form: Form, target: Path) -> None:
     records = _read(folder, source)
     if target.exists() and target.samefile(source):
         if form != "csv":
-            raise HoloflowError(f"{target} holds the records of the run; write to another file")
+            raise HoloflowError(f"{target} holds the records of the run", "write to another file")
     elif form == "perfetto":
         perfetto.write_trace(records, target)
     elif form == "holohub":
@@ -81,10 +81,10 @@ def _read(folder: Path, source: Path) -> Records:
     from holoflow.report.export.table import read_records
 
     if not folder.is_dir():
-        raise HoloflowError(f"no run at {folder}; name the folder that `holoflow run` wrote")
+        raise HoloflowError(f"no run at {folder}", "name the folder that `holoflow run` wrote")
     if not source.exists():
         raise HoloflowError(
-            f"{folder} holds no records of single frames; "
-            "run the app with --trace frames=1000 to keep those of the newest 1000"
+            f"{folder} holds no records of single frames",
+            "run the app with --trace frames=1000 to keep those of the newest 1000",
         )
     return read_records(source)

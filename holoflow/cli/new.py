@@ -73,16 +73,18 @@ def _make(kind: str, name: str, first: str = "") -> None:
 def _check(name: str) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name, re.ASCII) or len(name) > 50:
         raise HoloflowError(
-            f"{name[:80]!r} cannot be a name; write lower-case letters, digits and _, beginning "
-            f"with a letter, such as find_edges"
+            f"{name[:80]!r} cannot be a name",
+            "write lower-case letters, digits and _, beginning with a letter, such as find_edges",
         )
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):
-        raise HoloflowError(f"{name!r} cannot be a name: it is a Python keyword; write my_{name}")
+        raise HoloflowError(
+            f"{name!r} cannot be a name: it is a Python keyword", f"write my_{name}"
+        )
     # A file of that name would hide the module from programs run in its folder.
     module = importlib.util.find_spec(name)
     if name in sys.stdlib_module_names or (module is not None and module.origin is not None):
         raise HoloflowError(
-            f"{name!r} cannot be a name: a Python module has that name; write my_{name}"
+            f"{name!r} cannot be a name: a Python module has that name", f"write my_{name}"
         )
 
 
@@ -102,7 +104,9 @@ def _templates(kind: str) -> dict[str, str]:
 def _write(folder: Path, made: dict[str, str]) -> None:
     """Write the files `made` into the new `folder`: all of them or, if that fails, none."""
     if os.path.lexists(folder):
-        raise HoloflowError(f"{folder} already exists; nothing is overwritten, choose another name")
+        raise HoloflowError(
+            f"{folder} already exists", "nothing is overwritten, choose another name"
+        )
     try:
         folder.mkdir()
     except OSError as error:

@@ -172,14 +172,15 @@ def sheet(name: str, cls: type, package: str = "") -> Sheet:
     """
     if not issubclass(cls, Operator):
         raise HoloflowError(
-            f"{name} is not a holoflow operator; only classes derived from holoflow.Operator "
-            f"declare ports and parameters"
+            f"{name} is not a holoflow operator",
+            "only classes derived from holoflow.Operator declare ports and parameters",
         )
     try:
         ports = cls.ports()
         parameters = tuple(_parameter_lines(cls))
     except OperatorDefinitionError as error:
-        raise HoloflowError(place_of(cls) + str(error).removeprefix(f"{cls.__module__}.")) from None
+        wrong = error.wrong.removeprefix(f"{cls.__module__}.")
+        raise HoloflowError(f"{place_of(cls)}{wrong}", error.right) from None
     doc = inspect.getdoc(cls) if cls.__doc__ else None
     before, _, example = (doc or "").partition(_EXAMPLE)
     summary, _, description = before.strip().partition("\n")

@@ -142,7 +142,7 @@ def _for_python(wanted: Wanted, found: str | None, given: str | None) -> Wanted:
         return wanted
     if given not in (None, found):
         raise HoloflowError(
-            f"--python: the base {wanted.base!r} has Python {found}, not {given}; leave it out"
+            f"--python: the base {wanted.base!r} has Python {found}, not {given}", "leave it out"
         )
     return replace(wanted, target=target_for(wanted.base, wanted.target.platform, found))
 
@@ -178,7 +178,7 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
-        raise HoloflowError(f"--keep: {folder} already exists; name a new folder") from None
+        raise HoloflowError(f"--keep: {folder} already exists", "name a new folder") from None
     except OSError as error:
         raise HoloflowError(f"--keep: cannot make {folder}: {error.strerror}") from None
 

@@ -41,8 +41,8 @@ class PlanCommand(TyperCommand):
         moved = [word for word in args if word.partition("=")[0] in _PREDICTING]
         if moved:
             raise HoloflowError(
-                f"holoflow plan prints how an app is run and has no {moved[0].partition('=')[0]}; "
-                f"predictions are made by: holoflow predict {shlex.join(args)}"
+                f"holoflow plan prints how an app is run and has no {moved[0].partition('=')[0]}",
+                f"predictions are made by: holoflow predict {shlex.join(args)}",
             )
         return super().parse_args(ctx, args)
 

@@ -63,7 +63,7 @@ def newest(folder: Path) -> Path:
     runs = folder / "runs"
     found = [(file.stat().st_mtime_ns, file.parent) for file in runs.glob(f"*/{REPORT}")]
     if not found:
-        raise HoloflowError(f"no run with a {REPORT} below {runs}; name the folder of a run")
+        raise HoloflowError(f"no run with a {REPORT} below {runs}", "name the folder of a run")
     return max(found)[1]
 
 

@@ -36,15 +36,15 @@ class Watch:
         self.attachment.wait(0)
         state = self.attachment.state()
         if state.kind == "several":
-            raise HoloflowError(_choice(state))
+            raise _choice(state)
         snapshot = state.snapshot
         return view(state, None if snapshot is None else self._recent.add(snapshot))
 
 
-def _choice(state: LiveState) -> str:
+def _choice(state: LiveState) -> HoloflowError:
     lines = [f"  {_line(running)}" for running in state.running]
-    first = f"several apps run; name one, such as holoflow top {state.running[0].app}:"
-    return "\n".join([first, *lines])
+    right = f"name one, such as holoflow top {state.running[0].app}:"
+    return HoloflowError("several apps run", "\n".join([right, *lines]))
 
 
 def _line(running: RunningApp) -> str:
@@ -78,7 +78,7 @@ def show_once(attachment: Attachment, span: float, *, as_json: bool) -> None:
     """
     state = attachment.look()
     if state.kind == "none":
-        raise HoloflowError(_nothing(attachment.app, state.problems))
+        raise _nothing(attachment.app, state.problems)
     watch = Watch(attachment)
     view = watch.view()
     first = view.seconds if view.operators else None
@@ -95,13 +95,14 @@ def show_once(attachment: Attachment, span: float, *, as_json: bool) -> None:
         print_parts(lambda width: [draw(view, width, _HEIGHT)])
 
 
-def _nothing(app: str | None, problems: tuple[str, ...]) -> str:
+def _nothing(app: str | None, problems: tuple[str, ...]) -> HoloflowError:
     others = ", ".join(sorted({found.app for found in running()})) if app else ""
-    said = f"{app} does not run" if app else "no app runs"
+    wrong = f"{app} does not run" if app else "no app runs"
     if others:
-        said += f" (these do: {others})"
-    said += f"; start it with: holoflow run {app or 'APP'}; without --once top waits for it"
-    return "\n".join([said, *(f"cannot be watched: {problem}" for problem in problems)])
+        wrong += f" (these do: {others})"
+    right = f"start it with: holoflow run {app or 'APP'}; without --once top waits for it"
+    failed = (f"cannot be watched: {problem}" for problem in problems)
+    return HoloflowError(wrong, "\n".join([right, *failed]))
 
 
 def to_json(view: View) -> str:
