@@ -44,11 +44,12 @@ def read_contents(path: Path) -> Contents:
     except (ValueError, RecursionError) as error:
         raise HoloflowError(f"the manifest {path} is broken: {error}") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise HoloflowError(f"{path} is no manifest of an image; its format is {FORMAT!r}")
+        raise HoloflowError(f"{path} is no manifest of an image", f"its format is {FORMAT!r}")
     if data.get("version") != VERSION:
         raise HoloflowError(
             f"the manifest {path} has version {data.get('version')!r}, this holoflow knows "
-            f"{VERSION}; package the app once more, with this one"
+            f"{VERSION}",
+            "package the app once more, with this one",
         )
     try:
         return _contents(text, data)

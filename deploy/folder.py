@@ -36,9 +36,9 @@ def copy_app(folder: Path, target: Path) -> int:
     if total > LARGEST:
         largest = max(files, key=lambda name: (folder / name).stat().st_size)
         raise HoloflowError(
-            f"the folder of the app, {folder}, has {shown_size(total)} ({largest} is the largest); "
+            f"the folder of the app, {folder}, has {shown_size(total)} ({largest} is the largest)",
             f"all of it would go into the image: put the app into a folder of its own, or name "
-            f"what stays out in {folder / IGNORE[0]}"
+            f"what stays out in {folder / IGNORE[0]}",
         )
     for name in files:
         (target / name).parent.mkdir(parents=True, exist_ok=True)

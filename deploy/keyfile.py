@@ -143,4 +143,4 @@ def _check_key(key: Any, where: str, whose: str) -> None:
 
 
 def _wrong(where: str, right: str) -> HoloflowError:
-    return HoloflowError(f"{where} is no key file; {right}")
+    return HoloflowError(f"{where} is no key file", right)

@@ -109,7 +109,7 @@ def read_secrets(text: str, path: Path) -> dict[str, str]:
         }
     except (YAMLError, LookupError, TypeError, AttributeError, ValueError):
         raise HoloflowError(
-            f"{path} holds something else than the keys that were written there; move it away"
+            f"{path} holds something else than the keys that were written there", "move it away"
         ) from None
 
 

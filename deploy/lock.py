@@ -111,8 +111,8 @@ def _fetching(
         if not offline:
             raise
         raise HoloflowError(
-            f"{error}\nwith --offline only what was gathered before is taken; gather it with: "
-            "holoflow package APP --gather"
+            f"{error}\nwith --offline only what was gathered before is taken",
+            "gather it with: holoflow package APP --gather",
         ) from None
 
 

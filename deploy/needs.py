@@ -90,8 +90,8 @@ def _lines(path: Path) -> list[str]:
         text = line.partition(" #")[0].strip()
         if text.startswith("-"):
             raise HoloflowError(
-                f"{path}:{number}: {text.split()[0]} is an option of pip's; give requirements only "
-                f"(wheels of your own can lie in {WHEELS}/ beside it)"
+                f"{path}:{number}: {text.split()[0]} is an option of pip's",
+                f"give requirements only (wheels of your own can lie in {WHEELS}/ beside it)",
             )
         if text and not text.startswith("#"):
             found.append(text)

@@ -61,7 +61,7 @@ def _own(service: Service, text: str) -> OwnKeys:
     own = keyfile.parse(text, f"the key file of the service {service.name!r}").own
     if own.name != service.host:
         raise HoloflowError(
-            f"the key file of the service {service.name!r} is that of {own.name!r}; "
-            "move it away, and a new one is made"
+            f"the key file of the service {service.name!r} is that of {own.name!r}",
+            "move it away, and a new one is made",
         )
     return own

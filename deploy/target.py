@@ -56,15 +56,15 @@ def target_for(base: str, platform_name: str | None, python: str | None) -> Targ
         platform_name = found[0] if found else f"linux/{here}"
     if platform_name not in ARCHITECTURES:
         raise HoloflowError(
-            f"--platform: there are no libraries for {platform_name!r}; "
-            f"give {' or '.join(ARCHITECTURES)}"
+            f"--platform: there are no libraries for {platform_name!r}",
+            f"give {' or '.join(ARCHITECTURES)}",
         )
     if python is None:
         named = re.search(r"python:(3\.\d+)", base)
         python = named[1] if named else USUAL_PYTHON
     if python not in _PYTHONS:
         raise HoloflowError(
-            f"holoflow does not run on Python {python!r}, but on {', '.join(_PYTHONS)}; "
-            "give another --base or --python"
+            f"holoflow does not run on Python {python!r}, but on {', '.join(_PYTHONS)}",
+            "give another --base or --python",
         )
     return Target(platform_name, python)

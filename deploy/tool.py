@@ -113,11 +113,12 @@ def find_tool(name: str | None = None) -> Tool:
     if silent:
         raise HoloflowError(
             f"{' and '.join(silent)} cannot be used here (docker needs its daemon: docker version "
-            "says more); another way: apt-get install podman"
+            "says more)",
+            "another way: apt-get install podman",
         )
     raise HoloflowError(
-        f"there is no {' or '.join((name,) if name else TOOLS)} here to build images with; "
-        "install one, such as: apt-get install podman"
+        f"there is no {' or '.join((name,) if name else TOOLS)} here to build images with",
+        "install one, such as: apt-get install podman",
     )
 
 

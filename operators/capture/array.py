@@ -79,8 +79,8 @@ class ArrayOp(Operator):
             arrays = Arrays({self.key: arrays[self.key]})
         if self.payload != "arrays" and len(arrays) != 1:
             raise HoloflowError(
-                f"there are the arrays {names or '(none)'} in {self.path}; choose one by `key`, "
-                f"or take all with `payload: arrays`"
+                f"there are the arrays {names or '(none)'} in {self.path}",
+                "choose one by `key`, or take all with `payload: arrays`",
             )
         lengths = {len(array) if array.ndim else 0 for array in arrays.values()}
         if len(lengths) != 1 or lengths == {0}:

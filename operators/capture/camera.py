@@ -126,8 +126,8 @@ class CameraOp(Operator):
         asked = (self.width or pixels.width, self.height or pixels.height)
         if asked != (pixels.width, pixels.height):
             raise HoloflowError(
-                f"camera {device.path} does not give {asked[0]} x {asked[1]} pixels in "
-                f"{known[0]}; the nearest is {pixels.width} x {pixels.height}"
+                f"camera {device.path} does not give {asked[0]} x {asked[1]} pixels in {known[0]}",
+                f"the nearest is {pixels.width} x {pixels.height}",
             )
         if self.rate is not None:
             rate = device.set_rate(self.rate)

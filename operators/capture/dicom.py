@@ -139,7 +139,7 @@ class DicomOp(Operator):
         starts = _dicom.frame_starts(self._data)
         if starts is None:
             if frames > 1 or self.loop:
-                raise HoloflowError(f"give a `rate`; no time of a frame is said in {self.path}")
+                raise HoloflowError(f"no time of a frame is said in {self.path}", "give a `rate`")
             return [0, 0]
         return starts
 

@@ -147,8 +147,8 @@ class OnnxOp(Operator):
             if name not in known:
                 raise ParameterError(
                     f"OnnxOp.{parameter}: the model {self._name} has no "
-                    f"{'input' if parameter == 'inputs' else 'output'} {name!r}; "
-                    f"it has {', '.join(known)}"
+                    f"{'input' if parameter == 'inputs' else 'output'} {name!r}",
+                    f"it has {', '.join(known)}",
                 )
 
     def _check_batch(self, outputs: Sequence[Specification]) -> None:
@@ -159,8 +159,8 @@ class OnnxOp(Operator):
             if not entry.shape or isinstance(entry.first, int):
                 raise ParameterError(
                     f"OnnxOp.batch: batch: {self.batch} needs a first axis of any length, but in "
-                    f"the model {self._name} {entry}; if it takes other lengths all the same, "
-                    f"say free_axes: [0]"
+                    f"the model {self._name} {entry}",
+                    "if it takes other lengths all the same, say free_axes: [0]",
                 )
         named = [entry for entry in outputs if entry.name not in self.batched]
         reason = contradiction(self._inputs, named, self._name)
@@ -245,13 +245,13 @@ def choose(wanted: Sequence[str], known: Sequence[str], available: Sequence[str]
     for name in wanted:
         if name.lower() not in names:
             raise ParameterError(
-                f"OnnxOp.providers: there is no provider {name!r}; this machine has {offered}"
+                f"OnnxOp.providers: there is no provider {name!r}", f"this machine has {offered}"
             )
     chosen = [names[name.lower()] for name in wanted or USUAL if name.lower() in names]
     chosen = [provider for provider in chosen if provider in available]
     if not chosen:
         raise ParameterError(
-            f"OnnxOp.providers: none of {', '.join(wanted or USUAL)} is available; "
-            f"this machine has {offered}"
+            f"OnnxOp.providers: none of {', '.join(wanted or USUAL)} is available",
+            f"this machine has {offered}",
         )
     return chosen

@@ -54,7 +54,9 @@ class TorchOp(Operator):
         self._torch = optional("torch", "torch")
         cuda = self._torch.cuda.is_available()
         if self.device == "cuda" and not cuda:
-            raise HoloflowError("there is no CUDA device for PyTorch here; use device: auto or cpu")
+            raise HoloflowError(
+                "there is no CUDA device for PyTorch here", "use device: auto or cpu"
+            )
         self._device = ("cuda" if cuda else "cpu") if self.device == "auto" else self.device
         self._name = Path(self.model).name
         self._model = load(self.model, self._device, trusted=self.trusted)
@@ -116,8 +118,8 @@ def load(path: str, device: str, *, trusted: bool) -> Any:
         )
     if suffix == ".pt2" and not trusted:
         raise ParameterError(
-            f"TorchOp.model: an exported program can run any code when it is loaded; say "
-            f"`trusted: true` if {Path(path).name} comes from somebody you trust"
+            "TorchOp.model: an exported program can run any code when it is loaded",
+            f"say `trusted: true` if {Path(path).name} comes from somebody you trust",
         )
     torch = optional("torch", "torch")
     try:

@@ -24,7 +24,7 @@ def output_file(folder: Path, path: str) -> Path:
     parts = PurePath(path).parts
     if PurePath(path).is_absolute() or ".." in parts or not parts:
         raise ParameterError(
-            f"{path!r} is not in the output folder; write a path relative to it, without '..'"
+            f"{path!r} is not in the output folder", "write a path relative to it, without '..'"
         )
     file = folder / path
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -148,8 +148,8 @@ class NumberedFiles:
         """
         if "{index}" not in self._pattern and not self._taken.add(sequence):
             raise HoloflowError(
-                f"several messages came of frame {sequence}, and all would go to the same file; "
-                f"write {{index}} in the path {self._pattern}"
+                f"several messages came of frame {sequence}, and all would go to the same file",
+                f"write {{index}} in the path {self._pattern}",
             )
         name = self._pattern.replace("{sequence}", f"{sequence:06d}")
         file = output_file(self._folder, name.replace("{index}", f"{self._index:06d}"))
@@ -165,7 +165,7 @@ def check_names(names: Iterable[str]) -> None:
     for name in names:
         if name in OF_THE_HEADER:
             raise HoloflowError(
-                f"an input named {name!r} cannot be told from the header's; name it otherwise"
+                f"an input named {name!r} cannot be told from the header's", "name it otherwise"
             )
 
 
@@ -182,13 +182,13 @@ def checked(image: Image) -> Array:
     """Return the pixels of `image` in main memory, if they can be written."""
     if image.colour not in SHOWN:
         raise HoloflowError(
-            f"an image in {image.colour} cannot be written; put preprocess.colour before, "
-            f"which makes one of {', '.join(SHOWN)}"
+            f"an image in {image.colour} cannot be written",
+            f"put preprocess.colour before, which makes one of {', '.join(SHOWN)}",
         )
     data = to_numpy(image.data)
     if data.dtype.kind not in "buf":
         raise HoloflowError(
-            f"an image of {data.dtype} cannot be written; it must be of unsigned integers, or "
-            f"of floats from 0 to 1"
+            f"an image of {data.dtype} cannot be written",
+            "it must be of unsigned integers, or of floats from 0 to 1",
         )
     return data

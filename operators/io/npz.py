@@ -112,8 +112,8 @@ def _array(name: str, payload: Any) -> Array:
         array = np.empty((), object)
     if array.dtype.hasobject:
         raise HoloflowError(
-            f"{name} is a {type(payload).__name__}, which an .npz file does not hold; arrays, "
-            f"numbers, strings and payloads of these can be written"
+            f"{name} is a {type(payload).__name__}, which an .npz file does not hold",
+            "arrays, numbers, strings and payloads of these can be written",
         )
     return array
 

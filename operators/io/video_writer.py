@@ -104,8 +104,8 @@ class VideoWriterOp(Operator):
         if (image.width, image.height) != self._size:
             raise HoloflowError(
                 f"the frames of {self._path.name} were {self._size[0]} x {self._size[1]} pixels "
-                f"and are {image.width} x {image.height} from frame {header.sequence} on; a "
-                f"video has one size: put preprocess.resize before"
+                f"and are {image.width} x {image.height} from frame {header.sequence} on",
+                "a video has one size: put preprocess.resize before",
             )
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), _FORMATS[image.colour])
         frame = frame.reformat(format=self._stream.pix_fmt, dst_colorspace="ITU601")

@@ -38,9 +38,10 @@ class ResizeOp(Operator):
         super().__init__(**parameters)
         by_size = self.width is not None or self.height is not None
         if by_size == (self.scale is not None):
+            given = "both a size and a scale" if by_size else "neither a size nor a scale"
             raise ParameterError(
-                f"{type(self).__name__}: give either width, height or both, or scale; "
-                f"it has {'all' if by_size else 'none'} of these"
+                f"{type(self).__name__}: it has {given}",
+                "give either width, height or both, or scale",
             )
 
     def process(self, image: Image) -> Image:

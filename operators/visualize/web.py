@@ -144,6 +144,6 @@ class WebOp(Operator):
             except OSError as error:
                 failure = error
         raise HoloflowError(
-            f"{self.context.name}: cannot listen on {host}:{self.port}: "
-            f"{failure.strerror}; choose another `host` or `port`"
+            f"{self.context.name}: cannot listen on {host}:{self.port}: {failure.strerror}",
+            "choose another `host` or `port`",
         )

@@ -39,8 +39,8 @@ class WindowOp(Operator):
         failure = self._window.open()
         if failure is not None:
             raise HoloflowError(
-                f"{name}: cannot open a window: {failure}; without a display use "
-                f"visualize.web, which shows the stream in a browser"
+                f"{name}: cannot open a window: {failure}",
+                "without a display use visualize.web, which shows the stream in a browser",
             )
 
     def process(self, image: Image) -> None:
@@ -158,7 +158,7 @@ def _tkinter(name: str) -> Any:
     except ImportError:
         raise HoloflowError(
             f"{name}: this Python has no tkinter to open windows with (on Debian and Ubuntu: "
-            f"apt-get install python3-tk); or use visualize.web, which shows the stream in a "
-            f"browser"
+            "apt-get install python3-tk)",
+            "or use visualize.web, which shows the stream in a browser",
         ) from None
     return tkinter
