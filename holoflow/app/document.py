@@ -16,6 +16,7 @@ from ruamel.yaml.reader import ReaderError
 
 from holoflow.app.mistakes import Report, short
 from holoflow.core.errors import Location
+from holoflow.core.text import size
 
 Scalar: TypeAlias = "str | int | float | bool | None"
 
@@ -145,8 +146,8 @@ def read_file(path: Path, report: Report) -> Value | None:
             report.add(start, f"this is {what}", "name a YAML file")
             return None
         if status.st_size > MAX_BYTES:
-            size = f"{status.st_size / 1e6:,.1f} MB"
-            report.add(start, f"the file has {size}", f"at most {MAX_BYTES / 1e6:g} MB are read")
+            held = size(status.st_size)
+            report.add(start, f"the file has {held}", f"at most {size(MAX_BYTES)} are read")
             return None
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES)

@@ -15,6 +15,7 @@ from holoflow.app.validation import Words, check
 from holoflow.core.errors import Location
 from holoflow.core.ports import base, type_name
 from holoflow.core.quantity import FREQUENCY_UNITS, parse_quantity
+from holoflow.core.text import brief
 
 RIGHT = "write sync: arrival or sync: {leader: INPUT, tolerance: 20ms}"
 
@@ -165,7 +166,7 @@ def _unlike_rates(
         if origin is not None and rate is not None:
             rates[origin] = rate
     if len(set(rates.values())) > 1:
-        listed = " and ".join(f"{short(name)} {rate:g}" for name, rate in rates.items())
+        listed = " and ".join(f"{short(name)} {brief(rate)}" for name, rate in rates.items())
         yield f"their rates differ: {listed} a second"
 
 

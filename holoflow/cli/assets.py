@@ -8,7 +8,7 @@ import typer
 
 from holoflow.cli import apps
 from holoflow.cli.arguments import parse_settings
-from holoflow.core.text import plural, printable, size
+from holoflow.core.text import NOT_MEASURED, plural, printable, size
 
 if TYPE_CHECKING:
     from holoflow.app.graph import App
@@ -75,4 +75,4 @@ def _row(asset: Asset) -> tuple[str, str, str, str]:
     cached = cached_path(asset)
     if cached.is_file():
         return asset.name, "cached", size(cached.stat().st_size), source
-    return asset.name, "not cached", "-", source
+    return asset.name, "not cached", NOT_MEASURED, source

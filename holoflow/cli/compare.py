@@ -96,8 +96,8 @@ def _times(item: Times) -> dict[str, Cell]:
             for letter, times in (("a", item.a), ("b", item.b))
             for name in ("p50", "p99", "max")
         },
-        "p50 b:a": _ratio(item.ratio("p50")),
-        "p99 b:a": _ratio(item.ratio("p99")),
+        "p50 b:a": text.number(item.ratio("p50")),
+        "p99 b:a": text.number(item.ratio("p99")),
         "verdict": _verdict(item.change, bad=item.change.startswith("slower")),
     }
 
@@ -108,9 +108,9 @@ def _rate(item: Rate) -> dict[str, Cell]:
     fewer = item.ratio is not None and item.ratio < 1
     return {
         "operator": item.name,
-        "a /s": "-" if item.a is None else text.rate(item.a),
-        "b /s": "-" if item.b is None else text.rate(item.b),
-        "b:a": _ratio(item.ratio),
+        "a /s": text.number(item.a),
+        "b /s": text.number(item.b),
+        "b:a": text.number(item.ratio),
         "verdict": _verdict(("fewer" if fewer else "more") if item.changed else "", bad=fewer),
     }
 
@@ -130,10 +130,6 @@ def _drops(item: Drops) -> dict[str, Cell]:
         "b": lost[1],
         "verdict": _verdict(("more" if more else "fewer") if item.changed else "", bad=more),
     }
-
-
-def _ratio(ratio: float | None) -> str:
-    return "-" if ratio is None else f"{ratio:.2f}"
 
 
 def _verdict(words: str, *, bad: bool) -> Cell:

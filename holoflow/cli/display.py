@@ -94,8 +94,8 @@ class PlainDisplay:
         latency = _latency(snapshot, readings)
         dropped = text.causes(total_dropped(snapshot))
         self._print(
-            f"{text.seconds(snapshot.seconds)}: {text.plural(source_frames(snapshot), 'frame')}, "
-            f"{text.rate(rate)} frames/s, latency p50 {statistic(latency, 'p50')} ms, "
+            f"{text.duration(snapshot.seconds)}: {text.plural(source_frames(snapshot), 'frame')}, "
+            f"{text.brief(rate)} frames/s, latency p50 {statistic(latency, 'p50')} ms, "
             f"p99 {statistic(latency, 'p99')} ms" + (f", dropped {dropped}" if dropped else "")
         )
 

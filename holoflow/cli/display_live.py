@@ -236,7 +236,7 @@ class LiveDisplay:
         return Text(
             printable(
                 f"{self._name}: {text.plural(source_frames(snapshot), 'frame')} in "
-                f"{text.seconds(snapshot.seconds)}; times in ms"
+                f"{text.duration(snapshot.seconds)}; times in ms"
             ),
             style="bold",
             no_wrap=True,
@@ -253,11 +253,11 @@ def _cells(reading: Reading) -> dict[str, str]:
     return {
         "operator": reading.name,
         "frames": text.count(reading.frames),
-        "rate/s": text.rate(reading.rate),
+        "rate/s": text.number(reading.rate),
         "busy": text.percent(reading.utilisation),
         "work p50": statistic(reading.working, "p50"),
         "latency p50": statistic(reading.latency, "p50"),
         "latency p99": statistic(reading.latency, "p99"),
-        "queue": f"{reading.waiting}/{reading.queue}" if reading.queue else "-",
+        "queue": f"{reading.waiting}/{reading.queue}" if reading.queue else text.NOT_MEASURED,
         "dropped": text.causes(lost) or "0",
     }

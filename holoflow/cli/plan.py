@@ -15,6 +15,7 @@ from holoflow.cli import apps
 from holoflow.cli.arguments import parse_settings
 from holoflow.core import text
 from holoflow.core.errors import HoloflowError
+from holoflow.core.text import NOT_MEASURED
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -153,7 +154,7 @@ def _process(planned: Plan, process: PlannedProcess) -> str:
     words = [
         f"{'fragment' if planned.app.fragments else 'one process'} {process.fragment}: "
         f"host {placement.host or 'where it is started'}",
-        f"engine {engine(planned, process) or '-'}",
+        f"engine {engine(planned, process) or NOT_MEASURED}",
         f"{scheduler.kind} scheduler",
         f"{process.workers} of {text.plural(scheduler.workers, 'worker')} run",
     ]
@@ -177,7 +178,7 @@ def _beginning(
 
 
 def _flow(flow: PlannedFlow, reason: str) -> dict[str, str]:
-    encoding = "-"
+    encoding = NOT_MEASURED
     if flow.link == "zeromq":
         quality = f" {flow.quality}" if flow.compress == "jpeg" else ""
         encoding = f"{flow.compress}{quality}" if flow.compress != "none" else "not compressed"
@@ -185,9 +186,9 @@ def _flow(flow: PlannedFlow, reason: str) -> dict[str, str]:
     kept = "newest" if flow.latest else str(flow.queue)
     return {
         "flow": f"{flow.source} -> {flow.target}",
-        "queue": "-" if flow.fused else kept,
-        "when full": "-" if flow.fused else "replaced" if flow.latest else flow.when_full,
-        "link": "direct call" if flow.fused else "-" if flow.link == "none" else flow.link,
+        "queue": NOT_MEASURED if flow.fused else kept,
+        "when full": NOT_MEASURED if flow.fused else "replaced" if flow.latest else flow.when_full,
+        "link": "direct call" if flow.fused else NOT_MEASURED if flow.link == "none" else flow.link,
         "encoding": encoding,
-        "not fused because": reason or "-",
+        "not fused because": reason or NOT_MEASURED,
     }

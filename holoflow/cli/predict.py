@@ -12,6 +12,7 @@ import typer
 from holoflow.cli import apps
 from holoflow.cli.arguments import parse_settings
 from holoflow.core.errors import HoloflowError, ParameterError
+from holoflow.core.text import brief
 
 if TYPE_CHECKING:
     from holoflow.app.graph import App
@@ -95,7 +96,7 @@ def predict(
     measured = _read(profile, loaded)
     most = max(f.machine.cores for f in measured.snapshot.fragments)
     if cores is not None and not 0 < cores < float("inf"):
-        raise HoloflowError(f"--cores: a host has more cores than {cores:g}", "write 4 or so")
+        raise HoloflowError(f"--cores: a host has more cores than {brief(cores)}", "write 4 or so")
     asked = replace(
         _setting(float(most) if cores is None else cores, bandwidth, delay, rate or []),
         shared=shared_cores,

@@ -133,7 +133,7 @@ def rests_on(app: App, profile: Profile, costs: Costs, setting: Setting) -> list
     where = sorted({fragment.host for fragment in last.fragments})
     lines = [
         f"the run: working times of all operators, {fewest:,} calls or more each, in "
-        f"{text.seconds(last.seconds)} on {', '.join(where)}; sizes of messages, one in 64",
+        f"{text.duration(last.seconds)} on {', '.join(where)}; sizes of messages, one in 64",
         f"links, waking, background: measured on {costs.measured}; "
         "`holoflow predict --calibrate` measures this machine",
     ]
@@ -143,20 +143,20 @@ def rests_on(app: App, profile: Profile, costs: Costs, setting: Setting) -> list
         if all(measured)
         else "what a call takes besides its operator: measured with the links"
     )
-    cores = f"{setting.cores:g} cores"
+    cores = f"{text.brief(setting.cores)} cores"
     encryption = {None: "as the app says", True: "on", False: "off"}[setting.encrypt]
     lines.append(
         f"assumed: {cores} {'for all hosts together' if setting.shared else 'on each host'}, "
-        f"{setting.bandwidth / 1e6:,.6g} Mbit/s each way, {text.measured(setting.delay)} ms from "
-        f"host to host, encryption {encryption}; hosts as fast as that of the run; each fragment's "
-        "GPU is its own"
+        f"{text.brief(setting.bandwidth / 1e6)} Mbit/s each way, {text.duration(setting.delay)} "
+        f"from host to host, encryption {encryption}; hosts as fast as that of the run; each "
+        "fragment's GPU is its own"
     )
     fed = {flow.target.operator for flow in app.flows}
     for name in app.operators:
         if name not in fed:
             rate, note = pace_of(profile, name)
             given = setting.rates.get(name, rate)
-            gives = "as fast as it is let" if given is None else f"{text.rate(given)} frames/s"
+            gives = "as fast as it is let" if given is None else f"{text.brief(given)} frames/s"
             lines.append(f"source {name}: {gives}")
             if note and name not in setting.rates:
                 lines.append(note)
@@ -203,9 +203,9 @@ def _row(prediction: Prediction) -> dict[str, str]:
     return {
         "placement": where,
         "hosts": str(prediction.hosts),
-        "rate /s": text.rate(prediction.rate),
-        "p50 ms": text.measured(path.p50 if path else None),
-        "p99 ms": text.measured(path.p99 if path else None),
+        "rate /s": text.number(prediction.rate),
+        "p50 ms": text.milliseconds(path.p50 if path else None),
+        "p99 ms": text.milliseconds(path.p99 if path else None),
         "limited by": prediction.limit.words,
     }
 
@@ -216,9 +216,9 @@ def _measured_row(profile: Profile) -> dict[str, str]:
     return {
         "placement": "(measured)",
         "hosts": str(len(hosts)),
-        "rate /s": text.rate(_measured_rate(profile)),
-        "p50 ms": statistic(slowest.end_to_end, "p50") if slowest else "-",
-        "p99 ms": statistic(slowest.end_to_end, "p99") if slowest else "-",
+        "rate /s": text.number(_measured_rate(profile)),
+        "p50 ms": statistic(slowest.end_to_end, "p50") if slowest else text.NOT_MEASURED,
+        "p99 ms": statistic(slowest.end_to_end, "p99") if slowest else text.NOT_MEASURED,
         "limited by": "",
     }
 

@@ -100,8 +100,8 @@ def _path(stats: PathStats) -> dict[str, Cell]:
         "frames": text.count(stats.frames),
         **{name: measures.statistic(times, name) for name in names},
         "jitter": measures.statistic(stats.jitter, "mean"),
-        "tail": text.measured(found.tail if times.count else None),
-        "flatness": text.measured(found.flatness if times.count else None),
+        "tail": text.milliseconds(found.tail if times.count else None),
+        "flatness": text.milliseconds(found.flatness if times.count else None),
         "critical": text.percent(stats.critical / stats.frames if stats.frames else None),
     }
 
@@ -117,7 +117,7 @@ def _limit(stats: BudgetStats, name: str) -> dict[str, Cell]:
         "budget": stats.name,
         "limit ms": f"{name} {text.milliseconds(stats.limits[name])}",
         "run ms": measures.statistic(stats.times, name),
-        "worst ms": text.measured(stats.worst.get(name)),
+        "worst ms": text.milliseconds(stats.worst.get(name)),
         "judged": text.count(stats.judged),
         "missed": text.count(stats.missed),
         "verdict": verdict(stats),
@@ -125,17 +125,17 @@ def _limit(stats: BudgetStats, name: str) -> dict[str, Cell]:
 
 
 def verdict(stats: BudgetStats) -> Text:
-    """Return whether a budget was kept; `-` if it was never judged."""
+    """Return whether a budget was kept; `–` if it was never judged."""
     if not stats.judged:
-        return Text("-")
+        return Text(text.NOT_MEASURED)
     return Text("kept", style="green") if stats.kept else Text("missed", style="bold red")
 
 
 def budget_lines(snapshot: Snapshot) -> Iterator[RenderableType]:
     """Yield a sentence for each budget."""
     for stats in snapshot.budgets:
-        limits = ", ".join(f"{n} {text.milliseconds(s)} ms" for n, s in stats.limits.items())
-        worst = ", ".join(f"{n} {text.measured(s)} ms" for n, s in stats.worst.items())
+        limits = ", ".join(f"{n} {text.duration(s)}" for n, s in stats.limits.items())
+        worst = ", ".join(f"{n} {text.duration(s)}" for n, s in stats.worst.items())
         if not stats.judged:
             yield said(f"budget {stats.name}: {limits}: never judged")
             continue
@@ -165,7 +165,7 @@ def split_table(path: PathStats, snapshot: Snapshot, width: int) -> Iterator[Ren
         {
             "operator": part.operator,
             "all": text.milliseconds(part.total),
-            **{h: text.milliseconds(part.seconds.get(k, 0.0)) for k, h in headings.items()},
+            **{h: text.milliseconds(part.seconds.get(k)) for k, h in headings.items()},
             "": bar(part.seconds, part.begin, whole, bars),
         }
         for part in parts
@@ -175,7 +175,7 @@ def split_table(path: PathStats, snapshot: Snapshot, width: int) -> Iterator[Ren
         {
             "operator": "all",
             "all": text.milliseconds(whole),
-            **{h: text.milliseconds(sums.get(k, 0.0)) for k, h in headings.items()},
+            **{h: text.milliseconds(sums.get(k)) for k, h in headings.items()},
             "": bar(sums, 0.0, whole, bars),
         }
     )
@@ -197,8 +197,8 @@ def _operator(snapshot: Snapshot, stats: OperatorStats) -> dict[str, Cell]:
     return {
         "operator": stats.name,
         "frames": text.count(stats.frames),
-        "in/s": text.rate(measures.rate_in(snapshot, stats)),
-        "out/s": text.rate(measures.rate_out(snapshot, stats) if stats.sent else None),
+        "in/s": text.number(measures.rate_in(snapshot, stats)),
+        "out/s": text.number(measures.rate_out(snapshot, stats) if stats.sent else None),
         "busy": text.percent(measures.utilisation(snapshot, stats)),
         "work p50": measures.statistic(stats.working, "p50"),
         "work p99": measures.statistic(stats.working, "p99"),
@@ -227,7 +227,7 @@ def workers(snapshot: Snapshot, width: int) -> RenderableType:
             {
                 "thread": f"{stats.fragment}: {stats.name}" if several else stats.name,
                 "busy": text.percent(measures.utilisation(snapshot, stats)),
-                "at work s": f"{stats.busy:,.2f}",
+                "at work s": text.number(stats.busy),
             }
             for stats in snapshot.workers
         ),
@@ -247,9 +247,9 @@ def _flow(snapshot: Snapshot, stats: FlowStats) -> dict[str, Cell]:
         **_counts(stats),
         "wait p50": measures.statistic(stats.waits, "p50"),
         "wait p99": measures.statistic(stats.waits, "p99"),
-        "depth": "-" if depth is None or not stats.queue else f"{depth:.2f}",
-        "queue": text.count(stats.queue) if stats.queue else "-",
-        "when full": stats.when_full if stats.queue else "-",
+        "depth": text.number(depth if stats.queue else None),
+        "queue": text.count(stats.queue or None),
+        "when full": stats.when_full if stats.queue else text.NOT_MEASURED,
     }
 
 

@@ -118,11 +118,11 @@ def headline(app: str, outcome: str, engine: str, snapshot: Snapshot) -> str:
     """Return how a run ended, how many frames it had, and how fast it was."""
     frames, seconds = measures.source_frames(snapshot), snapshot.seconds
     rate = (
-        f" ({text.rate(frames / seconds)} frames/s)" if frames is not None and seconds > 0 else ""
+        f" ({text.brief(frames / seconds)} frames/s)" if frames is not None and seconds > 0 else ""
     )
     return (
         f"{app}: {outcome}, {text.plural(frames, 'frame')} in "
-        f"{text.seconds(seconds)}{rate}, engine {engine}"
+        f"{text.duration(seconds)}{rate}, engine {engine}"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -96,9 +96,9 @@ def _head(view: View, hint: str) -> Iterator[Text]:
     line.append(_in_one_line(view.app or "holoflow top"), style="bold")
     line.append(f"  {words}", style=style)
     if view.operators:
-        line.append(f"  {text.seconds(view.seconds)}  {text.rate(view.rate)} frames/s")
+        line.append(f"  {text.duration(view.seconds)}  {text.brief(view.rate)} frames/s")
         whole = view.span == view.seconds
-        since = "since it began" if whole else f"over {text.seconds(view.span)}"
+        since = "since it began" if whole else f"over {text.duration(view.span)}"
         line.append(f"  {since}", style="dim")
     line.append(f"  {hint}", style="dim")
     yield line
@@ -119,7 +119,7 @@ def state_words(view: View) -> tuple[str, str]:
     if view.state != "live":
         return "does not run; waiting for it" if view.app else "no app runs; waiting", "yellow"
     if view.age > SILENT:
-        return f"no news for {text.seconds(view.age)}", "red"
+        return f"no news for {text.duration(view.age)}", "red"
     return ("live", "green") if view.operators else ("starting", "yellow")
 
 
@@ -138,10 +138,10 @@ def _operator(view: OperatorView, width: int) -> Mapping[str, Cell]:
     lost = {**view.dropped, "skipped": view.skipped}
     return {
         "operator": view.name,
-        "rate/s": text.rate(view.rate),
+        "rate/s": text.number(view.rate),
         "busy": _busy(view.utilisation),
-        "p50 ms": text.measured(view.p50),
-        "p99 ms": text.measured(view.p99),
+        "p50 ms": text.milliseconds(view.p50),
+        "p99 ms": text.milliseconds(view.p99),
         "queue": _queue(view),
         "waits ms": _waits(view.waits, 4 if width >= _WIDE else 1),
         "dropped": Text(text.causes(lost) or "0", style="red" if view.dropping else ""),
@@ -153,7 +153,7 @@ def _waits(waits: Mapping[str, float], most: int) -> str:
     least = sum(waits.values()) / 100
     longest = sorted(waits, key=lambda reason: -waits[reason])[:most]
     told = [f"{r} {text.milliseconds(waits[r])}" for r in longest if waits[r] > least]
-    return ", ".join(told) or "-"
+    return ", ".join(told) or text.NOT_MEASURED
 
 
 def _busy(share: float | None) -> Text:
@@ -170,7 +170,7 @@ def _heat(share: float) -> str:
 
 def _queue(view: OperatorView) -> Text:
     if not view.queue:
-        return Text("-")
+        return Text(text.NOT_MEASURED)
     return Text(f"{view.waiting}/{view.queue}", style=_heat(view.waiting / view.queue))
 
 
@@ -179,17 +179,20 @@ def _path(view: PathView) -> Mapping[str, Cell]:
     return {
         "": Text("▶" if view.worst else " ", style=style),
         "path": view.name,
-        "rate/s": text.rate(view.rate),
-        "p50 ms": text.measured(view.p50),
-        "p99 ms": Text(text.measured(view.p99), style=style),
-        "max ms": text.measured(view.max),
-        "limit ms": Text(_statistics(view.limits) or "-", style="red" if view.over else ""),
+        "rate/s": text.number(view.rate),
+        "p50 ms": text.milliseconds(view.p50),
+        "p99 ms": Text(text.milliseconds(view.p99), style=style),
+        "max ms": text.milliseconds(view.max),
+        "limit ms": Text(_statistics(view.limits), style="red" if view.over else ""),
     }
 
 
-def _statistics(values: Mapping[str, float]) -> str:
+def _statistics(
+    values: Mapping[str, float], write: Callable[[float], str] = text.milliseconds
+) -> str:
     """Return `p99 50.0, max 80.0`."""
-    return ", ".join(f"{name} {text.measured(value)}" for name, value in values.items())
+    shown = ", ".join(f"{name} {write(value)}" for name, value in values.items())
+    return shown or text.NOT_MEASURED
 
 
 # -- below the tables ----------------------------------------------------------------------------
@@ -210,9 +213,9 @@ def _tail(view: View, width: int) -> Iterator[Text]:
 
 def _budget(view: BudgetView) -> Text:
     over = any(view.now.get(name, 0.0) > limit for name, limit in view.limits.items())
-    now = _statistics(view.now) or "-"
+    now, limits = (_statistics(values, text.duration) for values in (view.now, view.limits))
     return _line(
-        f"budget {view.name}: {now} ms, limit {_statistics(view.limits)} ms; "
+        f"budget {view.name}: {now}, limit {limits}; "
         f"missed {view.missed:,} of {text.plural(view.judged, 'time')}",
         "red" if over else "yellow" if view.missed else "",
     )

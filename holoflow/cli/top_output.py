@@ -114,9 +114,9 @@ def line(view: View) -> str:
     """Return the most important values of `view` as a line."""
     words = f"{view.app}: {state_words(view)[0]}" if view.app else state_words(view)[0]
     if view.operators:
-        words += f", {text.seconds(view.seconds)}, {text.rate(view.rate)} frames/s"
+        words += f", {text.duration(view.seconds)}, {text.brief(view.rate)} frames/s"
     for path in view.paths[:1]:
-        words += f", p99 {text.measured(path.p99)} ms ({path.name})"
+        words += f", p99 {text.milliseconds(path.p99)} ms ({path.name})"
     dropped = Counter[str]()
     for operator in view.operators:
         dropped.update(operator.dropped)

@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
+from holoflow.core.text import duration
+
 MOST: Final = 320
 """Connections that may be open at once, if the process may open that many files."""
 EACH: Final = 16
@@ -113,7 +115,7 @@ class Listener(socket.socket):
             for peer, came in list(self._strangers.items()):
                 if self._clock() - came < PATIENCE:
                     return
-                self._cut_off(peer, f"was not done in {PATIENCE:g} s")
+                self._cut_off(peer, f"was not done in {duration(PATIENCE)}")
 
     def left(self, peer: _Peer, connection: _Connection) -> None:
         """Forget `connection`, which has been closed."""

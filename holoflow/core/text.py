@@ -1,55 +1,104 @@
-"""How values are written for people and as JSON; the text can never control a terminal."""
+"""How values are written for people and as JSON; the text can never control a terminal.
+
+Numbers have three digits and shares two, as percentiles are no more exact. What was not measured is
+`NOT_MEASURED`, never 0, and what was measured is 0 only if it is 0. Cells of tables, whose heading
+has the unit, keep the zeros at their end; numbers with a unit behind them lose these.
+"""
 
 from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from numbers import Integral
 from typing import Any, Final
 
+NOT_MEASURED: Final = "–"
+"""Stands for a value that was not measured, and for one that does not exist."""
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return `value` with `digits` digits, or all before the point: `0.123`, `30.0`, `4,400`.
+
+    None and what is not finite are `NOT_MEASURED`; the largest and smallest have an exponent.
+    """
+    if value is None or not math.isfinite(value):
+        return NOT_MEASURED
+    if value == 0:
+        return "0"
+    rounded = f"{value:.{digits - 1}e}"
+    exponent = int(rounded.partition("e")[2])
+    if not -7 < exponent < 15:
+        return rounded
+    return f"{value:,.{max(digits - 1 - exponent, 0)}f}"
+
+
+def brief(value: float | None, digits: int = 3) -> str:
+    """Return `number(value, digits)` without zeros behind the point: `30`, `1.5`."""
+    shown = number(value, digits)
+    return shown if "." not in shown or "e" in shown else shown.rstrip("0").rstrip(".")
+
 
 def count(number: int | None) -> str:
-    """Return `number` with its thousands set apart: `12,345`; `-` for None."""
-    return "-" if number is None else f"{number:,}"
+    """Return `number` with its thousands set apart: `12,345`."""
+    return NOT_MEASURED if number is None else f"{number:,}"
 
 
 def plural(number: int | None, noun: str, ending: str = "s") -> str:
-    """Return `1 frame`, `2 frames`; `- frames` for None."""
+    """Return `1 frame`, `2 frames`; `– frames` for None."""
     return f"{count(number)} {noun}" + ("" if number == 1 else ending)
 
 
-def rate(per_second: float | None) -> str:
-    """Return a rate in 1/s with about three digits: `29.97`, `4,400`; `-` for None."""
-    if per_second is None:
-        return "-"
-    if per_second >= 100:
-        return f"{per_second:,.0f}"
-    return f"{per_second:.1f}" if per_second >= 10 else f"{per_second:.2f}"
-
-
-def milliseconds(seconds: float) -> str:
-    """Return `seconds` in milliseconds, without the unit; `-` if nothing was measured."""
-    if not seconds > 0:
-        return "-"
-    value = seconds * 1e3
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.3f}"
-
-
-def measured(seconds: float | None) -> str:
-    """Return `seconds` in milliseconds, with `0` for 0; `-` for None."""
-    if seconds is None:
-        return "-"
-    return milliseconds(seconds) if seconds > 0 else "0"
+def milliseconds(seconds: float | None) -> str:
+    """Return `seconds` in milliseconds, without the unit: `0.123`, `12.3`, `1,500`."""
+    return number(None if seconds is None else seconds * 1e3)
 
 
 def percent(share: float | None) -> str:
-    """Return a share (0 to 1) as `94%`, small ones as `0.4%`; `-` for None."""
-    if share is None:
-        return "-"
-    value = share * 100
-    return f"{value:.1f}%" if 0 < value < 9.95 else f"{value:.0f}%"
+    """Return a share (0 to 1) as `94%`, `5.3%`, `0.4%`."""
+    if share is None or not math.isfinite(share):
+        return NOT_MEASURED
+    return f"{brief(share * 100, 2)}%"
+
+
+_TIMES: Final = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
+_SIZES: Final = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
+
+
+def duration(seconds: float | None) -> str:
+    """Return a duration with its unit: `4.2 µs`, `31 ms`, `1.25 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds == 0:
+        return "0 s"
+    if seconds is None or not 59.95 <= seconds < math.inf:
+        return _scaled(seconds, _TIMES)
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60:,} h {minutes % 60} min"
+
+
+def size(number: float | None) -> str:
+    """Return a number of bytes: `512 B`, `1.2 MB`."""
+    return _scaled(number, _SIZES)
+
+
+def _scaled(value: float | None, units: Sequence[tuple[str, float]]) -> str:
+    """Return `value` in the largest of `units` of which it is, rounded, at least one."""
+    if value is None or not math.isfinite(value):
+        return NOT_MEASURED
+    unit, one = next((unit for unit in units if abs(value) >= 0.9995 * unit[1]), units[-1])
+    return f"{brief(value / one)} {unit}"
+
+
+def causes(dropped: Mapping[str, int]) -> str:
+    """Return drops by cause: `3 full, 1 late`; empty if there are none."""
+    return ", ".join(f"{number:,} {cause}" for cause, number in dropped.items() if number)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return `a`, `a and b`, `a, b and c`; of more than four the first three."""
+    if len(names) > 4:
+        return f"{', '.join(names[:3])} and {len(names) - 3} others"
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def shortened(words: str, width: int) -> str:
@@ -58,33 +107,6 @@ def shortened(words: str, width: int) -> str:
         return words
     end = max(width - 1, 0) // 2
     return words[: max(width - 1 - end, 0)] + "…" + words[len(words) - end :]
-
-
-def seconds(duration: float) -> str:
-    """Return a duration: `0.25 s`, `12.3 s`, `3 min 20 s`, `2 h 5 min`."""
-    if duration < 60:
-        return f"{duration:.2f} s" if duration < 10 else f"{duration:.1f} s"
-    minutes, rest = divmod(round(duration), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
-def size(number: int) -> str:
-    """Return a number of bytes: `512 B`, `1.2 MB`."""
-    if number < 1000:
-        return f"{number} B"
-    value = float(number)
-    for unit in ("kB", "MB", "GB"):
-        value /= 1000
-        if value < 999.95:
-            return f"{value:.1f} {unit}"
-    return f"{value / 1000:.1f} TB"
-
-
-def causes(dropped: Mapping[str, int]) -> str:
-    """Return drops by cause: `3 full, 1 late`; empty if there are none."""
-    return ", ".join(f"{number:,} {cause}" for cause, number in dropped.items() if number)
 
 
 _STEERING: Final = ("Cc", "Cs", "Zl", "Zp")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
+from holoflow.core.text import duration
 from holoflow.engine.chain import Chain
 from holoflow.engine.control import Control, Failure
 from holoflow.engine.inputs import Call
@@ -237,7 +238,7 @@ def _first_argument(frame: FrameType) -> Any:
 
 def hangs(call: Ongoing) -> Failure:
     """Return the failure of a run in which `call` does not return."""
-    cause = f"it hangs: it has been at work for {call.seconds:.1f} s"
+    cause = f"it hangs: it has been at work for {duration(call.seconds)}"
     return Failure(call.operator, call.frame, cause)
 
 

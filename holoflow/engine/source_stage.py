@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from holoflow.core.errors import describe
 from holoflow.core.message import Header, Stamped
+from holoflow.core.text import duration
 from holoflow.core.times import LONGEST, SECOND, Pace
 from holoflow.engine.chain import Chain
 from holoflow.engine.control import Control, Failure
@@ -179,8 +180,9 @@ class SourceStage(Stage):
             )
         elif wait > LONGEST and self.control.waits:
             self._report_pace(
-                f"frame {self.sequence} of {self.runner.name} is held for {wait / SECOND:,.1f} s, "
-                f"until its time; with `paced: false` frames would not be held"
+                f"frame {self.sequence} of {self.runner.name} is held for "
+                f"{duration(wait / SECOND)}, until its time; with `paced: false` "
+                "frames would not be held"
             )
         return due
 
@@ -380,4 +382,4 @@ def _is_closed(frames: Any) -> bool:
 def _span(step: int, sequence: int) -> str:
     """Say how far a frame is from the one before, or the first from the start of the stream."""
     where = "the one before it" if sequence else "the begin of the stream"
-    return f"{abs(step) / SECOND:,.1f} s {'after' if step > 0 else 'before'} {where}"
+    return f"{duration(abs(step) / SECOND)} {'after' if step > 0 else 'before'} {where}"

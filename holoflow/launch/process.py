@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from holoflow.app.graph import Fragment
 from holoflow.core.errors import HoloflowError, ShortageError, is_shortage
 from holoflow.core.output import left_out
+from holoflow.core.text import duration, size
 from holoflow.launch.channel import (
     Channel,
     Command,
@@ -60,16 +61,15 @@ def judge(sample: ProcessSample, fragment: Fragment) -> str | None:
     """Return why a process of `fragment` must be killed; None if it is well."""
     patience = max(fragment.hang, STARTUP) if sample.new else fragment.hang
     if sample.silent > patience:
-        return f"it hangs: it has sent nothing for {sample.silent:.1f} s"
+        return f"it hangs: it has sent nothing for {duration(sample.silent)}"
     stats = sample.stats
     if stats is not None and stats.call_for > standing.patience(
         fragment.hang, stats.call_usual, ending=sample.ending
     ):
         at_work = standing.at_work(stats.call, stats.call_frame)
-        return f"it hangs: {at_work} for {stats.call_for:.1f} s"
+        return f"it hangs: {at_work} for {duration(stats.call_for)}"
     if fragment.memory is not None and (sample.memory or 0) > fragment.memory:
-        used, limit = (sample.memory or 0) / 1e6, fragment.memory / 1e6
-        return f"it uses {used:,.0f} MB of memory, but may use {limit:,.0f} MB"
+        return f"it uses {size(sample.memory)} of memory, but may use {size(fragment.memory)}"
     return None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from holoflow.core.errors import HoloflowError
+from holoflow.core.text import duration
 from holoflow.live import sockets
 from holoflow.live.attach import Attachment
 from holoflow.live.protocol import Hello, Phase
@@ -107,7 +108,7 @@ def _dead(
             yield hello.trouble
         if hello.age is not None and hello.age > RECENT:
             who = f"{hello.fragment} (process {hello.pid})"
-            yield f"{who} has not published its state for {hello.age:.0f} s"
+            yield f"{who} has not published its state for {duration(hello.age)}"
 
 
 def _who(address: SocketAddress) -> str:

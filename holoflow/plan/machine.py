@@ -14,7 +14,7 @@ from holoflow.app.graph import Fragment
 from holoflow.app.mistakes import short
 from holoflow.app.unresolved import conflicts
 from holoflow.core.errors import AppError, Location, Mistake
-from holoflow.plan.draw.facts import gigabytes
+from holoflow.core.text import size
 from holoflow.plan.hosts import crosses_hosts, find_faults, listeners
 from holoflow.plan.plan import Plan, PlannedProcess, fragment_of
 
@@ -164,8 +164,8 @@ def _lacks(process: PlannedProcess, machine: MachineResources) -> Iterator[tuple
     if absent:
         yield f"the scheduler of {whose} needs {_numbers(absent, 'core')}", there
     if fragment.memory is not None and fragment.memory > machine.memory:
-        wrong = f"{whose} may use {gigabytes(fragment.memory)} of memory"
-        yield wrong, f"this machine has {gigabytes(machine.memory)}"
+        wrong = f"{whose} may use {size(fragment.memory)} of memory"
+        yield wrong, f"this machine has {size(machine.memory)}"
 
 
 def _apart(plan: Plan) -> Iterator[tuple[str, str, str]]:

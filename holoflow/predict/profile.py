@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 from holoflow.app.graph import App
 from holoflow.app.mistakes import short
+from holoflow.core import text
 from holoflow.core.errors import HoloflowError
+from holoflow.core.text import percent
 from holoflow.predict.costs import Costs, LinkName
 from holoflow.stats.merge import merge
 from holoflow.stats.snapshot import FlowStats, FragmentStats, OperatorStats, Snapshot
@@ -130,13 +132,14 @@ def _notes(snapshot: Snapshot) -> list[str]:
     crowded = max((f.machine.crowded or 0.0 for f in snapshot.fragments), default=0.0)
     if crowded > _CROWDED:
         notes.append(
-            f"in the run, threads had to wait for a core {crowded:.0%} of the time; that is taken "
-            "out of the working times. If other programs need cores, too, --cores says what is left"
+            f"in the run, threads had to wait for a core {percent(crowded)} of the time; that is "
+            "taken out of the working times. If other programs need cores, too, "
+            "--cores says what is left"
         )
     gil = max((f.machine.gil or 0.0 for f in snapshot.fragments), default=0.0)
     if gil > _CROWDED:
         notes.append(
-            f"in the run, threads had to wait for Python's interpreter lock {gil:.0%} of the "
+            f"in the run, threads had to wait for Python's interpreter lock {percent(gil)} of the "
             "time; operators that come into processes of their own would do better"
         )
     if any(fragment.engine == "inline" for fragment in snapshot.fragments):
@@ -162,8 +165,8 @@ def pace_of(profile: Profile, name: str) -> tuple[float | None, str]:
     rate = (stats.calls + sum(stats.dropped.values())) / seconds
     if stats.held > _HELD * seconds:
         return rate, (
-            f"source {name} was held up in the run, so that its {rate:.3g} frames/s may not be "
-            f"all it can; --rate {name}=30hz says what it gives"
+            f"source {name} was held up in the run, so that its {text.brief(rate)} frames/s may "
+            f"not be all it can; --rate {name}=30hz says what it gives"
         )
     return rate, ""
 

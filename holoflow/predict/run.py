@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from holoflow.core.text import percent
 from holoflow.engine.queue import Queue
 from holoflow.predict.flows import (
     LinkModel,
@@ -75,7 +76,7 @@ def limit(model: Model, outcome: Outcome) -> Limit:
     if full:
         first = min(full, key=lambda resource: (_RANKS[resource.kind], -resource.used))
         words = _WORDS[first.kind].format(name=first.name)
-        return Limit(first.kind, first.name, first.used, f"{words} ({first.used:.0%})")
+        return Limit(first.kind, first.name, first.used, f"{words} ({percent(first.used)})")
     busiest = _said(outcome.resources[0]) if outcome.resources else "nothing busy"
     late = _late(model, outcome)
     if late is None:
@@ -87,7 +88,7 @@ def limit(model: Model, outcome: Outcome) -> Limit:
 def _said(resource: Resource) -> str:
     what = {"stage": "", "workers": "workers of ", "cores": "cores of ", "link": "link of "}
     kind = what.get(resource.kind, "network ")
-    return f"{kind}{resource.name} {resource.used:.0%} busy"
+    return f"{kind}{resource.name} {percent(resource.used)} busy"
 
 
 def _late(model: Model, outcome: Outcome) -> str | None:

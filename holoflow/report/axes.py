@@ -152,8 +152,7 @@ def label(x: float, y: float, words: str, *, anchor: str = "middle", kind: str =
 
 def milliseconds(seconds: float) -> str:
     """Return what stands at a mark of an axis, in ms: `0.5`, `20`, `1,500`."""
-    value = seconds * 1e3
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+    return text.brief(seconds * 1e3)
 
 
 def x_axis(
@@ -177,8 +176,3 @@ def y_axis(
         yield el("line", class_="grid", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y)
         yield label(LEFT - 5, y + 3.5, write(mark), anchor="end")
     yield label(4, 11, unit, anchor="start")
-
-
-def duration(seconds: float) -> str:
-    """Return a time of the run at a mark of an axis, in s."""
-    return f"{seconds:,.10g}" if seconds < 1e6 else text.seconds(seconds)

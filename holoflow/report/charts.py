@@ -16,7 +16,6 @@ from holoflow.report.axes import (
     WIDTH,
     Axis,
     Grid,
-    duration,
     label,
     logarithmic,
     milliseconds,
@@ -40,7 +39,7 @@ def stacked(seconds: Mapping[Kind, float], begin: float, whole: float) -> Html:
             pieces.append(
                 el(
                     "rect",
-                    el("title", f"{LABELS[kind]}: {text.milliseconds(seconds[kind])} ms"),
+                    el("title", f"{LABELS[kind]}: {text.duration(seconds[kind])}"),
                     class_=f"k-{kind}",
                     x=at / whole * _LONG,
                     y=0,
@@ -50,7 +49,7 @@ def stacked(seconds: Mapping[Kind, float], begin: float, whole: float) -> Html:
             )
             at += seconds[kind]
     said = ", ".join(
-        f"{label} {text.milliseconds(seconds[kind])} ms"
+        f"{label} {text.duration(seconds[kind])}"
         for kind, label in LABELS.items()
         if kind in seconds
     )
@@ -131,7 +130,7 @@ def distribution(name: str, times: Histogram, limits: Mapping[str, float]) -> Ht
             "rect",
             el(
                 "title",
-                f"{milliseconds(item.low)} to {milliseconds(item.high)} ms: "
+                f"{text.duration(item.low)} to {text.duration(item.high)}: "
                 f"{text.plural(item.values, 'frame')}",
             ),
             class_="column",
@@ -142,10 +141,10 @@ def distribution(name: str, times: Histogram, limits: Mapping[str, float]) -> Ht
         )
         for item in bins
     ]
-    said = ", ".join(f"{statistic} {milliseconds(value)} ms" for statistic, value in marks.items())
+    said = ", ".join(f"{statistic} {text.duration(value)}" for statistic, value in marks.items())
     return picture(
         f"{name}: end-to-end times of {text.plural(times.count, 'frame')}; {said}",
-        *y_axis(y, lambda share: f"{share * 100:.3g}%", "of the frames", most=4),
+        *y_axis(y, text.percent, "of the frames", most=4),
         *x_axis(x, milliseconds, "ms"),
         *bars,
         *(
@@ -213,7 +212,7 @@ def heat_map(path: str, history: Sequence[Sample]) -> Html | None:
     ]
     return picture(
         f"{path}: end-to-end times over the run",
-        *x_axis(x, duration, "s of the run"),
+        *x_axis(x, text.brief, "s of the run"),
         *y_axis(y, milliseconds, "ms"),
         *cells,
         *(_line(columns, share, kind, x, y) for share, kind in ((0.5, "p50"), (0.99, "p99"))),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar
 
+from holoflow.core.text import brief, duration, percent
 from holoflow.report import measures
 from holoflow.report.diagnosis.decision import explain
 from holoflow.report.diagnosis.finding import Explanation
@@ -102,12 +103,12 @@ SLIGHT, PART = 1e-4, 0.01
 RULE = (
     f"A time is told as changed where both runs have {FEWEST} frames or more, their distributions "
     "are further apart than chance has it once in 1,000 times (Kolmogorov-Smirnov distance, "
-    f"{ALIKE} frames counted as one), and the median differs by more than {MIDDLE:.0%}; its tail, "
-    f"where p99 differs by more than {TAIL:.0%} and more frames lie beyond it than chance has it; "
-    f"neither where it is no more than {SLIGHT * 1e3:g} ms, or {PART:.0%} of the interval between "
-    "frames where they come so fast that this is less; "
-    f"a rate, where it differs by more than {RATE:.0%} and more than it varied during the runs; "
-    "drops, where their share differs more than chance has it."
+    f"{ALIKE} frames counted as one), and the median differs by more than {percent(MIDDLE)}; its "
+    f"tail, where p99 differs by more than {percent(TAIL)} and more frames lie beyond it than "
+    f"chance has it; neither where it is no more than {duration(SLIGHT)}, or {percent(PART)} of "
+    "the interval between frames where they come so fast that this is less; a rate, where it "
+    f"differs by more than {percent(RATE)} and more than it varied during the runs; drops, where "
+    "their share differs more than chance has it."
 )
 """When a difference is told as a change."""
 
@@ -355,7 +356,8 @@ def _changes(comparison: Comparison) -> Iterator[str]:
                 sum(lost.values()) / sent
                 for lost, sent in zip((drop.a, drop.b), drop.sent, strict=True)
             )
-            yield f"flow {drop.name}: {'more' if b > a else 'fewer'} dropped: {a:.1%} to {b:.1%}"
+            more = "more" if b > a else "fewer"
+            yield f"flow {drop.name}: {more} dropped: {percent(a)} to {percent(b)}"
     for one, other in _both(
         comparison.a.snapshot.budgets, comparison.b.snapshot.budgets, lambda stats: stats.name
     ):
@@ -367,4 +369,6 @@ def _changes(comparison: Comparison) -> Iterator[str]:
 
 def _factor(ratio: float) -> str:
     """Return a ratio as `+12%`, `-30%`, `3.1-fold`."""
-    return f"{ratio:.1f}-fold" if ratio >= 2 else f"{ratio - 1:+.0%}"
+    if ratio >= 2:
+        return f"{brief(ratio)}-fold"
+    return f"{'+' if ratio > 1 else '-'}{percent(abs(ratio - 1))}"

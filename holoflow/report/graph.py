@@ -125,7 +125,7 @@ def _with_numbers(box: Box, snapshot: Snapshot, stats: OperatorStats, *, critica
         lines=[
             (name, Words("busy", text.percent(use))),
             (
-                Words("rate", f"{text.rate(measures.rate_in(snapshot, stats))} /s"),
+                Words("rate", f"{text.brief(measures.rate_in(snapshot, stats))} /s"),
                 Words("took", f"{median} ms" if stats.working.count else median),
             ),
         ],
@@ -147,7 +147,7 @@ def _with_waits(edge: Edge, snapshot: Snapshot, flow: FlowStats, *, critical: bo
     if flow.waits.count:
         said.append(f"wait p50 {median} ms, p99 {measures.statistic(flow.waits, 'p99')} ms")
     if depth is not None and flow.queue:
-        said.append(f"{depth:.2f} waiting on average, room for {flow.queue:,}")
+        said.append(f"{text.brief(depth)} waiting on average, room for {flow.queue:,}")
     waited = flow.queue and flow.waits.count
     return replace(
         edge,

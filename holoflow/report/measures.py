@@ -1,10 +1,11 @@
 """Rates, utilisation, depths, drops and where time goes, worked out from a snapshot.
 
-Each is None where nothing was measured.
+Each is None where nothing was measured, but for `finite` and `share`, on which diagnosis rests.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,17 @@ FEW = 10
 """Frames of which no rate is told."""
 SHORT = 0.9
 """Share of the rate asked for from which on that is given."""
+
+
+def finite(value: float | None) -> float:
+    """Return `value`, 0 where it is missing, negative or no number."""
+    return value if value is not None and math.isfinite(value) and value > 0 else 0.0
+
+
+def share(part: float | None, whole: float | None) -> float:
+    """Return `part` of `whole`, 0 to 1; 0 where that makes no sense."""
+    part, whole = finite(part), finite(whole)
+    return min(finite(part / whole), 1.0) if whole else 0.0
 
 
 def seconds_of(snapshot: Snapshot, fragment: str) -> float:
@@ -57,8 +69,8 @@ def utilisation(snapshot: Snapshot, stats: OperatorStats | WorkerStats) -> float
     A call counts when it ends, so that one which began earlier may take more than a short time has.
     """
     measured = isinstance(stats, WorkerStats) or timed(stats)
-    share = _share(stats.busy, seconds_of(snapshot, stats.fragment)) if measured else None
-    return None if share is None else min(share, 1.0)
+    used = _share(stats.busy, seconds_of(snapshot, stats.fragment)) if measured else None
+    return None if used is None else min(used, 1.0)
 
 
 def timed(stats: OperatorStats) -> bool:
@@ -107,12 +119,12 @@ def total_dropped(snapshot: Snapshot) -> Counter[str]:
 def statistic(times: Histogram, name: str) -> str:
     """Return a statistic of `times`, such as `p99`, in milliseconds.
 
-    It is `-` where there are no times, or no such statistic.
+    It is `NOT_MEASURED` where there are no times, or no such statistic.
     """
     try:
-        return text.measured(times.statistic(name)) if times.count else "-"
+        return text.milliseconds(times.statistic(name) if times.count else None)
     except (KeyError, ValueError):
-        return "-"
+        return text.NOT_MEASURED
 
 
 Kind: TypeAlias = Literal[

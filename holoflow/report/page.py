@@ -106,8 +106,8 @@ def _facts(report: RunReport) -> Iterator[tuple[str, Child]]:
     kind = "good" if report.outcome == "done" else "bad"
     yield "outcome", el("span", report.outcome, class_=kind)
     yield "frames", text.count(frames)
-    yield "time", text.seconds(last.seconds)
-    yield "frames/s", text.rate(frames / last.seconds) if frames and last.seconds > 0 else "-"
+    yield "time", text.duration(last.seconds)
+    yield "frames/s", text.number(frames / last.seconds if frames and last.seconds > 0 else None)
     for name in ("p50", "p99"):
         slowest = max((path.end_to_end for path in last.paths), key=lambda t: t.mean, default=None)
         if slowest is not None and slowest.count:

@@ -76,17 +76,17 @@ def _budgets(report: RunReport, _: Explanation) -> Iterator[Html]:
 
 def _limit(stats: BudgetStats, name: str) -> list[Child]:
     if not stats.judged:
-        verdict: Child = "-"
+        verdict: Child = text.NOT_MEASURED
     else:
         verdict = (
             el("span", "kept", class_="good") if stats.kept else el("span", "missed", class_="bad")
         )
     return [
         stats.name,
-        f"{name} ≤ {text.milliseconds(stats.limits[name])} in {text.seconds(stats.window)}",
+        f"{name} ≤ {text.milliseconds(stats.limits[name])} in {text.duration(stats.window)}",
         measures.statistic(stats.times, name),
-        text.measured(stats.worst.get(name)),
-        text.measured(stats.now.get(name)),
+        text.milliseconds(stats.worst.get(name)),
+        text.milliseconds(stats.now.get(name)),
         text.count(stats.judged),
         text.count(stats.missed),
         stats.when_missed,
@@ -128,8 +128,8 @@ def _path(stats: PathStats) -> list[Child]:
         text.count(stats.frames),
         *(measures.statistic(times, name) for name in _STATISTICS),
         measures.statistic(stats.jitter, "mean"),
-        text.measured(found.tail if times.count else None),
-        text.measured(found.flatness if times.count else None),
+        text.milliseconds(found.tail if times.count else None),
+        text.milliseconds(found.flatness if times.count else None),
         text.percent(stats.critical / stats.frames if stats.frames else None),
     ]
 
@@ -186,7 +186,7 @@ def _times(
         charts.stacked(seconds, begin, whole),
         text.milliseconds(total),
         text.percent(total / whole),
-        *(text.milliseconds(seconds.get(kind, 0.0)) for kind in kinds),
+        *(text.milliseconds(seconds.get(kind)) for kind in kinds),
     ]
 
 
@@ -278,8 +278,8 @@ def _operator(
         stats.name,
         stats.type,
         text.count(stats.frames),
-        text.rate(measures.rate_in(snapshot, stats)),
-        text.rate(measures.rate_out(snapshot, stats) if stats.sent else None),
+        text.number(measures.rate_in(snapshot, stats)),
+        text.number(measures.rate_out(snapshot, stats) if stats.sent else None),
         text.percent(use),
         charts.share(use, f"{stats.name}: {text.percent(use)} busy"),
         text.percent(stats.cpu),
@@ -317,10 +317,10 @@ def _flow(snapshot: Snapshot, stats: FlowStats, counted: Mapping[Column, Count])
         text.count(stats.waiting),
         measures.statistic(stats.waits, "p50"),
         measures.statistic(stats.waits, "p99"),
-        f"{depth:.2f}" if depth is not None and stats.queue else "-",
-        text.count(stats.queue) if stats.queue else "-",
+        text.number(depth if stats.queue else None),
+        text.count(stats.queue or None),
         stats.when_full if stats.queue else "direct call",
-        stats.link if stats.link != "none" else "-",
+        stats.link if stats.link != "none" else text.NOT_MEASURED,
     ]
 
 
@@ -372,13 +372,13 @@ def _curve_table(
             continue
         values = [point.value for point in points]
         least, most = min(values), max(values)
-        said = f"{name}: {text.rate(least)} to {text.rate(most)} over {text.seconds(whole)}"
+        said = f"{name}: {text.number(least)} to {text.number(most)} over {text.duration(whole)}"
         drawn = curve(points, whole, max(most, tops.get(name, 0.0)), said)
-        rows.append([name, drawn, text.rate(least), text.rate(most)])
+        rows.append([name, drawn, text.number(least), text.number(most)])
     if rows:
         yield el("h3", title)
         yield grid(
-            f"From the start of the run to {text.seconds(whole)}",
+            f"From the start of the run to {text.duration(whole)}",
             (Column(named, "line"), Column("over the run", "curve"), Column("least"),
              Column("most")),
             rows,
@@ -419,7 +419,7 @@ def _fragment(stats: FragmentStats) -> list[Child]:
         stats.scheduler,
         text.count(stats.workers),
         text.count(machine.cores),
-        f"{machine.cpu / stats.seconds:.2f}" if stats.seconds > 0 else "-",
+        text.number(machine.cpu / stats.seconds if stats.seconds > 0 else None),
         text.size(machine.memory),
         text.percent(machine.gil),
         text.percent(machine.crowded),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from holoflow.app.graph import Budget
+from holoflow.core.text import duration
 from holoflow.stats.histogram import Histogram
 from holoflow.stats.operator_stats import Durations
 from holoflow.stats.snapshot import BudgetStats
@@ -103,7 +104,7 @@ class BudgetMeter:
         self._missed += bool(over)
         before, self._missing = self._missing, bool(over)
         if over and not before:
-            said = f"what came last is {age:.3g} s old" if stands else self._said(over)
+            said = f"what came last is {duration(age)} old" if stands else self._said(over)
             return BudgetChange("missed", f"budget {self._name()} missed: {said}")
         if before and not over:
             return BudgetChange(
@@ -125,8 +126,8 @@ class BudgetMeter:
 
     def _said(self, values: dict[str, float]) -> str:
         limits = self.budget.limits
-        said = (f"{n} {v * 1e3:.3g} ms (limit {limits[n] * 1e3:.3g} ms)" for n, v in values.items())
-        return ", ".join(said) + f" over the last {self.budget.window:g} s"
+        said = (f"{n} {duration(v)} (limit {duration(limits[n])})" for n, v in values.items())
+        return ", ".join(said) + f" over the last {duration(self.budget.window)}"
 
     def stats(self) -> BudgetStats:
         """Return how it was kept, as of the last judgement."""

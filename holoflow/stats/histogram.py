@@ -12,6 +12,8 @@ from ddsketch.mapping import LogarithmicMapping
 from ddsketch.store import DenseStore
 from numpy.typing import NDArray
 
+from holoflow.core.text import duration
+
 ACCURACY = 0.01
 """Bound of the relative error of every percentile."""
 
@@ -215,4 +217,5 @@ class Histogram:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"<Histogram of {self.count}: p50 {self.quantile(0.5):.3g} s, max {self.max:.3g} s>"
+        median = duration(self.quantile(0.5))
+        return f"<Histogram of {self.count}: p50 {median}, max {duration(self.max)}>"

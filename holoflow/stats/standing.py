@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from holoflow.core.text import duration
 from holoflow.stats.snapshot import FragmentStats, Snapshot
 
 LONG_CALL = 10.0
@@ -22,7 +23,7 @@ def stuck(stats: FragmentStats) -> str:
     """Say which call of a process hangs, or goes on for far longer than usual; else nothing."""
     if not is_stuck(stats.call_for, stats.call_usual, stats.call_hang or math.inf):
         return ""
-    return f"{at_work(stats.call, stats.call_frame)} for {stats.call_for:.0f} s"
+    return f"{at_work(stats.call, stats.call_frame)} for {duration(stats.call_for)}"
 
 
 def is_stuck(seconds: float, usual: float, hang: float) -> bool:
@@ -62,7 +63,7 @@ def standing(snapshot: Snapshot) -> str:
     if still < LONG:
         return ""
     said = [*_reasons(going), *_queues(snapshot)]
-    return f"nothing has moved for {still:.0f} s" + (f": {'; '.join(said)}" if said else "")
+    return f"nothing has moved for {duration(still)}" + (f": {'; '.join(said)}" if said else "")
 
 
 def trouble(snapshot: Snapshot) -> str:
@@ -86,7 +87,7 @@ def _going(snapshot: Snapshot) -> list[FragmentStats]:
 def _reasons(going: Sequence[FragmentStats]) -> Iterator[str]:
     for stats in going:
         if stats.call_for >= LONG:
-            yield f"{at_work(stats.call, stats.call_frame)} for {stats.call_for:.0f} s"
+            yield f"{at_work(stats.call, stats.call_frame)} for {duration(stats.call_for)}"
     waits = [f"{stage} waits for {what}" for b in going for stage, what in b.awaits.items()]
     yield from waits[:MOST]
     if len(waits) > MOST:

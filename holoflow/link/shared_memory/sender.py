@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from holoflow.core import text
 from holoflow.core.errors import HoloflowError
 from holoflow.link.ends import Buffer, LinkedFlow, Notifier, Producer
 from holoflow.link.shared_memory import layout
@@ -154,7 +155,7 @@ class SharedOutlet:
             sample = self._publisher.loan_slice_uninit(size + layout.ALIGNMENT)
         except Exception as error:
             raise HoloflowError(
-                f"no shared memory for a message of {self._name} of {size / 1e6:.1f} MB: {error}"
+                f"no shared memory for a message of {self._name} of {text.size(size)}: {error}"
             ) from error
         start = layout.aligned(sample.payload_ptr)
         return sample, start, self._room.claim(start, size, self._name)

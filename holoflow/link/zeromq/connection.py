@@ -11,6 +11,7 @@ from typing import Final
 import zmq
 
 from holoflow.core.errors import HoloflowError
+from holoflow.core.text import duration
 from holoflow.link.ends import LinkedFlow, Notifier, Producer
 from holoflow.link.keys import OwnKeys
 from holoflow.link.zeromq import frames, handshake, security, sockets
@@ -181,7 +182,7 @@ class Connection:
             if late > self._timing.silence / 2:
                 self._seen = now  # this process itself was asleep
             if now - self._seen > self._timing.silence:
-                self._drop(f"no sign of life for {self._timing.silence:g} s")
+                self._drop(f"no sign of life for {duration(self._timing.silence)}")
                 return self._again
         return now + self._timing.heartbeat / 2
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from holoflow.app.graph import Node
 from holoflow.core.operator import Operator
 from holoflow.core.ports import base, type_name
+from holoflow.core.text import duration, plural, size
 from holoflow.plan.plan import Plan, PlannedFlow, PlannedProcess
 
 
@@ -89,7 +90,7 @@ def operator_facts(node: Node) -> list[str]:
     if node.sync == "arrival":
         facts.append("sync: arrival")
     elif node.sync is not None:
-        facts.append(f"sync: {node.sync.leader} leads, ±{milliseconds(node.sync.tolerance)}")
+        facts.append(f"sync: {node.sync.leader} leads, ±{duration(node.sync.tolerance)}")
     if node.on_error != "stop":
         facts.append(f"on error: {node.on_error}")
     return facts
@@ -111,7 +112,7 @@ def process_facts(process: PlannedProcess) -> str:
     if placement.exclusive:
         words.append("exclusive")
     if placement.memory is not None:
-        words.append(f"memory {gigabytes(placement.memory)}")
+        words.append(f"memory {size(placement.memory)}")
     if placement.restart != "never":
         words.append(f"restart {placement.restart}")
     words.append(scheduler_facts(process))
@@ -120,9 +121,9 @@ def process_facts(process: PlannedProcess) -> str:
 
 def plan_facts(plan: Plan) -> str:
     """Return the size of the plan and, of a single process, how it is scheduled, in one line."""
-    words = [count(len(plan.app.operators), "operator"), count(len(plan.stages), "stage")]
+    words = [plural(len(plan.app.operators), "operator"), plural(len(plan.stages), "stage")]
     if plan.app.fragments:
-        words.append(count(len(plan.app.fragments), "fragment"))
+        words.append(plural(len(plan.app.fragments), "fragment"))
     else:
         words.extend(map(scheduler_facts, plan.processes))
     return ", ".join(words)
@@ -131,20 +132,5 @@ def plan_facts(plan: Plan) -> str:
 def scheduler_facts(process: PlannedProcess) -> str:
     """Return `event scheduler with 2 workers`: those that run."""
     kind = process.scheduler.kind
-    workers = "" if kind == "greedy" else f" with {count(process.workers, 'worker')}"
+    workers = "" if kind == "greedy" else f" with {plural(process.workers, 'worker')}"
     return f"{kind} scheduler{workers}"
-
-
-def count(number: int, word: str) -> str:
-    """Return `1 stage`, `2 stages`."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
-def gigabytes(size: int) -> str:
-    """Return `1.5 GB` for 1,500,000,000, four digits."""
-    return f"{size / 1e9:,.4g} GB"
-
-
-def milliseconds(seconds: float) -> str:
-    """Return `40ms` for 0.04."""
-    return f"{seconds * 1e3:g}ms"

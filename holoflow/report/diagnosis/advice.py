@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from holoflow.core.text import listed
 from holoflow.report.diagnosis.facts import Facts, ProcessFacts, StageFacts
-from holoflow.report.diagnosis.words import finite, several, share
+from holoflow.report.measures import finite, share
 from holoflow.stats.snapshot import FlowStats, OperatorStats, Step
 
 BATCH = (
@@ -77,7 +78,7 @@ def slow_source(stage: StageFacts, process: ProcessFacts | None) -> tuple[str, .
 def interpreter_lock(names: list[str]) -> tuple[str, ...]:
     """Advise on threads that want Python's lock at the same time."""
     return (
-        f"{several(names)} in `fragments` of their own: each is a process with a lock of its own",
+        f"{listed(names)} in `fragments` of their own: each is a process with a lock of its own",
         "NumPy, Numba or native code, which give the lock up, in place of loops in Python",
     )
 
@@ -116,7 +117,7 @@ def too_few_workers(process: ProcessFacts) -> tuple[str, ...]:
         more = f"the engine holoscan (`--engine holoscan`) with {more}"
     if process.gil >= 0.5 and computing > 0.6 * process.working:
         return (
-            f"{several([stage.busiest.name for stage in at_work])} in `fragments` of their own, "
+            f"{listed([stage.busiest.name for stage in at_work])} in `fragments` of their own, "
             f"as threads that compute in Python run one at a time whatever the workers",
             "NumPy, Numba or native code in place of loops in Python, and then " + more,
         )
@@ -134,7 +135,7 @@ def late_partner(facts: Facts, stats: OperatorStats, late: FlowStats) -> tuple[s
         made.append(f"a faster {slowest.name}, through which they come")
     else:
         sources = sorted(source.name for source in above if source.source)
-        made.append(f"a higher rate or a shorter delay of {several(sources) or late.producer}")
+        made.append(f"a higher rate or a shorter delay of {listed(sources) or late.producer}")
     if any(flow.dropped.get("late", 0) for flow in facts.flows_into(stats.name)):
         made.append(f"a greater `tolerance` in the `sync` of {stats.name}")
     made.append(

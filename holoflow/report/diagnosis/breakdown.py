@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from holoflow.core.text import brief, duration, percent
 from holoflow.report.diagnosis import advice
 from holoflow.report.diagnosis.facts import Facts, ProcessFacts, StageFacts
 from holoflow.report.diagnosis.finding import Finding
@@ -16,7 +17,7 @@ from holoflow.report.diagnosis.rate import (
     scheduling,
     too_few_workers,
 )
-from holoflow.report.diagnosis.words import finite, percent, share, span
+from holoflow.report.measures import finite, share
 from holoflow.stats.snapshot import FlowStats, OperatorStats, PathStats, Step
 
 WORTH = 0.1
@@ -70,12 +71,12 @@ def _working(
     weight: float,
 ) -> Finding:  # fmt: skip
     wait = finite(step.waiting)
-    before = f", after {span(wait)} of waiting" if wait > 0.1 * finite(step.taking) else ""
+    before = f", after {duration(wait)} of waiting" if wait > 0.1 * finite(step.taking) else ""
     return Finding(
         "slow operator",
         step.operator,
-        f"{step.operator} takes {span(step.taking)} of the {span(path.end_to_end.mean)} from "
-        f"{path.steps[0].operator} to {path.steps[-1].operator}{before}; it works "
+        f"{step.operator} takes {duration(step.taking)} of the {duration(path.end_to_end.mean)} "
+        f"from {path.steps[0].operator} to {path.steps[-1].operator}{before}; it works "
         f"{percent(facts.of_run(stats.busy))} of the time",
         advice.slow_operator(facts, stats, stage, facts.process_of(stage)),
         weight,
@@ -131,8 +132,8 @@ def full_queue(facts: Facts, flow: FlowStats, path: PathStats, weight: float) ->
     return Finding(
         "full queue",
         flow.name,
-        f"frames wait {span(flow.waits.mean)} of {span(path.end_to_end.mean)} in the queue of "
-        f"{flow.target}: {depth:.1f} of {flow.queue} messages are in it on average",
+        f"frames wait {duration(flow.waits.mean)} of {duration(path.end_to_end.mean)} in the queue "
+        f"of {flow.target}: {brief(depth)} of {flow.queue} messages are in it on average",
         advice.full_queue(facts, flow),
         min(weight, 1.0),
     )
@@ -143,7 +144,7 @@ def _room(step: Step, stage: StageFacts, facts: Facts, weight: float) -> Finding
     return Finding(
         "slow operator",
         stats.name,
-        f"frames wait {span(step.waiting)} at {step.operator} for room behind it; of all that "
+        f"frames wait {duration(step.waiting)} at {step.operator} for room behind it; of all that "
         f"comes after, {stats.name} is the busiest: it works {percent(stage.utilisation)} of the "
         f"time",
         advice.slow_operator(facts, stats, stage, facts.process_of(stage)),

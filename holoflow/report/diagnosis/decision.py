@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from holoflow.core.text import brief, duration, percent
 from holoflow.report import measures
 from holoflow.report.diagnosis import advice, breakdown, rate
 from holoflow.report.diagnosis.facts import Facts
 from holoflow.report.diagnosis.finding import Explanation, Finding, demands
-from holoflow.report.diagnosis.words import finite, percent, share, span
-from holoflow.report.diagnosis.words import rate as per_second
+from holoflow.report.measures import finite, share
 from holoflow.stats.snapshot import BudgetStats, PathStats, Snapshot
 from holoflow.stats.standing import standing, stuck
 
@@ -167,7 +167,7 @@ def _nothing(facts: Facts, path: PathStats | None) -> Finding:
     fastest = max(sources, key=lambda stats: stats.calls)
     paced = "gives" if fastest.live or facts.of_run(fastest.paced) else "gave"
     text = (
-        f"{fastest.name} {paced} {per_second(fastest.calls / facts.seconds)} frames a second, "
+        f"{fastest.name} {paced} {brief(fastest.calls / facts.seconds)} frames a second, "
         f"and what comes after keeps up"
     )
     others = [stats for stats in facts.snapshot.operators if not stats.source]
@@ -176,7 +176,7 @@ def _nothing(facts: Facts, path: PathStats | None) -> Finding:
         works = percent(facts.of_run(busiest.busy))
         text += f"; the busiest, {busiest.name}, works {works} of the time"
     if path is not None:
-        text += f"; a frame takes {span(path.end_to_end.mean)} on {path.name}"
+        text += f"; a frame takes {duration(path.end_to_end.mean)} on {path.name}"
     return Finding("nothing", fastest.name, text, (), 0.0)
 
 
@@ -193,8 +193,8 @@ def _concerns(facts: Facts, finding: Finding, budget: BudgetStats) -> bool:
 def _with_rates(first: Finding, snapshot: Snapshot) -> Finding:
     """Say first what sources were asked for and have not given."""
     rates = [
-        f"{stats.name} was asked for {per_second(finite(measures.asked(stats)))} frames a second "
-        f"and gave {per_second(finite(measures.rate_in(snapshot, stats)))}"
+        f"{stats.name} was asked for {brief(measures.asked(stats))} frames a second "
+        f"and gave {brief(measures.rate_in(snapshot, stats))}"
         for stats in snapshot.operators
         if measures.falls_short(stats)
     ]
@@ -209,8 +209,8 @@ def _with_budget(first: Finding, missed: list[BudgetStats]) -> Finding:
     over = [n for n, limit in budget.limits.items() if budget.worst.get(n, 0.0) > limit]
     name = min(over or budget.limits)
     limit = budget.limits[name]
-    was = f", and was {span(budget.worst[name])}" if name in budget.worst else ""
-    text = f"{name} from {budget.source} to {budget.target} may be {span(limit)}{was}"
+    was = f", and was {duration(budget.worst[name])}" if name in budget.worst else ""
+    text = f"{name} from {budget.source} to {budget.target} may be {duration(limit)}{was}"
     return replace(first, evidence=f"{first.evidence}; {text}")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from holoflow.report.diagnosis.words import finite, share
+from holoflow.report.measures import finite, share
 from holoflow.stats.snapshot import FlowStats, FragmentStats, OperatorStats, PathStats, Snapshot
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from holoflow.report.diagnosis.facts import Facts
-from holoflow.report.diagnosis.words import share
+from holoflow.report.measures import share
 from holoflow.stats.snapshot import OperatorStats, PathStats
 
 Limit: TypeAlias = Literal[
@@ -36,7 +36,7 @@ class Finding:
     where: str
     """The operator, flow (`a.out -> b.image`) or fragment."""
     evidence: str
-    """A sentence with the numbers: `detect works 31 ms of each 33 ms: utilisation 94%; …`."""
+    """A sentence with the numbers: `detect works 31 ms of each 33.3 ms: utilisation 94%; …`."""
     advice: tuple[str, ...]
     """What would help, a sentence each, the best first."""
     weight: float

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from holoflow.core.text import brief, duration, listed, percent
 from holoflow.report.diagnosis import advice
 from holoflow.report.diagnosis.facts import Facts, ProcessFacts, StageFacts
 from holoflow.report.diagnosis.finding import Demand, Finding
-from holoflow.report.diagnosis.words import finite, percent, several, share, span
+from holoflow.report.measures import finite, share
 from holoflow.stats.snapshot import OperatorStats, Step
 
 FULL = 0.8
@@ -96,13 +97,13 @@ def _saturated(case: Case) -> bool:
 
 def _locked(process: ProcessFacts, computing: list[StageFacts], alone: float) -> Finding:
     names = [stage.busiest.name for stage in computing]
-    works = several([percent(stage.utilisation) for stage in computing])
+    works = listed([percent(stage.utilisation) for stage in computing])
     cores = sum(stage.computing for stage in computing)
     return Finding(
         "interpreter lock",
         process.name,
-        f"{several(names)} are at work {works} of the time, but together they compute on no more "
-        f"than {cores:.2f} of {process.cores} cores: Python lets one thread run at a time, and "
+        f"{listed(names)} are at work {works} of the time, but together they compute on no more "
+        f"than {brief(cores)} of {process.cores} cores: Python lets one thread run at a time, and "
         f"whoever wants its lock has to wait {percent(process.gil)} of the time",
         advice.interpreter_lock(names),
         1 - alone,
@@ -124,7 +125,7 @@ def _passing_lock(case: Case) -> Finding | None:
         "interpreter lock",
         process.name,
         f"whoever wants Python's interpreter lock has to wait {percent(process.gil)} of the "
-        f"time, as {several(names)} compute{'s' if len(names) == 1 else ''} in Python",
+        f"time, as {listed(names)} compute{'s' if len(names) == 1 else ''} in Python",
         advice.interpreter_lock([stage.busiest.name, *names]),
         weight,
     )
@@ -163,7 +164,7 @@ def crowded(process: ProcessFacts, weight: float) -> Finding:
         "crowded machine",
         process.name,
         f"threads that are ready wait {percent(process.crowded)} of that time for one of "
-        f"{process.cores} cores: the app uses {process.cpu:.2f} of them and {rest}",
+        f"{process.cores} cores: the app uses {brief(process.cpu)} of them and {rest}",
         advice.crowded_machine(own=own),
         min(weight, 1.0),
     )
@@ -202,15 +203,15 @@ def _works(facts: Facts, stage: StageFacts, stats: OperatorStats) -> str:
     of = max(facts.seconds / calls, each)  # a call may have begun before the time that is looked at
     if len(stage.operators) == 1 or share(stats.busy, stage.busy) > 0.95:
         return (
-            f"{stats.name} works {span(each)} of each {span(of)}: "
+            f"{stats.name} works {duration(each)} of each {duration(of)}: "
             f"utilisation {percent(share(each, of))}"
         )
-    mates = several(
+    mates = listed(
         [b.name for b in stage.operators if b is not stats and b.busy > 0.02 * stage.busy]
     )
     return (
-        f"{stats.name} works {span(each)} of each {span(of)}, and in turn with {mates}, with "
-        f"which it shares a stage: utilisation {percent(stage.utilisation)} together"
+        f"{stats.name} works {duration(each)} of each {duration(of)}, and in turn with {mates}, "
+        f"with which it shares a stage: utilisation {percent(stage.utilisation)} together"
     )
 
 
@@ -283,7 +284,7 @@ def _late_partner(case: Case) -> Finding | None:
 
 def late_partner(facts: Facts, stats: OperatorStats, weight: float) -> Finding | None:
     """Return that `stats` waits for messages that come late; None where it need not be said."""
-    wait = span(finite(stats.waiting.partner) / max(stats.calls, 1))
+    wait = duration(finite(stats.waiting.partner) / max(stats.calls, 1))
     flows = facts.flows_into(stats.name)
     if stats.batch > 1 and len(flows) == 1:
         return Finding(
@@ -326,13 +327,13 @@ def crossing(facts: Facts, step: Step, weight: float) -> Finding:
     """Return that a link, or serialising for it, takes the time."""
     flow = facts.flow_at(step.operator, step.port)
     name = flow.name if flow else f"{step.operator}.{step.port}"
-    before = f", after {span(step.waiting)} of waiting" if finite(step.waiting) >= 1e-6 else ""
+    before = f", after {duration(step.waiting)} of waiting" if finite(step.waiting) >= 1e-6 else ""
     what = "the link" if step.kind == "link" else "serialising"
     return Finding(
         "link" if step.kind == "link" else "serialising",
         name,
-        f"{what} takes {span(step.taking)} of each frame{before}: {percent(weight)} of its time "
-        f"end to end",
+        f"{what} takes {duration(step.taking)} of each frame{before}: {percent(weight)} of its "
+        "time end to end",
         advice.crossing(step, flow),
         min(weight, 1.0),
     )
@@ -357,8 +358,8 @@ def scheduling(process: ProcessFacts) -> Finding:
     return Finding(
         "scheduling",
         process.name,
-        f"a frame is worked on for {span(works)} in {len(process.stages)} stages and waits "
-        f"{span(waits)} for the scheduler to take them up; operators work "
+        f"a frame is worked on for {duration(works)} in {len(process.stages)} stages and waits "
+        f"{duration(waits)} for the scheduler to take them up; operators work "
         f"{percent(share(process.working, process.workers))} of the workers' time",
         advice.scheduling(process),
         max(0.0, 1 - share(process.working, process.workers)),

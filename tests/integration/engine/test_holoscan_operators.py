@@ -264,7 +264,7 @@ def test_what_nobody_can_count_is_not_told_as_nothing() -> None:
     assert [(row["frames"], row["sent"], row["busy"]) for row in numbers.operators(last)] == (
         [(None, None, None)] * 2
     )
-    assert headline("pings", "done", "holoscan", last).startswith("pings: done, - frames in ")
+    assert headline("pings", "done", "holoscan", last).startswith("pings: done, – frames in ")
     assert "nobody can count" in explain(last).bottleneck.evidence
     assert not any(m.rows for m in metrics(last) if m.name in ("operator_frames", "operator_sent"))
     seen = top_view.view(LiveState("live", snapshot=last), last)
@@ -272,7 +272,7 @@ def test_what_nobody_can_count_is_not_told_as_nothing() -> None:
     assert [reading.frames for reading in OperatorReadings().read(last)] == [None, None]
     table = plain_text([sections.operators(last, last.operators, 200)])
     assert [line.split()[:5] for line in table.splitlines()[1:3]] == [
-        [name, "-", "-", "-", "-"] for name in ("ping", "pong")
+        [name, "–", "–", "–", "–"] for name in ("ping", "pong")
     ]
 
 

@@ -412,9 +412,9 @@ def test_a_jump_in_a_streams_times_is_told_and_not_slept_through(
     # A simulated clock does not wait, so that only the second is none of its business.
     assert len(told) == 1
     jump = (
-        "by its time frame 4 of source comes 3,600.0 s before the one"
+        "by its time frame 4 of source comes 1 h 0 min before the one"
         if engine is INLINE
-        else ("by its time frame 2 of source comes 3,600.0 s after the one")
+        else ("by its time frame 2 of source comes 1 h 0 min after the one")
     )
     assert told[0].startswith(jump)
 

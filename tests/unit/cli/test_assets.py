@@ -64,7 +64,7 @@ def test_list_says_what_is_cached(folder):
     assert listed.exit_code == 0
     assert [line.split() for line in listed.stdout.splitlines()] == [
         ["clip", "cached", "10", "B", (folder / "clip.bin").as_uri()],
-        ["model", "not", "cached", "-", (folder / "model.onnx").as_uri()],
+        ["model", "not", "cached", "–", (folder / "model.onnx").as_uri()],
     ]
 
 

@@ -45,7 +45,7 @@ class TestPlan:
         lines = shown.stdout.splitlines()
         edge = next(line for line in lines if line.startswith("fragment edge"))
         assert "host camera-box" in edge
-        assert "engine -" in edge  # that host decides
+        assert "engine –" in edge  # that host decides
         assert "restart on-failure" in edge
         view = next(line for line in lines if line.startswith("fragment view"))
         assert "of 5 workers run" in view

@@ -9,7 +9,7 @@ def test_only_what_is_new_or_changed_counts(tmp_path):
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "new.mp4").write_bytes(bytes(2000))
     found = written(before, state(tmp_path))
-    assert [str(item) for item in found] == ["changed.txt  6 B", "deep/new.mp4  2.0 kB"]
+    assert [str(item) for item in found] == ["changed.txt  6 B", "deep/new.mp4  2 kB"]
 
 
 def test_many_of_a_kind_are_one_line(tmp_path):

@@ -25,14 +25,14 @@ def call(seconds: float) -> FragmentStats:
         (ProcessSample(silent=9.9, stats=call(9.9), memory=500_000_000), None),
         (ProcessSample(silent=10.1), "it hangs: it has sent nothing for 10.1 s"),
         (ProcessSample(silent=29.0, new=True), None),
-        (ProcessSample(silent=31.0, new=True), "it hangs: it has sent nothing for 31.0 s"),
+        (ProcessSample(silent=31.0, new=True), "it hangs: it has sent nothing for 31 s"),
         (
             ProcessSample(0.1, stats=call(12.0)),
-            "it hangs: detect has been at work on frame 7 of camera for 12.0 s",
+            "it hangs: detect has been at work on frame 7 of camera for 12 s",
         ),
         (
             ProcessSample(0.1, memory=1_234_000_000),
-            "it uses 1,234 MB of memory, but may use 500 MB",
+            "it uses 1.23 GB of memory, but may use 500 MB",
         ),
     ],
 )

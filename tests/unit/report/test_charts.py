@@ -61,7 +61,7 @@ def test_columns_of_a_distribution_stand_for_all_frames():
     drawing = distribution("way", times(0.05, count=1000), {"p99": 0.08})
     heights = numbers(drawing, "height", "column")
     assert len(heights) > 10
-    counted = re.findall(r"ms: ([\d,]+) frames?</title>", drawing)
+    counted = re.findall(r"s: ([\d,]+) frames?</title>", drawing)
     assert sum(int(count) for count in counted) == 1000
     assert "limit p99 80" in drawing
 

@@ -120,7 +120,7 @@ def test_drops_and_budgets():
         budgets=faces().budgets,
     )
     compared = compare(report(better), report(worse))
-    assert "flow camera.out -> detect.image: more dropped: 0.0% to 3.0%" in compared.changes
+    assert "flow camera.out -> detect.image: more dropped: 0% to 3%" in compared.changes
     assert "budget camera → screen: missed now" in compared.changes
     assert "budget camera → screen: kept now" in compare(report(worse), report(better)).changes
 

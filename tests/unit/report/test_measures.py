@@ -1,7 +1,10 @@
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.snapshots import faces, flow, operator
 
 from holoflow.report import measures
@@ -40,3 +43,10 @@ def test_frames_are_those_of_the_sources_and_drops_are_added_up():
     assert measures.total_dropped(replace(faces(), operators=(camera,))) == {
         "device": 2, "full": 11,
     }  # fmt: skip
+
+
+@given(st.floats())
+def test_what_cannot_be_a_number_of_a_run_counts_as_nothing(value):
+    assert 0 <= measures.finite(value) < math.inf
+    assert 0 <= measures.share(value, 1.0) <= 1
+    assert 0 <= measures.share(1.0, value) <= 1

@@ -15,7 +15,7 @@ def test_what_takes_longer_than_it_may_is_stuck_however_little_that_is() -> None
         "main", 1, "box", "inline", "inline", 1, 60.0, MachineStats(2, 1.0, 1),
         call="detect", call_for=3.2, call_usual=2.0, call_hang=3.0,
     )  # fmt: skip
-    assert stuck(stats) == "detect has been at work on one frame for 3 s"
+    assert stuck(stats) == "detect has been at work on one frame for 3.2 s"
     assert not stuck(replace(stats, call_for=2.9))
 
 
