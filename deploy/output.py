@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from holoflow.core.errors import HoloflowError
+from holoflow.core.files import replacing
 
 IGNORED = ".gitignore"
 
@@ -29,29 +31,23 @@ def write(folder: Path, files: Sequence[File]) -> None:
 
     Raises HoloflowError where one cannot be written; then nothing that was there has changed.
     """
-    halves: list[tuple[Path, Path]] = []
     try:
-        for file in files:
-            path = folder / file.name
-            folder.mkdir(parents=True, exist_ok=True)
-            if path.parent != folder:
-                path.parent.mkdir(exist_ok=True)
-                path.parent.chmod(file.folder_mode)
-            if path.is_dir():
-                raise HoloflowError(f"cannot write {path}: it is a folder")
-            half = path.with_name(f".{path.name}.{os.getpid()}")
-            halves.append((half, path))
-            with open(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
-                opened.write(file.text)
-            half.chmod(file.mode)
-        for half, path in halves:
-            half.replace(path)
+        with ExitStack() as all_written:
+            for file in files:
+                path = folder / file.name
+                folder.mkdir(parents=True, exist_ok=True)
+                if path.parent != folder:
+                    path.parent.mkdir(exist_ok=True)
+                    path.parent.chmod(file.folder_mode)
+                if path.is_dir():
+                    raise HoloflowError(f"cannot write {path}: it is a folder")
+                opened = all_written.enter_context(replacing(path))
+                opened.write(file.text.encode())
+                opened.flush()  # so that a full disk is noticed before any has taken its place
+                os.fchmod(opened.fileno(), file.mode)
     except OSError as error:
         where = error.filename or folder
         raise HoloflowError(f"cannot write {where}: {error.strerror}") from None
-    finally:
-        for half, _ in halves:
-            half.unlink(missing_ok=True)
 
 
 def read(path: Path) -> str | None:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, BinaryIO, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
 
-def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Write `content` to `path` atomically: either all of it is there or `path` is unchanged.
+@contextlib.contextmanager
+def replacing(path: Path, mode: int = 0o600, *, durable: bool = False) -> Iterator[BinaryIO]:
+    """Open a new file beside `path` that takes its place at the end of the block.
+
+    If the block raises, or the program ends within it, `path` is as it was.
 
     Args:
         path: File to create or replace.
-        content: Bytes to write.
-        mode: Permissions of the file.
+        mode: Permissions of the file, less those that the process's umask takes.
+        durable: Whether its bytes are on the disk first, so that no power cut leaves it empty.
 
     Raises:
         OSError: The file could not be written; `path` is as it was.
@@ -27,12 +31,21 @@ def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
     try:
         opened = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         with open(opened, "wb") as file:
-            file.write(content)
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(opened)
         half.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             half.unlink()
         raise
+
+
+def write_whole(path: Path, content: bytes, mode: int = 0o600, *, durable: bool = False) -> None:
+    """Write `content` to `path` whole or not at all; arguments and errors are `replacing`'s."""
+    with replacing(path, mode, durable=durable) as file:
+        file.write(content)
 
 
 @dataclass(frozen=True)

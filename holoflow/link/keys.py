@@ -13,6 +13,7 @@ from pathlib import Path
 from platformdirs import user_config_path
 
 from holoflow.core.errors import HoloflowError, optional
+from holoflow.core.files import write_whole
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
 _KEY = re.compile(f"[{re.escape(_DIGITS)}]{{40}}")
@@ -194,12 +195,8 @@ def checked_name(name: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write the whole of a file that its owner alone may read, or nothing."""
-    half = path.with_name(f".{path.name}.{os.getpid()}")
-    half.unlink(missing_ok=True)
-    with open(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(f"{text}\n")
-    half.replace(path)
+    """Write a file that its owner alone may read; no power cut leaves it empty."""
+    write_whole(path, f"{text}\n".encode("ascii"), durable=True)
 
 
 def _read(path: Path) -> str:

@@ -17,6 +17,7 @@ from typing import Any, Final, get_args
 
 from holoflow.assets.fetching import cache_folder
 from holoflow.core.errors import HoloflowError
+from holoflow.core.files import write_whole
 from holoflow.link.keys import KeyStore
 from holoflow.predict.costs import (
     MEASURED,
@@ -305,7 +306,7 @@ def calibrate(tell: Callable[[str], None]) -> Costs:
     file = costs_file()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(plain_costs(costs), indent=1) + "\n", encoding="utf-8")
+        write_whole(file, f"{json.dumps(plain_costs(costs), indent=1)}\n".encode())
     except OSError as error:
         raise HoloflowError(
             f"the costs of links cannot be written: {error.strerror}: {file}"

@@ -71,18 +71,6 @@ def naming(file: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror or str(error), str(file)) from None
 
 
-def write_whole(file: Path, data: bytes) -> None:
-    """Write `file` so that it is there whole or not at all, whenever the program ends."""
-    part = file.with_name(f".{file.name}.part")
-    with naming(file):
-        try:
-            part.write_bytes(data)
-            os.replace(part, file)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-
-
 class Numbers:
     """A set of numbers that mostly rise; it stays small."""
 

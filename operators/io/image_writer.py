@@ -8,11 +8,11 @@ import numpy as np
 
 from holoflow.core.array import Array, to_numpy
 from holoflow.core.errors import HoloflowError, optional
-from holoflow.core.files import OutputPath
+from holoflow.core.files import OutputPath, write_whole
 from holoflow.core.message import Header
 from holoflow.core.operator import Operator, param
 from holoflow.core.pictures import Image
-from holoflow.operators.io._files import NumberedFiles, checked, claimed, eight_bits, write_whole
+from holoflow.operators.io._files import NumberedFiles, checked, claimed, eight_bits, naming
 from holoflow.operators.visualize._pixels import Scale
 
 _TO_BGR = {"rgb": "RGB2BGR", "rgba": "RGBA2BGRA"}
@@ -60,7 +60,9 @@ class ImageWriterOp(Operator):
     def process(self, image: Image, header: Header) -> None:
         """Write one file."""
         file = self._files.next(header.sequence)
-        write_whole(file, _encoded(image, file.suffix, self.quality, self._scale))
+        data = _encoded(image, file.suffix, self.quality, self._scale)
+        with naming(file):
+            write_whole(file, data, 0o666)
         if file.suffix == ".png" and image.data.dtype == np.uint16:
             _, white = Scale().of(to_numpy(image.data))
             if white < np.iinfo(np.uint16).max:

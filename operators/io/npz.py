@@ -12,11 +12,11 @@ import numpy as np
 
 from holoflow.core.array import Array, MaskedArrayError, to_numpy
 from holoflow.core.errors import HoloflowError
-from holoflow.core.files import OutputPath
+from holoflow.core.files import OutputPath, write_whole
 from holoflow.core.geometry import Geometry
 from holoflow.core.message import Header
 from holoflow.core.operator import Operator, param
-from holoflow.operators.io._files import NumberedFiles, check_names, claimed, write_whole
+from holoflow.operators.io._files import NumberedFiles, check_names, claimed, naming
 
 _LONGEST = 1000
 """Characters in the name of an array: an archive has room for 65,535 bytes."""
@@ -64,7 +64,9 @@ class NpzOp(Operator):
             "source": np.str_(header.source), **values,
         })  # fmt: skip
         data = _archive(arrays, compress=self.compress)
-        write_whole(self._files.next(header.sequence), data)
+        file = self._files.next(header.sequence)
+        with naming(file):
+            write_whole(file, data, 0o666)
 
 
 def to_arrays(payloads: Mapping[str, Any]) -> dict[str, Array]:
