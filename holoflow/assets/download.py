@@ -14,16 +14,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from typing import TYPE_CHECKING
 
 from holoflow.assets.source import (
     BrokenTransferError,
@@ -32,6 +23,9 @@ from holoflow.assets.source import (
     Wheel,
     without_password,
 )
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 class Transfer:
@@ -51,10 +45,21 @@ class Transfer:
 @contextmanager
 def transfer(name: str, origin: str, *, shown: bool) -> Iterator[Transfer]:
     """Show on stderr that `name` is being fetched from `origin`, if `shown`."""
-    console = Console(stderr=True)
     if not shown:
         yield Transfer()
-    elif not console.is_terminal:
+        return
+    from rich.console import Console  # slow to import and seldom needed
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
         console.print(
             f"fetching {name} from {without_password(origin)}",
             soft_wrap=True, highlight=False, markup=False,

@@ -14,8 +14,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote
 
-from platformdirs import user_cache_path
-
 from holoflow.assets import download
 from holoflow.assets.download import Transfer, transfer
 from holoflow.assets.source import (
@@ -40,7 +38,8 @@ def cache_folder() -> Path:
     """
     if own := os.environ.get("HOLOFLOW_CACHE"):
         return Path(own).expanduser().absolute()
-    return user_cache_path("holoflow", appauthor=False)
+    users = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(users).expanduser().absolute() / "holoflow"
 
 
 def cached_path(asset: Asset) -> Path:

@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from platformdirs import user_config_path
-
 from holoflow.core.errors import HoloflowError, optional
 from holoflow.core.files import write_whole
 
@@ -42,7 +40,8 @@ def keys_folder() -> Path:
     """
     if own := os.environ.get("HOLOFLOW_KEYS"):
         return Path(own).expanduser().absolute()
-    return user_config_path("holoflow", appauthor=False) / "keys"
+    users = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(users).expanduser().absolute() / "holoflow" / "keys"
 
 
 class KeyStore:
