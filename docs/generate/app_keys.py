@@ -14,7 +14,7 @@ from typing import Any
 from tables import code
 from tables import table as in_markdown
 
-from holoflow.app import fragment_schema, schema
+from holoflow.app.json_schema import fragment_schema, schema
 
 Node = dict[str, Any]
 

@@ -23,6 +23,9 @@ from holoflow.app import plugins
 from holoflow.app.mistakes import PluginError, TypeNameError, short
 from holoflow.core.errors import OperatorDefinitionError
 from holoflow.core.operator import Operator
+from holoflow.core.version import __version__
+
+_CATALOGUE = "holoflow.operators."
 
 
 @functools.cache
@@ -97,7 +100,7 @@ def find(name: str) -> type[Operator]:
 
 
 def _find_shipped(name: str) -> type[Operator]:
-    module = importlib.import_module(f"holoflow.operators.{name}")
+    module = importlib.import_module(f"{_CATALOGUE}{name}")
     found = [
         member
         for member in vars(module).values()
@@ -133,15 +136,20 @@ def usable() -> tuple[dict[str, type[Operator]], list[str]]:
     return classes, problems
 
 
-def summary(name: str) -> str:
-    """Return the first line of the docstring of operator `name`.
+def _entry(name: str) -> plugins.Entry:
+    """Return the operator `name` of the catalogue as if a package added it."""
+    cls = "".join(part.capitalize() for part in name.partition(".")[2].split("_")) + "Op"
+    target = f"{_CATALOGUE}{name}:{cls}"
+    return plugins.Entry(plugins.OPERATORS, name, target, plugins.Package("holoflow", __version__))
 
-    That of a plugin is read from its source, if possible.
+
+def summary(name: str) -> str:
+    """Return the first line of the docstring of operator `name`, from its source if possible.
 
     Raises:
         TypeNameError: There is no such operator, or its entry point has no target.
     """
-    entry = None if name in _shipped() else offered().entries.get(name)
+    entry = _entry(name) if name in _shipped() else offered().entries.get(name)
     if entry is not None:
         try:
             read = plugins.read_summary(entry)
@@ -308,9 +316,6 @@ def place_of(cls: type) -> str:
         return f"{_shown(inspect.getsourcefile(cls))}:{line}: "
     except (OSError, TypeError):
         return ""
-
-
-_CATALOGUE = "holoflow.operators."
 
 
 def extras(cls: type) -> tuple[str, ...]:

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 from holoflow.app.mistakes import PluginError
-from holoflow.core import payload
 from holoflow.core.operator import Operator
 from holoflow.core.version import __version__
 
@@ -250,6 +249,8 @@ def read_summary(entry: Entry) -> str | None:
 
 def payload_types() -> tuple[list[type], list[PluginError]]:
     """Import the payload types of all packages; return them and the problems."""
+    from holoflow.core import payload
+
     types: list[type] = []
     offer = offered(PAYLOADS, frozenset(payload.__all__))
     problems = list(offer.problems)

@@ -85,13 +85,14 @@ def schema(
     ] = False,
 ) -> None:
     """Print the JSON Schema of app files, with the parameters of all operators."""
-    from holoflow import app
+    from holoflow.app import catalogue, json_schema
     from holoflow.app.templates import templates
 
-    _, problems = app.catalogue.usable()
+    _, problems = catalogue.usable()
     for problem in dict.fromkeys([*problems, *map(str, templates()[1])]):
         say(problem)
-    text = json.dumps(app.fragment_schema() if fragment else app.schema(), indent=1) + "\n"
+    made = json_schema.fragment_schema() if fragment else json_schema.schema()
+    text = json.dumps(made, indent=1) + "\n"
     if output is None:
         typer.echo(text, nl=False)
         return

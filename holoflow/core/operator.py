@@ -1,28 +1,28 @@
-"""The operator: a class that turns input messages into output messages, and its context."""
+"""The operator: a class that turns input messages into output messages, and its context.
+
+NumPy and pydantic are imported when they are first needed: both take long, and much that names
+operators makes none.
+"""
 
 from __future__ import annotations
 
-import inspect
 import json
 import logging
 import threading
 import time
-import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-import numpy.typing as npt
-import pydantic
 from typing_extensions import dataclass_transform
 
-from holoflow.core.errors import OperatorDefinitionError, ParameterError, joined
 from holoflow.core.ports import Ports, Trigger, read_ports
-from holoflow.core.quantity import UNITS_REQUIRED
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pydantic
+
     from holoflow.stats.snapshot import Sample, Snapshot
 
 
@@ -46,7 +46,9 @@ def param(
     Without a default the parameter is required. The bounds are pydantic's; `doc` states the
     meaning and the unit.
     """
-    return pydantic.Field(
+    from pydantic import Field
+
+    return Field(
         default, description=doc, ge=ge, gt=gt, le=le, lt=lt,
         min_length=min_length, max_length=max_length, pattern=pattern, examples=examples,
     )  # fmt: skip
@@ -61,7 +63,7 @@ class Batching:
     """Seconds from the first message of a batch to its call, full or not."""
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(param, pydantic.Field))
+@dataclass_transform(kw_only_default=True, field_specifiers=(param,))
 class Operator:
     """Base class of all operators. A plain Python class; a test calls `process` without a graph.
 
@@ -87,12 +89,11 @@ class Operator:
 
     def __init__(self, **parameters: Any) -> None:
         """Check `parameters` and set them as attributes; raise `ParameterError` if invalid."""
-        try:
-            checked = self.parameters()(**parameters)
-        except pydantic.ValidationError as error:
-            raise _wrong_parameters(type(self), error) from None
-        for name in type(checked).model_fields:
-            setattr(self, name, getattr(checked, name))
+        from holoflow.core.parameters import checked
+
+        values = checked(self.parameters(), parameters)
+        for name in type(values).model_fields:
+            setattr(self, name, getattr(values, name))
         self.context = OperatorContext(name=type(self).__name__)
 
     @classmethod
@@ -102,6 +103,8 @@ class Operator:
         Raises:
             pydantic.ValidationError: A parameter is invalid.
         """
+        from holoflow.core.quantity import UNITS_REQUIRED
+
         # As JSON, strict means the same as in JSON Schema: not true for 1, but a list for a tuple.
         document = json.dumps(dict(parameters))
         checked = cls.parameters().model_validate_json(
@@ -113,7 +116,9 @@ class Operator:
     def parameters(cls) -> type[pydantic.BaseModel]:
         """Return the pydantic model of the parameters; may raise `OperatorDefinitionError`."""
         if "_parameters" not in cls.__dict__:
-            cls._parameters = _parameter_model(cls)
+            from holoflow.core.parameters import model
+
+            cls._parameters = model(cls, Operator)
         return cls._parameters
 
     @classmethod
@@ -157,78 +162,10 @@ class Operator:
         return self.context.allocate(shape, dtype)
 
 
-def _parameter_model(cls: type[Operator]) -> type[pydantic.BaseModel]:
-    fields: dict[str, Any] = {}
-    for base in reversed(cls.__mro__):
-        if not issubclass(base, Operator) or base is Operator:
-            continue
-        _refuse_unannotated(base)
-        for name, hint in _public_hints(base).items():
-            if get_origin(hint) is not ClassVar and name != "context":
-                fields[name] = (hint, base.__dict__.get(name, ...))
-    try:
-        return pydantic.create_model(
-            cls.__name__,
-            __config__=pydantic.ConfigDict(
-                extra="forbid", arbitrary_types_allowed=True, validate_default=True,
-                protected_namespaces=(),
-            ),
-            __doc__=inspect.getdoc(cls),
-            **fields,
-        )  # fmt: skip
-    except (pydantic.errors.PydanticUserError, NameError, TypeError) as error:
-        raise OperatorDefinitionError(f"{cls.__module__}.{cls.__qualname__}: {error}") from None
+def _allocate(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    import numpy
 
-
-def _refuse_unannotated(cls: type[Operator]) -> None:
-    """Raise `OperatorDefinitionError` for a `param` that would stay a class variable."""
-    annotated = inspect.get_annotations(cls)
-    for name, value in vars(cls).items():
-        if not isinstance(value, pydantic.fields.FieldInfo):
-            continue
-        where = f"{cls.__module__}.{cls.__qualname__}.{name}"
-        if name.startswith("_"):
-            raise OperatorDefinitionError(
-                f"{where}: the name of a parameter cannot start with an underscore",
-                f"write `{name.lstrip('_')}: … = param(…)`",
-            )
-        if name not in annotated:
-            default = value.default
-            known = type(default) in (bool, int, float, str)
-            example = type(default).__name__ if known else "float"
-            raise OperatorDefinitionError(
-                f"{where}: a parameter needs a type",
-                f"write `{name}: {example} = param({repr(default) + ', ' if known else ''}doc=…)`",
-            )
-
-
-def _public_hints(cls: type) -> dict[str, Any]:
-    """Resolve the annotations of `cls` itself whose names do not start with an underscore."""
-    own = {n: h for n, h in inspect.get_annotations(cls).items() if not n.startswith("_")}
-    holder = type("holder", (), {"__annotations__": own, "__module__": cls.__module__})
-    try:
-        return typing.get_type_hints(holder, include_extras=True)
-    except NameError as error:
-        raise OperatorDefinitionError(
-            f"{cls.__module__}.{cls.__qualname__}: a parameter's annotation uses "
-            f"{error.name!r}, which is not defined in the module"
-        ) from None
-
-
-def _wrong_parameters(cls: type[Operator], error: pydantic.ValidationError) -> ParameterError:
-    found: list[tuple[str, str]] = []
-    for item in error.errors(include_url=False):
-        name = ".".join(str(part) for part in item["loc"]) or "parameters"
-        known = ", ".join(cls.parameters().model_fields) or "none"
-        if item["type"] == "extra_forbidden":
-            found.append((f"{cls.__name__}: unknown parameter {name!r}", f"it has {known}"))
-        elif item["type"] == "missing":
-            found.append((f"{cls.__name__}: parameter {name!r} is required", ""))
-        else:
-            found.append((f"{cls.__name__}.{name}: {item['msg']}, got {item['input']!r}", ""))
-    if len(found) == 1:
-        return ParameterError(*found[0])
-    return ParameterError("\n".join(joined(*each) for each in found))
+    return numpy.empty(shape, dtype)
 
 
 def _log() -> logging.Logger:
@@ -268,7 +205,7 @@ class OperatorContext:
     history: Callable[[], tuple[Sample, ...]] = lambda: ()
     """Time series of the run so far."""
     _warned: set[str] = field(default_factory=set)
-    allocate: Callable[[tuple[int, ...], Any], npt.NDArray[Any]] = np.empty
+    allocate: Callable[[tuple[int, ...], Any], npt.NDArray[Any]] = _allocate
     """Memory for an output; the link's own if the output goes to another process."""
 
     def warn_once(self, text: str, *values: object) -> None:

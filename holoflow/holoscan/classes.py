@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from holoflow.core.errors import HoloflowError, describe
 from holoflow.holoscan import runtime
 
@@ -165,6 +163,8 @@ def _declared(operator: Any, cls: type) -> list[str]:
 
 def _description(operator: Any) -> dict[str, Any]:
     """Return Holoscan's description of an operator's parameters and ports."""
+    from ruamel.yaml import YAML
+
     described: dict[str, Any] = YAML(typ="safe").load(operator.spec.description)
     return described
 

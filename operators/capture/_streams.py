@@ -10,12 +10,12 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
-
-import requests
-import urllib3
+from typing import TYPE_CHECKING, Any
 
 from holoflow.core.errors import HoloflowError
+
+if TYPE_CHECKING:
+    import requests
 
 _PLAYLISTS = ("mpegurl", "dash+xml")
 """In the media types of lists of what is elsewhere, which FFmpeg fetches by itself."""
@@ -35,6 +35,8 @@ class Chunked:
 
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes as they come; none after the end, and after an error."""
+        import urllib3
+
         try:
             while not self._left and self.error is None:
                 self._left = next(self._chunks)
@@ -54,6 +56,8 @@ class Chunked:
 
 def chunked(url: str, name: str, timeout: float) -> Chunked | None:
     """Return the answer to `url` where it comes in chunks; else, or without one, None."""
+    import requests  # slow to import, and only streams need it
+
     try:
         response = requests.get(url, stream=True, timeout=timeout)
     except (requests.RequestException, ValueError):

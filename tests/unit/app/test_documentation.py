@@ -8,8 +8,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from holoflow.app import fragment_schema, schema
 from holoflow.app.document import parse, plain
+from holoflow.app.json_schema import fragment_schema, schema
 from holoflow.app.mistakes import Report
 
 TEXT = (Path(__file__).parents[3] / "docs" / "reference" / "app-format.md").read_text(

@@ -13,7 +13,8 @@ import pytest
 from support.plugins import OPERATOR, install, on_path
 from typer.testing import CliRunner
 
-from holoflow.app import TypeNameError, catalogue, fragment_schema, load, plugins, schema, templates
+from holoflow.app import TypeNameError, catalogue, load, plugins, templates
+from holoflow.app.json_schema import fragment_schema, schema
 from holoflow.app.mistakes import PluginError
 from holoflow.cli import apps
 from holoflow.cli.program import program

@@ -9,9 +9,10 @@ from typing import Any
 import jsonschema
 import pytest
 
-from holoflow.app import catalogue, fragment_schema, schema, templates
+from holoflow.app import catalogue, templates
 from holoflow.app.document import parse, plain
 from holoflow.app.format import PACKAGE_PATTERN
+from holoflow.app.json_schema import fragment_schema, schema
 from holoflow.app.mistakes import Report
 
 SHA = "a" * 64

@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import pytest
 from typer.testing import CliRunner
 
@@ -94,21 +91,3 @@ def test_an_error_for_the_user_is_its_message(monkeypatch):
     monkeypatch.setattr("holoflow.cli.apps.find", find)
     shown = invoke("run", "hello")
     assert (shown.stdout, shown.stderr, shown.exit_code) == ("", "so it [red]is\n", 2)
-
-
-def test_the_command_line_starts_without_what_only_some_commands_need():
-    code = """
-import contextlib, io, sys
-from holoflow.cli.program import program
-with contextlib.redirect_stdout(io.StringIO()):
-    program(["--help"], standalone_mode=False)
-print(*sorted(sys.modules))
-"""
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.split()
-    heavy = {
-        "asyncio", "av", "cv2", "holoscan", "jsonschema", "numpy", "onnxruntime", "pip", "pooch",
-        "pydantic", "requests", "rich", "scipy", "torch", "uvicorn",
-    }  # fmt: skip
-    assert heavy.isdisjoint(loaded)

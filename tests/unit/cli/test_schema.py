@@ -4,7 +4,7 @@ import jsonschema
 import pytest
 from typer.testing import CliRunner
 
-from holoflow.app import fragment_schema, schema
+from holoflow.app.json_schema import fragment_schema, schema
 from holoflow.cli.program import program
 
 

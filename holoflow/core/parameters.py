@@ -1,0 +1,99 @@
+"""The parameters of an operator: its annotated class fields, as a pydantic model."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Mapping
+from typing import Any, ClassVar, get_origin
+
+import pydantic
+
+from holoflow.core.errors import OperatorDefinitionError, ParameterError, joined
+
+
+def model(cls: type, root: type) -> type[pydantic.BaseModel]:
+    """Return the model of the parameters that `cls` and its bases below `root` declare.
+
+    Raises:
+        OperatorDefinitionError: One of them is not declared as a parameter has to be.
+    """
+    fields: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        if not issubclass(base, root) or base is root:
+            continue
+        _refuse_unannotated(base)
+        for name, hint in _public_hints(base).items():
+            if get_origin(hint) is not ClassVar and name != "context":
+                fields[name] = (hint, base.__dict__.get(name, ...))
+    try:
+        return pydantic.create_model(
+            cls.__name__,
+            __config__=pydantic.ConfigDict(
+                extra="forbid", arbitrary_types_allowed=True, validate_default=True,
+                protected_namespaces=(),
+            ),
+            __doc__=inspect.getdoc(cls),
+            **fields,
+        )  # fmt: skip
+    except (pydantic.errors.PydanticUserError, NameError, TypeError) as error:
+        raise OperatorDefinitionError(f"{cls.__module__}.{cls.__qualname__}: {error}") from None
+
+
+def _refuse_unannotated(cls: type) -> None:
+    """Raise `OperatorDefinitionError` for a `param` that would stay a class variable."""
+    annotated = inspect.get_annotations(cls)
+    for name, value in vars(cls).items():
+        if not isinstance(value, pydantic.fields.FieldInfo):
+            continue
+        where = f"{cls.__module__}.{cls.__qualname__}.{name}"
+        if name.startswith("_"):
+            raise OperatorDefinitionError(
+                f"{where}: the name of a parameter cannot start with an underscore",
+                f"write `{name.lstrip('_')}: … = param(…)`",
+            )
+        if name not in annotated:
+            default = value.default
+            known = type(default) in (bool, int, float, str)
+            example = type(default).__name__ if known else "float"
+            raise OperatorDefinitionError(
+                f"{where}: a parameter needs a type",
+                f"write `{name}: {example} = param({repr(default) + ', ' if known else ''}doc=…)`",
+            )
+
+
+def _public_hints(cls: type) -> dict[str, Any]:
+    """Resolve the annotations of `cls` itself whose names do not start with an underscore."""
+    own = {n: h for n, h in inspect.get_annotations(cls).items() if not n.startswith("_")}
+    holder = type("holder", (), {"__annotations__": own, "__module__": cls.__module__})
+    try:
+        return typing.get_type_hints(holder, include_extras=True)
+    except NameError as error:
+        raise OperatorDefinitionError(
+            f"{cls.__module__}.{cls.__qualname__}: a parameter's annotation uses "
+            f"{error.name!r}, which is not defined in the module"
+        ) from None
+
+
+def checked(model: type[pydantic.BaseModel], parameters: Mapping[str, Any]) -> pydantic.BaseModel:
+    """Return `parameters` as a `model`; raise `ParameterError` if they are invalid."""
+    try:
+        return model(**parameters)
+    except pydantic.ValidationError as error:
+        raise _wrong(model, error) from None
+
+
+def _wrong(model: type[pydantic.BaseModel], error: pydantic.ValidationError) -> ParameterError:
+    operator, known = model.__name__, ", ".join(model.model_fields) or "none"
+    found: list[tuple[str, str]] = []
+    for item in error.errors(include_url=False):
+        name = ".".join(str(part) for part in item["loc"]) or "parameters"
+        if item["type"] == "extra_forbidden":
+            found.append((f"{operator}: unknown parameter {name!r}", f"it has {known}"))
+        elif item["type"] == "missing":
+            found.append((f"{operator}: parameter {name!r} is required", ""))
+        else:
+            found.append((f"{operator}.{name}: {item['msg']}, got {item['input']!r}", ""))
+    if len(found) == 1:
+        return ParameterError(*found[0])
+    return ParameterError("\n".join(joined(*each) for each in found))
