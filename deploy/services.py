@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from holoflow.app.graph import RestartPolicy
+from holoflow.app.format import RestartPolicy
+from holoflow.app.graph import Fragment
 
 GRACE = 30
 """Seconds that a service has to work off what is under way, once it is told to stop."""
@@ -86,7 +87,7 @@ class Service:
     """Services that it sends to or receives from."""
     trusts: tuple[str, ...] = ()
     """Those of them of which it must know the public key."""
-    restart: RestartPolicy = "never"
+    restart: RestartPolicy = Fragment.restart
     restarts: int = 0
     """How often in a row."""
     devices: tuple[str, ...] = ()

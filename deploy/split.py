@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from holoflow.app.graph import App, Fragment, Node, RestartPolicy
+from holoflow.app.format import RestartPolicy
+from holoflow.app.graph import App, Fragment, Node
 from holoflow.app.mistakes import short
 from holoflow.app.unresolved import claims
 from holoflow.core.errors import AppError, Location, Mistake, optional

@@ -3,23 +3,16 @@
 They check the parts while an app is read and produce the JSON Schema for editors. A part that
 contains others declares them as `Any`: each is checked on its own, so that one mistake does not
 hide another.
+
+Defaults are said here and nowhere else: `default` gives them to whoever needs one.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from holoflow.app.graph import (
-    HANG,
-    Compression,
-    OnError,
-    RestartPolicy,
-    SchedulerKind,
-    WhenFull,
-    WhenMissed,
-)
 from holoflow.core.quantity import Duration, Size
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
@@ -30,6 +23,12 @@ PACKAGE_PATTERN = r"^[a-z0-9][a-z0-9+.-]*[a-z0-9+.](:[a-z0-9]+)?(=[A-Za-z0-9.+~:
 """Names of Debian packages, optionally with an architecture and a version."""
 ENVIRONMENT_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)]
+WhenFull: TypeAlias = Literal["block", "drop_oldest", "drop_newest"]
+OnError: TypeAlias = Literal["stop", "skip"]
+WhenMissed: TypeAlias = Literal["warn", "drop_late", "stop"]
+Compression: TypeAlias = Literal["none", "zstd", "jpeg"]
+RestartPolicy: TypeAlias = Literal["never", "on-failure", "always"]
+SchedulerKind: TypeAlias = Literal["greedy", "event", "multithread"]
 Queue = Annotated[int, Field(ge=1, le=1_000_000)]
 Cores = list[Annotated[int, Field(ge=0)]]
 LinkName = Literal["auto", "shared_memory", "zeromq", "ucx"]
@@ -39,6 +38,11 @@ class EntrySchema(BaseModel):
     """A mapping of an app file: unknown keys are mistakes."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def default(schema: type[EntrySchema], key: str) -> Any:
+    """Return what `key` is where the file does not say it."""
+    return schema.model_fields[key].default
 
 
 class AppFile(EntrySchema):
@@ -75,12 +79,14 @@ class AppFile(EntrySchema):
 class Defaults(EntrySchema):
     """Settings of flows and operators that set none themselves."""
 
-    queue: Queue | None = Field(None, description="messages that may wait at an input")
+    queue: Queue | None = Field(
+        2, description="messages that may wait at an input; few, as each adds latency"
+    )
     when_full: WhenFull = Field("block", description="what happens when a queue is full")
     link: LinkName = Field("auto", description="what carries flows between fragments")
     on_error: OnError = Field("stop", description="whether a failed frame stops the run")
     hang: Annotated[Duration, Field(gt=0)] = Field(
-        HANG, description="how long an operator may work on one frame"
+        30.0, description="how long an operator may work on one frame"
     )
 
 

@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
+from holoflow.app.format import (
+    BudgetSchema,
+    Compression,
+    Defaults,
+    FragmentSchema,
+    InputSchema,
+    OnError,
+    RestartPolicy,
+    SchedulerKind,
+    SchedulerSchema,
+    WhenFull,
+    WhenMissed,
+    default,
+)
 from holoflow.app.plugins import Package
 from holoflow.assets.source import Asset
 from holoflow.core.errors import Location
 from holoflow.holoscan.classes import HoloscanOperator
-
-WhenFull: TypeAlias = Literal["block", "drop_oldest", "drop_newest"]
-OnError: TypeAlias = Literal["stop", "skip"]
-WhenMissed: TypeAlias = Literal["warn", "drop_late", "stop"]
-Compression: TypeAlias = Literal["none", "zstd", "jpeg"]
-RestartPolicy: TypeAlias = Literal["never", "on-failure", "always"]
-SchedulerKind: TypeAlias = Literal["greedy", "event", "multithread"]
 
 
 @dataclass(frozen=True)
@@ -43,12 +50,12 @@ class Flow:
     """What happens to a message when the queue is full; None is the default of the app."""
     back_edge: bool = False
     """Closes a declared cycle: the first call gets None here."""
-    link: str = "auto"
-    compress: Compression = "none"
+    link: str = default(Defaults, "link")
+    compress: Compression = default(InputSchema, "compress")
     """How its messages are compressed on a zeromq link."""
-    quality: int = 90
+    quality: int = default(InputSchema, "quality")
     """JPEG quality, 1 to 100."""
-    encrypt: bool = True
+    encrypt: bool = default(InputSchema, "encrypt")
     """Whether a link to another host is encrypted and authenticated."""
     location: Location | None = None
 
@@ -80,25 +87,21 @@ class Node:
     sync: Sync | Literal["arrival"] | None = None
     """How its inputs are paired; None: by frame if they come from one source, else in order of
     arrival."""
-    on_error: OnError = "stop"
+    on_error: OnError = default(Defaults, "on_error")
     fuse: bool | None = None
     """Whether it may share a stage; None leaves it to the planner."""
     location: Location | None = None
-
-
-HANG = 30.0
-"""Seconds for which an operator may work on one frame unless the app says otherwise."""
 
 
 @dataclass(frozen=True)
 class Scheduler:
     """Which of Holoscan's schedulers runs a fragment's stages."""
 
-    kind: SchedulerKind = "event"
-    workers: int = 2
+    kind: SchedulerKind = default(SchedulerSchema, "kind")
+    workers: int = default(SchedulerSchema, "workers")
     cores: tuple[int, ...] = ()
     """CPU cores that the workers are pinned to, in turn; empty leaves it to the system."""
-    linger: float = 0.0003
+    linger: float = default(SchedulerSchema, "linger")
     """Seconds for which a stage linked to another process keeps polling after its last work
     before it sleeps: by default about what waking it would cost both processes."""
 
@@ -139,11 +142,11 @@ class Fragment:
     """Variables that are set in its process."""
     memory: int | None = None
     """Bytes of private memory that the process may use before it is killed."""
-    hang: float = HANG
+    hang: float = default(Defaults, "hang")
     """Seconds for which an operator may work on one frame, and the process may be silent, before
     it counts as hung and is killed."""
-    restart: RestartPolicy = "never"
-    restarts: int = 10
+    restart: RestartPolicy = default(FragmentSchema, "restart")
+    restarts: int = default(FragmentSchema, "restarts")
     """How often in a row it is started again; a minute without a failure resets the count."""
     location: Location | None = None
 
@@ -156,10 +159,10 @@ class Budget:
     target: str
     limits: Mapping[str, float]
     """Seconds by statistic: `p99`, `max`, …"""
-    when_missed: WhenMissed = "warn"
-    window: float = 10.0
+    when_missed: WhenMissed = default(BudgetSchema, "when_missed")
+    window: float = default(BudgetSchema, "window")
     """Seconds of the sliding window in which it is judged."""
-    fail: bool = False
+    fail: bool = default(BudgetSchema, "fail")
     """Whether a run that missed it ends with exit status 3."""
     location: Location | None = None
 
@@ -179,11 +182,11 @@ class App:
     variables: Mapping[str, str] = field(default_factory=dict)
     fuse: bool = True
     """False keeps every operator in a stage of its own."""
-    queue: int | None = None
+    queue: int = default(Defaults, "queue")
     """Messages that may wait unless a flow says otherwise (`defaults:`)."""
-    when_full: WhenFull = "block"
+    when_full: WhenFull = default(Defaults, "when_full")
     """What happens at a full queue unless a flow says otherwise (`defaults:`)."""
-    hang: float = HANG
+    hang: float = default(Defaults, "hang")
     """Seconds for which an operator may work on one frame unless its fragment says otherwise."""
     description: str = ""
     """What the app does, for people."""

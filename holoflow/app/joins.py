@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from holoflow.app.document import Value
-from holoflow.app.format import SyncSchema
-from holoflow.app.graph import Flow, Node, Sync, WhenFull
+from holoflow.app.format import SyncSchema, WhenFull
+from holoflow.app.graph import Flow, Node, Sync
 from holoflow.app.mistakes import Report, short
 from holoflow.app.origins import Origins
 from holoflow.app.unresolved import Group, UnresolvedOperator

@@ -128,7 +128,7 @@ class _App:
             assets=assets,
             variables=self.variables,
             fuse=self.file is None or self.file.fuse == "auto",
-            queue=defaults.queue,
+            queue=defaults.queue or App.queue,
             when_full=defaults.when_full,
             hang=defaults.hang,
             description=self.file.description if self.file else "",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from holoflow.app.graph import RestartPolicy
+from holoflow.app.format import RestartPolicy
 from holoflow.stats.records import Recorder, Records
 from holoflow.stats.snapshot import Sample, Snapshot
 from holoflow.stats.spans import PathTree

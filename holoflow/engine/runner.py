@@ -7,7 +7,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from holoflow.app.graph import Node, OnError
+from holoflow.app.format import OnError
+from holoflow.app.graph import Node
 from holoflow.core.message import Header
 from holoflow.core.operator import Operator
 from holoflow.core.ports import base, position

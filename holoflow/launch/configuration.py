@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from holoflow.app import load
-from holoflow.app.graph import App, Scheduler, SchedulerKind
+from holoflow.app.format import SchedulerKind
+from holoflow.app.graph import App, Scheduler
 from holoflow.core.errors import HoloflowError
 from holoflow.engine.control import RunOptions
 from holoflow.link.links import Links

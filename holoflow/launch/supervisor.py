@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from holoflow.app.graph import Fragment, RestartPolicy
+from holoflow.app.format import RestartPolicy
+from holoflow.app.graph import Fragment
 from holoflow.engine.control import Failure, RunOptions
 from holoflow.launch.configuration import LaunchConfiguration, WorkerSpec
 from holoflow.launch.peer_down import PeerIdentity

@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from holoflow.app.graph import App, Compression, Endpoint, Flow, Fragment, Node, Scheduler, WhenFull
+from holoflow.app.format import Compression, WhenFull
+from holoflow.app.graph import App, Endpoint, Flow, Fragment, Node, Scheduler
 from holoflow.core.operator import Operator
 
 LinkKind: TypeAlias = Literal["none", "shared_memory", "zeromq", "ucx"]
@@ -39,11 +40,11 @@ class PlannedFlow:
     """Its input holds the newest value."""
     back_edge: bool
     link: LinkKind
-    compress: Compression = "none"
+    compress: Compression = Flow.compress
     """How its messages are compressed on a zeromq link."""
-    quality: int = 90
+    quality: int = Flow.quality
     """JPEG quality, 1 to 100."""
-    encrypt: bool = True
+    encrypt: bool = Flow.encrypt
     """Whether a zeromq link to another host is encrypted and authenticated."""
     by_frame: bool = False
     """Its input is joined with others by frame, or merged with them in the order of frames."""

@@ -131,10 +131,6 @@ def _upstream(operator: str, flows: tuple[PlannedFlow, ...]) -> set[str]:
     return found
 
 
-DEFAULT_QUEUE = 2
-"""Messages that may wait unless the app says otherwise; few, because each one adds latency."""
-
-
 def plan(
     app: App,
     *,
@@ -201,7 +197,7 @@ def _plan_flow(
     latest = False
     if target.holoscan_operator is None:
         latest = target.cls.ports().input(flow.target.port).latest  # type: ignore[attr-defined]
-    queue = flow.queue or app.queue or DEFAULT_QUEUE
+    queue = flow.queue or app.queue
     return PlannedFlow(
         source=flow.source,
         target=flow.target,

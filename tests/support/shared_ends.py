@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from holoflow.app.graph import Endpoint, WhenFull
+from holoflow.app.format import WhenFull
+from holoflow.app.graph import Endpoint
 from holoflow.link.ends import LinkedFlow
 from holoflow.link.shared_memory import remove_leftovers
 from holoflow.link.shared_memory.memory import MEMORY, prefix

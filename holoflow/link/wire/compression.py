@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from holoflow.app.graph import Compression
+from holoflow.app.format import Compression
+from holoflow.app.graph import Flow
 from holoflow.core.errors import optional
 from holoflow.core.pictures import Image
 from holoflow.link.wire.types import WireError, flat
@@ -35,8 +36,8 @@ Bytes = npt.NDArray[np.uint8]
 class Encoding:
     """How the messages of a flow are packed."""
 
-    compress: Compression = "none"
-    quality: int = 90
+    compress: Compression = Flow.compress
+    quality: int = Flow.quality
     """Of JPEG, 1 to 100."""
 
 

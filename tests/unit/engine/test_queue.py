@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holoflow.app.graph import Endpoint, WhenFull
+from holoflow.app.format import WhenFull
+from holoflow.app.graph import Endpoint
 from holoflow.core.message import Header
 from holoflow.engine.queue import LatestQueue, Message, Queue
 from holoflow.plan.plan import PlannedFlow

@@ -23,10 +23,9 @@ from support.graphs import (
 
 from holoflow.app.graph import Sync
 from holoflow.plan import plan
-from holoflow.plan.planner import DEFAULT_QUEUE
 
 
-def two(when_full: Any = "block", queue: int | None = None, **fields: Any) -> App:
+def two(when_full: Any = "block", queue: int = App.queue, **fields: Any) -> App:
     """Source and sink that are not fused."""
     return app(
         [node("source", Source), node("sink", Sink, fuse=False)],
@@ -38,9 +37,9 @@ def two(when_full: Any = "block", queue: int | None = None, **fields: Any) -> Ap
 
 @pytest.mark.parametrize(
     ("of_app", "of_flow", "expected"),
-    [(None, None, DEFAULT_QUEUE), (5, None, 5), (None, 3, 3), (5, 3, 3), (3, 5, 5)],
+    [(5, None, 5), (5, 3, 3), (3, 5, 5)],
 )
-def test_queues(of_app: int | None, of_flow: int | None, expected: int) -> None:
+def test_queues(of_app: int, of_flow: int | None, expected: int) -> None:
     graph = two(queue=of_app)
     graph = replace(graph, flows=(replace(graph.flows[0], queue=of_flow),))
     (planned,) = plan(graph).flows

@@ -228,7 +228,7 @@ def graphs(draw: Any) -> App:
         nodes, flows,
         fragments=fragments if draw(st.booleans()) and 0 < cut < size else (),
         when_full=draw(st.sampled_from(["block", "block", "drop_newest"])),
-        queue=draw(st.sampled_from([None, 1, 7])),
+        queue=draw(st.sampled_from([1, 2, 7])),
         fuse=draw(st.sampled_from([True, True, False])),
     )  # fmt: skip
 
