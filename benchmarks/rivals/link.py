@@ -35,7 +35,7 @@ class Waiting:
 
     def wake(self) -> None:
         """Look again."""
-        self.notifier.ring()
+        self.notifier.notify()
 
     def deliver(self, _number: int, head: Buffer, buffers: Sequence[Buffer]) -> None:
         """Take a message."""
@@ -98,7 +98,7 @@ def send(job: Job) -> None:
 def _joined(job: Job, app: Path, fragment: str) -> Iterator[tuple[Plan, Links]]:
     apart = over_network(job)
     plan = LaunchConfiguration(app, only=(fragment,) if apart else ()).plan()
-    counters = Counters.of(plan, job.path / (f"{fragment}-ledger" if apart else "ledger"))
+    counters = Counters.of(plan, job.path / (f"{fragment}-counters" if apart else "counters"))
     name = job.path.name.replace("_", "-")
     run = f"{fragment}-{name}" if apart else name
     hosts = dict.fromkeys(HOSTS.values(), "127.0.0.1")

@@ -143,7 +143,7 @@ class Stage:
         if self.sleeping:
             self._schedule()
         elif self._waiting and self.notifier is not None:
-            self.notifier.ring()
+            self.notifier.notify()
 
     def _schedule(self) -> None:
         with self._lock:

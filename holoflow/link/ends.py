@@ -44,13 +44,13 @@ class Notifier:
         self._path = path
         self._files: select.epoll | None = None
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._ringing = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._ringing.setblocking(False)
+        self._sending = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._sending.setblocking(False)
         try:
             if path is not None:
                 path.unlink(missing_ok=True)
             self._listening.bind("" if path is None else str(path))
-            self._ringing.connect(self._listening.getsockname())
+            self._sending.connect(self._listening.getsockname())
         except OSError:
             self.close()
             raise
@@ -83,17 +83,17 @@ class Notifier:
         if self._files is not None:
             self._files.unregister(file)
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Wake the waiting thread, or make the next `wait` return at once."""
         with contextlib.suppress(OSError):  # full: notifications are pending already
-            self._ringing.send(b"")
+            self._sending.send(b"")
 
     def close(self) -> None:
         """Close the socket; no thread may be waiting."""
         if self._files is not None:
             self._files.close()
         self._listening.close()
-        self._ringing.close()
+        self._sending.close()
         if self._path is not None:
             self._path.unlink(missing_ok=True)
 

@@ -68,11 +68,11 @@ class Publisher:
             _log.info("this run cannot be watched with holoflow top: %s", "; ".join(failures))
             return self
         sockets.clean(self._address.place)
-        self._alarm, self._bell = socket.socketpair()
-        self._alarm.setblocking(False)
-        self._bell.setblocking(False)
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
         self._selector = selectors.DefaultSelector()
-        self._selector.register(self._alarm, selectors.EVENT_READ)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ)
         self._selector.register(self._server, selectors.EVENT_READ)
         self._thread = threading.Thread(target=self._serve, name="holoflow-live", daemon=True)
         self._thread.start()
@@ -93,7 +93,7 @@ class Publisher:
         for watcher in self._watchers:
             watcher.line.close()
         self._selector.close()
-        for end in (self._server, self._alarm, self._bell):
+        for end in (self._server, self._wake_reader, self._wake_writer):
             end.close()
 
     def put(self, snapshot: Snapshot, history: Sequence[Sample] = ()) -> None:
@@ -117,7 +117,7 @@ class Publisher:
 
     def _ring(self) -> None:
         with contextlib.suppress(OSError):  # it is signalled already, or closed
-            self._bell.send(b"\0")
+            self._wake_writer.send(b"\0")
 
     # -- the thread --------------------------------------------------------------------------
 
@@ -136,8 +136,8 @@ class Publisher:
         for key, _ in self._selector.select(timeout):
             if key.fileobj is self._server:
                 self._accept()
-            elif key.fileobj is self._alarm:
-                self._alarm.recv(4096)
+            elif key.fileobj is self._wake_reader:
+                self._wake_reader.recv(4096)
             elif not key.data.hears():
                 self._let_go(key.data)
         self._offer()

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
@@ -83,6 +83,8 @@ _AT: Final[Mapping[str, int]] = {cause: _DROPPED + i for i, cause in enumerate(C
 
 WIDTH: Final = _DROPPED + len(CAUSES)
 """Integers in a counter block."""
+CONSUMER_COUNTERS: Final = WIDTH - ARRIVED
+"""How many of them, at its end, the consumer's process writes."""
 
 
 class Counters:
@@ -193,6 +195,33 @@ def counts(block: CounterBlock) -> dict[str, Any]:
 def queued(block: CounterBlock) -> int:
     """Return how many messages have arrived and were neither taken nor dropped."""
     return waiting(block) - (block[SENT] - block[ARRIVED])
+
+
+def finished(block: CounterBlock) -> int:
+    """Return how many messages were taken or dropped: for a blocking flow, up to which number.
+
+    If another process counts at the same time, the result is never too high. Messages that are
+    returned to be dropped raise both `RETURNED` and the drops: the writer raises `RETURNED`
+    first, and here it is read last.
+    """
+    return block[TAKEN] + lost(block) - block[RETURNED]
+
+
+def consumer_counters(block: CounterBlock) -> list[int]:
+    """Return the counters that the consumer's process writes, `CONSUMER_COUNTERS` of them."""
+    return block[ARRIVED:].tolist()
+
+
+def mirror(block: CounterBlock, counts: Sequence[int]) -> bool:
+    """Write the consumer's counters of another host, and return whether they have changed."""
+    if consumer_counters(block) == list(counts):
+        return False
+    # First what increases the number of waiting messages: a reader in between may see too little
+    # room, never too much.
+    block[RETURNED] = counts[RETURNED - ARRIVED]
+    for at, count in enumerate(counts, ARRIVED):
+        block[at] = count
+    return True
 
 
 def consumer_died(block: CounterBlock, *, resent: bool) -> None:

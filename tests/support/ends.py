@@ -42,7 +42,7 @@ class Sender:
     def wake(self) -> None:
         self.woken.set()
         if self.notifier is not None:
-            self.notifier.ring()
+            self.notifier.notify()
 
     def room(self) -> bool:
         return waiting(self.counters) < self.flow.queue
@@ -118,7 +118,7 @@ class Receiver:
     def wake(self) -> None:
         self._woken.set()
         if self.notifier is not None:
-            self.notifier.ring()
+            self.notifier.notify()
 
     def poll(self) -> None:
         """Have the thread look whether there is something, and wait until it has."""

@@ -29,14 +29,14 @@ def stores(folder: Path) -> tuple[KeyStore, KeyStore]:
 class Pair:
     """Sender and receiver, each of which can be started again.
 
-    `ipc`: on one host, with one ledger; `tcp`, `curve`: on two. With `notifiers` both wait at
-    doorbells of their own.
+    `ipc`: on one host, with one set of counters; `tcp`, `curve`: on two. With `notifiers` each
+    waits at one of its own.
     """
 
     def __init__(self, folder: Path, kind: str, *, notifiers: bool = False, **flow: Any) -> None:
         self.kind, self.flow = kind, flow
-        self._bells = notifiers
-        self._rung: list[Notifier] = []
+        self._notified = notifiers
+        self._notifiers: list[Notifier] = []
         self.port: int | None = None
         """Where the sender connects to instead: a relay."""
         self.keys = stores(folder)
@@ -84,10 +84,10 @@ class Pair:
         return Sender(self.edge, linked(self.blocks[0], **self.flow), self._notifier())
 
     def _notifier(self) -> Notifier | None:
-        if not self._bells:
+        if not self._notified:
             return None
-        self._rung.append(Notifier())
-        return self._rung[-1]
+        self._notifiers.append(Notifier())
+        return self._notifiers[-1]
 
     def kill(self, transport: ZeroMQ) -> None:
         """End what carries one end, as its death would: without a word."""
@@ -102,5 +102,5 @@ class Pair:
             stage.stop()
         for transport in self.open:
             transport.close(0)
-        for notifier in self._rung:
+        for notifier in self._notifiers:
             notifier.close()

@@ -36,11 +36,11 @@ def eventually(condition: Callable[[], Any], what: str = "") -> None:
 
 
 class Run:
-    """A run's folder, ledger and name."""
+    """A run's folder, counters and name."""
 
     def __init__(self, folder: Path, run: str, flows: int) -> None:
         self.folder, self.run, self.flows = folder, run, flows
-        self.counters = Counters(flows, file=folder / "ledger")
+        self.counters = Counters(flows, file=folder / "counters")
 
     def flow(
         self,
@@ -81,13 +81,13 @@ def new_run(flows: int = 1) -> Iterator[Run]:
 
 
 class Stage:
-    """A producer or a consumer: a queue, and a bell that wakes the test."""
+    """A producer or a consumer: a queue, and an event that wakes the test."""
 
     def __init__(self, linked: LinkedFlow | None = None) -> None:
         self.linked = linked
         self.queue: deque[tuple[int, bytes, list[Any]]] = deque()
         self.ended = False
-        self.rung = threading.Event()
+        self.woken = threading.Event()
 
     @property
     def counters(self) -> CounterBlock:
@@ -95,7 +95,7 @@ class Stage:
         return self.linked.counters
 
     def wake(self) -> None:
-        self.rung.set()
+        self.woken.set()
 
     def close(self) -> None:
         assert not self.ended

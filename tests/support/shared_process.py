@@ -48,10 +48,10 @@ def send_all(run: Run, flows: list[LinkedFlow]) -> None:
     stop = run.folder / "stop"
     while not stop.exists():
         if full():
-            stage.rung.clear()
+            stage.woken.clear()
             outlet.wants_room()
             if full():
-                stage.rung.wait(0.5)  # to look at `stop`
+                stage.woken.wait(0.5)  # to look at `stop`
             continue
         number = flows[0].counters[SENT] + 1
         size = random.choice(SIZES)
@@ -81,9 +81,9 @@ def receive(run: Run, linked: LinkedFlow) -> None:
     while not stage.ended or stage.queue:
         inlet.poll()
         if not stage.queue:
-            stage.rung.clear()
+            stage.woken.clear()
             if not stage.ended and inlet.about_to_sleep():
-                stage.rung.wait(300)
+                stage.woken.wait(300)
             continue
         number, head, [buffer] = stage.take(inlet)
         first = int(head)

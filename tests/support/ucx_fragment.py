@@ -104,7 +104,7 @@ def make_app(wanted: dict[str, Any]) -> App:
 
 
 def stats(whole: Plan, counters: Counters) -> dict[str, Any]:
-    """Return what the ledger says of every flow."""
+    """Return the counts of every flow."""
     return {
         f"{flow.source.operator} {flow.target.operator}": [
             block[SENT], delivered(block), dropped(block)
@@ -123,7 +123,7 @@ def main() -> int:
         whole = replace(whole, here=frozenset({fragment}))
         own = folder / f"host-{fragment}"
         own.mkdir()
-    counters = Counters.of(whole, own / "ledger")
+    counters = Counters.of(whole, own / "counters")
     transport = UcxTransport(whole, Peers(own, "run", hosts))
     links = Links(whole, counters, {"ucx": transport})
     options = RunOptions(

@@ -58,11 +58,12 @@ class Pair:
         only = replace(graph.flows[0], link="ucx", encrypt=False, **flow)
         whole = plan(replace(graph, flows=(only,)))
         self.near = near
-        self.ledgers = [Counters.of(whole) for _ in range(1 if near else 2)]
+        self.counters = [Counters.of(whole) for _ in range(1 if near else 2)]
         hosts = {} if near else {"b": LOOPBACK}
         self.peers = Peers(folder, "run", hosts)
         self.linked = [
-            LinkedFlow(0, whole.flows[0], "a", "b", counters.blocks[0]) for counters in self.ledgers
+            LinkedFlow(0, whole.flows[0], "a", "b", counters.blocks[0])
+            for counters in self.counters
         ]
         self.transports = [UcxTransport(whole, self.peers) for _ in range(2)]
         self.sender = Sender(self.transports[0], self.linked[0])

@@ -23,7 +23,7 @@ ALERT = Timing(heartbeat=0.05, silence=0.5, retry=0.01, refused=0.2, orphaned=30
 
 def block_of(folder: Path, host: str) -> CounterBlock:
     """Return the counts of `host`, in a file."""
-    return Counters(1, file=folder / f"ledger.{host}").blocks[0]
+    return Counters(1, file=folder / f"counters.{host}").blocks[0]
 
 
 def content(number: int, size: int) -> bytes:

@@ -36,14 +36,14 @@ class SharedInlet:
     """The receiving end of a flow through shared memory."""
 
     def __init__(
-        self, linked: LinkedFlow, consumer: Consumer, services: Services, bell: WakeUpSocket
+        self, linked: LinkedFlow, consumer: Consumer, services: Services, wakeup: WakeUpSocket
     ) -> None:
         """Deliver to `consumer` once the sender has been joined."""
         self.linked = linked
         self._counters = linked.counters
         self._consumer = consumer
         self._services = services
-        self._bell = bell
+        self._wakeup = wakeup
         self._service: Any = None
         self._subscriber: Any = None
         self._left = False
@@ -58,7 +58,7 @@ class SharedInlet:
         self._sender: int | None = None
         self._before = 0
         self._lock = threading.Lock()
-        bell.answer(MORE, linked.number, self)
+        wakeup.register(MORE, linked.number, self)
 
     def join(self) -> bool:
         """Join the sender, and return whether that has succeeded.
@@ -231,7 +231,7 @@ class SharedInlet:
         """Notify a producer that waits for room, once."""
         if self._counters[WANTS_ROOM]:
             self._counters[WANTS_ROOM] = 0
-            self._bell.ring(self.linked.source, ROOM, self.linked.number)
+            self._wakeup.notify(self.linked.source, ROOM, self.linked.number)
 
     def suspend(self) -> None:
         """Leave: the next process of the fragment continues."""

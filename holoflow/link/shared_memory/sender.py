@@ -44,7 +44,7 @@ class SharedOutlet:
         flows: Sequence[LinkedFlow],
         producer: Producer,
         services: Services,
-        bell: WakeUpSocket,
+        wakeup: WakeUpSocket,
     ) -> None:
         """Send to `flows`; raise HoloflowError if there is no shared memory."""
         self._flows = list(flows)
@@ -54,7 +54,7 @@ class SharedOutlet:
         self._name = str(flows[0].flow.source)
         self._producer = producer
         self._services = services
-        self._bell = bell
+        self._wakeup = wakeup
         self._room = PagePopulator(services.prefix)
         self._sender = time.time_ns()
         self._largest = INITIAL - layout.ALIGNMENT
@@ -64,7 +64,7 @@ class SharedOutlet:
         self._published = [f.counters[SENT] for f in flows]
         for linked in flows:
             producer_died(linked.counters)
-            bell.answer(ROOM, linked.number, self)
+            wakeup.register(ROOM, linked.number, self)
         self._loans: LoanedSamples | None = None
         self._service = services.make(
             self._name, len(self._flows), max(f.flow.queue for f in self._flows)
@@ -229,9 +229,9 @@ class SharedOutlet:
     def _call(self, linked: LinkedFlow) -> None:
         """Wake the consumer, which sleeps or waits at its own notifier."""
         if linked.counters[WANTS_MORE] == DIRECT:
-            self._bell.call(linked.target, linked.flow.target.operator)
+            self._wakeup.notify_stage(linked.target, linked.flow.target.operator)
         else:
-            self._bell.ring(linked.target, MORE, linked.number)
+            self._wakeup.notify(linked.target, MORE, linked.number)
 
     def suspend(self) -> None:
         """Leave; what has been sent can still be received."""

@@ -12,7 +12,7 @@ from holoflow.link.ends import Consumer, LinkedFlow, Producer
 from holoflow.link.shared_memory.receiver import SharedInlet
 from holoflow.link.shared_memory.sender import SharedOutlet
 from holoflow.link.shared_memory.services import Services
-from holoflow.link.shared_memory.wakeup import WakeUpSocket, bell_path
+from holoflow.link.shared_memory.wakeup import WakeUpSocket, wakeup_path
 
 _LOOK: Final = 0.005
 """Seconds between checks whether what was sent has arrived."""
@@ -31,7 +31,7 @@ class SharedMemory:
         self._folder = folder
         self._services: Services | None = Services(folder, run)
         try:
-            self._bell = WakeUpSocket(folder, fragment)
+            self._wakeup = WakeUpSocket(folder, fragment)
         except OSError as error:
             kind = ShortageError if is_shortage(error) else HoloflowError
             raise kind(f"no socket in {folder}: {error.strerror}") from None
@@ -40,19 +40,19 @@ class SharedMemory:
 
     def outlet(self, flows: Sequence[LinkedFlow], producer: Producer) -> SharedOutlet:
         """Open the sending end of `flows`, which all leave one output port."""
-        outlet = SharedOutlet(flows, producer, self._open(), self._bell)
+        outlet = SharedOutlet(flows, producer, self._open(), self._wakeup)
         self._outlets.append(outlet)
         return outlet
 
     def inlet(self, flow: LinkedFlow, consumer: Consumer) -> SharedInlet:
         """Open the receiving end of `flow`; it joins the sender once this process accepts."""
-        inlet = SharedInlet(flow, consumer, self._open(), self._bell)
+        inlet = SharedInlet(flow, consumer, self._open(), self._wakeup)
         self._inlets.append(inlet)
         return inlet
 
     def notifier(self, operator: str) -> Path:
         """Return where senders notify the stage of `operator`, if it has its own notifier."""
-        return bell_path(self._folder, f"{self._fragment}@{operator}")
+        return wakeup_path(self._folder, f"{self._fragment}@{operator}")
 
     @property
     def refusals(self) -> Mapping[str, int]:
@@ -83,7 +83,7 @@ class SharedMemory:
         deadline = time.monotonic() + patience
         while not all(o.arrived() for o in self._outlets) and time.monotonic() < deadline:
             time.sleep(_LOOK)
-        self._bell.close()
+        self._wakeup.close()
         for outlet in self._outlets:
             outlet.suspend()
         for inlet in self._inlets:

@@ -29,7 +29,7 @@ ROOM: Final = b"r"
 DIRECT: Final = 2
 """Value of `WANTS_MORE` of a stage that waits at its own notifier."""
 
-_RING = struct.Struct("<cq")
+_WAKE_UP = struct.Struct("<cq")
 _LONGEST = 100
 """Longest path of a socket in bytes; the system allows 107."""
 
@@ -53,8 +53,8 @@ class WakeUpSocket:
         """Listen for `fragment`, replacing a socket left by its previous process."""
         self._folder = folder
         self._ends: dict[tuple[bytes, int], SleepingEnd] = {}
-        self._path = bell_path(folder, fragment)
-        self._ringing: dict[str, socket.socket] = {}
+        self._path = wakeup_path(folder, fragment)
+        self._sockets: dict[str, socket.socket] = {}
         """Connected sockets by receiver: looking up a path would take longer than sending."""
         self._lock = threading.Lock()
         self._closed = False
@@ -68,53 +68,53 @@ class WakeUpSocket:
             raise
         # Not settimeout, which would cost another system call per receive.
         self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, WAIT)
-        self._thread = threading.Thread(target=self._listen, name="bell", daemon=True)
+        self._thread = threading.Thread(target=self._listen, name="wake-ups", daemon=True)
         self._thread.start()
 
-    def answer(self, what: bytes, flow: int, end: SleepingEnd) -> None:
+    def register(self, what: bytes, flow: int, end: SleepingEnd) -> None:
         """Wake `end` when the wake-up `what` for `flow` is received."""
         self._ends[what, flow] = end
 
-    def ring(self, fragment: str, what: bytes, flow: int) -> None:
+    def notify(self, fragment: str, what: bytes, flow: int) -> None:
         """Wake the end of `flow` in `fragment`; does nothing if no process listens there."""
-        self._ring(fragment, _RING.pack(what, flow))
+        self._send(fragment, _WAKE_UP.pack(what, flow))
 
-    def call(self, fragment: str, operator: str) -> None:
+    def notify_stage(self, fragment: str, operator: str) -> None:
         """Wake the stage of `operator`, which waits at its own notifier."""
-        self._ring(f"{fragment}@{operator}", b"")
+        self._send(f"{fragment}@{operator}", b"")
 
-    def _ring(self, whom: str, message: bytes) -> None:
-        ringing = self._ringing.get(whom) or self._made(whom)
+    def _send(self, whom: str, message: bytes) -> None:
+        sender = self._sockets.get(whom) or self._socket_to(whom)
         try:
-            ringing.send(message)
+            sender.send(message)
         except BlockingIOError:
             pass  # full: wake-ups are pending already
         except OSError:  # not connected (any more): another process may be listening there now
             with contextlib.suppress(OSError):
-                ringing.connect(str(bell_path(self._folder, whom)))
-                ringing.send(message)
+                sender.connect(str(wakeup_path(self._folder, whom)))
+                sender.send(message)
 
-    def _made(self, whom: str) -> socket.socket:
+    def _socket_to(self, whom: str) -> socket.socket:
         with self._lock:
-            if whom not in self._ringing:
-                ringing = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-                ringing.setblocking(False)
-                self._ringing[whom] = ringing
-            return self._ringing[whom]
+            if whom not in self._sockets:
+                sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+                sender.setblocking(False)
+                self._sockets[whom] = sender
+            return self._sockets[whom]
 
     def close(self) -> None:
         """Stop listening."""
         if self._closed:
             return
         self._closed = True
-        own = self._made("")
+        own = self._socket_to("")
         with contextlib.suppress(OSError):
             own.sendto(b"", str(self._path))
         if self._thread is not threading.current_thread():
             self._thread.join()
         self._listening.close()
-        for ringing in self._ringing.values():
-            ringing.close()
+        for sender in self._sockets.values():
+            sender.close()
         with contextlib.suppress(OSError):
             self._path.unlink()
 
@@ -122,13 +122,13 @@ class WakeUpSocket:
         poll = time.monotonic() + LOOK
         while not self._closed:
             try:
-                rung = self._listening.recv(64)
+                received = self._listening.recv(64)
             except BlockingIOError:
-                rung = b""
+                received = b""
             except OSError:
                 return
-            if len(rung) == _RING.size:
-                end = self._ends.get(_RING.unpack(rung))
+            if len(received) == _WAKE_UP.size:
+                end = self._ends.get(_WAKE_UP.unpack(received))
                 if end is not None and not self._closed:
                     _wake(end)
             if time.monotonic() >= poll:
@@ -141,15 +141,15 @@ class WakeUpSocket:
                 _wake(end)
 
 
-def bell_path(folder: Path, whom: str) -> Path:
+def wakeup_path(folder: Path, whom: str) -> Path:
     """Return the path of the socket of `FRAGMENT` or of the stage `FRAGMENT@OPERATOR`.
 
     A name that is too long for a socket is shortened.
     """
-    path = folder / f"{whom}.bell"
+    path = folder / f"{whom}.wake"
     if len(str(path).encode()) <= _LONGEST:
         return path
-    return folder / f"{hashlib.blake2s(whom.encode()).hexdigest()[:12]}.bell"
+    return folder / f"{hashlib.blake2s(whom.encode()).hexdigest()[:12]}.wake"
 
 
 def _wake(end: SleepingEnd) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple, TypeAlias
 
 from holoflow.core.errors import HoloflowError
-from holoflow.stats.counters import ARRIVED, WIDTH
+from holoflow.stats.counters import CONSUMER_COUNTERS
 
 RETRY: Final = 0.05
 """Seconds between two attempts to reach a peer that is not there yet."""
@@ -62,12 +62,10 @@ def notice_silence(connection: socket.socket) -> None:
 
 
 VERSION: Final = 2
-HALF: Final = WIDTH - ARRIVED
-"""Number of the consumer's counters in a counter block."""
 
 _KIND: Final = struct.Struct("<B")
 _HELLO: Final = struct.Struct("<4sIQq32s")
-_STATE: Final = struct.Struct(f"<q??{HALF}q")
+_STATE: Final = struct.Struct(f"<q??{CONSUMER_COUNTERS}q")
 _NUMBER: Final = struct.Struct("<q")
 _TIMES: Final = struct.Struct("<qqq")
 _MARK: Final = struct.Struct("<qq")
@@ -97,7 +95,7 @@ class UcxProgress(NamedTuple):
     """Whether UCX listens."""
     closed: bool
     """Whether it knows that the stream has ended."""
-    half: tuple[int, ...]
+    counters: tuple[int, ...]
     """The consumer's counters."""
 
 
@@ -143,7 +141,7 @@ def write(frame: Frame) -> bytes:
         return _KIND.pack(0) + _HELLO.pack(_MAGIC, VERSION, frame.number, frame.port, run)
     if isinstance(frame, UcxProgress):
         flags = frame.listening, frame.closed
-        return _KIND.pack(1) + _STATE.pack(frame.received, *flags, *frame.half)
+        return _KIND.pack(1) + _STATE.pack(frame.received, *flags, *frame.counters)
     if isinstance(frame, Closed):
         return _KIND.pack(2) + _NUMBER.pack(frame.last)
     if isinstance(frame, Ask):
@@ -180,8 +178,8 @@ class Frames:
 
 def _read(kind: int, values: tuple[int, ...]) -> Frame:
     if kind == 1:
-        received, listening, closed, *half = values
-        return UcxProgress(received, bool(listening), bool(closed), tuple(half))
+        received, listening, closed, *counters = values
+        return UcxProgress(received, bool(listening), bool(closed), tuple(counters))
     if kind == 2:
         return Closed(*values)
     if kind == 3:

@@ -165,8 +165,8 @@ class UcxReceiver:
         received = self._received
         if self._lossy and len(self._come) >= self.flow.flow.queue and not self._gone:
             received = -1  # the stage has enough to do: the sender drops meanwhile
-        half = tuple(self.flow.counters[ARRIVED:])
-        return UcxProgress(received, self._listening, self.done, half)
+        mine = tuple(self.flow.counters[ARRIVED:])
+        return UcxProgress(received, self._listening, self.done, mine)
 
     def _finish(self) -> None:
         self.done = True

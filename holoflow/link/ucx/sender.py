@@ -14,7 +14,7 @@ import numpy.typing as npt
 from holoflow.link.ends import Buffer, LinkedFlow, Notifier, Producer
 from holoflow.link.ucx.control import Answer, Ask, Closed, Frame, Mark, UcxProgress
 from holoflow.link.ucx.frame import UcxFrame
-from holoflow.stats.counters import ARRIVED, GONE, RETURNED, WATERMARK
+from holoflow.stats.counters import ARRIVED, GONE, WATERMARK, mirror
 
 
 class UcxSender:
@@ -108,7 +108,7 @@ class UcxSender:
         if not isinstance(frame, UcxProgress):
             return
         if not self.near:
-            _mirror(self.flow.counters, frame.half)
+            mirror(self.flow.counters, frame.counters)
         with self._lock:
             self._listening = frame.listening
             self._received = max(self._received, frame.received)
@@ -125,9 +125,8 @@ class UcxSender:
         with self._lock:
             arrived = self._received >= self._emitted and not self._waiting and self._listening
             tell, self._marked = self._marked and arrived, self._marked and not arrived
-            watermark = self.flow.counters[
-                WATERMARK
-            ]  # first: it applies to what was sent until now
+            # Read first: it applies to what has been sent until now.
+            watermark = self.flow.counters[WATERMARK]
             mark = Mark(self._last, watermark)
         if tell:
             self.say(mark)
@@ -139,12 +138,3 @@ class UcxSender:
             self._told = self._told or tell
         if tell:
             self.say(Closed(self._last))
-
-
-def _mirror(block: memoryview[int], half: Sequence[int]) -> None:
-    """Write the consumer's counters of another host."""
-    # First what increases the number of waiting messages: a reader in between may see too little
-    # room, never too much.
-    block[RETURNED] = half[RETURNED - ARRIVED]
-    for at, count in enumerate(half, ARRIVED):
-        block[at] = count

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from holoflow.link.ends import Buffer
 from holoflow.link.wire import BUFFERS
-from holoflow.link.zeromq.counts import HALF
+from holoflow.stats.counters import CONSUMER_COUNTERS
 
 HELLO: Final = 1
 WELCOME: Final = 2
@@ -39,7 +39,7 @@ LARGEST: Final = 1 << 62
 _ENTRY: Final = struct.Struct("<QI")
 _BULK: Final = struct.Struct("<BQI")
 _STATE: Final = struct.Struct("<B?qqqqqqq")
-_COUNTS: Final = struct.Struct(f"<B?q{HALF}q")
+_COUNTS: Final = struct.Struct(f"<B?q{CONSUMER_COUNTERS}q")
 
 
 class Malformed(Exception):  # noqa: N818 - a finding, not a failure of ours
@@ -84,7 +84,7 @@ class SenderProgress:
 class ReceiverProgress:
     """Progress of the receiver of a flow."""
 
-    half: list[int]
+    counters: list[int]
     """The consumer's counters."""
     ended: bool
     """Whether it knows that nothing more will come."""
@@ -171,18 +171,18 @@ def read_state(part: bytes) -> SenderProgress:
 
 def counts(values: ReceiverProgress) -> bytes:
     """Return `values` as a part."""
-    return _COUNTS.pack(COUNTS, values.ended, values.asked, *values.half)
+    return _COUNTS.pack(COUNTS, values.ended, values.asked, *values.counters)
 
 
 def read_counts(part: bytes) -> ReceiverProgress:
     """Decode what `counts` has encoded; raise Malformed if it is invalid."""
     try:
-        _, ended, asked, *half = _COUNTS.unpack(part)
+        _, ended, asked, *counters = _COUNTS.unpack(part)
     except struct.error:
         raise Malformed("counts of the wrong size") from None
-    if any(abs(count) >= LARGEST for count in half):
+    if any(abs(count) >= LARGEST for count in counters):
         raise Malformed("counts out of range")
-    return ReceiverProgress(half, ended, asked)
+    return ReceiverProgress(counters, ended, asked)
 
 
 def _bytes(buffer: Buffer) -> memoryview | bytes:

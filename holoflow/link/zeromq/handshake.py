@@ -11,11 +11,11 @@ from pydantic.dataclasses import dataclass
 
 from holoflow.core.errors import optional
 from holoflow.link.ends import LinkedFlow
-from holoflow.link.zeromq.counts import HALF
 from holoflow.link.zeromq.frames import HELLO, LARGEST, REFUSED, WELCOME, Malformed
 from holoflow.link.zeromq.settings import AppIdentity
+from holoflow.stats.counters import CONSUMER_COUNTERS
 
-VERSION: Final = 6
+VERSION: Final = 7
 """Version of the whole protocol; it also increases with the wire format of messages."""
 
 _msgpack: Any = optional("msgpack", "zeromq")
@@ -26,9 +26,9 @@ _STRICT: Final = ConfigDict(strict=True, extra="forbid")
 
 _Text = Annotated[str, Field(max_length=500)]
 _Number = Annotated[int, Field(ge=0, lt=LARGEST)]
-_Half = Annotated[
+_ConsumerCounters = Annotated[
     list[Annotated[int, Field(gt=-LARGEST, lt=LARGEST)]],
-    Field(min_length=HALF, max_length=HALF),
+    Field(min_length=CONSUMER_COUNTERS, max_length=CONSUMER_COUNTERS),
 ]
 
 
@@ -45,7 +45,7 @@ class FlowHello:
     generation: _Number
     """Increases with each process that sends using these counters."""
     sent: _Number
-    half: _Half
+    consumer: _ConsumerCounters
     """The consumer's counters as the sender knows them."""
 
 
@@ -60,7 +60,7 @@ class Welcome:
     """Number of the newest message ever sent, as far as the receiver knows."""
     watermark: _Number
     """Number of frames of the flow's origin of which it knows that nothing more will come."""
-    half: _Half
+    consumer: _ConsumerCounters
     """The consumer's counters."""
     ended: bool
     """Whether it already knows that the stream has ended."""

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Final
 from holoflow.link.clock import ClockOffset
 from holoflow.link.ends import Consumer, LinkedFlow, Notifier
 from holoflow.link.zeromq import frames, handshake
-from holoflow.link.zeromq.counts import finished
 from holoflow.link.zeromq.frames import FlowMessage, SenderProgress
 from holoflow.link.zeromq.handshake import FlowHello
 from holoflow.link.zeromq.listener import FlowListener
 from holoflow.link.zeromq.loop import Loop
 from holoflow.link.zeromq.receiver_state import ReceiverState
 from holoflow.link.zeromq.settings import Timing
-from holoflow.stats.counters import ARRIVED, CLOSED, WANTS_ROOM
+from holoflow.stats.counters import ARRIVED, CLOSED, WANTS_ROOM, finished
 
 if TYPE_CHECKING:
     from holoflow.link.zeromq.dispatcher import Dispatcher

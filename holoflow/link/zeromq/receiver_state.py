@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from holoflow.link.ends import Consumer, LinkedFlow
-from holoflow.link.zeromq.counts import adopt, half, rejoin
 from holoflow.link.zeromq.frames import FlowMessage, ReceiverProgress, SenderProgress
 from holoflow.link.zeromq.handshake import FlowHello, Welcome
 from holoflow.link.zeromq.settings import Timing, blocks
-from holoflow.stats.counters import ARRIVED, CLOSED, PASSED, SENT, WATERMARK, drop
+from holoflow.stats.counters import (
+    ARRIVED,
+    CLOSED,
+    GONE,
+    PASSED,
+    RETURNED,
+    SENT,
+    SETTLED,
+    TAKEN,
+    WATERMARK,
+    CounterBlock,
+    consumer_counters,
+    drop,
+    finished,
+    mirror,
+)
 
 _OVERHEAD: Final = 512
 """Bytes that a message occupies in addition to its own."""
@@ -83,7 +98,7 @@ class ReceiverState:
         self.shared = hello.counters == self._counters_name
         if not self.shared:
             if not any(self.counters[ARRIVED:]) and not self._put:
-                adopt(self.counters, hello.half)
+                adopt(self.counters, hello.consumer)
                 rejoin(self.counters, blocks=self.blocks)
                 self._received = self.counters[ARRIVED]
             self.counters[SENT] = max(self.counters[SENT], hello.sent)
@@ -92,7 +107,7 @@ class ReceiverState:
             received=self._received,
             sent=max(self.counters[SENT], self._received),
             watermark=self.counters[WATERMARK],
-            half=half(self.counters),
+            consumer=consumer_counters(self.counters),
             ended=self.ended,
             asked=asked,
         )
@@ -154,7 +169,7 @@ class ReceiverState:
 
     def counts(self, asked: int = 0) -> ReceiverProgress:
         """Return the progress of this end."""
-        return ReceiverProgress(half(self.counters), self.ended, asked)
+        return ReceiverProgress(consumer_counters(self.counters), self.ended, asked)
 
     def _lose(self, upto: int) -> None:
         """Have messages up to `upto` that have not arrived counted as dropped."""
@@ -185,3 +200,29 @@ class ReceiverState:
                 drop(self.counters, item.cause, missing)
             else:
                 consumer.close()
+
+
+def adopt(block: CounterBlock, counts: Sequence[int]) -> None:
+    """Continue with the consumer's counters of a host that is gone.
+
+    Messages that it was processing are counted as dropped by `crash`.
+    """
+    mirror(block, counts)
+    block[GONE] = 0
+    held = block[TAKEN] - block[SETTLED]
+    if held > 0:
+        block[RETURNED] += held
+        drop(block, "crash", held)
+        block[SETTLED] = block[TAKEN]
+
+
+def rejoin(block: CounterBlock, *, blocks: bool) -> None:
+    """Start with an empty queue: the messages in that of the previous process are gone.
+
+    They will be sent again if the flow blocks, and are counted as dropped otherwise.
+    """
+    done = finished(block)
+    if not blocks and block[ARRIVED] > done:
+        drop(block, "crash", block[ARRIVED] - done)
+    else:
+        block[ARRIVED] = done

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections import deque
 
 from holoflow.link.ends import LinkedFlow
-from holoflow.link.zeromq.counts import finished, half, mirror
 from holoflow.link.zeromq.frames import FlowMessage, ReceiverProgress, SenderProgress
 from holoflow.link.zeromq.handshake import FlowHello, Welcome
 from holoflow.link.zeromq.settings import WINDOW, AppIdentity, blocks
-from holoflow.stats.counters import ARRIVED, GONE, RETRIED, SENT, WATERMARK
+from holoflow.stats.counters import (
+    ARRIVED,
+    GONE,
+    RETRIED,
+    SENT,
+    WATERMARK,
+    consumer_counters,
+    finished,
+    mirror,
+)
 
 
 class SenderState:
@@ -90,7 +98,7 @@ class SenderState:
             counters=self._app.counters,
             generation=self._generation,
             sent=self.last,
-            half=half(self.counters),
+            consumer=consumer_counters(self.counters),
         )
 
     def welcomed(self, welcome: Welcome) -> None:
@@ -103,7 +111,7 @@ class SenderState:
                 # The counters of this host are new, but the flow is not.
                 self.begun = self.last = self.counters[SENT] = welcome.sent
                 self.counters[WATERMARK] = max(self.counters[WATERMARK], welcome.watermark)
-            mirror(self.counters, welcome.half)
+            mirror(self.counters, welcome.consumer)
         while self._flying and self._flying[-1].number > welcome.received:
             self._unsent.appendleft(self._flying.pop())
         self._flying_size = sum(message.size for message in self._flying)
@@ -116,7 +124,7 @@ class SenderState:
     def counted(self, counts: ReceiverProgress) -> bool:
         """Update from the receiver's progress; return whether the producer may have to know."""
         self.ended = self.ended or counts.ended
-        moved = self.shared or mirror(self.counters, counts.half)
+        moved = self.shared or mirror(self.counters, counts.counters)
         self._forget()
         return moved
 

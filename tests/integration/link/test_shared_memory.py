@@ -425,7 +425,7 @@ def test_a_new_receiver_goes_on_and_books_for_the_old_one(run: Run) -> None:
     view.close(0)
 
 
-# -- ends and bells -----------------------------------------------------------------------------
+# -- ends and wakeups -----------------------------------------------------------------------------
 
 
 def test_the_end_of_the_stream_comes_behind_the_last_message(three: Linked) -> None:
@@ -451,11 +451,11 @@ def test_a_stream_without_messages_ends_too(one: Linked) -> None:
 def test_a_stage_that_sleeps_is_woken(one: Linked) -> None:
     inlet, consumer = one.inlets[0], one.consumers[0]
     for say in (lambda: one.send(b"x"), lambda: _end(one)):
-        consumer.rung.clear()
+        consumer.woken.clear()
         inlet.poll()
         assert inlet.about_to_sleep()
         say()
-        assert consumer.rung.wait(DEADLINE)
+        assert consumer.woken.wait(DEADLINE)
         assert not inlet.about_to_sleep()
 
 
@@ -465,23 +465,23 @@ def _end(linked: Linked) -> None:
 
 
 def test_nobody_rings_for_who_is_awake(one: Linked, monkeypatch: Any) -> None:
-    rung = []
-    bells = SimpleNamespace(ring=lambda *told: rung.append(told))
-    monkeypatch.setattr(one.outlet, "_bell", bells)
-    monkeypatch.setattr(one.inlets[0], "_bell", bells)
+    sent = []
+    wakeups = SimpleNamespace(notify=lambda *arguments: sent.append(arguments))
+    monkeypatch.setattr(one.outlet, "_wakeup", wakeups)
+    monkeypatch.setattr(one.inlets[0], "_wakeup", wakeups)
     for _ in range(100):
         one.send(b"x")
         one.get()
-    assert rung == []
+    assert sent == []
     one.inlets[0].about_to_sleep()
     one.send(b"x")
-    assert rung == [("view0", b"m", 0)]
+    assert sent == [("view0", b"m", 0)]
     one.outlet.wants_room()
     one.get()
-    assert rung[1:] == [("edge", b"r", 0)]
+    assert sent[1:] == [("edge", b"r", 0)]
     one.send(b"x")
     one.get()
-    assert len(rung) == 2
+    assert len(sent) == 2
 
 
 def test_a_producer_without_room_is_woken(one: Linked) -> None:
@@ -491,21 +491,21 @@ def test_a_producer_without_room_is_woken(one: Linked) -> None:
     one.outlet.wants_room()
     assert block[WANTS_ROOM]
     one.get()
-    assert one.producer.rung.wait(DEADLINE)
-    one.producer.rung.clear()
+    assert one.producer.woken.wait(DEADLINE)
+    one.producer.woken.clear()
     one.send(b"x")
     assert not block[WANTS_ROOM]
     one.outlet.wants_room()
     block[TAKEN] += 1  # and nobody rings
-    assert one.producer.rung.wait(DEADLINE)
+    assert one.producer.woken.wait(DEADLINE)
 
 
 def test_a_message_that_nobody_rang_for_is_found(one: Linked, monkeypatch: Any) -> None:
     inlet, consumer = one.inlets[0], one.consumers[0]
-    monkeypatch.setattr(one.outlet, "_bell", SimpleNamespace(ring=lambda *told: None))
+    monkeypatch.setattr(one.outlet, "_wakeup", SimpleNamespace(notify=lambda *arguments: None))
     assert inlet.about_to_sleep()
     one.send(b"x")
-    assert consumer.rung.wait(DEADLINE)
+    assert consumer.woken.wait(DEADLINE)
 
 
 def test_who_takes_nothing_more_lets_the_producer_know(one: Linked) -> None:
@@ -515,7 +515,7 @@ def test_who_takes_nothing_more_lets_the_producer_know(one: Linked) -> None:
     one.outlet.wants_room()
     block[GONE] = gone("error")
     one.inlets[0].abandon()
-    assert one.producer.rung.wait(DEADLINE)
+    assert one.producer.woken.wait(DEADLINE)
     one.inlets[0].poll()
     assert not one.consumers[0].queue
 

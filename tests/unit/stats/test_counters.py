@@ -1,4 +1,4 @@
-"""The ledger: counts that outlive the process that counts."""
+"""Counters that outlive the process that counts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_rows_and_counters_lie_side_by_side() -> None:
     assert list(made.frame_numbers) == [300, 301]
 
 
-def test_an_app_without_flows_has_a_ledger_too() -> None:
+def test_an_app_without_flows_has_counters_too() -> None:
     assert Counters(0).blocks == []
 
 
@@ -68,7 +68,7 @@ def test_the_cause_of_an_end_is_kept() -> None:
 
 
 def test_a_file_is_seen_by_all_who_map_it(tmp_path: Path) -> None:
-    one, other = (Counters(2, 1, tmp_path / "ledger") for _ in range(2))
+    one, other = (Counters(2, 1, tmp_path / "counters") for _ in range(2))
     one.blocks[1][SENT] = 7
     other.frame_numbers[0] = 3
     assert other.blocks[1][SENT] == 7
@@ -91,7 +91,7 @@ while True:
 
 
 def test_counts_outlive_a_process_that_is_killed(tmp_path: Path) -> None:
-    file = tmp_path / "ledger"
+    file = tmp_path / "counters"
     with subprocess.Popen(
         [sys.executable, "-c", COUNTING, str(file)], stdout=subprocess.PIPE, text=True
     ) as process:
@@ -105,4 +105,4 @@ def test_counts_outlive_a_process_that_is_killed(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="nowhere"):
-        Counters(1, 0, tmp_path / "nowhere" / "ledger")
+        Counters(1, 0, tmp_path / "nowhere" / "counters")

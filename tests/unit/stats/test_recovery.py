@@ -1,4 +1,4 @@
-"""Rows of a ledger whose writer has died between any two integers."""
+"""Counter blocks whose writer has died between any two writes."""
 
 from __future__ import annotations
 

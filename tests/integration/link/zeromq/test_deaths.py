@@ -27,7 +27,7 @@ TESTS = Path(__file__).parents[3]
 
 
 class Ends:
-    """Sender and receiver, each with its host; on one host they share a ledger."""
+    """Sender and receiver, each with its host; on one host they share the counters."""
 
     def __init__(self, folder, *, one_host, count, pause=0.0, size=3000, queue=5, policy="block"):
         self.folder, self.count, self.pause = folder, count, pause

@@ -26,7 +26,7 @@ def kind(request):
     return request.param
 
 
-@pytest.fixture(params=[False, True], ids=["woken", "doorbells"])
+@pytest.fixture(params=[False, True], ids=["woken", "notifiers"])
 def joined(request, tmp_path, kind):
     """Return a function that joins two fragments through a relay: (pair, relay, sender, got)."""
     opened = []

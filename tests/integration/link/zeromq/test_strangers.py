@@ -10,9 +10,8 @@ from support.ends import eventually
 from support.pairs import Pair
 
 from holoflow.link.zeromq import frames, handshake
-from holoflow.link.zeromq.counts import HALF
 from holoflow.link.zeromq.handshake import FlowHello
-from holoflow.stats.counters import SENT, lost
+from holoflow.stats.counters import CONSUMER_COUNTERS, SENT, lost
 
 NOISE = [
     b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -126,7 +125,9 @@ def test_garbage_with_a_key_that_is_allowed(running):
 
 
 def test_one_who_says_hello_for_a_flow_that_is_taken(running):
-    hello = FlowHello("app", "digest", 0, "camera.out", "view.image", "x", 1, 0, [0] * HALF)
+    hello = FlowHello(
+        "app", "digest", 0, "camera.out", "view.image", "x", 1, 0, [0] * CONSUMER_COUNTERS
+    )
     with zmq.Context() as context, trusted(running, context) as stranger:
         stranger.send(handshake.hello(hello))
         assert b"another sender of camera.out -> view.image is connected" in stranger.recv()
@@ -152,7 +153,9 @@ def test_a_message_that_is_too_large_ends_the_connection(tmp_path):
 def test_a_replayed_message_is_dropped(running):
     """By one who has broken into a host that is allowed, and taken over its connection."""
     running.kill(running.edge)
-    hello = FlowHello("app", "digest", 0, "camera.out", "view.image", "x", 1, 10, [0] * HALF)
+    hello = FlowHello(
+        "app", "digest", 0, "camera.out", "view.image", "x", 1, 10, [0] * CONSUMER_COUNTERS
+    )
     packed = frames.pack([frames.message(11, b"x", []).packed])
     with zmq.Context() as context, trusted(running, context) as stranger:
         stranger.send(handshake.hello(hello))

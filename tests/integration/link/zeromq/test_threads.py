@@ -13,12 +13,21 @@ from support.wires import linked
 from holoflow.core.errors import HoloflowError
 from holoflow.link.keys import KeyStore
 from holoflow.link.zeromq import AppIdentity, PeerAddress, ZeroMQ, frames, handshake
-from holoflow.link.zeromq.counts import HALF
 from holoflow.link.zeromq.handshake import FlowHello
-from holoflow.stats.counters import GONE, RETURNED, SENT, TAKEN, Counters, dropped, lost, waiting
+from holoflow.stats.counters import (
+    CONSUMER_COUNTERS,
+    GONE,
+    RETURNED,
+    SENT,
+    TAKEN,
+    Counters,
+    dropped,
+    lost,
+    waiting,
+)
 
 
-@pytest.fixture(params=[False, True], ids=["woken", "doorbells"])
+@pytest.fixture(params=[False, True], ids=["woken", "notifiers"])
 def pairs(request, tmp_path):
     """Return a function that makes a pair of fragments, which end with the test.
 
@@ -384,10 +393,10 @@ class TestRefused:
         assert causes == {"flow"}
 
     def test_another_version_of_the_link(self, refused, monkeypatch):
-        monkeypatch.setattr("holoflow.link.zeromq.handshake.hello", lambda _: b"\x01\x07\x00new")
+        monkeypatch.setattr("holoflow.link.zeromq.handshake.hello", lambda _: b"\x01\x63\x00new")
         reason, causes = refused()
         mine = f"this end version {handshake.VERSION}"
-        assert f"it uses version 7 of the link protocol, {mine}; install the same" in reason
+        assert f"it uses version 99 of the link protocol, {mine}; install the same" in reason
         assert causes == {"version"}
 
     def test_a_key_that_is_not_allowed(self, refused, tmp_path):
@@ -498,7 +507,9 @@ def test_closing_takes_no_longer_than_it_may(pairs, caplog):
 
 def test_a_sender_is_there_once_it_has_heard_that_it_is_welcome(tmp_path):
     # Who only comes to say that nothing more is taken must not go before that was heard.
-    hello = FlowHello("app", "digest", 0, "camera.out", "view.image", "x", 1, 0, [0] * HALF)
+    hello = FlowHello(
+        "app", "digest", 0, "camera.out", "view.image", "x", 1, 0, [0] * CONSUMER_COUNTERS
+    )
     with Pair(tmp_path, "tcp") as pair, zmq.Context() as context:
         pair.start_screen()
         pair.screen.accept()

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holoflow.link.ucx.control import (
-    HALF,
     VERSION,
     Answer,
     Ask,
@@ -18,13 +17,15 @@ from holoflow.link.ucx.control import (
     UcxProgress,
     write,
 )
+from holoflow.stats.counters import CONSUMER_COUNTERS
 
 numbers = st.integers(-(2**63), 2**63 - 1)
+consumers = st.tuples(*[numbers] * CONSUMER_COUNTERS)
 frames = st.one_of(
     st.builds(
         UcxHello, st.integers(0, 2**32 - 1), numbers, st.text("abc019-", min_size=0, max_size=32)
     ),
-    st.builds(UcxProgress, numbers, st.booleans(), st.booleans(), st.tuples(*[numbers] * HALF)),
+    st.builds(UcxProgress, numbers, st.booleans(), st.booleans(), consumers),
     st.builds(Closed, numbers),
     st.builds(Ask, numbers),
     st.builds(Answer, numbers, numbers, numbers),

@@ -36,8 +36,8 @@ class World:
             self.end.send([number], b"", [])
 
     def state(self, received, *, listening=True, closed=False):
-        half = tuple(self.far[ARRIVED:])
-        self.end.heard(UcxProgress(received, listening, closed, half))
+        block = tuple(self.far[ARRIVED:])
+        self.end.heard(UcxProgress(received, listening, closed, block))
 
     def next(self):
         ucx_frame = self.end.next()

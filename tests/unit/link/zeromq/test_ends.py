@@ -3,7 +3,6 @@
 import pytest
 from support.wires import World, linked
 
-from holoflow.link.zeromq.counts import finished, half, mirror
 from holoflow.link.zeromq.frames import FlowMessage
 from holoflow.link.zeromq.receiver_state import ReceiverState
 from holoflow.link.zeromq.sender_state import SenderState
@@ -16,9 +15,12 @@ from holoflow.stats.counters import (
     SENT,
     TAKEN,
     Counters,
+    consumer_counters,
     counts,
     drop,
     dropped,
+    finished,
+    mirror,
     producer_died,
     waiting,
 )
@@ -306,6 +308,6 @@ def test_there_never_seems_to_be_more_room_than_there_is(block):
     drop(theirs, "error", 2)
     block[SENT], block[TAKEN] = 4, 2
     spy = Spy(block)
-    assert mirror(spy, half(theirs))
+    assert mirror(spy, consumer_counters(theirs))
     assert (min(spy.seen), spy.seen[-1]) == (0, 0)
-    assert not mirror(block, half(theirs))
+    assert not mirror(block, consumer_counters(theirs))

@@ -48,15 +48,15 @@ def test_what_comes_is_read_by_its_thread(loop, ends):
 def test_what_is_left_to_a_stage_wakes_the_stage(loop, ends, monkeypatch):
     monkeypatch.setattr(module, "_LEFT", 60.0)
     here, there, got = ends
-    bell = Notifier()
+    notifier = Notifier()
     with loop.lock:
-        loop.leave(here, bell)
-        loop.leave(here, bell)
+        loop.leave(here, notifier)
+        loop.leave(here, notifier)
         assert not sockets.has_input(here)
     there.send(b"x")
 
     def come():
-        bell.wait()
+        notifier.wait()
         with loop.lock:
             return sockets.has_input(here)
 
@@ -67,7 +67,7 @@ def test_what_is_left_to_a_stage_wakes_the_stage(loop, ends, monkeypatch):
         assert here.recv() == b"x"
     there.send(b"y")
     eventually(lambda: got == [(b"y", "zeromq-test")])
-    bell.close()
+    notifier.close()
 
 
 def test_what_is_left_to_a_stage_that_does_not_look_is_read_all_the_same(loop, ends):
@@ -80,19 +80,19 @@ def test_what_is_left_to_a_stage_that_does_not_look_is_read_all_the_same(loop, e
     eventually(lambda: got == [(b"x", "zeromq-test")])
 
 
-def test_who_is_not_watched_any_more_rings_at_no_doorbell(loop, ends, monkeypatch):
+def test_what_is_no_longer_watched_notifies_nobody(loop, ends, monkeypatch):
     monkeypatch.setattr("holoflow.link.ends.LOOK", 0.01)
     here, there, _ = ends
-    bell = Notifier()
+    notifier = Notifier()
     with loop.lock:
-        loop.leave(here, bell)
+        loop.leave(here, notifier)
         loop.forget(here)
         there.send(b"x")
-    bell.wait()
-    assert bell._files.poll(0.01) == []
+    notifier.wait()
+    assert notifier._files.poll(0.01) == []
     with loop.lock:
         loop.watch(here, here.recv)
-    bell.close()
+    notifier.close()
 
 
 def test_what_is_put_off_is_done_soon_in_order(loop):

@@ -12,16 +12,15 @@ from support.wires import linked
 
 from holoflow.core.listener import Refusals
 from holoflow.link.zeromq import AppIdentity, frames, handshake
-from holoflow.link.zeromq.counts import HALF
 from holoflow.link.zeromq.dispatcher import Dispatcher
 from holoflow.link.zeromq.frames import Malformed, ReceiverProgress, SenderProgress
 from holoflow.link.zeromq.handshake import FlowHello, Welcome
 from holoflow.link.zeromq.receiver import StartBarrier, ZeroMQInlet
-from holoflow.stats.counters import SENT, Counters
+from holoflow.stats.counters import CONSUMER_COUNTERS, SENT, Counters
 
 numbers = st.integers(1, frames.LARGEST - 1)
 counts = st.integers(-frames.LARGEST + 1, frames.LARGEST - 1)
-halves = st.lists(counts, min_size=HALF, max_size=HALF)
+consumers = st.lists(counts, min_size=CONSUMER_COUNTERS, max_size=CONSUMER_COUNTERS)
 times = st.integers(0, 2**62)
 APP = AppIdentity("app", "digest", "here")
 
@@ -59,17 +58,17 @@ def test_states(a, b, closed, watermark, clock):
     assert frames.read_state(frames.state(state)) == state
 
 
-@given(halves, st.booleans(), times)
-def test_counts(half, ended, asked):
-    sent = ReceiverProgress(half, ended, asked)
+@given(consumers, st.booleans(), times)
+def test_counts(consumer, ended, asked):
+    sent = ReceiverProgress(consumer, ended, asked)
     assert frames.read_counts(frames.counts(sent)) == sent
 
 
-@given(st.text(max_size=50), numbers, halves)
-def test_greetings(text, number, half):
-    hello = FlowHello(text, text, number, text, text, text, number, number, half)
+@given(st.text(max_size=50), numbers, consumers)
+def test_greetings(text, number, consumer):
+    hello = FlowHello(text, text, number, text, text, text, number, number, consumer)
     assert handshake.read_hello(handshake.hello(hello)) == hello
-    welcome = Welcome(text, number, number, number, half, True, number)
+    welcome = Welcome(text, number, number, number, consumer, True, number)
     assert handshake.read_welcome(handshake.welcome(welcome)) == welcome
     assert handshake.read_refused(handshake.refused(text)) == text
 
@@ -172,7 +171,8 @@ def entrance(block=None):
 def hello(**changed):
     said = {
         "app": "app", "digest": "digest", "flow": 0, "source": "camera.out",
-        "target": "view.image", "counters": "there", "generation": 1, "sent": 0, "half": [0] * HALF,
+        "target": "view.image", "counters": "there", "generation": 1, "sent": 0,
+        "consumer": [0] * CONSUMER_COUNTERS,
     } | changed  # fmt: skip
     return handshake.hello(FlowHello(**said))
 
