@@ -35,9 +35,12 @@ LinkName = Literal["auto", "shared_memory", "zeromq", "ucx"]
 
 
 class EntrySchema(BaseModel):
-    """A mapping of an app file: unknown keys are mistakes."""
+    """A mapping of an app file: unknown keys are mistakes.
 
-    model_config = ConfigDict(extra="forbid")
+    Validators are built when they are first needed: most apps use half of the parts.
+    """
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 def default(schema: type[EntrySchema], key: str) -> Any:

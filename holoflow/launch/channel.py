@@ -6,6 +6,7 @@ The channel is a pair of sockets that only these two hold. When it closes, the o
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from holoflow.core.errors import HoloflowError
 from holoflow.engine.control import Outcome
 from holoflow.stats.records import Records
-from holoflow.stats.snapshot import Snapshot
+from holoflow.stats.snapshot import Snapshot, to_json
 
 HEARTBEAT_INTERVAL = 0.5
 """Seconds between two heartbeats."""
@@ -130,24 +131,27 @@ class FlowsOver:
 
 Command: TypeAlias = BeginCommand | Drain | StopCommand | FlowsOver
 
-_messages: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
-_commands: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="kind")])
+
+# Each end makes only what it receives: it takes milliseconds, while all processes start.
+@functools.cache
+def _messages() -> TypeAdapter[Message]:
+    return TypeAdapter(Annotated[Message, Field(discriminator="kind")])
 
 
-def encode_message(message: Message) -> bytes:
-    """Return `message` as a line of JSON."""
-    return _messages.dump_json(message) + b"\n"
+@functools.cache
+def _commands() -> TypeAdapter[Command]:
+    return TypeAdapter(Annotated[Command, Field(discriminator="kind")])
 
 
-def encode_command(command: Command) -> bytes:
-    """Return `command` as a line of JSON."""
-    return _commands.dump_json(command) + b"\n"
+def encode(line: Message | Command) -> bytes:
+    """Return a message or a command as a line of JSON."""
+    return to_json(line) + b"\n"
 
 
 def decode_message(line: bytes) -> Message:
     """Return the message in `line`; raises HoloflowError if it is not one."""
     try:
-        return _messages.validate_json(line)
+        return _messages().validate_json(line)
     except ValidationError as error:
         raise HoloflowError(f"not a message: {error.errors(include_url=False)[0]['msg']}") from None
 
@@ -155,7 +159,7 @@ def decode_message(line: bytes) -> Message:
 def decode_command(line: bytes) -> Command:
     """Return the command in `line`; raises HoloflowError if it is not one."""
     try:
-        return _commands.validate_json(line)
+        return _commands().validate_json(line)
     except ValidationError as error:
         raise HoloflowError(f"not a command: {error.errors(include_url=False)[0]['msg']}") from None
 

@@ -29,7 +29,7 @@ from holoflow.launch.channel import (
     Refused,
     StateReport,
     decode_message,
-    encode_command,
+    encode,
 )
 from holoflow.launch.configuration import WorkerSpec
 from holoflow.launch.group import confined, exit_status, kill_group, own_memory, reap
@@ -248,7 +248,7 @@ class FragmentProcess:
 
     def send(self, command: Command) -> None:
         """Send it a command."""
-        self.channel.send(encode_command(command))
+        self.channel.send(encode(command))
 
     def status(self) -> int | None:
         """Return its exit status, negative for a signal; None while it runs."""

@@ -39,7 +39,7 @@ from holoflow.launch.channel import (
     StateReport,
     StopCommand,
     decode_command,
-    encode_message,
+    encode,
 )
 from holoflow.launch.configuration import COUNTERS, WorkerSpec, open_links
 from holoflow.launch.group import die_with
@@ -119,7 +119,7 @@ class Reporter:
                 messages, ending = self._take(), self._ending
             try:
                 for message in messages or ([] if ending else [Heartbeat()]):
-                    self._line.sendall(encode_message(message))
+                    self._line.sendall(encode(message))
             except OSError:  # the launcher has gone; `execute_commands` handles that
                 return
             if ending and not messages:
@@ -184,7 +184,7 @@ def main() -> None:
         try:
             reporter = Reporter(line)
         except RuntimeError as error:  # no thread left
-            line.sendall(encode_message(Refused(words(error), lasting=False)))
+            line.sendall(encode(Refused(words(error), lasting=False)))
             return
         status, listener = 0, None
         try:
@@ -296,7 +296,7 @@ class _Worker:
     def _end(self, result: RunResult) -> None:
         last, failure = self._counted(result.last), result.failure
         ended = Ended(result.outcome, result.engine, last, _plain(failure), result.records)
-        if len(encode_message(ended)) > LIMIT:  # the calls were too many
+        if len(encode(ended)) > LIMIT:  # the calls were too many
             ended = replace(ended, records=None)
         self.reporter.send(ended)
 

@@ -28,8 +28,7 @@ from holoflow.launch.channel import (
     StopCommand,
     decode_command,
     decode_message,
-    encode_command,
-    encode_message,
+    encode,
 )
 from holoflow.stats.records import CallRecord, Records
 
@@ -48,20 +47,20 @@ MESSAGES = [
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.kind)
 def test_messages_arrive_as_they_were(message: Message) -> None:
-    line = encode_message(message)
+    line = encode(message)
     assert line.count(b"\n") == 1
     assert decode_message(line) == message
 
 
 @pytest.mark.parametrize("command", [BeginCommand(), Drain(), StopCommand(), FlowsOver((1, 5))])
 def test_orders_arrive_as_they_were(command: Command) -> None:
-    assert decode_command(encode_command(command)) == command
+    assert decode_command(encode(command)) == command
 
 
 @given(
     st.one_of(
         st.binary(max_size=200),
-        st.sampled_from([encode_message(message) for message in MESSAGES[:5]]).flatmap(
+        st.sampled_from([encode(message) for message in MESSAGES[:5]]).flatmap(
             lambda line: st.integers(0, len(line) - 2).map(lambda at: line[:at])
         ),
     )
