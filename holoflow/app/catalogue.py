@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import functools
 import hashlib
 import importlib
@@ -23,6 +22,7 @@ from holoflow.app import plugins
 from holoflow.app.mistakes import PluginError, TypeNameError, short
 from holoflow.core.errors import OperatorDefinitionError
 from holoflow.core.operator import Operator
+from holoflow.core.text import suggestion
 from holoflow.core.version import __version__
 
 _CATALOGUE = "holoflow.operators."
@@ -89,8 +89,7 @@ def find(name: str) -> type[Operator]:
         refused = offered().refused.get(name)
         if refused is not None:
             raise TypeNameError(refused.wrong, refused.right)
-        nearest = difflib.get_close_matches(name[:100], names(), n=1)
-        right = f"did you mean {nearest[0]!r}?" if nearest else elsewhere(name)
+        right = suggestion(name, names(), elsewhere(name))
         raise TypeNameError(f"unknown operator type {short(name)}", right)
     try:
         cls: type[Operator] = plugins.load_class(entry)
@@ -193,8 +192,7 @@ def find_class(name: str, folder: Path) -> type:
     found = _guarded(lambda: getattr(module, attribute, None), None)
     if found is None:
         classes = [key for key in dir(module) if key[:1].isupper()]
-        near = difflib.get_close_matches(attribute, classes, n=1)
-        right = f"did you mean {near[0]!r}?" if near else "name a class that it defines"
+        right = suggestion(attribute, classes, "name a class that it defines")
         raise TypeNameError(f"{where} has no class {short(attribute)}", right)
     if not isinstance(found, type):
         raise TypeNameError(f"{short(attribute)} in {where} is not a class", "name a class")

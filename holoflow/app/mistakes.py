@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from holoflow.core import text
 from holoflow.core.errors import AppError, HoloflowError, Location, Mistake
 
 
@@ -16,11 +16,6 @@ class TypeNameError(HoloflowError):
 
 class PluginError(HoloflowError):
     """Something that an installed package adds to holoflow is not available."""
-
-
-_LISTED = 8
-_SORTED = 100
-_LONGEST_NAME = 100
 
 
 class Report:
@@ -42,23 +37,14 @@ class Report:
 
     def nearest(self, name: str, known: Collection[str]) -> str | None:
         """Return the one of `known` that `name` was probably meant to be; None if none is near."""
-        if not known or len(name) > _LONGEST_NAME or self._comparisons < len(known):
+        if self._comparisons < len(known):
             return None
         self._comparisons -= len(known)
-        return next(iter(difflib.get_close_matches(name, known, n=1)), None)
+        return text.nearest(name, known)
 
     def suggestion(self, name: str, known: Collection[str], otherwise: str = "") -> str:
         """Return a sentence on what `name` was probably meant to be, or on the `known` names."""
-        if nearest := self.nearest(name, known):
-            return f"did you mean {nearest!r}?"
-        if otherwise:
-            return otherwise
-        if not known:
-            return "there are none here"
-        if len(known) > _SORTED:
-            return "check the spelling"
-        listed = ", ".join(sorted(known)[:_LISTED])
-        return f"known here: {listed}" + (", …" if len(known) > _LISTED else "")
+        return text.suggestion(name, known, otherwise, self.nearest)
 
     def unknown(
         self, at: Location, kind: str, name: str, known: Collection[str], otherwise: str = ""

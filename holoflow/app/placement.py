@@ -19,6 +19,7 @@ from holoflow.app.wiring import Edge, Wired
 from holoflow.core.errors import Location
 from holoflow.core.pictures import Image
 from holoflow.core.ports import fits, type_name
+from holoflow.core.text import choices
 
 _OF_ZEROMQ = ("compress", "quality", "encrypt")
 
@@ -211,7 +212,7 @@ def read_fragments(
             found[name] = _fragment(name, tuple(here), entry, hang, item, at, report)
             _check_fragment(found[name], entry, item, scheduler, report)
     if entries and not unclear:
-        names = " or ".join(list(entries)[:8])
+        names = choices(entries, " or ")
         for unresolved in unresolved_operators:
             if unresolved not in placed:
                 right = f"add it to the operators of {names}"
@@ -297,8 +298,7 @@ def _check_fragment(
 
 
 def _cores(numbers: list[int]) -> str:
-    listed = ", ".join(map(str, numbers[:8])) + (", …" if len(numbers) > 8 else "")
-    return f"core {listed}" if len(numbers) == 1 else f"cores {listed}"
+    return f"core {numbers[0]}" if len(numbers) == 1 else f"cores {choices(numbers)}"
 
 
 def read_budgets(

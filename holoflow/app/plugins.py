@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import difflib
 import functools
 import importlib
 import importlib.util
@@ -24,6 +23,7 @@ from typing import Any
 
 from holoflow.app.mistakes import PluginError
 from holoflow.core.operator import Operator
+from holoflow.core.text import nearest
 from holoflow.core.version import __version__
 
 
@@ -242,8 +242,8 @@ def read_summary(entry: Entry) -> str | None:
     # It may come from elsewhere: an import, a star import, the module's own __getattr__.
     if re.search(rf"\b{re.escape(name)}\b|import \*|__getattr__", source.decode(errors="replace")):
         return None
-    near = difflib.get_close_matches(name, classes, n=1)
-    right = f"did its author mean {near[0]!r}?" if near else again
+    near = nearest(name, classes)
+    right = f"did its author mean {near!r}?" if near else again
     raise PluginError(f"{entry} points at nothing: {path} has no {name!r}", right)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from itertools import islice
 
 from holoflow.app.document import Broken, Value, plain
 from holoflow.app.format import InputSchema
@@ -14,6 +13,7 @@ from holoflow.app.unresolved import Group, Port, Scope, UnresolvedOperator
 from holoflow.app.validation import Words, check
 from holoflow.core.errors import Location
 from holoflow.core.ports import fits, numbered, type_name
+from holoflow.core.text import choices
 
 
 def find_output(scope: Scope, text: str, at: Location, report: Report) -> Port | None:
@@ -69,8 +69,8 @@ def _choose(
     elif len(ports) == 1:
         return next(iter(ports))
     elif ports:
-        listed = " or ".join(f"{name}.{port}" for port in islice(ports, 8))
-        report.add(at, f"{short(name)} has several {kind}s", f"write {listed}")
+        right = f"write {choices((f'{name}.{port}' for port in ports), ' or ')}"
+        report.add(at, f"{short(name)} has several {kind}s", right)
     else:
         report.add(at, f"{short(name)} has no {kind}s", "name another operator")
     return None

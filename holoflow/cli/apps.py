@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holoflow.core.errors import HoloflowError
+from holoflow.core.text import nearest
 
 if TYPE_CHECKING:
     from holoflow.app.plugins import Offer
@@ -96,10 +96,9 @@ def _unknown(name_or_path: str, known: list[str]) -> UnknownAppError:
         wrong = f"there is no file {name_or_path!r}"
     else:
         wrong = f"there is no app {name_or_path!r}"
-    near = difflib.get_close_matches(path.name.removesuffix(path.suffix), known, n=3)
-    nearest = f" (did you mean {' or '.join(repr(name) for name in near)}?)" if near else ""
+    meant = nearest(path.name.removesuffix(path.suffix), known)
     return UnknownAppError(
-        f"{wrong}{nearest}",
+        f"{wrong} (did you mean {meant!r}?)" if meant else wrong,
         "give the path of an app's YAML file or of its folder, "
         f"or one of these apps: {', '.join(known) or 'none'}",
     )

@@ -115,12 +115,11 @@ def completed(given: Sequence[str], contents: Contents, folder: Path, output: st
 
 
 def _meant(word: str, known: Sequence[str], contents: Contents) -> str:
-    import difflib
+    from holoflow.core.text import suggestion
 
     if word in contents.fragments:
         return f"run a fragment with --fragment {word}"
-    nearest = difflib.get_close_matches(word[:100], known, n=1)
-    return f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(known)}"
+    return suggestion(word, known, f"there are {', '.join(known)}")
 
 
 def _check_libraries(contents: Contents, app: Path, *, as_json: bool) -> None:

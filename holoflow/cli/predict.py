@@ -12,7 +12,7 @@ import typer
 from holoflow.cli import apps
 from holoflow.cli.arguments import parse_settings
 from holoflow.core.errors import HoloflowError, ParameterError
-from holoflow.core.text import brief
+from holoflow.core.text import brief, choices, suggestion
 
 if TYPE_CHECKING:
     from holoflow.app.graph import App
@@ -161,15 +161,11 @@ def _quantity(
 
 
 def _pinned(app: App, hosts: int, places: list[str]) -> dict[str, str]:
-    import difflib
-
     pinned = parse_settings(places, "--place", "detect=server")
     for name in pinned:
         if name not in app.fragments:
-            near = difflib.get_close_matches(name[:100], app.fragments, n=1)
-            known = ", ".join(list(app.fragments)[:8])
-            meant = f"did you mean {near[0]!r}?" if near else f"the app has {known or 'none'}"
-            raise HoloflowError(f"--place: unknown fragment {name!r}", meant)
+            right = suggestion(name, app.fragments, f"the app has {choices(app.fragments)}")
+            raise HoloflowError(f"--place: unknown fragment {name!r}", right)
     if len(set(pinned.values())) > hosts:
         raise HoloflowError(
             f"--place names {len(set(pinned.values()))} hosts; --hosts says that there are {hosts}"

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, get_origin
 import pydantic
 
 from holoflow.core.errors import OperatorDefinitionError, ParameterError, joined
+from holoflow.core.text import choices, suggestion
 
 
 def model(cls: type, root: type) -> type[pydantic.BaseModel]:
@@ -84,12 +85,13 @@ def checked(model: type[pydantic.BaseModel], parameters: Mapping[str, Any]) -> p
 
 
 def _wrong(model: type[pydantic.BaseModel], error: pydantic.ValidationError) -> ParameterError:
-    operator, known = model.__name__, ", ".join(model.model_fields) or "none"
+    operator, known = model.__name__, model.model_fields
     found: list[tuple[str, str]] = []
     for item in error.errors(include_url=False):
         name = ".".join(str(part) for part in item["loc"]) or "parameters"
         if item["type"] == "extra_forbidden":
-            found.append((f"{operator}: unknown parameter {name!r}", f"it has {known}"))
+            right = suggestion(name, known, f"it has {choices(known)}")
+            found.append((f"{operator}: unknown parameter {name!r}", right))
         elif item["type"] == "missing":
             found.append((f"{operator}: parameter {name!r} is required", ""))
         else:

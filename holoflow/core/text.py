@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from itertools import islice
 from numbers import Integral
 from typing import Any, Final
 
@@ -107,6 +108,44 @@ def shortened(words: str, width: int) -> str:
         return words
     end = max(width - 1, 0) // 2
     return words[: max(width - 1 - end, 0)] + "…" + words[len(words) - end :]
+
+
+_LISTED: Final = 8
+_SORTED: Final = 100
+_LONGEST_NAME: Final = 100
+
+
+def choices(names: Iterable[object], last: str = ", ") -> str:
+    """Return up to eight of `names`: `a, b, c, …`, with `last` before the last; `none` of none."""
+    shown = [str(name) for name in islice(names, _LISTED + 1)]
+    if len(shown) > _LISTED:
+        return ", ".join(shown[:_LISTED]) + ", …"
+    return last.join(filter(None, (", ".join(shown[:-1]), *shown[-1:]))) or "none"
+
+
+def nearest(name: str, known: Collection[str]) -> str | None:
+    """Return the one of `known` that `name` was probably meant to be; None if none is near."""
+    from difflib import get_close_matches  # seldom needed
+
+    if len(name) > _LONGEST_NAME:
+        return None
+    return next(iter(get_close_matches(name, known, n=1)), None)
+
+
+def suggestion(
+    name: str, known: Collection[str], otherwise: str = "",
+    nearest: Callable[[str, Collection[str]], str | None] = nearest,
+) -> str:  # fmt: skip
+    """Return what `name` was probably meant to be, else `otherwise` or the `known` names."""
+    if found := nearest(name, known):
+        return f"did you mean {found!r}?"
+    if otherwise:
+        return otherwise
+    if not known:
+        return "there are none here"
+    if len(known) > _SORTED:
+        return "check the spelling"
+    return f"known here: {choices(sorted(known))}"
 
 
 _STEERING: Final = ("Cc", "Cs", "Zl", "Zp")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from holoflow.app.graph import Scheduler
 from holoflow.core.errors import HoloflowError
+from holoflow.core.text import choices
 from holoflow.engine.control import (
     EngineName,
     RunOptions,
@@ -89,5 +90,5 @@ def _check_cores(scheduler: Scheduler) -> None:
     if missing:
         raise HoloflowError(
             f"scheduler: core {missing[0]} is not available",
-            f"this process may use {', '.join(map(str, sorted(available)))}",
+            f"this process may use {choices(sorted(available))}",
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect as introspection
 import re
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from holoflow.core.errors import HoloflowError, describe
+from holoflow.core.text import choices, suggestion
 from holoflow.holoscan import runtime
 
 
@@ -149,10 +149,9 @@ def _explain(cls: type, given: Mapping[str, Any]) -> None:
 
 
 def _unknown(cls: type, name: str, known: Sequence[str]) -> HoloscanOperatorError:
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known) or 'none'}"
     wrong = f"{cls.__name__} has no parameter {name!r}"
-    return HoloscanOperatorError(wrong, hint, parameter=name)
+    right = suggestion(name, known, f"it has {choices(known)}")
+    return HoloscanOperatorError(wrong, right, parameter=name)
 
 
 def _declared(operator: Any, cls: type) -> list[str]:

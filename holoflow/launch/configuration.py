@@ -11,6 +11,7 @@ from holoflow.app import load
 from holoflow.app.format import SchedulerKind
 from holoflow.app.graph import App, Scheduler
 from holoflow.core.errors import HoloflowError
+from holoflow.core.text import choices, suggestion
 from holoflow.engine.control import RunOptions
 from holoflow.link.links import Links
 from holoflow.link.opening import open_transports
@@ -52,8 +53,8 @@ class LaunchConfiguration:
         app = load(self.app, settings=self.settings, environment=environment)
         unknown = [name for name in self.only if name not in app.fragments]
         if unknown:
-            there = f"it has {', '.join(app.fragments)}" if app.fragments else "it has none"
-            raise HoloflowError(f"--fragment: {app.name} has no fragment {unknown[0]!r}", there)
+            right = suggestion(unknown[0], app.fragments, f"it has {choices(app.fragments)}")
+            raise HoloflowError(f"--fragment: {app.name} has no fragment {unknown[0]!r}", right)
         app = put(_rescheduled(app, self.scheduler, self.workers), self.places)
         here = self.only or tuple(app.fragments)
         if self.placed:

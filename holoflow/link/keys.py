@@ -12,6 +12,7 @@ from pathlib import Path
 
 from holoflow.core.errors import HoloflowError, optional
 from holoflow.core.files import write_whole
+from holoflow.core.text import choices, suggestion
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
 _KEY = re.compile(f"[{re.escape(_DIGITS)}]{{40}}")
@@ -137,8 +138,9 @@ class KeyStore:
         try:
             (self._allowed / checked_name(name)).unlink()
         except FileNotFoundError:
-            known = ", ".join(self.allowed()) or "none"
-            raise HoloflowError(f"no host {name!r} is allowed here", f"allowed: {known}") from None
+            known = self.allowed()
+            right = suggestion(name, known, f"allowed: {choices(known)}")
+            raise HoloflowError(f"no host {name!r} is allowed here", right) from None
         except OSError as error:
             raise HoloflowError(f"cannot remove {name!r}: {error.strerror}") from None
 

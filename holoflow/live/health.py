@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from holoflow.core.errors import HoloflowError
-from holoflow.core.text import duration
+from holoflow.core.text import choices, duration
 from holoflow.live import sockets
 from holoflow.live.attach import Attachment
 from holoflow.live.protocol import Hello, Phase
@@ -67,7 +67,7 @@ def judge(app: str | None, hellos: Sequence[Hello], silent: Mapping[SocketAddres
     """
     apps = sorted({hello.app for hello in hellos})
     if app is None and len(apps) > 1:
-        raise HoloflowError("several apps run", f"name one of {', '.join(apps)}")
+        raise HoloflowError("several apps run", f"name one of {choices(apps)}")
     if not hellos:
         said = (_said(address, why) for address, why in silent.items())
         why = next(said, f"no run{f' of {app}' if app else ''} is there")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from holoflow.app.format import HOST_PATTERN
 from holoflow.app.graph import App, Scheduler
 from holoflow.app.mistakes import short
 from holoflow.core.errors import HoloflowError
+from holoflow.core.text import choices, suggestion
 from holoflow.plan.plan import Plan, PlannedFlow, fragment_of
 
 FIRST_PORT = 7420
@@ -75,10 +75,8 @@ def read_hosts(app: App, given: Sequence[str]) -> dict[str, str]:
 
 
 def _meant(name: str, known: Sequence[str]) -> str:
-    nearest = difflib.get_close_matches(name[:100], known, n=1)
-    if nearest:
-        return f"did you mean {nearest[0]!r}?"
-    return f"the app has {', '.join(known[:8])}" if known else "no fragment of the app names one"
+    there = f"the app has {choices(known)}" if known else "no fragment of the app names one"
+    return suggestion(name, known, there)
 
 
 def addresses(plan: Plan, hosts: Mapping[str, str]) -> dict[str, FragmentAddress]:
@@ -143,9 +141,8 @@ def put(app: App, places: Mapping[str, str]) -> App:
     """
     for name in places:
         if name not in app.fragments:
-            raise HoloflowError(
-                f"--place: unknown fragment {short(name)}", _meant_fragment(name, app)
-            )
+            right = suggestion(name, app.fragments, f"the app has {choices(app.fragments)}")
+            raise HoloflowError(f"--place: unknown fragment {short(name)}", right)
     moved = {name: replace(app.fragments[name], host=host) for name, host in places.items()}
     return replace(app, fragments={**app.fragments, **moved})
 
@@ -173,14 +170,6 @@ def given_from_outside(app: App, here: Collection[str]) -> App:
 
 def _anywhere(scheduler: Scheduler) -> Scheduler:
     return replace(scheduler, cores=())
-
-
-def _meant_fragment(name: str, app: App) -> str:
-    nearest = difflib.get_close_matches(name[:100], app.fragments, n=1)
-    if nearest:
-        return f"did you mean {nearest[0]!r}?"
-    known = list(app.fragments)
-    return f"the app has {', '.join(known[:8])}" if known else "the app has none"
 
 
 class Fault(NamedTuple):

@@ -9,6 +9,7 @@ from holoflow.app.graph import App, Fragment, Sync
 from holoflow.app.mistakes import short
 from holoflow.core.errors import HoloflowError
 from holoflow.core.ports import Trigger, base
+from holoflow.core.text import choices, suggestion
 from holoflow.plan.plan import Plan, PlannedFlow, PlannedProcess, PlannedStage, fragment_of
 from holoflow.plan.planner import plan
 from holoflow.predict.costs import Costs
@@ -259,6 +260,5 @@ def check_setting(app: App, setting: Setting) -> None:
     sources = sorted(app.operators.keys() - {flow.target.operator for flow in app.flows})
     for name in setting.rates:
         if name not in sources:
-            raise HoloflowError(
-                f"--rate: {short(name)} is no source", f"the app has {', '.join(sources[:8])}"
-            )
+            right = suggestion(name, sources, f"the app has {choices(sources)}")
+            raise HoloflowError(f"--rate: {short(name)} is no source", right)

@@ -16,6 +16,7 @@ from holoflow.core.operator import Operator, param
 from holoflow.core.pictures import Colour, Image, Volume
 from holoflow.core.quantity import Frequency
 from holoflow.core.samples import Arrays, Signal
+from holoflow.core.text import choices, suggestion
 from holoflow.core.times import at_rate
 
 _NPY = b"\x93NUMPY"
@@ -72,14 +73,14 @@ class ArrayOp(Operator):
 
     def _pick(self, arrays: Arrays) -> Arrays:
         """Return the arrays to send; raises HoloflowError where that is not clear."""
-        names = ", ".join(arrays)
         if self.key is not None:
             if self.key not in arrays:
-                raise HoloflowError(f"there is no array {self.key!r} but {names} in {self.path}")
+                right = suggestion(self.key, arrays, f"there are {choices(arrays)}")
+                raise HoloflowError(f"there is no array {self.key!r} in {self.path}", right)
             arrays = Arrays({self.key: arrays[self.key]})
         if self.payload != "arrays" and len(arrays) != 1:
             raise HoloflowError(
-                f"there are the arrays {names or '(none)'} in {self.path}",
+                f"there are the arrays {choices(arrays)} in {self.path}",
                 "choose one by `key`, or take all with `payload: arrays`",
             )
         lengths = {len(array) if array.ndim else 0 for array in arrays.values()}

@@ -14,6 +14,7 @@ from holoflow.core.files import InputPath
 from holoflow.core.operator import Batching, Operator, param
 from holoflow.core.quantity import Duration
 from holoflow.core.samples import Arrays
+from holoflow.core.text import choices, suggestion
 
 from ._messages import InseparableError, Specification, contradiction, matched, run_together
 
@@ -148,7 +149,7 @@ class OnnxOp(Operator):
                 raise ParameterError(
                     f"OnnxOp.{parameter}: the model {self._name} has no "
                     f"{'input' if parameter == 'inputs' else 'output'} {name!r}",
-                    f"it has {', '.join(known)}",
+                    suggestion(name, known, f"it has {choices(known)}"),
                 )
 
     def _check_batch(self, outputs: Sequence[Specification]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from holoflow.core.array import Array, to_numpy
 from holoflow.core.objects import Boxes
 from holoflow.core.samples import Arrays
+from holoflow.core.text import choices, suggestion
 
 
 def pick(arrays: Arrays, name: str) -> Array:
@@ -18,9 +19,10 @@ def pick(arrays: Arrays, name: str) -> Array:
         return arrays[name]
     if not name and len(arrays) == 1:
         return next(iter(arrays.values()))
-    has = ", ".join(repr(known) for known in arrays) or "none"
     if name:
-        raise ValueError(f"there is no array {name!r}; there are {has}")
+        meant = suggestion(name, arrays, f"there are {choices(map(repr, arrays))}")
+        raise ValueError(f"there is no array {name!r}; {meant}")
+    has = choices(map(repr, arrays))
     raise ValueError(f"there are the arrays {has}; `array` says which one to take")
 
 

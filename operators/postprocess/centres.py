@@ -16,6 +16,7 @@ from holoflow import (
     param,
     to_numpy,
 )
+from holoflow.core.text import choices
 
 from ._results import check_known, corners, in_source, suppress
 
@@ -91,10 +92,9 @@ class CentresOp(Operator):
         """Return heatmap, scale, offset and landmarks without their first axis."""
         for name in ("heatmap", "scale", "offset"):
             if name not in maps:
-                has = ", ".join(repr(known) for known in maps) or "none"
                 raise ValueError(
-                    f"there is no map {name!r}; there are {has}. `outputs` of inference.onnx "
-                    f"names them"
+                    f"there is no map {name!r}; there are {choices(map(repr, maps))}. `outputs` "
+                    f"of inference.onnx names them"
                 )
         heat = maps["heatmap"]
         names = 2 * len(self.points)

@@ -365,7 +365,7 @@ def test_one_fragment_alone(launched):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--fragment", "wel"], "apart has no fragment 'wel'; it has well, ill"),
+        (["--fragment", "wel"], "apart has no fragment 'wel'; did you mean 'well'?"),
         (["--fragment", "well", "--together"], "--fragment runs fragments in processes"),
         (["--host", "edge=10.0.0.1"], "unknown host 'edge'"),
     ],

@@ -66,7 +66,7 @@ def test_every_wrong_parameter_is_named() -> None:
     text = str(caught.value)
     assert "ThresholdOp.level: Input should be less than or equal to 1, got 2" in text
     assert "ThresholdOp.mode" in text
-    assert "unknown parameter 'lvel'; it has level, mode, wait" in text
+    assert "unknown parameter 'lvel'; did you mean 'level'?" in text
     with pytest.raises(ParameterError, match="parameter 'extra' is required"):
         SteepOp()
 

@@ -121,5 +121,33 @@ def test_a_list_is_a_sentence(names, shown):
     assert text.listed(names) == shown
 
 
+NAMES = st.text(st.characters(codec="ascii", categories=["Ll"]), min_size=1, max_size=12)
+
+
+@given(names=st.lists(NAMES, max_size=20))
+def test_choices_are_the_first_eight(names):
+    shown = text.choices(names).split(", ")
+    assert shown == [*names[:8], *["…"] * (len(names) > 8)] if names else ["none"]
+    assert text.choices(names[:3], " or ").replace(" or ", ", ") == text.choices(names[:3])
+
+
+@given(name=NAMES, known=st.sets(NAMES, max_size=12))
+def test_a_suggestion_is_a_known_name_or_says_which_are_known(name, known):
+    nearest, said = text.nearest(name, known), text.suggestion(name, known)
+    if nearest is not None:
+        assert nearest in known
+        assert said == f"did you mean {nearest!r}?"
+    else:
+        assert name not in known
+        assert said == (
+            f"known here: {text.choices(sorted(known))}" if known else "there are none here"
+        )
+    assert text.suggestion(name, known, "look elsewhere") in ("look elsewhere", said)
+
+
+def test_a_long_name_is_not_compared():
+    assert text.nearest("a" * 100_000, ["a" * 99_999]) is None
+
+
 def test_causes_leaves_out_what_did_not_happen():
     assert text.causes({"full": 3, "late": 0, "error": 1}) == "3 full, 1 error"

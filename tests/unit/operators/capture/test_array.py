@@ -97,7 +97,7 @@ def test_one_array_of_a_file(save):
     ("arrays", "parameters", "message"),
     [
         ({"a": np.zeros(3), "b": np.zeros(3)}, {}, "the arrays a, b in .*choose one by `key`"),
-        ({"a": np.zeros(3), "b": np.zeros(3)}, {"key": "c"}, "no array 'c' but a, b in"),
+        ({"a": np.zeros(3), "b": np.zeros(3)}, {"key": "c"}, "; there are a, b"),
         ({"a": np.zeros(3), "b": np.zeros(4)}, {"payload": "arrays"}, r"a \(3,\), b \(4,\)"),
         ({"a": np.zeros(())}, {}, r"one entry or more.* a \(\)"),
         ({"a": np.zeros((0, 3))}, {}, r"one entry or more.* a \(0, 3\)"),
