@@ -6,7 +6,8 @@ Snapshots with the exact counts of the ledger, which outlive the processes that 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from holoflow.plan.plan import Plan, PlannedFlow
@@ -14,13 +15,10 @@ from holoflow.stats.counters import SENT, Counters, counts
 from holoflow.stats.histogram import Histogram
 from holoflow.stats.snapshot import (
     FlowStats,
-    FragmentStats,
-    OperatorStats,
     PathStats,
     Snapshot,
     Step,
     Waiting,
-    WorkerStats,
 )
 from holoflow.stats.statistic import statistics
 
@@ -28,33 +26,23 @@ T = TypeVar("T")
 
 
 def difference(now: Snapshot, before: Snapshot) -> Snapshot:
-    """Return the books of the time from `before` to `now`, both of one run.
+    """Return the statistics of the time from `before` to `now`, both of one run.
 
-    Counts, times and `seconds` are those of that time alone, and only paths that frames have
-    gone in it are there. Messages waiting, budgets, announcements and shares sampled over the
-    whole run are those of `now`. Whatever counts from the beginning again, because its process
-    was started again, is taken as a whole.
+    What counts and times is that of this time alone, and only paths that frames have gone in it
+    are there. Gauges, budgets, announcements and what is no statistic are those of `now`. Whatever
+    counts from the beginning again, because its process was started again, is taken as a whole.
     """
-    operators = _by(before.operators, lambda stats: stats.name)
-    flows = _by(before.flows, lambda stats: stats.name)
-    paths = _by(before.paths, _way)
-    workers = _by(before.workers, lambda stats: (stats.fragment, stats.name))
-    fragments = _by(before.fragments, _process)
-    gone = (_path(stats, paths.get(_way(stats))) for stats in now.paths)
+    gone = _since(now.paths, before.paths, _way)
     return replace(
         now,
         seconds=max(now.seconds - before.seconds, 0.0),
-        operators=tuple(_operator(stats, operators.get(stats.name)) for stats in now.operators),
-        flows=tuple(_flow(stats, flows.get(stats.name)) for stats in now.flows),
+        operators=_since(now.operators, before.operators, attrgetter("name")),
+        flows=_since(now.flows, before.flows, attrgetter("name")),
         paths=tuple(
             sorted((b for b in gone if b.frames), key=lambda stats: -stats.end_to_end.mean)
         ),
-        workers=tuple(
-            _worker(stats, workers.get((stats.fragment, stats.name))) for stats in now.workers
-        ),
-        fragments=tuple(
-            _fragment(stats, fragments.get(_process(stats))) for stats in now.fragments
-        ),
+        workers=_since(now.workers, before.workers, attrgetter("fragment", "name")),
+        fragments=_since(now.fragments, before.fragments, attrgetter("name", "host", "pid")),
     )
 
 
@@ -96,28 +84,45 @@ def _middle(bin_: tuple[float, float, int]) -> float:
     return 2 * above * up_to / (above + up_to) if up_to else 0.0
 
 
-def _by(items: Sequence[T], key: Callable[[T], Hashable]) -> dict[Hashable, T]:
-    return {key(item): item for item in items}
-
-
 def _way(path: PathStats) -> Hashable:
     return tuple((step.kind, step.operator, step.port) for step in path.steps)
 
 
-def _process(fragment: FragmentStats) -> Hashable:
-    return fragment.name, fragment.host, fragment.pid
+def _since(now: Sequence[T], before: Sequence[T], key: Callable[[T], Hashable]) -> tuple[T, ...]:
+    """Return what each of `now` is more than the one of the same `key` that was there `before`."""
+    earlier = {key(stats): stats for stats in before}
+    return tuple(
+        stats if (old := earlier.get(key(stats))) is None or _began_anew(stats, old)
+        else _grown(stats, old)
+        for stats in now
+    )  # fmt: skip
+
+
+def _began_anew(now: Any, before: Any) -> bool:
+    """Whether something that only grows while its process lives is less than before."""
+    return any(
+        _amount(getattr(now, name)) < _amount(getattr(before, name))
+        for name, statistic in statistics(type(now)).items()
+        if statistic.lasting
+    )
+
+
+def _amount(value: Histogram | float | None) -> float:
+    return value.count if isinstance(value, Histogram) else value or 0
 
 
 def _grown(now: T, before: T) -> T:
-    """Return the statistics of the time from `before` to `now`, each by its declaration.
-
-    Gauges, and what is no statistic, are those of `now`.
-    """
-    left = {
-        name: _less(getattr(now, name), getattr(before, name))
-        for name, statistic in statistics(type(now)).items()
-        if statistic.kind != "gauge"
-    }
+    """Return the statistics of the time from `before` to `now`, each by its declaration."""
+    declared = statistics(type(now))
+    left: dict[str, Any] = {}
+    for name in (field.name for field in fields(now)):  # type: ignore[arg-type]
+        new, old = getattr(now, name), getattr(before, name)
+        if name in declared:
+            left[name] = new if declared[name].kind == "gauge" else _less(new, old)
+        elif is_dataclass(new) and statistics(type(new)):
+            left[name] = _grown(new, old)
+    if isinstance(now, PathStats) and isinstance(before, PathStats):
+        left["steps"] = _steps(now, before)
     made: T = replace(now, **left)  # type: ignore[type-var]
     return made
 
@@ -138,24 +143,11 @@ def _less(now: Any, before: Any) -> Any:
     return max(now - before, 0.0) if isinstance(now, float) else now - before
 
 
-def _operator(now: OperatorStats, before: OperatorStats | None) -> OperatorStats:
-    return now if before is None or now.calls < before.calls else _grown(now, before)
-
-
-def _flow(now: FlowStats, before: FlowStats | None) -> FlowStats:
-    if before is None or now.sent < before.sent or now.delivered < before.delivered:
-        return now
-    return _grown(now, before)
-
-
-def _path(now: PathStats, before: PathStats | None) -> PathStats:
-    if before is None or now.frames < before.frames or now.critical < before.critical:
-        return now
-    steps = (
+def _steps(now: PathStats, before: PathStats) -> tuple[Step, ...]:
+    return tuple(
         _step(new, now.frames, old, before.frames)
         for new, old in zip(now.steps, before.steps, strict=True)
     )
-    return replace(_grown(now, before), steps=tuple(steps))
 
 
 def _step(now: Step, frames: int, before: Step, frames_before: int) -> Step:
@@ -165,17 +157,6 @@ def _step(now: Step, frames: int, before: Step, frames_before: int) -> Step:
         waiting=max(now.waiting * frames - before.waiting * frames_before, 0.0) / count,
         taking=max(now.taking * frames - before.taking * frames_before, 0.0) / count,
     )
-
-
-def _worker(now: WorkerStats, before: WorkerStats | None) -> WorkerStats:
-    return now if before is None or now.busy < before.busy else _grown(now, before)
-
-
-def _fragment(now: FragmentStats, before: FragmentStats | None) -> FragmentStats:
-    if before is None or now.seconds < before.seconds:
-        return now
-    machine = _grown(now.machine, before.machine)
-    return replace(now, seconds=now.seconds - before.seconds, machine=machine)
 
 
 def with_counts(snapshot: Snapshot, plan: Plan, counters: Counters) -> Snapshot:

@@ -16,7 +16,10 @@ class WorkerStats:
     name: str
     busy: float = field(
         metadata=counter(
-            "seconds", "Time in which a worker ran a stage that had work.", metric="worker_busy"
+            "seconds",
+            "Time in which a worker ran a stage that had work.",
+            lasting=True,
+            metric="worker_busy",
         )
     )
 
@@ -121,8 +124,9 @@ class FragmentStats:
     """`greedy`, `event`, `multithread`; `inline` for the engine of that name."""
     workers: int
     """Threads of the scheduler."""
-    seconds: float
-    """Since its sources began."""
+    seconds: float = field(
+        metadata=counter("seconds", "Time since its sources began.", merge="max", lasting=True)
+    )
     machine: MachineStats
     call: str = ""
     """Operator of the longest call that goes on now; empty where none does."""

@@ -29,11 +29,13 @@ class FlowStats:
     target: str
     """`operator.port`."""
     sent: int = field(
-        metadata=counter("messages", "Messages sent.", metric="flow_messages_sent", column="sent")
+        metadata=counter(
+            "messages", "Messages sent.", lasting=True, metric="flow_messages_sent", column="sent"
+        )
     )
     delivered: int = field(
         metadata=counter(
-            "messages", "Messages that were used.",
+            "messages", "Messages that were used.", lasting=True,
             metric="flow_messages_delivered", column="delivered", width=50,
         )
     )  # fmt: skip
@@ -136,7 +138,10 @@ class OperatorStats:
     name: str
     frames: int | None = field(
         metadata=counter(
-            "frames", "Calls that ended; of a source, frames sent.", metric="operator_frames"
+            "frames",
+            "Calls that ended; of a source, frames sent.",
+            lasting=True,
+            metric="operator_frames",
         )
     )
     """None where nobody could count them."""
@@ -270,12 +275,17 @@ class PathStats:
     """From source to sink."""
     critical: int = field(
         metadata=counter(
-            "frames", "Frames whose latency this path has set.", metric="path_critical_frames"
+            "frames",
+            "Frames whose latency this path has set.",
+            lasting=True,
+            metric="path_critical_frames",
         )
     )
     """This was the way that came last at every join."""
     end_to_end: Times = field(
-        metadata=histogram("From the source to the end of the sink's call.", metric="path_latency")
+        metadata=histogram(
+            "From the source to the end of the sink's call.", lasting=True, metric="path_latency"
+        )
     )
     working: Times = field(metadata=histogram("Time that operators worked on a frame."))
     waiting: Times = field(metadata=histogram("Time that a frame waited for calls."))

@@ -56,6 +56,9 @@ class Statistic:
     """Prometheus' name, without `holoflow_` before it, and the unit and `_total` behind it."""
     sources: bool = False
     """Whether only operators that are sources have it."""
+    lasting: bool = False
+    """Whether it is less than before only where its process began to count anew, and with it all
+    that its owner has counted."""
     needs: str = ""
     """Field that is None where this one is not known either."""
     column: str = ""

@@ -103,6 +103,23 @@ def test_what_was_started_again_counts_from_its_beginning():
     assert between.fragments == now.fragments
 
 
+def test_every_counter_of_a_process_is_that_of_the_time_between():
+    before = faces()
+    (main,) = before.fragments
+    main = replace(main, refused={"size": 2}, restarts=1)
+    later = replace(
+        main, seconds=12.0, refused={"size": 5, "token": 1}, restarts=2,
+        machine=replace(main.machine, cpu=main.machine.cpu + 1.5),
+    )  # fmt: skip
+    between = difference(
+        replace(before, fragments=(later,)), replace(before, fragments=(main,))
+    ).fragments[0]
+    assert (between.seconds, between.restarts) == (2.0, 1)
+    assert between.refused == {"size": 3, "token": 1}
+    assert between.machine.cpu == pytest.approx(1.5)
+    assert between.machine.memory == later.machine.memory
+
+
 def test_recent_has_the_last_seconds_and_at_first_the_whole_run():
     recent = Recent()
     first = faces()
