@@ -131,7 +131,9 @@ def build(
             runner.ending = runner.sink or bool(runner.budgets)
             if not control.lossless:
                 runner.deadlines = tuple(
-                    b for b in budgets if b.budget.when_missed == "drop_late" and node.name in b.way
+                    b
+                    for b in budgets
+                    if b.budget.when_missed == "drop_late" and node.name in b.path
                 )
             operator.context.count_drop = runner.meter.count_drop
     program = Program(plan, control, runners, [], queues, budgets)

@@ -109,7 +109,7 @@ class Observer:
         self._fold()
         now = time.monotonic()
         judged = [
-            budget.judge(now, last=last, under_way=self._under_way(budget.way))
+            budget.judge(now, last=last, under_way=self._under_way(budget.path))
             for budget in self.program.budgets
         ]
         control = self.program.control

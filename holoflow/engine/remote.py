@@ -17,7 +17,7 @@ from holoflow.plan.plan import PlannedFlow
 from holoflow.stats import counters
 from holoflow.stats.counters import ARRIVED, CAUSES, CLOSED, GONE, SENT, TAKEN, waiting
 from holoflow.stats.snapshot import FlowStats
-from holoflow.stats.spans import Nodes, PathTree, Ways, extend, to_nodes, to_trace
+from holoflow.stats.spans import Nodes, PathDescriptors, PathTree, extend, to_nodes, to_trace
 
 _log = logging.getLogger("holoflow.link")
 
@@ -38,7 +38,7 @@ class RemoteInput:
         self._wanted = wanted
         self._paths = paths
         self._shift = shift
-        self._descriptors: Ways | None = None
+        self._descriptors: PathDescriptors | None = None
         self._nodes: Nodes = ()
         """The path nodes that `_descriptors` lead to."""
         ends = queue.step
@@ -62,11 +62,11 @@ class RemoteInput:
         payload = decoded.payload
         if type(payload) is Arrays:  # maybe from a Holoscan operator
             payload = from_tensors(payload, self._wanted)
-        if not decoded.ways:
+        if not decoded.descriptors:
             return Message(payload, decoded.header, ())
-        if decoded.ways is not self._descriptors:
-            self._nodes = to_nodes(decoded.ways, self._paths)
-            self._descriptors = decoded.ways
+        if decoded.descriptors is not self._descriptors:
+            self._nodes = to_nodes(decoded.descriptors, self._paths)
+            self._descriptors = decoded.descriptors
         shift, uncertainty = self._shift()
         trace = to_trace(self._nodes, decoded.times, shift=shift, uncertainty=uncertainty)
         began, sent = decoded.began + shift, decoded.sent + shift

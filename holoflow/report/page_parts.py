@@ -392,7 +392,7 @@ def _run(report: RunReport, _: Explanation) -> Iterator[Html]:
             "Processes of the run",
             (
                 Column("fragment", "name"), Column("host", "words"), Column("process"),
-                Column("restarts", help="how often its process was started again"),
+                Column("restarts", help="how often its process was restarted"),
                 Column("refused", help="what strangers have sent to its links"),
                 Column("engine", "words"), Column("scheduler", "words"), Column("workers"),
                 Column("cores"), Column("CPU cores in use"), Column("memory"),

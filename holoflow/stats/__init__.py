@@ -1,1 +1,1 @@
-"""Statistics: what is counted and measured while frames flow."""
+"""Statistics: everything that is counted and measured while frames flow."""

@@ -1,4 +1,4 @@
-"""Budgets: how long frames may take from one operator to another, judged while they flow."""
+"""Latency budgets: how long frames may take from one operator to another, judged as they flow."""
 
 from __future__ import annotations
 
@@ -16,26 +16,29 @@ from holoflow.stats.spans import TraceContext, passed
 
 @dataclass(frozen=True)
 class BudgetChange:
-    """What a judgement has changed: the budget is missed from now on, or kept again."""
+    """A change found by a judgement: the budget is missed from now on, or kept again."""
 
     kind: Literal["missed", "kept"]
     text: str
 
 
 class BudgetMeter:
-    """One budget. `times` is appended to by one thread, `judge` is called by one other."""
+    """Measures how one budget is kept.
 
-    def __init__(self, budget: Budget, way: frozenset[str] = frozenset()) -> None:
-        """Nothing has been judged; frames pass the operators of `way` after the source."""
+    `add` and `drops` are called by the thread of the stage, `judge` and `stats` by the observer.
+    """
+
+    def __init__(self, budget: Budget, path: frozenset[str] = frozenset()) -> None:
+        """Measure `budget`; `path` names the operators between its source and its target."""
         self.budget = budget
-        self.way = way
+        self.path = path
         self._newest: int | None = None
-        """When the newest frame that has come to the target began."""
+        """When the newest frame that has reached the target began, in ns."""
         self.times = Durations()
-        """Of each frame, from the budget's source to its target."""
+        """Time of each frame from the budget's source to its target."""
         self.dropped = 0
         self.limit = round(max(budget.limits.values()) * 1e9)
-        """Nanoseconds after which a frame can not keep the budget any more."""
+        """Nanoseconds after which a frame can no longer keep the budget."""
         self._total = Histogram()
         self._window: deque[tuple[float, Histogram]] = deque()
         self._now: dict[str, float] = {}
@@ -45,25 +48,25 @@ class BudgetMeter:
         self._missing = False
 
     def add(self, trace: TraceContext, end: int) -> None:
-        """Count a frame whose call at the budget's target has ended at `end`."""
+        """Count a frame whose call at the budget's target ended at `end` (ns)."""
         begun = self.begun(trace)
         if begun is not None:
             self.times.add(end - begun)
             self._newest = begun
 
     def begun(self, trace: TraceContext) -> int | None:
-        """Return when the frame began at the budget's source; None where it did not come by."""
+        """Return when the frame began at the budget's source (ns); None if it did not pass it."""
         if len(trace) == 1 and trace[0][1].source == self.budget.source:
             return trace[0][4]
         found = [time for span_ in trace if (time := passed(span_, self.budget.source)) is not None]
         return min(found, default=None)
 
     def drops(self, trace: TraceContext, now: int) -> bool:
-        """Whether the frame has already taken longer than any limit; if so, count it."""
+        """Whether the frame has already taken longer than every limit; if so, count it."""
         begun = self.begun(trace)
         if begun is None or now - begun <= self.limit:
             return False
-        # It has missed the budget, by how much ever it would have done so.
+        # It has missed the budget, although its final time will never be known.
         self.times.add(now - begun)
         self.dropped += 1
         return True
@@ -71,14 +74,16 @@ class BudgetMeter:
     def judge(
         self, now: float, *, last: bool = False, under_way: bool = False
     ) -> BudgetChange | None:
-        """Judge the window that ends `now` (seconds); return what has changed, if anything.
+        """Judge the window that ends now, and return what has changed, if anything.
 
-        Where no frame has come for all of it and one is `under_way`, the age of what came last
-        is judged.
+        A percentile is judged once the window holds enough frames for one to lie beyond it: 100
+        for p99. If no frame arrived during the whole window although one is under way, the age of
+        the last one is judged.
 
-        A percentile is judged once the window holds as many frames as it takes to have one
-        beyond it: 100 for p99. The `last` judgement of a run, if it is the only one, takes what
-        there is.
+        Args:
+            now: Seconds on the monotonic clock.
+            last: The run has ended. If nothing has been judged yet, all frames of the run are.
+            under_way: Whether frames are on the budget's path.
         """
         self._slide(now)
         held = Histogram()
@@ -91,8 +96,8 @@ class BudgetMeter:
         self._now = {name: held.statistic(name) for name in limits} if held.count else {}
         judged = {name for name in self._now if last or held.count >= enough(name)}
         age = None if self._newest is None else now - self._newest / 1e9
-        stands = under_way and not held.count
-        if stands and age is not None:
+        stalled = under_way and not held.count
+        if stalled and age is not None:
             self._now = dict.fromkeys(limits, age)
             judged = set(limits)
         if not judged:
@@ -104,16 +109,16 @@ class BudgetMeter:
         self._missed += bool(over)
         before, self._missing = self._missing, bool(over)
         if over and not before:
-            said = f"what came last is {duration(age)} old" if stands else self._said(over)
-            return BudgetChange("missed", f"budget {self._name()} missed: {said}")
+            values = f"the last frame is {duration(age)} old" if stalled else self._values(over)
+            return BudgetChange("missed", f"budget {self._name()} missed: {values}")
         if before and not over:
             return BudgetChange(
-                "kept", f"budget {self._name()} kept again: {self._said(self._now)}"
+                "kept", f"budget {self._name()} kept again: {self._values(self._now)}"
             )
         return None
 
     def _slide(self, now: float) -> None:
-        """Add the new times to the window and let the old ones go."""
+        """Add the new times to the window and remove those that have left it."""
         part = self.times.take()
         if part.count:
             self._total.merge(part)
@@ -124,13 +129,13 @@ class BudgetMeter:
     def _name(self) -> str:
         return f"{self.budget.source} → {self.budget.target}"
 
-    def _said(self, values: dict[str, float]) -> str:
+    def _values(self, values: dict[str, float]) -> str:
         limits = self.budget.limits
-        said = (f"{n} {duration(v)} (limit {duration(limits[n])})" for n, v in values.items())
-        return ", ".join(said) + f" over the last {duration(self.budget.window)}"
+        parts = (f"{n} {duration(v)} (limit {duration(limits[n])})" for n, v in values.items())
+        return ", ".join(parts) + f" over the last {duration(self.budget.window)}"
 
     def stats(self) -> BudgetStats:
-        """Return how it was kept, as of the last judgement."""
+        """Return how the budget was kept, as of the last judgement."""
         budget = self.budget
         return BudgetStats(
             source=budget.source, target=budget.target, limits=dict(budget.limits),
@@ -141,7 +146,7 @@ class BudgetMeter:
 
 
 def enough(statistic: str) -> int:
-    """Return how many frames it takes to judge `statistic`: `mean`, `max` or a percentile."""
+    """Return how many frames are needed to judge `statistic`: `mean`, `max` or a percentile."""
     if not statistic.startswith("p"):
         return 1
     return max(round(1 / (1 - float(statistic[1:]) / 100)), 1)

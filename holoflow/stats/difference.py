@@ -1,6 +1,7 @@
-"""What a run has done from one snapshot to a later one: the inverse of `merge`.
+"""What happened in a run between two snapshots; and snapshots with the counts of counter blocks.
 
-Snapshots with the exact counts of the ledger, which outlive the processes that counted.
+`difference` is the inverse of `merge`. The counts of the counter blocks outlive the processes that
+counted, so they are exact also after a crash.
 """
 
 from __future__ import annotations
@@ -26,20 +27,20 @@ T = TypeVar("T")
 
 
 def difference(now: Snapshot, before: Snapshot) -> Snapshot:
-    """Return the statistics of the time from `before` to `now`, both of one run.
+    """Return the statistics of the time between two snapshots of one run.
 
-    What counts and times is that of this time alone, and only paths that frames have gone in it
-    are there. Gauges, budgets, announcements and what is no statistic are those of `now`. Whatever
-    counts from the beginning again, because its process was started again, is taken as a whole.
+    Counts, histograms and `seconds` cover that time alone, and only paths that frames took in it
+    are included. Gauges, budgets and announcements are those of `now`. Where counting has begun
+    anew because a process was restarted, the whole value of `now` is used.
     """
-    gone = _since(now.paths, before.paths, _way)
+    taken = _since(now.paths, before.paths, _key)
     return replace(
         now,
         seconds=max(now.seconds - before.seconds, 0.0),
         operators=_since(now.operators, before.operators, attrgetter("name")),
         flows=_since(now.flows, before.flows, attrgetter("name")),
         paths=tuple(
-            sorted((b for b in gone if b.frames), key=lambda stats: -stats.end_to_end.mean)
+            sorted((p for p in taken if p.frames), key=lambda stats: -stats.end_to_end.mean)
         ),
         workers=_since(now.workers, before.workers, attrgetter("fragment", "name")),
         fragments=_since(now.fragments, before.fragments, attrgetter("name", "host", "pid")),
@@ -47,10 +48,10 @@ def difference(now: Snapshot, before: Snapshot) -> Snapshot:
 
 
 def subtract(now: Histogram, before: Histogram) -> Histogram:
-    """Return what `now` has more than `before`; all of it where it does not hold `before`.
+    """Return the values of `now` that `before` does not have, or `now` if it lacks any of these.
 
-    Count and mean are exact. The extremes are where they lie in this time; otherwise, like the
-    percentiles, right to 1%.
+    Count and mean are exact. Minimum and maximum are exact if they were reached in this time;
+    otherwise they have, like the percentiles, a relative error of at most 1%.
     """
     if not before.count:
         return now
@@ -79,17 +80,17 @@ def subtract(now: Histogram, before: Histogram) -> Histogram:
 
 
 def _middle(bin_: tuple[float, float, int]) -> float:
-    """Return what differs least from all values of a bin."""
+    """Return the value with the least relative error for every value of a bin."""
     above, up_to, _ = bin_
     return 2 * above * up_to / (above + up_to) if up_to else 0.0
 
 
-def _way(path: PathStats) -> Hashable:
+def _key(path: PathStats) -> Hashable:
     return tuple((step.kind, step.operator, step.port) for step in path.steps)
 
 
 def _since(now: Sequence[T], before: Sequence[T], key: Callable[[T], Hashable]) -> tuple[T, ...]:
-    """Return what each of `now` is more than the one of the same `key` that was there `before`."""
+    """Return each of `now` minus the one with the same `key` in `before`, if there is one."""
     earlier = {key(stats): stats for stats in before}
     return tuple(
         stats if (old := earlier.get(key(stats))) is None or _began_anew(stats, old)
@@ -99,7 +100,7 @@ def _since(now: Sequence[T], before: Sequence[T], key: Callable[[T], Hashable]) 
 
 
 def _began_anew(now: Any, before: Any) -> bool:
-    """Whether something that only grows while its process lives is less than before."""
+    """Whether a value that only grows while its process lives is lower than before."""
     return any(
         _amount(getattr(now, name)) < _amount(getattr(before, name))
         for name, statistic in statistics(type(now)).items()
@@ -112,7 +113,7 @@ def _amount(value: Histogram | float | None) -> float:
 
 
 def _grown(now: T, before: T) -> T:
-    """Return the statistics of the time from `before` to `now`, each by its declaration."""
+    """Return the statistics of the time from `before` to `now`, each as it is declared."""
     declared = statistics(type(now))
     left: dict[str, Any] = {}
     for name in (field.name for field in fields(now)):  # type: ignore[arg-type]
@@ -128,9 +129,9 @@ def _grown(now: T, before: T) -> T:
 
 
 def _less(now: Any, before: Any) -> Any:
-    """Return what `now` is more than `before`; None where nothing was counted.
+    """Return `now` minus `before`; None if nothing was counted.
 
-    Times are never less than 0: they are measured, and rounded.
+    Times are never below 0, which rounding could otherwise cause.
     """
     if now is None or before is None:
         return now
@@ -160,12 +161,12 @@ def _step(now: Step, frames: int, before: Step, frames_before: int) -> Step:
 
 
 def with_counts(snapshot: Snapshot, plan: Plan, counters: Counters) -> Snapshot:
-    """Return `snapshot` with the counts of the whole `plan`'s flows from `counters`.
+    """Return `snapshot` with the counts of all flows of `plan` taken from `counters`.
 
-    Flows within a stage are counted by its operators, and stay as they are. Flows on which
-    something was sent are added where no fragment has told of them.
+    Flows within a stage are counted by its operators and stay as they are. Flows that no fragment
+    has reported are added if anything was sent on them.
     """
-    told = {(stats.source, stats.target) for stats in snapshot.flows}
+    reported = {(stats.source, stats.target) for stats in snapshot.flows}
     blocks = {
         (str(flow.source), str(flow.target)): (flow, block)
         for flow, block in zip(plan.flows, counters.blocks, strict=True)
@@ -180,7 +181,7 @@ def with_counts(snapshot: Snapshot, plan: Plan, counters: Counters) -> Snapshot:
     flows += [
         replace(_stats(flow), **counts(block))
         for ends, (flow, block) in blocks.items()
-        if block[SENT] and ends not in told
+        if block[SENT] and ends not in reported
     ]
     return replace(snapshot, flows=tuple(flows))
 

@@ -1,4 +1,4 @@
-"""Durations as mergeable histograms of bounded relative error."""
+"""Histograms of durations that can be merged and whose relative error is bounded."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from holoflow.core.text import duration
 
 ACCURACY = 0.01
-"""Bound of the relative error of every percentile."""
+"""Largest relative error of a percentile."""
 
 LEAST, MOST = 1e-12, 1e12
-"""Seconds that percentiles tell from 0, and that a value counts as at most: so a histogram has no
-more than 2,765 bins, whoever has written it."""
+"""Seconds: shorter durations count as 0 in percentiles, longer ones as `MOST`. Thus no histogram
+has more than 2,765 bins, whoever wrote it."""
 
 _MAPPING = LogarithmicMapping(ACCURACY)
 _LOG_GAMMA = math.log(_MAPPING.gamma)
@@ -28,7 +28,7 @@ _FIRST, _LAST = (math.ceil(math.log(bound) / _LOG_GAMMA) for bound in (LEAST, MO
 
 @dataclass(frozen=True)
 class Statistics:
-    """What a histogram says; all but the count in seconds, all 0 where it is empty."""
+    """Summary of a histogram: everything but the count in seconds, everything 0 if it is empty."""
 
     count: int
     mean: float
@@ -40,35 +40,34 @@ class Statistics:
     p99_9: float
     max: float
     tail: float
-    """p95 to p100."""
+    """Maximum minus p95."""
     flatness: float
-    """p10 to p90."""
+    """p90 minus p10."""
 
 
 class Histogram:
     """A DDSketch (Masson, Rim, Lee: DDSketch, VLDB 2019) of durations in seconds.
 
     Percentiles have a relative error of at most 1%; count, mean, standard deviation, minimum and
-    maximum are exact. Merging two equals adding all values to one. Values below 0, which clocks
-    of two hosts can give, count as 0, values above `MOST` as that; to percentiles those below
-    `LEAST` are 0.
+    maximum are exact. Merging two histograms equals adding all values to one. Negative values,
+    which the clocks of two hosts can produce, count as 0, and values above `MOST` as `MOST`. For
+    percentiles, values below `LEAST` are 0.
     """
 
     __slots__ = ("_store", "_zeros", "count", "m2", "max", "mean", "min")
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self._store = DenseStore()
         self._zeros = 0
         self.count = 0
         self.mean = 0.0
         self.m2 = 0.0
-        """Sum of the squares of the differences from the mean."""
+        """Sum of the squared differences from the mean."""
         self.min = 0.0
         self.max = 0.0
 
     def add(self, values: NDArray[Any]) -> None:
-        """Add `values`, any number of seconds."""
+        """Add durations in seconds, an array of shape (n,) with any n."""
         if not len(values):
             return
         values = np.clip(np.asarray(values, dtype=np.float64), 0.0, MOST)
@@ -78,7 +77,8 @@ class Histogram:
         positive = values[values >= LEAST]
         self._zeros += len(values) - len(positive)
         if len(positive):
-            # A sketch takes one value at a time; grouped by its bins, thousands cost little more.
+            # The sketch takes one value at a time: group them by bin, so that thousands cost
+            # hardly more than one.
             keys = np.ceil(np.log(positive) / _LOG_GAMMA).astype(np.int64)
             first = int(keys.min())
             counts = np.bincount(keys - first)
@@ -92,7 +92,7 @@ class Histogram:
             add(key, count)
 
     def _add_moments(self, count: int, mean: float, m2: float, least: float, most: float) -> None:
-        """Join the moments of two sets (Chan, Golub, LeVeque 1979)."""
+        """Combine the moments of two sets (Chan, Golub, LeVeque 1979)."""
         if not self.count:
             self.count, self.mean, self.m2, self.min, self.max = count, mean, m2, least, most
             return
@@ -105,14 +105,14 @@ class Histogram:
         self.max = max(self.max, most)
 
     def merge(self, other: Histogram) -> None:
-        """Add all that `other` has."""
+        """Add all values of `other`."""
         if other.count:
             self._add_moments(other.count, other.mean, other.m2, other.min, other.max)
             self._zeros += other._zeros
             self._store.merge(other._store)
 
     def copy(self) -> Histogram:
-        """Return another with the same values."""
+        """Return an independent histogram with the same values."""
         made = Histogram()
         made.merge(self)
         return made
@@ -128,11 +128,12 @@ class Histogram:
         return math.sqrt(self.m2 / self.count) if self.count else 0.0
 
     def quantile(self, q: float) -> float:
-        """Return the least value that a share `q` (0 to 1) of all does not exceed; 0 without any.
+        """Return the smallest value that a share `q` (0 to 1) of all values does not exceed.
 
-        This is the nearest rank: p99.9 of a hundred values is the greatest of them.
+        This is the nearest rank: p99.9 of a hundred values is the largest of them. Without values
+        the result is 0.
         """
-        # 99.9 / 100 * 1000 is a little more than 999.
+        # 99.9 / 100 * 1000 is slightly more than 999.
         rank = max(math.ceil(q * self.count * (1 - 1e-12)), 1) - 1
         if rank >= self.count - 1:
             return self.max
@@ -142,13 +143,18 @@ class Histogram:
         return min(max(found, self.min), self.max)
 
     def statistic(self, name: str) -> float:
-        """Return `mean`, `max`, `std` or a percentile such as `p99.9`, in seconds."""
+        """Return a statistic by name (`mean`, `max`, `std`, or a percentile: `p99.9`), in seconds.
+
+        Raises:
+            KeyError: There is no such statistic.
+            ValueError: The percentile is not a number.
+        """
         if name.startswith("p"):
             return self.quantile(float(name[1:]) / 100)
         return float({"mean": self.mean, "max": self.max, "std": self.std}[name])
 
     def statistics(self) -> Statistics:
-        """Return all that reports show."""
+        """Return the summary that reports show."""
         p10, p50, p90, p95, p99, p999 = map(self.quantile, (0.1, 0.5, 0.9, 0.95, 0.99, 0.999))
         return Statistics(
             self.count, self.mean, self.std, p50, p90, p95, p99, p999, self.max,
@@ -156,14 +162,20 @@ class Histogram:
         )  # fmt: skip
 
     def bins(self) -> Iterator[tuple[float, float, int]]:
-        """Yield (above, up to, count) of every bin that holds something, in seconds, ascending."""
+        """Yield (lower bound, upper bound, count) of each non-empty bin, in seconds, ascending.
+
+        A bin includes its upper bound but not its lower one; the first may be (0, 0, count).
+        """
         if self._zeros:
             yield 0.0, 0.0, self._zeros
         for key, count in self._bins():
             yield math.exp((key - 1) * _LOG_GAMMA), math.exp(key * _LOG_GAMMA), count
 
     def below(self, bounds: Sequence[float]) -> list[int]:
-        """Return how many values lie at or below each of the ascending `bounds`, to 1% of it."""
+        """Return how many values lie at or below each of the ascending `bounds` (seconds).
+
+        A bound is accurate to 1%.
+        """
         counts = [0] * len(bounds)
         for _, upper, count in self.bins():
             for index, bound in enumerate(bounds):
@@ -178,7 +190,7 @@ class Histogram:
                 yield offset + index, int(count)
 
     def to_plain(self) -> dict[str, Any]:
-        """Return all of it as JSON has it; `from_plain` gives an equal histogram."""
+        """Return the histogram as JSON-compatible values, from which `from_plain` restores it."""
         return {
             "count": self.count, "mean": self.mean, "m2": self.m2, "min": self.min,
             "max": self.max, "zeros": self._zeros, "bins": [[k, n] for k, n in self._bins()],
@@ -186,7 +198,11 @@ class Histogram:
 
     @classmethod
     def from_plain(cls, data: Mapping[str, Any]) -> Histogram:
-        """Read what `to_plain` wrote; raises ValueError for anything else."""
+        """Return the histogram that `to_plain` has written.
+
+        Raises:
+            ValueError: `data` is not a histogram, or its values contradict one another.
+        """
         made = cls()
         try:
             bins = [(int(key), int(count)) for key, count in data["bins"]]

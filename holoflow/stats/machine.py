@@ -1,8 +1,8 @@
-"""What the process and its machine do while a run goes on, and curves over a run.
+"""Sampling of the process and its machine during a run, and the history of a run for curves.
 
-That thread waits most of the time. How late it wakes tells what a thread of the run has to reckon
-with: part of that it has waited for a core, which Linux counts, the rest for Python's interpreter
-lock.
+The thread that samples waits most of the time. How late it wakes up shows how long the threads of
+the run have to wait: for a core, which Linux counts, and for Python's interpreter lock, which is
+the rest.
 """
 
 from __future__ import annotations
@@ -22,37 +22,36 @@ from holoflow.stats.histogram import Histogram
 from holoflow.stats.snapshot import MachineStats, Sample, Snapshot
 
 NOTICEABLE = 1_000_000
-"""Nanoseconds: who waits longer than that for the interpreter lock waits noticeably. It is passed
-on in far less where threads give it up themselves, and after 5 ms where they compute in Python."""
-LOOK = 0.1
-"""Seconds between two looks at all threads."""
+"""Nanoseconds after which waiting for the interpreter lock is noticeable. Threads that release it
+by themselves do so in far less time; those that compute in Python are made to after 5 ms."""
+INTERVAL = 0.1
+"""Seconds between two readings of all threads."""
 MOST_THREADS = 256
-"""Threads that are looked at."""
+"""Threads that are read; any others are ignored."""
 _TASKS = "/proc/self/task"
 
 
 class MachineProbe:
     """Samples the process and its machine. All calls come from one thread.
 
-    A sample costs about 6 µs, a look at all threads 4 µs for each of them. Where the system does
-    not tell how long threads wait for a core, `gil` and `crowded` stay None.
+    A sample takes about 6 µs, a reading of all threads 4 µs for each. If the system does not
+    report how long threads wait for a core, `gil` and `crowded` stay None.
     """
 
     def __init__(self) -> None:
-        """Begin to watch."""
         self._threads = _Threads()
         self.begin()
 
     def begin(self) -> None:
-        """Forget what has been seen so far."""
+        """Start anew, discarding earlier samples."""
         self._samples = self._late = 0
         self._run = self._waited = 0
         self._cpu = time.process_time()
-        self._threads.look()
-        self._looked = time.monotonic()
+        self._threads.read()
+        self._last_read = time.monotonic()
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
-        """Wait for `event`, `seconds` at most; whether it has come."""
+        """Wait for `event` for at most `seconds`, taking a sample; return whether it was set."""
         own = threading.get_native_id()
         before = self._threads.times(own)
         asked = time.monotonic_ns()
@@ -63,13 +62,13 @@ class MachineProbe:
         if before is not None and after is not None:
             self._samples += 1
             self._late += late - (after[1] - before[1]) > NOTICEABLE
-        if time.monotonic() - self._looked > LOOK:
-            self._look()
+        if time.monotonic() - self._last_read > INTERVAL:
+            self._read()
         return False
 
     def machine(self) -> MachineStats:
-        """Return what has been seen since the beginning; `memory` is that of now."""
-        self._look()
+        """Return the statistics since `begin`; `memory` is the current value."""
+        self._read()
         ready = self._run + self._waited
         return MachineStats(
             cores=cores(),
@@ -80,27 +79,27 @@ class MachineProbe:
         )
 
     def close(self) -> None:
-        """Close the files that are kept open to look at; a later look opens them anew."""
+        """Close the files that are kept open; a later reading opens them again."""
         self._threads.close()
 
-    def _look(self) -> None:
-        run, waited = self._threads.look()
+    def _read(self) -> None:
+        run, waited = self._threads.read()
         self._run += run
         self._waited += waited
-        self._looked = time.monotonic()
+        self._last_read = time.monotonic()
 
 
 class _Threads:
-    """What the threads of the process have run, and waited for a core, in nanoseconds."""
+    """How long the threads of the process have run and waited for a core, in nanoseconds."""
 
     def __init__(self) -> None:
         self._files: dict[int, int] = {}
-        """Descriptors by thread, kept open."""
+        """File descriptor of each thread's statistics, kept open."""
         self._seen: dict[int, tuple[int, int]] = {}
         self._buffer = ctypes.create_string_buffer(128)
 
-    def look(self) -> tuple[int, int]:
-        """Return (run, waited) of all threads together since the last look."""
+    def read(self) -> tuple[int, int]:
+        """Return (run, waited) of all threads together since the last reading."""
         run = waited = 0
         seen = {}
         for thread in _all_threads()[:MOST_THREADS]:
@@ -120,7 +119,7 @@ class _Threads:
             os.close(self._files.popitem()[1])
 
     def times(self, thread: int) -> tuple[int, int] | None:
-        """Return (run, waited) of `thread` since it began; None where that is unknown."""
+        """Return (run, waited) of `thread` since it started; None if that is unknown."""
         file = self._files.get(thread)
         if file is None:
             try:
@@ -135,9 +134,9 @@ class _Threads:
 
 @functools.cache
 def _pread() -> Any:
-    """Return the C library's pread, called without letting go of the interpreter lock.
+    """Return the C library's pread, called without releasing the interpreter lock.
 
-    To get the lock back after each file would take 5 ms where a thread computes in Python.
+    Getting the lock back after each file would take 5 ms while a thread computes in Python.
     """
     pread = ctypes.PyDLL(None).pread
     pread.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_longlong]
@@ -153,7 +152,7 @@ def _all_threads() -> list[int]:
 
 
 def cores() -> int:
-    """Return how many CPU cores the process may use; a container's limit counts, rounded up."""
+    """Return how many CPU cores the process may use, with a container's limit rounded up."""
     try:
         free = len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS
@@ -162,7 +161,7 @@ def cores() -> int:
 
 
 def _quota(file: str) -> int | None:
-    """Return the cores that `file` of a control group allows; None where it sets no limit."""
+    """Return how many cores `file` of a control group allows; None if it sets no limit."""
     try:
         quota, period = Path(file).read_text().split()
         return math.ceil(int(quota) / int(period))
@@ -171,7 +170,7 @@ def _quota(file: str) -> int | None:
 
 
 def memory() -> int:
-    """Return bytes of memory in use; outside of Linux the most that ever were."""
+    """Return the bytes of memory in use; outside Linux the largest value so far."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
@@ -186,21 +185,25 @@ def memory() -> int:
 
 
 MOST_SAMPLES = 240
-"""Samples kept; when there are more, neighbours are joined."""
+"""Samples kept; when there are more, pairs of neighbours become one."""
 
 
 class History:
     """Samples of a run, never more than `MOST_SAMPLES`."""
 
     def __init__(self) -> None:
-        """Nothing has been sampled."""
         self.samples: tuple[Sample, ...] = ()
         self._frames: Mapping[str, int] = {}
         self._dropped: Mapping[str, int] = {}
         self._seconds = 0.0
 
     def add(self, snapshot: Snapshot, latency: Mapping[str, Histogram]) -> None:
-        """Add what has changed since the last call; `latency` has the new times by path."""
+        """Add a sample of what has changed since the last call.
+
+        Args:
+            snapshot: The current statistics.
+            latency: End-to-end times of the frames since the last call, by path.
+        """
         span = snapshot.seconds - self._seconds
         if span <= 0:
             return
@@ -232,7 +235,7 @@ def _sum(a: Mapping[str, int], b: Mapping[str, int]) -> dict[str, int]:
 
 
 def _join(a: Sample, b: Sample) -> Sample:
-    """Return one sample for the time of two."""
+    """Return two successive samples as one."""
     latency = {name: times.copy() for name, times in a.latency.items()}
     for name, times in b.latency.items():
         latency.setdefault(name, Histogram()).merge(times)

@@ -1,4 +1,4 @@
-"""The books of a run's fragments as those of one run."""
+"""Merging the snapshots of a run's fragments into one."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ T = TypeVar("T")
 
 
 def merge(snapshots: Sequence[Snapshot]) -> Snapshot:
-    """Return the state of one run from those of its fragments.
+    """Return one snapshot of a run from those of its fragments.
 
-    What is in one of them alone is kept as it is. What several have a part in (flows between
-    fragments, paths, operators of a fragment that was started again) is added up. Operators are
-    in the order in which frames come by, as far as the fragments' own orders leave that open.
-    Raises ValueError where there is none, or where they are of different runs.
+    Whatever is in only one of them is kept as it is; whatever several have a part of (flows between
+    fragments, paths, operators of a restarted fragment) is merged. Operators are ordered as frames
+    pass them, as far as the fragments' own orders permit.
+
+    Raises:
+        ValueError: There are no snapshots, or they are of different runs.
     """
     if not snapshots:
         raise ValueError("no snapshots to merge")
@@ -40,7 +42,7 @@ def merge(snapshots: Sequence[Snapshot]) -> Snapshot:
     flows = [_one(parts) for parts in _grouped(_all(s.flows for s in snapshots), _ends)]
     order = _order(snapshots)
     operators = _grouped(_all(s.operators for s in snapshots), lambda stats: stats.name)
-    paths = [_path(parts) for parts in _grouped(_all(s.paths for s in snapshots), _way)]
+    paths = [_path(parts) for parts in _grouped(_all(s.paths for s in snapshots), _steps)]
     return Snapshot(
         app=snapshots[0].app,
         run=snapshots[0].run,
@@ -69,7 +71,7 @@ def _all(many: Iterable[Iterable[T]]) -> Iterable[T]:
 
 
 def _grouped(items: Iterable[T], key: Callable[[T], Hashable]) -> list[list[T]]:
-    """Return those of equal keys together, in the order in which they first come."""
+    """Return items with equal keys together, in the order of their first occurrence."""
     groups: dict[Hashable, list[T]] = {}
     for item in items:
         groups.setdefault(key(item), []).append(item)
@@ -77,9 +79,9 @@ def _grouped(items: Iterable[T], key: Callable[[T], Hashable]) -> list[list[T]]:
 
 
 def _order(snapshots: Sequence[Snapshot]) -> dict[str, int]:
-    """Return each operator's place: after those before it in its snapshot, and after its feeders.
+    """Return each operator's position: after its predecessors in its snapshot and its feeders.
 
-    Where both cannot be had (a back edge), the order within a snapshot stays.
+    If both are impossible (a back edge), the order within the snapshot is kept.
     """
     feeders: dict[str, set[str]] = {}
     for flow in _all(snapshot.flows for snapshot in snapshots):
@@ -106,7 +108,7 @@ def _ends(flow: FlowStats) -> Hashable:
     return flow.source, flow.target
 
 
-def _way(path: PathStats) -> Hashable:
+def _steps(path: PathStats) -> Hashable:
     return tuple((step.kind, step.operator, step.port) for step in path.steps)
 
 
@@ -124,10 +126,10 @@ def _terms(budget: BudgetStats) -> Hashable:
 
 
 def _one(parts: Sequence[T]) -> T:
-    """Return as one what several processes have counted of the same operator, flow or path.
+    """Merge what several processes have counted for the same operator, flow or path.
 
-    Each statistic is merged as it is declared. Of the rest, which is what the app says, that is
-    taken which any of them knows: that differs from what stands where nothing is known.
+    Each statistic is merged as declared. The other fields describe the app; a process that does not
+    know one leaves it at its default, so the first value that differs from the default is taken.
     """
     if len(parts) == 1:
         return parts[0]
@@ -154,9 +156,9 @@ def _known(field: Field[Any], values: Sequence[Any]) -> Any:
 
 
 def _sum(values: Sequence[Any]) -> Any:
-    """Return the sum of numbers, by key where they have keys, or of histograms.
+    """Return the sum of numbers, of mappings by key, or of histograms.
 
-    None stands for what was not counted: it is left out, and is the sum of nothing else.
+    None means not counted: it is left out, and is the result if there is nothing else.
     """
     counted = [value for value in values if value is not None]
     if not counted:
@@ -175,7 +177,7 @@ def _sum(values: Sequence[Any]) -> Any:
 
 
 def _most(values: Sequence[Any]) -> Any:
-    """Return the largest of numbers, by key where they have keys."""
+    """Return the largest of numbers, or of mappings by key."""
     if isinstance(values[0], Mapping):
         return {key: max(each[key] for each in values if key in each) for key in _keys(values)}
     return max(values)
@@ -186,7 +188,7 @@ def _keys(many: Sequence[Mapping[str, Any]]) -> Iterable[str]:
 
 
 def _mean(values: Iterable[float | None], weights: Iterable[float]) -> float | None:
-    """Return the weighted mean of what was measured; None where nothing was."""
+    """Return the weighted mean of the measured values; None if there are none."""
     pairs = [(v, weight) for v, weight in zip(values, weights, strict=True) if v is not None]
     weight = sum(weight for _, weight in pairs)
     if not pairs:

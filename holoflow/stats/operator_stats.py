@@ -1,4 +1,4 @@
-"""What one operator did, counted as it happens."""
+"""Measuring one operator while it works."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ if TYPE_CHECKING:
 
 
 class Jitter:
-    """Collects differences, without sign, of successive intervals between times."""
+    """Collects the absolute differences of successive intervals between times."""
 
     __slots__ = ("_last", "times")
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self.times = Histogram()
         self._last: Any = np.empty(0, np.int64)
 
     def add(self, ends: Any) -> None:
-        """Add times in nanoseconds, in their order."""
+        """Add ascending times in ns, int64 of shape (n,)."""
         ends = np.concatenate((self._last, ends))
         self._last = ends[-2:]
         if len(ends) > 2:
@@ -35,8 +34,8 @@ class Jitter:
 
 
 MOST_CALLS = 2048
-"""Calls after which who makes them folds them himself, if the run's observer does not keep up:
-memory stays flat at any rate of frames."""
+"""Calls after which the stage folds them itself because the run's observer does not keep up. Thus
+memory stays constant at any frame rate."""
 
 _end = itemgetter(3)
 
@@ -44,8 +43,10 @@ _end = itemgetter(3)
 class OperatorMeter:
     """Running totals of an operator; times in nanoseconds.
 
-    The lists are appended to by one thread at a time, `fold` may be called by any: what is noted
-    at each call costs next to nothing, and thousands are worked on at once.
+    A call only appends to lists, which costs next to nothing; `fold` then processes thousands of
+    calls at once. The lists are appended to by one thread at a time, and `fold` may be called by
+    any thread: `append` and the removal of the first items are each atomic under the interpreter
+    lock, and `fold` removes only what it has copied.
     """
 
     __slots__ = (
@@ -55,53 +56,58 @@ class OperatorMeter:
     )  # fmt: skip
 
     def __init__(self, name: str) -> None:
-        """Begin with nothing."""
         self.name = name
         self.frames = 0
         self.sent = 0
         self.counts_calls = self.counts_sent = True
-        """Whether anybody sees its calls, and what it sends."""
+        """Whether its calls, and the messages it sends, can be counted at all."""
         self.skipped = 0
         self.failed = 0
         self.dropped: dict[str, int] = {}
         self.since = 0
-        """When the call that goes on now began, of an operator of Holoscan's own; else 0."""
+        """When the current call of one of Holoscan's own operators began; else 0."""
         self.calls: list[Span] = []
-        """Hops of calls, not yet folded; of a join, that of the message which leads it."""
+        """Spans of calls that are not folded yet; for a join, that of the leading message."""
         self.completes: list[int] = []
-        """Of a join or of batches, for each of the calls: when the last message had come."""
+        """For a join or batches: when the last message of each call had arrived."""
         self.rooms: list[int] = []
-        """When there was room again behind the operator, each time that there was none."""
+        """When there was room again behind the operator, each time there had been none."""
         self.overlap = 0
-        """Time that calls took, but the operator did not work: batches, waiting for a device."""
+        """Time of calls in which the operator did no work: shared batches, waiting for a device."""
         self.partner = self.turn = self.room = self.worker = 0
         self.working = Histogram()
         self.waits = Histogram()
         self.latency = Histogram()
         self.jitter = Jitter()
         self.lock = threading.Lock()
-        """Held by who folds, or reads several totals."""
+        """Held while folding or reading several totals."""
         self._busy = 0
         self._ended = 0
         self._room = 0
 
     @property
     def busy(self) -> float:
-        """Seconds at work."""
+        """Seconds of work."""
         return max(self._busy - self.overlap, 0) / 1e9
 
     def count_drop(self, cause: str, count: int) -> None:
-        """Book frames lost before they became messages."""
+        """Count frames lost before they became messages."""
         self.dropped[cause] = self.dropped.get(cause, 0) + count
 
     def note(self, start: int, end: int, captured: int) -> None:
-        """Note a call that waited for nothing: that of a source, or of Holoscan's own."""
+        """Note a call of a source or of one of Holoscan's operators, which waited for nothing.
+
+        Args:
+            start: When the call began, in ns.
+            end: When it ended.
+            captured: When its frame was captured.
+        """
         self.calls.append(((None, None, start, start, start), None, start, end, captured))  # type: ignore[arg-type]
 
     def fold(self) -> None:
-        """Work the new calls into the totals."""
+        """Add the new calls to the totals."""
         with self.lock:
-            # The hop is noted last, so that what belongs to it is there.
+            # The span of a call is appended last, so everything that belongs to it is there.
             calls = _take(self.calls, len(self.calls))
             if calls:
                 self._fold(calls)
@@ -123,11 +129,11 @@ class OperatorMeter:
         self._ended = int(ends[-1])
         before, joined = ends[:-1], ready
         if complete is not ready:
-            # Those of a batch, which begin together, all come after what was before the batch.
+            # The calls of a batch begin together, so all of them follow what preceded the batch.
             begins = np.concatenate(([True], start[1:] != start[:-1]))
             before = ends[np.maximum.accumulate(np.where(begins, np.arange(len(start)), 0))]
             joined = np.minimum(np.maximum(complete, ready), start)
-        # One reason after the other, none longer than until the start.
+        # The reasons follow one another, and none lasts beyond the start of the call.
         free = np.minimum(np.maximum(before, joined), start)
         roomy = free
         if len(rooms) > 1 or rooms[0] > free[0]:
@@ -140,7 +146,13 @@ class OperatorMeter:
         self.waits.add((start - ready) / 1e9)
 
     def add(self, working: Any, latency: Any, end: Any) -> None:
-        """Add calls: nanoseconds they took, seconds from capture to end, and their ends (ns)."""
+        """Add n calls, each argument an array of shape (n,).
+
+        Args:
+            working: How long each took, in ns.
+            latency: From the capture of its frame to its end, in seconds.
+            end: When it ended, in ns.
+        """
         self._busy += int(working.sum())
         self.working.add(working / 1e9)
         self.latency.add(latency)
@@ -148,49 +160,48 @@ class OperatorMeter:
 
 
 def _take(items: list[Any], count: int) -> list[Any]:
-    """Remove and return the first `count` items; others may be appended meanwhile."""
+    """Remove and return the first `count` items; another thread may be appending."""
     taken = items[:count]
     del items[:count]
     return taken
 
 
 class Durations:
-    """Nanoseconds, as they come; a histogram of them whenever one is asked for."""
+    """Collects durations in nanoseconds and makes a histogram of them on demand."""
 
     __slots__ = ("_lock", "_new", "_total")
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self._new = array("q")
         self._total = Histogram()
         self._lock = threading.Lock()
 
     def add(self, nanoseconds: int) -> None:
-        """Add one."""
+        """Add one duration. From one thread at a time."""
         self._new.append(nanoseconds)
         if len(self._new) > MOST_CALLS:
             self.total()
 
     def add_many(self, nanoseconds: NDArray[np.int64]) -> None:
-        """Add any number."""
+        """Add durations, an array of shape (n,). From any thread."""
         with self._lock:
             self._total.add(nanoseconds / 1e9)
 
     def total(self) -> Histogram:
-        """Return all of them."""
+        """Return a histogram of all durations. From any thread."""
         with self._lock:
             self._fold()
             return self._total.copy()
 
     def take(self) -> Histogram:
-        """Return all of them, and begin with nothing again."""
+        """Return a histogram of all durations and forget them. From any thread."""
         with self._lock:
             self._fold()
             taken, self._total = self._total, Histogram()
             return taken
 
     def _fold(self) -> None:
-        # Copied, as the array cannot grow while NumPy looks at it.
+        # A copy, because an array cannot grow while NumPy has a view of it.
         count = len(self._new)
         self._total.add(np.frombuffer(self._new[:count], np.int64) / 1e9)
         del self._new[:count]

@@ -1,4 +1,4 @@
-"""What a path's frames have taken, counted as they come to its end."""
+"""Measuring the frames of one path as they reach its end."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ _PARTS = {"work": "working", "serialise": "serialising", "link": "link"}
 
 
 class PathMeter:
-    """Totals of one path. `spans` is appended to, and `fold` called, by any thread."""
+    """Running totals of one path. Any thread may append to `spans` and call `fold`."""
 
     def __init__(self, nodes: Sequence[PathNode]) -> None:
-        """Begin with nothing for the path that leads over `nodes`."""
+        """Measure the path over `nodes`, from its source to its end."""
         self._nodes = list(nodes)
         self.steps = steps = [node.step for node in nodes]
         self.spans: deque[Span] = deque()
-        """Last hops of frames that have come to the end, not yet folded."""
+        """Last spans of frames that have reached the end and are not folded yet. Appending needs no
+        lock, because `append` and `popleft` of a deque are atomic."""
         self.critical = 0
         self._lock = threading.Lock()
         self.recent = Histogram()
-        """End-to-end times since whoever looks at them has last taken them."""
+        """End-to-end times since the last call of `take_recent`."""
         self._end_to_end = Histogram()
         self._parts = {name: Histogram() for name in ("working", "waiting", "link", "serialising")}
         self._jitter = Jitter()
@@ -40,7 +41,7 @@ class PathMeter:
         self._takes = np.zeros(len(steps))
 
     def fold(self) -> None:
-        """Work the new hops into the totals."""
+        """Add the new frames to the totals."""
         with self._lock:
             take = self.spans.popleft
             spans = [take() for _ in range(len(self.spans))]
@@ -56,13 +57,19 @@ class PathMeter:
             spans = before
         waits = np.empty_like(start)
         takes = end - start
-        # The source has the frame in hand from its first time on, and sends it at its second.
+        # A source has the frame from its first time on and sends it at the second: it waits.
         waits[0], takes[0] = takes[0], 0
         waits[1:] = start[1:] - end[:-1]
         self.add(waits.T, takes.T, end[-1])
 
     def add(self, waits: NDArray[np.int64], takes: NDArray[np.int64], ends: Any) -> None:
-        """Add frames: (frames, steps) nanoseconds each, and when each came to its end."""
+        """Add n frames.
+
+        Args:
+            waits: How long each waited before each step, in ns, of shape (n, steps).
+            takes: How long each step took, likewise.
+            ends: When each frame reached the end, in ns, of shape (n,).
+        """
         working = takes[:, [step.kind == "work" for step in self.steps]].sum(axis=1)
         waiting = waits.sum(axis=1)
         end_to_end = waiting + takes.sum(axis=1)
@@ -84,7 +91,7 @@ class PathMeter:
             return recent
 
     def stats(self) -> PathStats:
-        """Return the totals of what has been folded."""
+        """Return the statistics of all frames folded so far."""
         with self._lock:
             return self._stats()
 

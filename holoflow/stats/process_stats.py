@@ -1,4 +1,4 @@
-"""What processes, their threads and their machine did, and how the budgets of the app were kept."""
+"""Statistics of processes, their threads and their machine, and of the app's budgets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from holoflow.stats.statistic import Times, counter, gauge, histogram
 
 @dataclass(frozen=True)
 class WorkerStats:
-    """A thread of a scheduler."""
+    """A thread of the scheduler."""
 
     fragment: str
     name: str
@@ -32,7 +32,7 @@ class BudgetStats:
     target: str
     limits: Mapping[str, float] = field(
         metadata=gauge(
-            "seconds", "What a statistic may be at most.", by="statistic", merge="max",
+            "seconds", "Largest permitted value of a statistic.", by="statistic", merge="max",
             metric="budget_limit",
         )
     )  # fmt: skip
@@ -45,19 +45,19 @@ class BudgetStats:
     times: Times = field(
         metadata=histogram("From the source to the end of the target's call, or to a drop.")
     )
-    """Of all frames."""
+    """Includes frames that were dropped as late."""
     now: Mapping[str, float] = field(
         default_factory=dict,
         metadata=gauge(
-            "seconds", "What a statistic is over the newest window.", by="statistic", merge="max",
+            "seconds", "Value of a statistic over the newest window.", by="statistic", merge="max",
             metric="budget_now",
         ),
     )  # fmt: skip
-    """Empty where it holds no frame."""
+    """Empty if the window has no frame."""
     worst: Mapping[str, float] = field(
         default_factory=dict,
         metadata=gauge(
-            "seconds", "The worst that a statistic has been over any window.", by="statistic",
+            "seconds", "Worst value of a statistic over any window.", by="statistic",
             merge="max",
         ),
     )  # fmt: skip
@@ -91,9 +91,11 @@ class BudgetStats:
 
 @dataclass(frozen=True)
 class MachineStats:
-    """What the process and its machine did, sampled while it ran; None where it is unknown."""
+    """How the process used its machine, sampled while it ran; None if unknown."""
 
-    cores: int = field(metadata=gauge("cores", "CPU cores it may use.", metric="process_cores"))
+    cores: int = field(
+        metadata=gauge("cores", "CPU cores that the process may use.", metric="process_cores")
+    )
     cpu: float = field(metadata=counter("seconds", "CPU time spent.", metric="process_cpu"))
     memory: int = field(metadata=gauge("bytes", "Memory in use.", metric="process_memory"))
     gil: float | None = field(
@@ -129,37 +131,37 @@ class FragmentStats:
     )
     machine: MachineStats
     call: str = ""
-    """Operator of the longest call that goes on now; empty where none does."""
+    """Operator of the longest current call; empty if there is none."""
     call_frame: str = ""
-    """What it is at work on, `frame 60 of camera`; empty where that is not known."""
+    """What it works on, `frame 60 of camera`; empty if unknown."""
     call_for: float = 0.0
-    """Seconds that it has been going on."""
+    """Seconds that it has taken so far."""
     call_usual: float = 0.0
-    """Seconds of the longest call before it; 0 where there was none, or without tracking."""
+    """Seconds of the longest call before it; 0 if there was none, or without tracking."""
     call_hang: float = 0.0
-    """Seconds for which it may go on before its operator is taken to hang; 0 where not known."""
+    """Seconds that it may take before its operator is considered hanging; 0 if unknown."""
     waits: Mapping[str, str] = field(default_factory=dict)
-    """What each stage waits for, where none can go on before another process gives or takes."""
+    """What each stage waits for, if none can continue before another process sends or receives."""
     still: float = 0.0
     """Seconds since a message last moved, or a call ended, in its process."""
     awaits: Mapping[str, str] = field(default_factory=dict)
-    """What each stage waits for, where nothing has moved for long."""
+    """What each stage waits for, if nothing has moved for long."""
     held: bool = False
-    """Whether nothing has moved for longer than a call may take, and neither a source, nor a
-    timer, nor a call is the cause, as far as can be known."""
+    """Whether nothing has moved for longer than a call may take although no source, timer or call
+    is known to be the cause."""
     over: bool = False
-    """Whether it has done all that it had to, or its process has ended."""
+    """Whether it has finished its work, or its process has ended."""
     restarts: int = field(
         default=0,
         metadata=counter(
-            "restarts", "How often the fragment was started again.", metric="process_restarts"
+            "restarts", "How often the fragment was restarted.", metric="process_restarts"
         ),
     )
     refused: Mapping[str, int] = field(
         default_factory=dict,
         metadata=counter(
-            "messages", "What strangers have sent to links of the fragment.", by="cause",
+            "messages", "Refused messages of strangers to links of the fragment.", by="cause",
             metric="refused",
         ),
     )  # fmt: skip
-    """Causes are those of `holoflow.core.listener`."""
+    """By the causes listed in `holoflow.core.listener`."""

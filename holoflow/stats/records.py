@@ -1,4 +1,4 @@
-"""Raw records of calls, for exports that look at single frames, and how they are kept."""
+"""Records of single calls, for exports that need individual frames, and how they are kept."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ class CallRecord(NamedTuple):
     operator: str
     fragment: str
     worker: str
-    """Thread that made the call, as in `WorkerBooks.name`."""
+    """Thread that made the call, as in `WorkerStats.name`."""
     source: str
-    """Source of the frame; of a join, of the message that leads it."""
+    """Source of the frame; for a join, of the leading message."""
     sequence: int
     """Number of the frame at its source."""
     arrived: int
-    """When the message that leads the call was sent; of a source, when it had the frame."""
+    """When the leading message was sent; for a source, when it had the frame."""
     start: int
-    """Of a source: when it was asked for the frame."""
+    """For a source: when it was asked for the frame."""
     end: int
     takes: tuple[tuple[str, int], ...]
-    """Messages that the call used: `FlowBooks.name` and a number, unique within the run, that
-    the sender's `gives` has too."""
+    """Messages that the call used: `FlowStats.name` and a number, unique within the run, which
+    also occurs in the sender's `gives`."""
     gives: tuple[tuple[str, int], ...]
-    """Messages that the call sent, one entry for each flow behind the output port."""
+    """Messages that the call sent, one entry for each flow from its output port."""
 
 
 @dataclass(frozen=True)
 class Records:
-    """Calls on the newest frames of a run, in the order of their end."""
+    """Calls for the newest frames of a run, in the order in which they ended."""
 
     app: str
     run: str
     epoch: int
-    """Nanoseconds to add to a time of the monotonic clock to get that since 1970."""
+    """Nanoseconds from 1970 to the zero of the monotonic clock; add it to a time in `calls`."""
     calls: tuple[CallRecord, ...]
 
 
@@ -62,15 +62,15 @@ class OpenCall:
 
 
 class Recorder:
-    """Holds calls. They are added by any thread, `trim` and `records` are called by one."""
+    """Keeps calls. Any thread may `add` one; `trim` and `records` are called by one thread."""
 
     def __init__(self, frames: int) -> None:
-        """Keep those on the newest `frames` of each source."""
+        """Keep the calls for the newest `frames` of each source."""
         self._frames = frames
         self._calls: deque[OpenCall] = deque()
         self._newest: dict[str, int] = {}
         self.number = itertools.count(1).__next__
-        """Return a number for a message."""
+        """Return a number for a message, unique within the run. From any thread."""
 
     def add(self, call: OpenCall) -> None:
         """Keep `call`."""
@@ -82,14 +82,22 @@ class Recorder:
         return call.sequence <= self._newest[call.source] - self._frames
 
     def trim(self) -> None:
-        """Let go of calls on frames that are no longer among the newest."""
+        """Discard calls for frames that are no longer among the newest."""
         while self._calls and self._old(self._calls[0]):
             self._calls.popleft()
 
     def records(
         self, app: str, run: str, epoch: int, fragments: dict[str, str], workers: dict[int, str]
     ) -> Records:
-        """Return what is kept; `fragments` by operator, `workers` by thread."""
+        """Return the calls that are kept.
+
+        Args:
+            app: Name of the app.
+            run: Identifies the run.
+            epoch: See `Records.epoch`.
+            fragments: Name of the fragment of each operator.
+            workers: Name of each worker, by the identifier of its thread.
+        """
         calls = [
             CallRecord(
                 call.operator, fragments[call.operator], workers.get(call.worker, ""),

@@ -1,4 +1,4 @@
-"""Snapshots: what became of every message of every flow, and what every operator did."""
+"""Snapshots of a run: what became of each flow's messages, and what each operator did."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ StepKind: TypeAlias = Literal["work", "serialise", "link"]
 
 @dataclass(frozen=True)
 class FlowStats:
-    """A flow's books; once the run has ended, sent = delivered + dropped."""
+    """Statistics of a flow; sent = delivered + dropped once the run has ended."""
 
     source: str
     """`operator.port`."""
@@ -49,7 +49,7 @@ class FlowStats:
     )  # fmt: skip
     waiting: int = field(
         default=0,
-        metadata=gauge("messages", "Messages that wait now.", metric="flow_queue_messages"),
+        metadata=gauge("messages", "Messages that are waiting.", metric="flow_queue_messages"),
     )
     queue: int = field(
         default=0,
@@ -61,9 +61,9 @@ class FlowStats:
     """0 for a fused flow."""
     when_full: str = "block"
     link: str = "none"
-    """What carries it between fragments; `none` within one."""
+    """Kind of link between fragments; `none` within one."""
     latest: bool = False
-    """Its input holds the newest value."""
+    """Whether its input keeps only the newest value."""
     back_edge: bool = False
     waits: Times = field(
         default_factory=Histogram,
@@ -71,17 +71,18 @@ class FlowStats:
             "From the end of the call that made a message to its use.", metric="flow_wait"
         ),
     )
-    """Of each message that was used."""
+    """One value for each message that was used."""
     ages: Times = field(
         default_factory=Histogram,
         metadata=histogram("From a frame's capture until it was dropped."),
     )
-    """Of each message that was dropped."""
+    """One value for each message that was dropped."""
     size: float | None = field(
-        default=None, metadata=gauge("bytes", "Mean of a message.", merge="mean", weight="sent")
+        default=None,
+        metadata=gauge("bytes", "Mean size of a message.", merge="mean", weight="sent"),
     )
-    """Of one message in 64: on a link as packed, in a queue those of its arrays and text. None
-    where none was looked at, as in a fused flow."""
+    """Measured for one message in 64: on a link as packed, in a queue its arrays and text. None if
+    none was measured, as in a fused flow."""
     retried: int = field(
         default=0,
         metadata=counter(
@@ -89,11 +90,11 @@ class FlowStats:
             metric="flow_messages_retried", column="retried", width=110,
         ),
     )  # fmt: skip
-    """What a broken connection, or a consumer that died, had lost."""
+    """After a broken connection or a dead consumer had lost them."""
 
     @property
     def lost(self) -> int:
-        """All that were dropped."""
+        """Messages that were dropped, whatever the cause."""
         return sum(self.dropped.values())
 
     @property
@@ -103,12 +104,12 @@ class FlowStats:
 
     @property
     def producer(self) -> str:
-        """Operator that sends."""
+        """Name of the operator that sends."""
         return self.source.rpartition(".")[0]
 
     @property
     def consumer(self) -> str:
-        """Operator that receives."""
+        """Name of the operator that receives."""
         return self.target.rpartition(".")[0]
 
 
@@ -119,11 +120,11 @@ class Waiting:
     partner: float = 0.0
     """For the other messages of their join or batch."""
     turn: float = 0.0
-    """Behind earlier frames: the operator was working on those."""
+    """Behind earlier frames that the operator was working on."""
     room: float = 0.0
     """For room in a queue behind the operator (back-pressure)."""
     worker: float = 0.0
-    """Ready, but no worker of the scheduler took it up."""
+    """Ready, but no worker of the scheduler was free."""
 
     @property
     def total(self) -> float:
@@ -133,20 +134,20 @@ class Waiting:
 
 @dataclass(frozen=True)
 class OperatorStats:
-    """What an operator did."""
+    """Statistics of an operator."""
 
     name: str
     frames: int | None = field(
         metadata=counter(
             "frames",
-            "Calls that ended; of a source, frames sent.",
+            "Calls that ended; for a source, frames sent.",
             lasting=True,
             metric="operator_frames",
         )
     )
-    """None where nobody could count them."""
+    """None if they cannot be counted."""
     sent: int | None = field(metadata=counter("messages", "Messages sent.", metric="operator_sent"))
-    """None likewise."""
+    """None if they cannot be counted."""
     skipped: int = field(
         metadata=counter(
             "calls", "Calls that failed and were skipped.",
@@ -154,7 +155,7 @@ class OperatorStats:
         )
     )  # fmt: skip
     busy: float = field(
-        metadata=counter("seconds", "Time at work.", needs="frames", metric="operator_busy")
+        metadata=counter("seconds", "Working time.", needs="frames", metric="operator_busy")
     )
     """A batch counts once."""
     dropped: Mapping[str, int] = field(
@@ -167,24 +168,24 @@ class OperatorStats:
     )  # fmt: skip
     fragment: str = ""
     stage: str = ""
-    """Name of the stage that holds it: its operators, joined by `+`."""
+    """Name of its stage: the stage's operators, joined by `+`."""
     type: str = ""
-    """As the app names it: `capture.video`."""
+    """As named in the app: `capture.video`."""
     source: bool = False
     live: bool = False
-    """A source that waits for a device."""
+    """Whether it is a source that waits for a device."""
     heavy: bool = False
-    """Marked as expensive (inference)."""
+    """Whether it is marked as expensive (inference)."""
     batch: int = 1
-    """Most frames it takes at once."""
+    """Largest number of frames it takes at once."""
     working: Times = field(
         default_factory=Histogram,
-        metadata=histogram("Time that a frame was worked on.", metric="operator_working"),
+        metadata=histogram("Working time of a frame.", metric="operator_working"),
     )
-    """Of each frame: from the call's start to its end; of a source, from asking to getting."""
+    """From the call's start to its end; for a source, from the request for a frame to the frame."""
     waits: Times = field(
         default_factory=Histogram,
-        metadata=histogram("From the arrival of the message that leads a call to its start."),
+        metadata=histogram("From the arrival of a call's leading message to its start."),
     )
     waiting: Waiting = field(
         default_factory=Waiting,
@@ -203,30 +204,31 @@ class OperatorStats:
         default_factory=Histogram,
         metadata=histogram("Differences of successive intervals between ends of calls."),
     )
-    """Without sign."""
+    """Absolute values."""
     held: float = field(
         default=0.0,
         metadata=counter(
             "seconds",
-            "Time in which its stage could not begin because a queue behind it was full.",
+            "Time in which its stage could not start because a queue behind it was full.",
             metric="operator_held",
         ),
     )  # fmt: skip
     paced: float = field(
         default=0.0,
         metadata=counter(
-            "seconds", "Time in which a source held frames back until they were due.",
+            "seconds", "Time for which a source held frames back until they were due.",
             metric="operator_paced", sources=True,
         ),
     )  # fmt: skip
     own_time: float = field(
         default=0.0,
         metadata=counter(
-            "seconds", "Of a source that was asked for a rate: time that its frames cover by it."
+            "seconds", "For a source with a set rate: time that its frames cover at that rate."
         ),
     )
     given_time: float = field(
-        default=0.0, metadata=counter("seconds", "Time that such a source took to give them.")
+        default=0.0,
+        metadata=counter("seconds", "For a source with a set rate: time it took for its frames."),
     )
     cpu: float | None = field(
         default=None,
@@ -235,8 +237,8 @@ class OperatorStats:
             merge="mean", weight="busy", metric="operator_cpu",
         ),
     )  # fmt: skip
-    """Of its stage (sampled); the rest it slept, waited for a device, a GPU, a lock or a core.
-    None where it was not sampled."""
+    """Sampled for its stage; the rest of the time it slept or waited for a device, a GPU, a lock or
+    a core. None if it was not sampled."""
 
     @property
     def calls(self) -> int:
@@ -246,29 +248,29 @@ class OperatorStats:
 
 @dataclass(frozen=True)
 class Step:
-    """One stop of a path, and the part it has in the end-to-end time."""
+    """One step of a path, and its part of the end-to-end time."""
 
     kind: StepKind
     """`work`: a call of an operator. `serialise`, `link`: crossing from process to process."""
     operator: str
-    """The operator; of a serialise or link step the one that receives."""
+    """The operator; for a serialise or link step, the receiving one."""
     port: str
-    """Its input port; empty for the source's."""
+    """Its input port; empty for a source."""
     waiting: float = 0.0
     """Mean seconds of waiting before the step."""
     taking: float = 0.0
     """Mean seconds that the step itself took."""
     by_port: bool = False
-    """Whether the port is part of the path's name: other flows join the same two operators."""
+    """Whether the port is part of the path's name because several flows join these operators."""
 
 
 @dataclass(frozen=True)
 class PathStats:
-    """All frames that went one way from a source to a sink.
+    """Statistics of all frames that took one path from a source to a sink.
 
     For each frame: end to end = working + waiting + link + serialising. Time begins with the
-    capture and ends with the last operator's call. A frame is captured when its source has it in
-    hand; one that has a time to keep (`wait`), at that time, however late it was asked for.
+    capture and ends with the last operator's call. A frame is captured when its source has it; a
+    frame with a due time (`wait`) is captured at that time, however late it was requested.
     """
 
     steps: tuple[Step, ...]
@@ -276,29 +278,29 @@ class PathStats:
     critical: int = field(
         metadata=counter(
             "frames",
-            "Frames whose latency this path has set.",
+            "Frames whose latency this path determined.",
             lasting=True,
             metric="path_critical_frames",
         )
     )
-    """This was the way that came last at every join."""
+    """Those for which this path was the last to arrive at every join."""
     end_to_end: Times = field(
         metadata=histogram(
             "From the source to the end of the sink's call.", lasting=True, metric="path_latency"
         )
     )
-    working: Times = field(metadata=histogram("Time that operators worked on a frame."))
-    waiting: Times = field(metadata=histogram("Time that a frame waited for calls."))
-    link: Times = field(metadata=histogram("Time that a frame was on links."))
-    serialising: Times = field(metadata=histogram("Time that a frame was packed and unpacked."))
+    working: Times = field(metadata=histogram("Time for which operators worked on a frame."))
+    waiting: Times = field(metadata=histogram("Time for which a frame waited for calls."))
+    link: Times = field(metadata=histogram("Time that a frame spent on links."))
+    serialising: Times = field(metadata=histogram("Time of packing and unpacking a frame."))
     jitter: Times = field(metadata=histogram("Differences of successive intervals between ends."))
-    """Without sign."""
+    """Absolute values."""
     closed_by_back_edge: bool = False
-    """Ends where a back edge brings the frame to an operator that it had passed before."""
+    """Whether it ends where a back edge leads a frame to an operator that it has passed before."""
     uncertainty: float = field(
         default=0.0,
         metadata=gauge(
-            "seconds", "How far clocks of different hosts may have been misjudged.", merge="max"
+            "seconds", "Possible error of the offset between the hosts' clocks.", merge="max"
         ),
     )
     """0 on one host."""
@@ -314,13 +316,13 @@ class PathStats:
 
     @property
     def frames(self) -> int:
-        """How many."""
+        """Number of frames."""
         return self.end_to_end.count
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The state of a run at one moment, with all that is known of its frames."""
+    """The statistics of a run at one moment."""
 
     app: str
     run: str
@@ -334,19 +336,23 @@ class Snapshot:
     """In the order of the app."""
     flows: tuple[FlowStats, ...]
     paths: tuple[PathStats, ...] = ()
-    """Those that frames have gone, the slowest first."""
+    """Those that frames have taken, the slowest first."""
     workers: tuple[WorkerStats, ...] = ()
     fragments: tuple[FragmentStats, ...] = ()
     budgets: tuple[BudgetStats, ...] = ()
     announcements: tuple[tuple[str, str], ...] = ()
-    """What operators announced: ("live page", "http://127.0.0.1:8080")."""
+    """What operators have announced: ("live page", "http://127.0.0.1:8080")."""
     unfollowed: int = 0
-    """Ways through the graph that were too many to be followed one by one."""
+    """Largest number of paths of one message that were not followed because there are too many."""
     stood: str = ""
-    """What was to be said of it when it was asked to end, where nothing had moved for long."""
+    """Describes the standstill, if nothing had moved for long when the run was asked to end."""
 
     def operator(self, name: str) -> OperatorStats:
-        """Return the books of operator `name`; raises KeyError if there is none."""
+        """Return the statistics of operator `name`.
+
+        Raises:
+            KeyError: There is no such operator.
+        """
         for stats in self.operators:
             if stats.name == name:
                 return stats
@@ -358,13 +364,13 @@ class Sample:
     """What changed in a run over a short time, for curves over the run."""
 
     seconds: float
-    """When it ended, since the sources began."""
+    """When it ended, in seconds since the sources began."""
     span: float
-    """Seconds that it covers."""
+    """How many seconds it covers."""
     frames: Mapping[str, int]
     """Calls that ended, by operator."""
     depth: Mapping[str, float]
-    """Messages in each queue at the end, by flow; the most where samples were joined."""
+    """Messages in each queue at the end, by flow; the maximum if samples were joined."""
     dropped: Mapping[str, int]
     """Messages dropped, by flow."""
     latency: Mapping[str, Times]
@@ -374,7 +380,7 @@ class Sample:
 T = TypeVar("T")
 
 _adapters: dict[Any, TypeAdapter[Any]] = {}
-"""Made once for each class: that takes milliseconds."""
+"""By class: making one takes milliseconds."""
 
 
 def _adapter(cls: Any) -> TypeAdapter[Any]:
@@ -384,17 +390,26 @@ def _adapter(cls: Any) -> TypeAdapter[Any]:
 
 
 def to_plain(value: Any, cls: Any | None = None) -> Any:
-    """Return a dataclass of `holoflow.stats.snapshot`, or what `cls` says, as JSON has it."""
+    """Return `value` as JSON-compatible values.
+
+    Args:
+        value: A dataclass of `holoflow.stats.snapshot`, or anything of type `cls`.
+        cls: The type, if it is not a dataclass: `list[FlowStats]`.
+    """
     return _adapter(cls or type(value)).dump_python(value, mode="json")
 
 
 def to_json(value: Any, cls: Any | None = None) -> bytes:
-    """Return the same as JSON text, in one line."""
+    """Return `value` as JSON text in one line; see `to_plain`."""
     return _adapter(cls or type(value)).dump_json(value)
 
 
 def from_plain(cls: type[T], data: Any) -> T:
-    """Return the value of `cls` that `data` stands for; raises HoloflowError if it is none."""
+    """Return the value of type `cls` that `to_plain` has turned into `data`.
+
+    Raises:
+        HoloflowError: `data` is not such a value; the message says which part of it.
+    """
     try:
         made: T = _adapter(cls).validate_python(data)
     except ValidationError as error:

@@ -1,13 +1,14 @@
 """Spans and paths: where a message's frame has been, and when; carried between processes.
 
-A message carries a tuple of hops, one for each way on which its frame came here. A hop is a
-tuple of the hop before, the node it stands at, its start, its end, and when the frame was
-captured, all in nanoseconds of the host's monotonic clock. Hops never change, so that the
-branches of a fan-out share those they have in common. What lies between the end of a hop and
-the start of the next is waiting: no time is counted twice or not at all.
+A message carries a trace context: a tuple of spans, one for each path on which its frame came here.
+A span is a tuple of the span before it, its path node, its start, its end, and the time at which
+the frame was captured, all in nanoseconds of the host's monotonic clock. Spans are immutable, so
+the branches of a fan-out share those they have in common. The time between the end of a span and
+the start of the next one is waiting: no time is counted twice, and none is left out.
 
-The ways of a flow's frames are mostly the same from message to message, and their times never
-are: so they are told apart, and who reads the same ways again need not look at them.
+The paths of a flow's frames are mostly the same from message to message, but their times never
+are. They are therefore transmitted separately, as path descriptors and times, and a receiver need
+not read the same descriptors again.
 """
 
 from __future__ import annotations
@@ -21,17 +22,20 @@ from holoflow.stats.path_stats import PathMeter
 from holoflow.stats.snapshot import StepKind
 
 Span: TypeAlias = "tuple[Any, PathNode, int, int, int]"
-"""(hop before or None, node, start, end, captured)."""
+"""(previous span or None, node, start, end, captured), times in ns."""
 TraceContext: TypeAlias = tuple[Span, ...]
-"""Of a message: the way that came last at the joins on it is the first of them. Empty where
-nobody tracks."""
+"""Last spans of a message; first that of the path which arrived last at the joins on it. Empty
+without tracking."""
 
 MOST_PATHS = 16
-"""Ways of one message that are followed: joins of fan-outs can multiply them without end."""
+"""Paths of one message that are followed: joins of fan-outs can multiply them without limit."""
 
 
 class PathStep:
-    """An operator's input, or a link's crossing to it, as a step of paths. Compared by identity."""
+    """A call of an operator, or the crossing of a link to it, as a step of paths.
+
+    Compared by identity.
+    """
 
     __slots__ = ("back_edge", "by_port", "kind", "operator", "port")
 
@@ -39,7 +43,6 @@ class PathStep:
         self, kind: StepKind, operator: str, port: str, *, back_edge: bool = False,
         by_port: bool = False,
     ) -> None:  # fmt: skip
-        """Name it."""
         self.kind = kind
         self.operator = operator
         self.port = port
@@ -48,31 +51,31 @@ class PathStep:
 
 
 class PathNode:
-    """A step, and the way on which it is reached."""
+    """A step together with the path that leads to it: a node of the tree of all paths."""
 
     __slots__ = ("_meter", "before", "following", "source", "step", "tree", "uncertainty")
 
     def __init__(self, tree: PathTree, step: PathStep, before: PathNode | None) -> None:
-        """Stand at `step` after `before`; None of a source."""
+        """Make the node of `step` after the node `before`, which is None for a source."""
         self.source: str = before.source if before is not None else step.operator
         self.tree = tree
         self.step = step
         self.before = before
         self.following: dict[PathStep, PathNode] = {}
         self.uncertainty = 0
-        """Nanoseconds by which the clock of the host before may have been misjudged."""
+        """Possible error of the offset to the clock of the previous host, in ns."""
         self._meter: PathMeter | None = None
 
     def follow(self, step: PathStep) -> PathNode:
-        """Return the node at `step` that comes after this one."""
+        """Return the node of `step` after this one. From any thread."""
         found = self.following.get(step)
         if found is None:
-            # Of two threads that make it at once, both get the one that is kept.
+            # `setdefault` is atomic: of two threads that make the node at once, both get the same.
             found = self.following.setdefault(step, PathNode(self.tree, step, self))
             self.tree.size += 1
         return found
 
-    def way(self) -> list[PathNode]:
+    def path(self) -> list[PathNode]:
         """Return the nodes from the source to this one."""
         nodes = [self]
         while nodes[-1].before is not None:
@@ -81,23 +84,22 @@ class PathNode:
 
     @property
     def meter(self) -> PathMeter:
-        """The account of the frames that end here."""
+        """Measures the frames that end here."""
         if self._meter is None:
-            self._meter = self.tree.meters.setdefault(self, PathMeter(self.way()))
+            self._meter = self.tree.meters.setdefault(self, PathMeter(self.path()))
         return self._meter
 
 
 class PathTree:
-    """All nodes of a run, grown as frames first come by."""
+    """All path nodes of a process; nodes are added when a frame first takes their path."""
 
     def __init__(self) -> None:
-        """Begin without any."""
         self.meters: dict[PathNode, PathMeter] = {}
-        """Of the paths that frames have gone to their end."""
+        """Meters of paths that frames have taken to the end, by last node."""
         self.size = 0
-        """How many nodes there are, but for the sources."""
+        """Number of nodes, without those of sources."""
         self.unfollowed = 0
-        """Most ways of one message that were not followed."""
+        """Largest number of paths of one message that were not followed."""
         self._roots: dict[str, PathNode] = {}
         self._steps: dict[tuple[StepKind, str, str], PathStep] = {}
 
@@ -114,7 +116,15 @@ class PathTree:
         self, kind: StepKind, operator: str, port: str, *, back_edge: bool = False,
         by_port: bool = False,
     ) -> PathStep:  # fmt: skip
-        """Return the one step of that kind at `port` of `operator`."""
+        """Return the step of that kind at `port` of `operator`, always the same object.
+
+        Args:
+            kind: What happens in the step.
+            operator: Name of the operator that is called, or receives.
+            port: Its input port; empty for a source.
+            back_edge: Whether the flow to that port is a back edge.
+            by_port: Whether the port is part of the names of paths.
+        """
         key = (kind, operator, port)
         found = self._steps.get(key)
         if found is None:
@@ -123,25 +133,28 @@ class PathTree:
         return found
 
     def begin(self, source: str, captured: int, sent: int) -> TraceContext:
-        """Return the tracks of a frame that `source` had in hand and sent at these times."""
+        """Return the trace context of a frame captured and sent by `source` at these times (ns)."""
         return ((None, self.root(source), captured, sent, captured),)
 
     def chain(self, steps: Sequence[PathStep]) -> PathMeter:
-        """Return the account of the path that leads over `steps`, the first being the source."""
+        """Return the meter of the path over `steps`, of which the first is the source."""
         node = self.root(steps[0].operator)
         for step in steps[1:]:
             node = node.follow(step)
         return node.meter
 
     def limit(self, trace: TraceContext) -> TraceContext:
-        """Return no more of `trace` than are followed."""
+        """Return the spans of `trace` that are followed, at most `MOST_PATHS`."""
         if len(trace) > MOST_PATHS:
             self.unfollowed = max(self.unfollowed, len(trace) - MOST_PATHS)
         return trace[:MOST_PATHS]
 
 
 def extend(trace: TraceContext, step: PathStep, start: int, end: int) -> TraceContext:
-    """Return `trace` with a hop at `step` added to each."""
+    """Return `trace` with a span for `step` added to each path, from `start` to `end` (ns).
+
+    This runs for every call of an operator, and most messages have one path.
+    """
     if len(trace) == 1:
         span_ = trace[0]
         node = span_[1]
@@ -150,7 +163,7 @@ def extend(trace: TraceContext, step: PathStep, start: int, end: int) -> TraceCo
 
 
 def close(trace: TraceContext) -> None:
-    """Book the frame as having come to the end of its ways."""
+    """Count the frame as having reached the end of its paths. From any thread."""
     for index, span_ in enumerate(trace):
         meter = span_[1].meter
         meter.spans.append(span_)
@@ -160,9 +173,9 @@ def close(trace: TraceContext) -> None:
 
 
 def passed(span_: Span, operator: str) -> int | None:
-    """Return when the frame began at `operator`, None where it did not come by.
+    """Return when the frame began at `operator` (ns); None if it did not pass it.
 
-    At its source it began with the capture, elsewhere with the start of the call.
+    At its source it begins with the capture, elsewhere with the start of the call.
     """
     found = None
     at: Span | None = span_
@@ -173,37 +186,37 @@ def passed(span_: Span, operator: str) -> int | None:
     return found
 
 
-Ways: TypeAlias = list[list[list[Any]]]
-"""For each way its steps from the source on: kind of step, operator, port, whether the port is
-part of the path's name."""
+PathDescriptors: TypeAlias = list[list[list[Any]]]
+"""For each path its steps from the source on: kind, operator, port, whether the port is part of the
+path's name."""
 
 Nodes: TypeAlias = tuple["list[PathNode]", ...]
-"""For each way the nodes at its steps, from the source on."""
+"""For each path its nodes from the source on."""
 
 LONGEST = 256
-"""Hops of a way that are read."""
+"""Largest number of steps of a path that is read."""
 
 MOST_NODES = 100_000
-"""Nodes of a tree beyond which no new ways are read: a peer must not fill the memory."""
+"""Size of a tree beyond which no new paths are read: a peer must not fill the memory."""
 
 _KINDS = ("work", "serialise", "link")
 _LATEST = 1 << 62
-"""No time lies as far from 0 (ns)."""
+"""All times are closer to 0 than this (ns)."""
 
 
-def to_ways(trace: TraceContext) -> Ways:
-    """Return the ways of `trace` as lists of strings, which msgpack and JSON know."""
-    ways = []
+def to_descriptors(trace: TraceContext) -> PathDescriptors:
+    """Return the paths of `trace` as lists that msgpack and JSON can represent."""
+    paths = []
     for span_ in trace:
-        steps = [node.step for node in span_[1].way()]
-        ways.append([[step.kind, step.operator, step.port, step.by_port] for step in steps])
-    return ways
+        steps = [node.step for node in span_[1].path()]
+        paths.append([[step.kind, step.operator, step.port, step.by_port] for step in steps])
+    return paths
 
 
 def to_times(trace: TraceContext) -> list[int]:
-    """Return start and end of each hop (ns) in the order of `to_ways`.
+    """Return start and end of each span (ns), in the order of `to_descriptors`.
 
-    The first hop of a way began with the capture.
+    The first span of a path begins with the capture.
     """
     times: list[int] = []
     for last in trace:
@@ -216,25 +229,26 @@ def to_times(trace: TraceContext) -> list[int]:
     return times
 
 
-def to_nodes(ways: Any, tree: PathTree) -> Nodes:
-    """Return what `to_ways` gave in another process as nodes of `tree`.
+def to_nodes(descriptors: Any, tree: PathTree) -> Nodes:
+    """Return the nodes of `tree` for what `to_descriptors` returned in another process.
 
-    Raises HoloflowError for anything that it does not give.
+    Raises:
+        HoloflowError: `descriptors` is not valid, or has too many or too long paths.
     """
-    if not isinstance(ways, list) or len(ways) > MOST_PATHS:
-        raise HoloflowError(f"not tracks: a list of up to {MOST_PATHS} ways is expected")
-    return tuple([_read_way(way, tree) for way in ways])
+    if not isinstance(descriptors, list) or len(descriptors) > MOST_PATHS:
+        raise HoloflowError(f"invalid paths: expected a list of at most {MOST_PATHS}")
+    return tuple([_read_path(path, tree) for path in descriptors])
 
 
-def _read_way(way: Any, tree: PathTree) -> list[PathNode]:
+def _read_path(path: Any, tree: PathTree) -> list[PathNode]:
     if tree.size > MOST_NODES:
-        raise HoloflowError(f"tracks lead over more than {MOST_NODES} different ways")
-    if not isinstance(way, list) or not 0 < len(way) <= LONGEST:
-        raise HoloflowError(f"not tracks: a way has 1 to {LONGEST} hops")
+        raise HoloflowError(f"more than {MOST_NODES} different paths")
+    if not isinstance(path, list) or not 0 < len(path) <= LONGEST:
+        raise HoloflowError(f"invalid path: expected 1 to {LONGEST} steps")
     nodes: list[PathNode] = []
-    for step in way:
+    for step in path:
         if not isinstance(step, list) or len(step) != 4:
-            raise HoloflowError("not tracks: a step has four values")
+            raise HoloflowError("invalid path: expected steps of four values")
         kind, operator, port, by_port = step
         if not (
             kind in _KINDS
@@ -242,7 +256,7 @@ def _read_way(way: Any, tree: PathTree) -> list[PathNode]:
             and isinstance(port, str)
             and isinstance(by_port, bool)
         ):
-            raise HoloflowError(f"not tracks: {step!r:.100} is no step")
+            raise HoloflowError(f"invalid path: {step!r:.100} is not a step")
         if nodes:
             nodes.append(nodes[-1].follow(tree.step(kind, operator, port, by_port=by_port)))
         else:
@@ -253,22 +267,28 @@ def _read_way(way: Any, tree: PathTree) -> list[PathNode]:
 def to_trace(
     nodes: Nodes, times: Sequence[int], *, shift: int = 0, uncertainty: int = 0
 ) -> TraceContext:
-    """Return tracks that stand at `nodes`, with what `to_times` gave in another process.
+    """Return the trace context of a message from another process.
 
-    `shift` (ns) is added to every time: the offset of this host's monotonic clock from the
-    sender's, 0 on one host; `uncertainty` (ns) is how far it may be wrong, and is noted with
-    the paths. Raises HoloflowError where the times are not those of so many hops.
+    Args:
+        nodes: Nodes of its paths.
+        times: What `to_times` returned there.
+        shift: Added to every time: the offset (ns) of this host's monotonic clock from the
+            sender's; 0 on one host.
+        uncertainty: Possible error of `shift` (ns); noted with the paths.
+
+    Raises:
+        HoloflowError: The number of times does not match the nodes, or a time is out of range.
     """
     if len(times) != 2 * sum(map(len, nodes)):
-        raise HoloflowError(f"not tracks: {len(times)} times for other hops")
+        raise HoloflowError(f"invalid trace: {len(times)} times for {sum(map(len, nodes))} spans")
     if times and not -_LATEST < min(times) <= max(times) < _LATEST:
-        raise HoloflowError("not tracks: a time beyond all measure")
+        raise HoloflowError("invalid trace: a time out of range")
     left = iter(times)
     trace = []
-    for way in nodes:
+    for path in nodes:
         last: Span | None = None
         captured = 0
-        for node, start, end in zip(way, left, left, strict=False):  # the way ends first
+        for node, start, end in zip(path, left, left, strict=False):  # the path ends first
             if last is None:
                 captured = start + shift
             if uncertainty > node.uncertainty:

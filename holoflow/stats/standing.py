@@ -1,7 +1,4 @@
-"""Runs in which nothing moves, and calls that do not return: for how long, who waits for what.
-
-From when on that is said of them, and when a call is given up.
-"""
+"""Standstills and hanging calls: when they are reported, how, and when a call is given up."""
 
 from __future__ import annotations
 
@@ -12,35 +9,38 @@ from holoflow.core.text import duration
 from holoflow.stats.snapshot import FragmentStats, Snapshot
 
 LONG_CALL = 10.0
-"""Seconds below which no call is called long, whatever calls of its operator took before."""
+"""Seconds below which no call is considered long, however short earlier calls of its operator
+were."""
 UNUSUAL = 3.0
-"""How many times as long as the longest call before a call must go on to be called long."""
+"""A call is considered long once it takes this many times as long as the longest one before."""
 LAST = 10.0
-"""How many times as long a call may go on once the run is to end."""
+"""How many times as long as the longest one before a call may take once the run is to end."""
 
 
 def stuck(stats: FragmentStats) -> str:
-    """Say which call of a process hangs, or goes on for far longer than usual; else nothing."""
+    """Describe the call of a process that hangs or takes far longer than usual; else return ""."""
     if not is_stuck(stats.call_for, stats.call_usual, stats.call_hang or math.inf):
         return ""
     return f"{at_work(stats.call, stats.call_frame)} for {duration(stats.call_for)}"
 
 
 def is_stuck(seconds: float, usual: float, hang: float) -> bool:
-    """Whether a call goes on for longer than it may (`hang`), or for far longer than is usual."""
+    """Whether a call has taken longer than permitted (`hang`), or far longer than `usual`."""
     return seconds > min(max(LONG_CALL, UNUSUAL * usual), hang)
 
 
 def at_work(operator: str, frame: str) -> str:
-    """Say what an operator is at: `detect has been at work on frame 60 of camera`."""
+    """Describe a call: `detect has been at work on frame 60 of camera`."""
     return f"{operator} has been at work on {frame or 'one frame'}"
 
 
 def patience(hang: float, usual: float, *, ending: bool) -> float:
-    """Return for how many seconds a call may go on before its operator is taken to hang.
+    """Return how many seconds a call may take before its operator is considered hanging.
 
-    `hang` is what the app says, and `usual` how long the longest call before took, 0 where there
-    was none. Where the run is `ending`, what has long been unusual is not waited for.
+    Args:
+        hang: The limit that the app sets, in seconds.
+        usual: Duration of the longest earlier call; 0 without one.
+        ending: The run is to end: a call that takes far longer than usual is not waited for.
     """
     if not (ending and usual):
         return hang
@@ -48,15 +48,15 @@ def patience(hang: float, usual: float, *, ending: bool) -> float:
 
 
 LONG = 10.0
-"""Seconds without a message that has moved, from which on that is said."""
+"""Seconds without any message having moved after which a standstill is reported."""
 MOST = 4
-"""Stages, and queues, that are named."""
+"""Number of stages, and of queues, that are named."""
 
 
 def standing(snapshot: Snapshot) -> str:
-    """Say that nothing of a run has moved for long, and what is waited for; else nothing.
+    """Describe a standstill: for how long nothing has moved and who waits for what; else return "".
 
-    That need not be amiss: a device may have nothing to give.
+    A standstill need not be a fault: a device may have nothing to deliver.
     """
     going = _going(snapshot)
     still = min((stats.still for stats in going), default=0.0)
@@ -67,9 +67,10 @@ def standing(snapshot: Snapshot) -> str:
 
 
 def trouble(snapshot: Snapshot) -> str:
-    """Say the same only where frames wait, and no source, timer or call is the cause; else nothing.
+    """Describe a standstill that is a fault; else return "".
 
-    The snapshot is one of all of the app: what is on other hosts may be the cause.
+    It is one if frames wait and no source, timer or call is the cause. The snapshot must be of the
+    whole app, since the cause may be on another host.
     """
     held = all(stats.held for stats in _going(snapshot))
     return standing(snapshot) if held and frames_wait(snapshot) else ""
@@ -95,7 +96,7 @@ def _reasons(going: Sequence[FragmentStats]) -> Iterator[str]:
 
 
 def _queues(snapshot: Snapshot) -> Iterator[str]:
-    # What a `Latest` input holds, or a back edge, waits for no longer than it may.
+    # The value of a `Latest` input, or of a back edge, may wait for as long as it likes.
     full = {
         flow.target: flow.waiting
         for flow in snapshot.flows

@@ -1,9 +1,9 @@
-"""What is said once of a statistic; how it is merged, subtracted and shown follows from it.
+"""The declaration of a statistic, from which its merging, subtraction and display follow.
 
     sent: int = field(metadata=counter("messages", "Messages sent.", metric="flow_messages_sent"))
 
 declares a field of one of the dataclasses of `holoflow.stats.snapshot`. `merge` and `difference`
-follow from the kind, the JSON of reports has every statistic by the name of its field, Prometheus
+depend on its kind. The JSON of reports has every statistic under the name of its field, Prometheus
 those with a `metric`, and tables those with a `column`.
 """
 
@@ -38,55 +38,56 @@ class Statistic:
     """The declaration of a statistic: a number, a histogram, or numbers by cause or reason."""
 
     kind: Kind
-    """`counter`, `histogram`: grows with the run, so a later one less an earlier one is what
-    happened in between. `gauge`: how it is now."""
+    """`counter` and `histogram` grow with the run, so that a later one minus an earlier one is what
+    happened in between. `gauge`: the current value."""
     unit: str
     """`messages`, `frames`, `calls`, `judgements`, `seconds`, `bytes`, `ratio`, …"""
     help: str
-    """What it means, in a sentence."""
+    """Its meaning, in one sentence."""
     merge: Merge = "sum"
-    """What it is for several parts of a run together."""
+    """How the values of several parts of a run are combined."""
     weight: str = ""
-    """Of a mean: the field that says how much each part has a share in it."""
+    """For a mean: the field with the weight of each part."""
     by: str = ""
-    """What numbers are by: the label that Prometheus gives their keys."""
+    """For a mapping: what its keys are, and their label in Prometheus."""
     keys: tuple[str, ...] = ()
-    """Keys that Prometheus is shown also where nothing was counted, so that the first is seen."""
+    """Keys that are exported to Prometheus even if nothing was counted, so that the first increase
+    is seen."""
     metric: str = ""
-    """Prometheus' name, without `holoflow_` before it, and the unit and `_total` behind it."""
+    """Name in Prometheus, without the prefix `holoflow_` and the suffixes for unit and `_total`."""
     sources: bool = False
     """Whether only operators that are sources have it."""
     lasting: bool = False
     """Whether it is less than before only where its process began to count anew, and with it all
     that its owner has counted."""
     needs: str = ""
-    """Field that is None where this one is not known either."""
+    """Field that is None if this one is unknown too."""
     column: str = ""
-    """Heading in tables of counts; empty where they do not have it, or in a place of its own."""
+    """Heading in tables of counts; empty if they leave it out or treat it specially."""
     width: int = 0
-    """Columns that a terminal has at least where it is shown."""
+    """Least width of a terminal, in characters, at which the column is shown."""
 
 
 def counter(unit: str, meaning: str, **others: Any) -> Mapping[str, Statistic]:
-    """Return the metadata of a field that counts; `others` as `Statistic` has them."""
+    """Return the metadata of a field that counts; `others` are fields of `Statistic`."""
     return {_KEY: Statistic("counter", unit, meaning, **others)}
 
 
 def gauge(unit: str, meaning: str, **others: Any) -> Mapping[str, Statistic]:
-    """Return the metadata of a field that says how something is now."""
+    """Return the metadata of a field with a current value."""
     return {_KEY: Statistic("gauge", unit, meaning, **others)}
 
 
 def histogram(meaning: str, **others: Any) -> Mapping[str, Statistic]:
-    """Return the metadata of a field that has a histogram of seconds."""
+    """Return the metadata of a field with a histogram of seconds."""
     return {_KEY: Statistic("histogram", "seconds", meaning, **others)}
 
 
 def statistics(cls: type[Any]) -> Mapping[str, Statistic]:
-    """Return what the dataclass `cls` declares, by the names of its fields, in their order."""
+    """Return the statistics that the dataclass `cls` declares, by field name, in their order."""
     return {f.name: f.metadata[_KEY] for f in fields(cls) if _KEY in f.metadata}
 
 
 def columns(cls: type[Any]) -> Mapping[str, Statistic]:
-    """Return those that tables of counts have a column of."""
+    """Return those of `statistics(cls)` that have a column in tables of counts."""
     return {name: declared for name, declared in statistics(cls).items() if declared.column}

@@ -38,7 +38,7 @@ class Decoded(NamedTuple):
 
     payload: Any
     header: Header
-    ways: spans.Ways
+    descriptors: spans.PathDescriptors
     """Where its frame has been; the same list as long as nothing of it changes."""
     times: tuple[int, ...]
     """When, in nanoseconds of the sender's monotonic clock."""
@@ -89,7 +89,7 @@ class Encoder:
         times = spans.to_times(trace)
         try:
             if metadata or of != self._of:
-                self._origin = self._pack([header.source, metadata, spans.to_ways(trace)])
+                self._origin = self._pack([header.source, metadata, spans.to_descriptors(trace)])
                 self._of = () if metadata else of
             body = self._pack(written)
             origin = self._origin
@@ -131,7 +131,7 @@ class Decoder:
         self._origin: bytes | None = None
         self._body: bytes | None = None
         self._source = ""
-        self._ways: spans.Ways = []
+        self._descriptors: spans.PathDescriptors = []
         self._metadata: Make | None = None
         self._in_metadata = self._in_payload = 0
         """How many buffers they have."""
@@ -169,24 +169,24 @@ class Decoder:
             if metadata is None
             else Header(sequence, timestamp, self._source, metadata(left))
         )
-        return Decoded(self._payload(left), header, self._ways, times, began, sent)
+        return Decoded(self._payload(left), header, self._descriptors, times, began, sent)
 
     def _learn_origin(self, origin: bytes) -> None:
         self._origin = None
         values = _unpack(origin)
         if type(values) is not list or len(values) != 3:
             raise WireError("an origin has three values")
-        source, metadata, ways = values
+        source, metadata, descriptors = values
         if type(source) is not str:
             raise WireError("a source is a name")
         if type(metadata) is not dict:
             raise WireError("metadata are a mapping")
-        if type(ways) is not list:
-            raise WireError("tracks are lists of ways")
+        if type(descriptors) is not list:
+            raise WireError("tracks are lists of descriptors")
         reader = Reader(self._types)
         self._metadata = reader.read(metadata) if metadata else None
         self._in_metadata = reader.buffers
-        self._source, self._ways = source, ways
+        self._source, self._descriptors = source, descriptors
         self._origin = origin
 
     def _learn_payload(self, body: bytes) -> None:

@@ -157,7 +157,7 @@ def test_a_run_that_stands_still_misses_its_budget(caplog: pytest.LogCaptureFixt
             if x == 3:
                 while not told.is_set():
                     told.wait(0.01)
-                    if any("what came last is" in line for line in caplog.messages):
+                    if any("the last frame is" in line for line in caplog.messages):
                         told.set()
 
     budget = Budget("source", "sink", {"p99": 0.05}, window=0.3)

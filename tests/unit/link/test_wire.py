@@ -86,7 +86,7 @@ def test_header_tracks_and_times_come_along() -> None:
     assert decoded.header.timestamp == -5
     assert decoded.header.source == "cámera"
     assert same(dict(decoded.header.metadata), {"gain": np.float32(2), "roi": np.arange(4)})
-    assert decoded.ways == spans.to_ways(trace)
+    assert decoded.descriptors == spans.to_descriptors(trace)
     assert decoded.times == (5, 7, 8, 9)
     assert before <= decoded.began <= decoded.sent <= after
 
@@ -219,7 +219,7 @@ def test_messages_of_a_flow_do_not_depend_on_those_before(drawn: Any, data: st.D
             assert same(decoded.payload, payload)
             assert decoded.header.source == source
             assert same(dict(decoded.header.metadata), metadata)
-            assert decoded.ways == spans.to_ways(trace)
+            assert decoded.descriptors == spans.to_descriptors(trace)
             assert list(decoded.times) == spans.to_times(trace)
 
 

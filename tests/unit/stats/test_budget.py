@@ -31,9 +31,9 @@ def test_what_stands_still_is_judged_by_its_age() -> None:
     assert budget.judge(1.0) is None
     assert budget.judge(12.0) is None  # nothing is under way: the source gives nothing
     assert (budget.stats().judged, budget.stats().now) == (1, {})
-    verdict = budget.judge(13.0, under_way=True)
-    assert verdict is not None
-    assert verdict.text == "budget camera → screen missed: what came last is 13 s old"
+    change = budget.judge(13.0, under_way=True)
+    assert change is not None
+    assert change.text == "budget camera → screen missed: the last frame is 13 s old"
     stats = budget.stats()
     assert (stats.missed, stats.now, stats.worst["max"]) == (1, {"p99": 13.0, "max": 13.0}, 13.0)
 
@@ -43,17 +43,17 @@ def test_kept_missed_and_kept_again() -> None:
     put(budget, 10, 20)
     assert budget.judge(1.0) is None
     put(budget, 60)
-    verdict = budget.judge(2.0)
-    assert verdict is not None
-    assert verdict.kind == "missed"
-    assert verdict.text == (
+    change = budget.judge(2.0)
+    assert change is not None
+    assert change.kind == "missed"
+    assert change.text == (
         "budget camera → screen missed: max 60 ms (limit 50 ms) over the last 10 s"
     )
     put(budget, 30)
     assert budget.judge(3.0) is None
-    verdict = budget.judge(12.5)
-    assert verdict is not None
-    assert verdict.kind == "kept"
+    change = budget.judge(12.5)
+    assert change is not None
+    assert change.kind == "kept"
     stats = budget.stats()
     assert (stats.judged, stats.missed, stats.kept) == (4, 2, False)
     assert stats.worst["max"] == pytest.approx(0.06)

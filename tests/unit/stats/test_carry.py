@@ -17,16 +17,16 @@ from holoflow.stats.spans import (
     TraceContext,
     close,
     extend,
+    to_descriptors,
     to_nodes,
     to_times,
     to_trace,
-    to_ways,
 )
 
 S = 1_000_000_000
 
 
-def tracks_of(tree: PathTree, begin: int = 0) -> TraceContext:
+def trace_of(tree: PathTree, begin: int = 0) -> TraceContext:
     trace = tree.begin("camera", begin, begin + 1 * S)
     other = tree.begin("lidar", begin, begin)
     trace = extend(trace, tree.step("work", "a", "x"), begin + 2 * S, begin + 3 * S)
@@ -35,7 +35,7 @@ def tracks_of(tree: PathTree, begin: int = 0) -> TraceContext:
 
 
 def plain(trace: TraceContext) -> Any:
-    return json.loads(json.dumps([to_ways(trace), to_times(trace)]))
+    return json.loads(json.dumps([to_descriptors(trace), to_times(trace)]))
 
 
 def read_back(carried: Any, tree: PathTree, **clock: int) -> TraceContext:
@@ -44,7 +44,7 @@ def read_back(carried: Any, tree: PathTree, **clock: int) -> TraceContext:
 
 
 def test_there_and_back() -> None:
-    trace = tracks_of(PathTree())
+    trace = trace_of(PathTree())
     tree = PathTree()
     read = read_back(plain(trace), tree)
     assert plain(read) == plain(trace)
@@ -58,7 +58,7 @@ def test_there_and_back() -> None:
 
 def test_times_of_another_host_are_shifted_and_their_doubt_is_kept() -> None:
     tree = PathTree()
-    there = tracks_of(PathTree(), begin=100 * S)
+    there = trace_of(PathTree(), begin=100 * S)
     read = read_back(plain(there), tree, shift=-90 * S, uncertainty=2_000_000)
     step = tree.step("work", "screen", "x")
     close(extend(read, step, 16 * S, 17 * S))
@@ -118,22 +118,22 @@ def test_anything_else_is_refused(data: Any) -> None:
     except HoloflowError:
         return
     times = range(2 * sum(map(len, nodes)))
-    assert to_ways(to_trace(nodes, times)) == data
+    assert to_descriptors(to_trace(nodes, times)) == data
 
 
 @pytest.mark.parametrize("times", [[], [0] * 9, [0] * 11, [0] * 9 + [1 << 62], [-1 << 62] * 10])
-def test_times_of_other_hops_are_refused(times: list[int]) -> None:
-    nodes = to_nodes(to_ways(tracks_of(PathTree())), PathTree())
-    with pytest.raises(HoloflowError, match="not tracks: "):
+def test_times_that_do_not_fit_the_spans_are_refused(times: list[int]) -> None:
+    nodes = to_nodes(to_descriptors(trace_of(PathTree())), PathTree())
+    with pytest.raises(HoloflowError, match="invalid "):
         to_trace(nodes, times)
 
 
 def test_a_peer_cannot_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("holoflow.stats.spans.MOST_NODES", 10)
     tree = PathTree()
-    way = [["work", "a", "", False], ["work", "0", "x", False]]
+    path = [["work", "a", "", False], ["work", "0", "x", False]]
     for index in range(11):
-        way[1][1] = str(index)
-        to_nodes([way], tree)
-    with pytest.raises(HoloflowError, match="more than 10 different ways"):
-        to_nodes([way], tree)
+        path[1][1] = str(index)
+        to_nodes([path], tree)
+    with pytest.raises(HoloflowError, match="more than 10 different paths"):
+        to_nodes([path], tree)
