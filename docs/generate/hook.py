@@ -1,7 +1,8 @@
 """What MkDocs calls: pages and tables that are made from the code when the site is built.
 
 A page of docs/ has a table where it says `<!-- keys: PATH -->` (keys of the app file, from its
-schema), `<!-- options: COMMAND -->` (of the command line) or `<!-- commands -->` (all of them).
+schema), `<!-- options: COMMAND -->` (of the command line), `<!-- commands -->` (all of them) or
+`<!-- causes -->` (why messages are dropped).
 Operators and the Python API have pages of their own. None of it is kept in the repository.
 """
 
@@ -14,10 +15,13 @@ import app_keys
 import catalogue
 import commands
 import python_api
+import tables
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+
+from holoflow.stats.causes import CAUSES
 
 OPERATORS = "reference/operators/"
 
@@ -43,6 +47,9 @@ def on_page_markdown(markdown: str, /, *, page: Page, **_: Any) -> str:
         except KeyError as error:
             raise PluginError(f"{page.file.src_uri}: no {kind} of {what!r}: {error}") from None
 
+    if "<!-- causes -->" in markdown:
+        rows = [(tables.code(cause), meaning) for cause, meaning in CAUSES.items()]
+        markdown = markdown.replace("<!-- causes -->", tables.table(("cause", "meaning"), rows))
     if "<!-- commands -->" in markdown:
         markdown = markdown.replace("<!-- commands -->", commands.overview())
         missing = [one for one in commands.names() if f"<!-- options: {one} -->" not in markdown]

@@ -10,6 +10,7 @@ from holoflow.core.message import Header
 from holoflow.engine.by_frame import NEVER, SameSource
 from holoflow.engine.inputs import Call, Part, take_newest
 from holoflow.engine.queue import LatestQueue, Message, Queue
+from holoflow.stats.causes import Cause
 from holoflow.stats.counters import SENT, CounterBlock
 
 
@@ -104,10 +105,10 @@ class InTurn:
         for queue in self.queues:
             queue.acknowledge()
 
-    def release(self, cause: str) -> None:
+    def release(self, cause: Cause) -> None:
         """Do nothing: messages are taken only for a call."""
 
-    def failed(self, call: Call, cause: str = "error") -> None:
+    def failed(self, call: Call, cause: Cause = "error") -> None:
         """Count the message of `call` as dropped by `cause`."""
         queue, message = call.parts[0]
         queue.count_dropped(cause, message)

@@ -8,6 +8,7 @@ from typing import Any
 
 from holoflow.engine.inputs import Call, Part, merge_headers, take_newest
 from holoflow.engine.queue import LatestQueue, Message, Queue
+from holoflow.stats.causes import Cause
 from holoflow.stats.counters import WATERMARK
 
 NEVER = 1 << 62
@@ -92,13 +93,13 @@ class SameSource:
         for queue in self.queues[len(self._ports) :]:
             queue.acknowledge()
 
-    def release(self, cause: str) -> None:
+    def release(self, cause: Cause) -> None:
         """Count messages that were taken but not used as dropped by `cause`."""
         for port in self._ports:
             while port.held:
                 port.queue.count_dropped(cause, port.pop())
 
-    def failed(self, call: Call, cause: str = "error") -> None:
+    def failed(self, call: Call, cause: Cause = "error") -> None:
         """Count the messages of triggering inputs for `call` as dropped by `cause`."""
         for queue, message in call.parts:
             if queue.flow.by_frame:

@@ -11,6 +11,7 @@ from holoflow.core.message import Header
 from holoflow.core.times import DISORDER, LONGEST, StreamClock
 from holoflow.engine.inputs import Call, Part, merge_headers, take_newest
 from holoflow.engine.queue import LatestQueue, Message, Queue
+from holoflow.stats.causes import Cause
 from holoflow.stats.counters import SENT
 
 
@@ -242,14 +243,14 @@ class Synced:
         for queue in self.queues:
             queue.acknowledge(len(self._ahead) if queue is self._leader else queue in held)
 
-    def release(self, cause: str) -> None:
+    def release(self, cause: Cause) -> None:
         """Count messages that were taken but used by no call as dropped by `cause`."""
         while self._ahead:
             self._leader.count_dropped(cause, self._ahead.popleft())
         for name in self._held.keys() - self._used:
             self._partners[name].count_dropped(cause, self._held.pop(name))
 
-    def failed(self, call: Call, cause: str = "error") -> None:
+    def failed(self, call: Call, cause: Cause = "error") -> None:
         """Count the leader as dropped by `cause`; partners may have served others."""
         self._leader.count_dropped(cause, call.parts[0][1])
 

@@ -29,6 +29,7 @@ from holoflow.holoscan.data import (
     to_tensors,
 )
 from holoflow.plan.plan import PlannedFlow
+from holoflow.stats.causes import Cause
 from holoflow.stats.operator_stats import OperatorMeter
 from holoflow.stats.spans import PathStep, TraceContext, extend
 
@@ -218,7 +219,7 @@ class Feeder(Stage):
         """Return what the collector behind the operator needs to know about `message`."""
         return message.trace, self.queue.step, clock()
 
-    def finish(self, cause: str) -> None:
+    def finish(self, cause: Cause) -> None:
         """Take no more messages."""
         self.finished = True
         self._release(self.queue, cause)

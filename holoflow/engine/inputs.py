@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias
 
 from holoflow.core.message import Header
 from holoflow.engine.queue import LatestQueue, Message, Queue
+from holoflow.stats.causes import Cause
 from holoflow.stats.counters import SENT
 
 Part: TypeAlias = tuple[Queue, Message]
@@ -52,10 +53,10 @@ class Inputs(Protocol):
     def acknowledge(self) -> None:
         """Note that the messages of all calls so far have been processed."""
 
-    def release(self, cause: str) -> None:
+    def release(self, cause: Cause) -> None:
         """Count messages that were taken from the queues for no call as dropped by `cause`."""
 
-    def failed(self, call: Call, cause: str = "error") -> None:
+    def failed(self, call: Call, cause: Cause = "error") -> None:
         """Count the messages of a call that was taken as dropped by `cause`."""
 
     def waits_for(self) -> str:
@@ -144,10 +145,10 @@ class Arrival:
         for queue in self.queues:
             queue.acknowledge()
 
-    def release(self, cause: str) -> None:
+    def release(self, cause: Cause) -> None:
         """Do nothing: messages are taken only for a call."""
 
-    def failed(self, call: Call, cause: str = "error") -> None:
+    def failed(self, call: Call, cause: Cause = "error") -> None:
         """Count the message of each triggering input as dropped by `cause`."""
         for queue, message in call.parts[: len(self._triggers)]:
             queue.count_dropped(cause, message)

@@ -15,6 +15,7 @@ from holoflow.engine.results import check_batch
 from holoflow.engine.runner import OperatorRunner
 from holoflow.engine.stage import Output, Progress, Stage, clock
 from holoflow.link.ends import Inlet
+from holoflow.stats.causes import Cause
 from holoflow.stats.counters import ARRIVED, CLOSED, SENT
 from holoflow.stats.spans import TraceContext, close, extend
 
@@ -302,7 +303,7 @@ class OperatorStage(Stage):
                 self.inputs.failed(call)
         super().give_up(runner, calls, done)
 
-    def _release_inputs(self, cause: str) -> None:
+    def _release_inputs(self, cause: Cause) -> None:
         if self._unfinished is not None:
             _, call = self._unfinished
             self._unfinished = None

@@ -13,6 +13,7 @@ from holoflow.core.plain import size_of
 from holoflow.link.ends import Inlet
 from holoflow.plan.plan import PlannedFlow
 from holoflow.stats import counters
+from holoflow.stats.causes import Cause
 from holoflow.stats.counters import (
     ARRIVED,
     GONE,
@@ -114,7 +115,7 @@ class Queue:
         self._marker = Marker([block], eager=self.lossy or flow.several)
         self.producer: Waker | None = None
         self.consumer: Waker | None = None
-        self.abandoned: str | None = None
+        self.abandoned: Cause | None = None
         """Why nothing more will be taken; None while messages are taken."""
         self.place = ""
         """Where the other end is if in another process, ` of fragment edge on host box`."""
@@ -211,7 +212,7 @@ class Queue:
         self.closed = True
         self.wake()
 
-    def abandon(self, cause: str) -> None:
+    def abandon(self, cause: Cause) -> None:
         """Note that nothing more will be taken: what waits and what comes is dropped by `cause`."""
         with self._lock:
             first = self.abandoned is None
@@ -224,13 +225,13 @@ class Queue:
         if self.producer is not None:
             self.producer.wake()
 
-    def drop(self, cause: str, message: Message) -> None:
+    def drop(self, cause: Cause, message: Message) -> None:
         """Count a message that waits as dropped by `cause`."""
         counters.drop(self.counters, cause)
         if message.trace:
             self.ages.add(time.monotonic_ns() - message.trace[0][4])
 
-    def count_dropped(self, cause: str, message: Message) -> None:
+    def count_dropped(self, cause: Cause, message: Message) -> None:
         """Count a message that was taken as dropped by `cause` instead of delivered."""
         self.counters[RETURNED] += 1
         self.drop(cause, message)

@@ -15,7 +15,8 @@ from holoflow.link.ends import Buffer, LinkedFlow, Notifier, Outlet
 from holoflow.link.wire import Decoder, Encoder, Encoding, Types
 from holoflow.plan.plan import PlannedFlow
 from holoflow.stats import counters
-from holoflow.stats.counters import ARRIVED, CAUSES, CLOSED, GONE, SENT, TAKEN, waiting
+from holoflow.stats.causes import Cause
+from holoflow.stats.counters import ARRIVED, CLOSED, GONE, SENT, TAKEN, waiting
 from holoflow.stats.snapshot import FlowStats
 from holoflow.stats.spans import Nodes, PathDescriptors, PathTree, extend, to_nodes, to_trace
 
@@ -163,12 +164,12 @@ class RemoteOutput:
             self.outlet.mark()
 
     @property
-    def abandoned(self) -> str | None:
+    def abandoned(self) -> Cause | None:
         """Why no consumer takes messages any more; None while one does."""
         for linked in self.flows:  # a loop: evaluated before every frame
             if not linked.counters[GONE]:
                 return None
-        return CAUSES[self.flows[0].counters[GONE] - 1]
+        return counters.gone_by(self.flows[0].counters)
 
     def wake(self) -> None:
         """Have the producer check again whether there is room."""

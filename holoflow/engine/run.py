@@ -144,10 +144,9 @@ class Run:
             self._stop(started, observe)
             self.control.release()
             self.timers.stop()
-            cause = "stopped" if self.control.aborted else "end"
             for queue in self.program.queues.values():
                 if queue.inlet is None or not self.control.comes_back():
-                    queue.abandon(cause)
+                    queue.abandon("stopped" if self.control.aborted else "end")
             if self.links is not None:
                 for output in self.program.remote_outputs:
                     output.close()

@@ -18,6 +18,7 @@ from holoflow.engine.remote import RemoteOutput
 from holoflow.engine.runner import OperatorRunner
 from holoflow.link.ends import Notifier
 from holoflow.link.wire import WireError
+from holoflow.stats.causes import Cause
 from holoflow.stats.operator_stats import MOST_CALLS
 from holoflow.stats.records import OpenCall
 from holoflow.stats.spans import TraceContext, close, extend
@@ -472,15 +473,14 @@ class Stage:
         """Release the inputs and end the outputs."""
         self.finished = True
         self._found_room()
-        cause = "stopped" if self.failed or self.control.aborted else "end"
-        self._release_inputs(cause)
+        self._release_inputs("stopped" if self.failed or self.control.aborted else "end")
         for queue in self._queues:
             queue.close()
 
-    def _release_inputs(self, cause: str) -> None:
+    def _release_inputs(self, cause: Cause) -> None:
         """Drop what waits at the inputs."""
 
-    def _release(self, queue: Queue, cause: str) -> None:
+    def _release(self, queue: Queue, cause: Cause) -> None:
         """Take nothing more from `queue`; messages from other processes wait for a restart."""
         if queue.inlet is not None and self.control.comes_back():
             if not queue.closed:

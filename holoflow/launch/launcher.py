@@ -36,6 +36,7 @@ from holoflow.launch.supervisor import (
 from holoflow.live.publish import Publisher
 from holoflow.plan.plan import Plan
 from holoflow.stats import standing
+from holoflow.stats.causes import Cause
 from holoflow.stats.counters import Counters
 from holoflow.stats.records import Records
 from holoflow.stats.snapshot import Snapshot
@@ -148,8 +149,9 @@ class Launcher:
                 observe(self._poll(), self._stats.samples)
         for notice in self._notices:
             notice.join()
-        cause = "crash" if self._stopping is None else "stopped"
-        count_leftovers(self._plan, self._counters, cause)
+        count_leftovers(
+            self._plan, self._counters, "crash" if self._stopping is None else "stopped"
+        )
         last = self._poll()
         observe(last, self._stats.samples)
         failed = (c.failure for c in self._supervisors if c.failure is not None)
@@ -360,7 +362,7 @@ class Launcher:
     def _let_go(self, supervisor: FragmentSupervisor) -> None:
         """Continue without a fragment whose process has ended for good."""
         supervisor.over, supervisor.due = True, None
-        cause = (
+        cause: Cause = (
             "stopped" if self._stopping is not None else "crash" if supervisor.failure else "end"
         )
         ended = end_flows(self._plan, self._counters, supervisor.name, cause)

@@ -20,6 +20,7 @@ from holoflow.live.protocol import Phase
 from holoflow.plan.fingerprint import digest
 from holoflow.plan.machine import cores_of, environment_of, is_here, read_machine
 from holoflow.plan.plan import Plan, PlannedFlow
+from holoflow.stats.causes import Cause
 from holoflow.stats.counters import (
     CLOSED,
     GONE,
@@ -90,7 +91,7 @@ def count_crash(plan: Plan, counters: Counters, fragment: str) -> None:
             drop(block, "crash", max(waiting(block), 0))
 
 
-def end_flows(plan: Plan, counters: Counters, fragment: str, cause: str) -> tuple[int, ...]:
+def end_flows(plan: Plan, counters: Counters, fragment: str, cause: Cause) -> tuple[int, ...]:
     """End all flows of `fragment`, which will not be restarted.
 
     What is sent to it from now on is dropped by `cause`.
@@ -109,7 +110,7 @@ def end_flows(plan: Plan, counters: Counters, fragment: str, cause: str) -> tupl
     return tuple(dict.fromkeys(ended))
 
 
-def count_leftovers(plan: Plan, counters: Counters, cause: str) -> None:
+def count_leftovers(plan: Plan, counters: Counters, cause: Cause) -> None:
     """Count what still waits, after all processes have ended, as dropped by `cause`."""
     for flow, block in zip(plan.flows, counters.blocks, strict=True):
         if flow.fused:

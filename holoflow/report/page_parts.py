@@ -262,7 +262,8 @@ def _counted(all_stats: Sequence[OperatorStats | FlowStats]) -> dict[Column, Cou
             continue
         occurred = (key for stats in all_stats for key, n in getattr(stats, name).items() if n)
         for key in dict.fromkeys(occurred):
-            found[Column(f"{declared.column}: {key}", help=declared.help)] = _by(name, key)
+            meaning = declared.keys.get(key, declared.help)
+            found[Column(f"{declared.column}: {key}", help=meaning)] = _by(name, key)
     return found
 
 

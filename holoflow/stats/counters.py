@@ -22,9 +22,10 @@ import mmap
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from holoflow.core.errors import is_shortage, no_memory
+from holoflow.stats.causes import CAUSES, Cause
 
 if TYPE_CHECKING:
     from holoflow.plan.plan import Plan
@@ -61,25 +62,11 @@ SETTLED: Final = 9
 WANTS_MORE: Final = 10
 """Whether the consumer sleeps until a message arrives (0 or 1)."""
 GONE: Final = 11
-"""0, or 1 + the position of a cause in `CAUSES`: nothing will ever be taken again."""
+"""0, or what `gone` returns for a cause: nothing will ever be taken again."""
 _DROPPED: Final = 12
 
-Cause: TypeAlias = Literal[
-    "full", "late", "unpaired", "replaced", "error", "end", "stopped", "device", "crash"
-]  # fmt: skip
-"""Why a message was dropped.
-
-`full`: no room in the queue. `late`: no partner in time, arrived after its partner had left, or too
-old for a budget that drops late frames. `unpaired`: nothing of its frame reached another input of
-the join. `replaced`: replaced at a `Latest` input by a newer message before it was used. `error`:
-the operator failed on it. `end`: still waiting when the stream it was to be joined with had ended.
-`stopped`: the run was stopped before it was used. `device`: lost by the device itself. `crash`:
-lost with a process that died or a connection that broke.
-"""
-
-CAUSES: Final[tuple[Cause, ...]] = get_args(Cause)
-"""All causes, in the order of their counters."""
-_AT: Final[Mapping[str, int]] = {cause: _DROPPED + i for i, cause in enumerate(CAUSES)}
+_AT: Final[Mapping[Cause, int]] = {cause: _DROPPED + i for i, cause in enumerate(CAUSES)}
+_ORDER: Final = tuple(CAUSES)
 
 WIDTH: Final = _DROPPED + len(CAUSES)
 """Integers in a counter block."""
@@ -151,14 +138,19 @@ class Counters:
             self._memory.close()
 
 
-def drop(block: CounterBlock, cause: str, count: int = 1) -> None:
-    """Count `count` messages as dropped by `cause`, one of `CAUSES`."""
+def drop(block: CounterBlock, cause: Cause, count: int = 1) -> None:
+    """Count `count` messages as dropped by `cause`."""
     block[_AT[cause]] += count
 
 
-def gone(cause: str) -> int:
+def gone(cause: Cause) -> int:
     """Return the value of `GONE` which says that nothing more is taken, because of `cause`."""
-    return 1 + CAUSES.index(cause)
+    return 1 + _ORDER.index(cause)
+
+
+def gone_by(block: CounterBlock) -> Cause | None:
+    """Return the cause because of which nothing more is taken; None while something may be."""
+    return _ORDER[block[GONE] - 1] if block[GONE] else None
 
 
 def dropped(block: CounterBlock) -> dict[str, int]:
@@ -249,7 +241,7 @@ def producer_died(block: CounterBlock) -> None:
     block[PASSED] = block[SENT]
 
 
-def flow_over(block: CounterBlock, cause: str = "crash") -> None:
+def flow_over(block: CounterBlock, cause: Cause = "crash") -> None:
     """Count what will never arrive as dropped by the cause in `GONE`, or by `cause` without one.
 
     Both ends of the flow must be at rest. If the consumer died, call `consumer_died` first.
@@ -257,4 +249,4 @@ def flow_over(block: CounterBlock, cause: str = "crash") -> None:
     missing = block[SENT] - block[ARRIVED]
     if missing > 0:
         block[ARRIVED] = block[SENT]
-        drop(block, CAUSES[block[GONE] - 1] if block[GONE] else cause, missing)
+        drop(block, gone_by(block) or cause, missing)

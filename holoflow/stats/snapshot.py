@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from holoflow.core.errors import HoloflowError
-from holoflow.stats.counters import CAUSES
+from holoflow.stats.causes import CAUSES
 from holoflow.stats.histogram import Histogram
 from holoflow.stats.process_stats import BudgetStats as BudgetStats
 from holoflow.stats.process_stats import FragmentStats as FragmentStats
@@ -43,7 +43,7 @@ class FlowStats:
         default_factory=dict,
         metadata=counter(
             "messages", "Messages that were dropped, by cause.", by="cause",
-            keys=tuple(cause for cause in CAUSES if cause != "device"),
+            keys={cause: why for cause, why in CAUSES.items() if cause != "device"},
             metric="flow_messages_dropped", column="dropped", width=40,
         ),
     )  # fmt: skip
@@ -162,7 +162,7 @@ class OperatorStats:
         default_factory=dict,
         metadata=counter(
             "frames", "Frames lost before they became messages, by cause.", by="cause",
-            keys=("device",), sources=True,
+            keys={"device": CAUSES["device"]}, sources=True,
             metric="operator_dropped", column="dropped", width=80,
         ),
     )  # fmt: skip

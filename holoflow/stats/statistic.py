@@ -10,7 +10,7 @@ those with a `metric`, and tables those with a `column`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import PlainSerializer, PlainValidator
@@ -50,9 +50,9 @@ class Statistic:
     """For a mean: the field with the weight of each part."""
     by: str = ""
     """For a mapping: what its keys are, and their label in Prometheus."""
-    keys: tuple[str, ...] = ()
-    """Keys that are exported to Prometheus even if nothing was counted, so that the first increase
-    is seen."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """The meaning of each known key. They are exported to Prometheus even if nothing was counted,
+    so that the first increase is seen."""
     metric: str = ""
     """Name in Prometheus, without the prefix `holoflow_` and the suffixes for unit and `_total`."""
     sources: bool = False

@@ -14,6 +14,7 @@ from holoflow.link.shared_memory.loans import SampleReference, tokens
 from holoflow.link.shared_memory.sender import blocks, limited
 from holoflow.link.shared_memory.services import HELD, Services, buffered
 from holoflow.link.shared_memory.wakeup import DIRECT, MORE, ROOM, WakeUpSocket
+from holoflow.stats.causes import Cause
 from holoflow.stats.counters import (
     ARRIVED,
     CLOSED,
@@ -54,7 +55,7 @@ class SharedInlet:
         self._most = 2 * buffered(linked.flow.queue)
         self._lossless = blocks(linked)
         # A gap means that the sender had no room if it may leave messages out, else a crash.
-        self._left_out = "full" if limited(linked) else "crash"
+        self._left_out: Cause = "full" if limited(linked) else "crash"
         self._sender: int | None = None
         self._before = 0
         self._lock = threading.Lock()
@@ -184,7 +185,7 @@ class SharedInlet:
         self._counters[ARRIVED] = newest
         self._count_lost(arrived, newest, self._left_out)
 
-    def _count_lost(self, after: int, last: int, cause: str) -> None:
+    def _count_lost(self, after: int, last: int, cause: Cause) -> None:
         """Count messages `after` + 1 to `last` as dropped by `cause`.
 
         Those sent before this process joined are counted as dropped by `crash`.

@@ -10,6 +10,7 @@ from holoflow.link.ends import Consumer, LinkedFlow
 from holoflow.link.zeromq.frames import FlowMessage, ReceiverProgress, SenderProgress
 from holoflow.link.zeromq.handshake import FlowHello, Welcome
 from holoflow.link.zeromq.settings import Timing, blocks
+from holoflow.stats.causes import Cause
 from holoflow.stats.counters import (
     ARRIVED,
     CLOSED,
@@ -36,7 +37,7 @@ class Lost(NamedTuple):
     """Messages up to a number that have not arrived will not arrive any more."""
 
     number: int
-    cause: str
+    cause: Cause
 
 
 class EndOfFlow:
@@ -174,7 +175,8 @@ class ReceiverState:
     def _lose(self, upto: int) -> None:
         """Have messages up to `upto` that have not arrived counted as dropped."""
         crashed = upto if self.blocks else min(upto, self._begun)
-        for number, cause in ((crashed, "crash"), (upto, "full")):
+        causes: dict[Cause, int] = {"crash": crashed, "full": upto}
+        for cause, number in causes.items():
             if number > self._received:
                 self._received = number
                 self.backlog.append(Lost(number, cause))

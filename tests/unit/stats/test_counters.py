@@ -7,13 +7,15 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from holoflow.stats import counters
-from holoflow.stats.counters import ARRIVED, CAUSES, RETURNED, SENT, TAKEN, WIDTH, Counters
+from holoflow.stats.causes import CAUSES, Cause
+from holoflow.stats.counters import ARRIVED, GONE, RETURNED, SENT, TAKEN, WIDTH, Counters
 
 
 def test_rows_and_counters_lie_side_by_side() -> None:
@@ -62,9 +64,17 @@ def test_books_add_up(steps: list[str]) -> None:
         assert 0 not in counters.dropped(block).values()
 
 
+def test_each_cause_has_a_meaning() -> None:
+    assert tuple(CAUSES) == get_args(Cause)
+    assert all(CAUSES.values())
+
+
 def test_the_cause_of_an_end_is_kept() -> None:
-    assert [CAUSES[counters.gone(cause) - 1] for cause in CAUSES] == list(CAUSES)
-    assert all(counters.gone(cause) for cause in CAUSES)
+    block = Counters(1).blocks[0]
+    assert counters.gone_by(block) is None
+    for cause in CAUSES:
+        block[GONE] = counters.gone(cause)
+        assert counters.gone_by(block) == cause
 
 
 def test_a_file_is_seen_by_all_who_map_it(tmp_path: Path) -> None:
