@@ -45,9 +45,9 @@ PATIENCE: Final = 2.0
 class _UcxOp(core.Operator):  # type: ignore[name-defined, misc]
     """One end of a flow."""
 
-    def __init__(self, fragment: Any, end: Any, line: ControlConnection, kind: str) -> None:
+    def __init__(self, fragment: Any, end: Any, connection: ControlConnection, kind: str) -> None:
         self.end = end
-        self.line = line
+        self.connection = connection
         self._over = False
         self._lock = threading.Lock()
         name = f"ucx {kind} {end.flow.number}"
@@ -80,7 +80,7 @@ class _UcxOp(core.Operator):  # type: ignore[name-defined, misc]
     def let_go(self) -> None:
         """Drop the end of the link; Holoscan may keep the operator forever."""
         self.end.kick = lambda: None
-        del self.end, self.line
+        del self.end, self.connection
 
 
 class SenderOp(_UcxOp):
@@ -90,14 +90,14 @@ class SenderOp(_UcxOp):
 
     def setup(self, spec: Any) -> None:
         """Declare the output, which UCX carries to the other end."""
-        address = socket.gethostbyname(self.line.at.host)
+        address = socket.gethostbyname(self.connection.at.host)
         spec.output("out").connector(
             _UCX,
             capacity=1,
             policy=_FAULT,
             receiver_address=address,
             local_address=LOOPBACK if self.end.near else "0.0.0.0",  # noqa: S104 - as UCX routes
-            port=self.line.port,
+            port=self.connection.port,
             local_port=0,
             maximum_connection_retries=30,  # about a second each: other processes may start slowly
         )
@@ -125,8 +125,8 @@ class ReceiverOp(_UcxOp):
             _UCX,
             capacity=1,
             policy=_FAULT,
-            address=socket.gethostbyname(self.line.at.host),
-            port=self.line.port,
+            address=socket.gethostbyname(self.connection.at.host),
+            port=self.connection.port,
         )
 
     def start(self) -> None:
@@ -139,10 +139,10 @@ class ReceiverOp(_UcxOp):
             with _without_pickles():
                 tensors = op_input.receive("in")
         except Exception as error:  # whatever a malformed message does to Holoscan
-            _log.error("%s: %s", self.line.name, error)
+            _log.error("%s: %s", self.connection.name, error)
             return
         if tensors is not None:
-            self.end.come(tensors)
+            self.end.accept(tensors)
 
 
 class KeeperOp(core.Operator):  # type: ignore[name-defined, misc]
@@ -189,10 +189,11 @@ class UcxEnds:
         context.add_arg(core.py_object_to_arg(True, "cpu_data_only"))
         application.network_context(context)
         self.operators: list[_UcxOp] = [
-            SenderOp(application, end, line, "to") for end, line in transport.sendings
+            SenderOp(application, end, connection, "to") for end, connection in transport.senders
         ]
         self.operators += [
-            ReceiverOp(application, end, line, "from") for end, line in transport.receivings
+            ReceiverOp(application, end, connection, "from")
+            for end, connection in transport.receivers
         ]
         self._keeper = KeeperOp(application)
         for operator in (*self.operators, self._keeper):

@@ -137,7 +137,7 @@ def main() -> int:
         "failure": None if result.failure is None else str(result.failure),
         "seconds": time.monotonic() - began,
         "paths": [[path.name, path.frames] for path in result.last.paths],
-        "books": stats(whole, counters),
+        "stats": stats(whole, counters),
     }
     (folder / f"{fragment}.json").write_text(json.dumps(said))
     return 0 if result.outcome == "done" else 1

@@ -117,7 +117,7 @@ def test_every_frame_as_in_one_process(tmp_path, places):
         assert run.lines() == lines
         last = run.said(list(places)[-1])
         assert last["paths"] == [[path, 60]]
-        assert last["books"]["work sink"] == [60, 60, {}]
+        assert last["stats"]["work sink"] == [60, 60, {}]
         assert not list(tmp_path.glob("ucx-*"))
 
 
@@ -143,7 +143,7 @@ def test_what_is_dropped_is_booked(tmp_path):
     wanted = {"source": {"n": 200}, "sink": {"seconds": 0.01}, "lossless": False, "flow": flow}
     with fragments(tmp_path, fragments=TWO, **wanted) as run:
         assert set(run.wait().values()) == {0}
-        sent, delivered, dropped = run.said("b")["books"]["work sink"]
+        sent, delivered, dropped = run.said("b")["stats"]["work sink"]
         assert sent == delivered + sum(dropped.values())
         assert set(dropped) <= {"full"}
         assert len(run.lines()) == delivered > 0
@@ -156,7 +156,7 @@ def test_an_operator_that_raises(tmp_path):
             "operator 'work' failed on frame 20 of source: ValueError: bad 20"
         )
         assert len(run.lines()) == 20  # what had passed it was worked off
-        stats = run.said("b")["books"]
+        stats = run.said("b")["stats"]
         assert stats["work sink"] == [20, 20, {}]
         _, delivered, dropped = stats["source work"]
         assert (delivered, dropped["error"]) == (20, 1)
@@ -256,9 +256,9 @@ def test_three_hosts(tmp_path, three):
         assert set(run.wait().values()) == {0}, [run.log(name) for name in THREE]
         assert run.lines() == lines
         assert run.said("c")["paths"] == [[path, 60]]
-        # Each host has counted for itself, and the line has told the senders of it.
-        assert run.said("a")["books"]["source work"] == [60, 60, {}]
-        assert run.said("b")["books"]["work sink"] == [60, 60, {}]
+        # Each host counts for itself and reports it to the senders.
+        assert run.said("a")["stats"]["source work"] == [60, 60, {}]
+        assert run.said("b")["stats"]["work sink"] == [60, 60, {}]
 
 
 @pytest.mark.parametrize("fault", ["kill", "cut"])

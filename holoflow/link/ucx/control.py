@@ -21,26 +21,30 @@ RETRY: Final = 0.05
 
 
 def listen(at: str | tuple[str, int]) -> socket.socket:
-    """Return a socket that listens at a path or an address; raises OSError."""
+    """Return a non-blocking socket that listens at a path, or at an address and port.
+
+    Raises:
+        OSError: It cannot listen there.
+    """
     if isinstance(at, str):
-        door = socket.socket(socket.AF_UNIX)
+        listener = socket.socket(socket.AF_UNIX)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(at)
     else:
-        door = socket.socket(socket.AF_INET)
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener = socket.socket(socket.AF_INET)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        door.bind(at)
-        door.listen(4)
-        door.setblocking(False)
+        listener.bind(at)
+        listener.listen(4)
+        listener.setblocking(False)
     except OSError:
-        door.close()
+        listener.close()
         raise
-    return door
+    return listener
 
 
 def reach(at: str | tuple[str, int]) -> socket.socket | None:
-    """Return a socket connected to the listener there; None if there is none."""
+    """Return a socket connected to the listener at `at`; None if there is no listener."""
     connection = socket.socket(socket.AF_UNIX if isinstance(at, str) else socket.AF_INET)
     connection.settimeout(RETRY if isinstance(at, str) else 1.0)
     try:
@@ -72,7 +76,7 @@ _MARK: Final = struct.Struct("<qq")
 _MAGIC: Final = b"hucl"
 
 
-class LineLostError(HoloflowError):
+class ConnectionLostError(HoloflowError):
     """A peer has disappeared in the middle of a stream, or does not belong to this run."""
 
 
@@ -161,12 +165,18 @@ class Frames:
         self._bytes = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Yield the frames that are now complete; raise LineLostError for invalid bytes."""
+        """Add received bytes, and yield the frames that are now complete.
+
+        Raises:
+            ConnectionLostError: The bytes are invalid.
+        """
         self._bytes += data
         while self._bytes:
             kind = self._bytes[0]
             if kind >= len(_LAYOUTS):
-                raise LineLostError("what came on the line of a ucx flow is none of ours")
+                raise ConnectionLostError(
+                    "the control connection of a ucx flow has received invalid data"
+                )
             layout = _LAYOUTS[kind]
             end = 1 + layout.size
             if len(self._bytes) < end:
@@ -196,10 +206,10 @@ def _read_hello(*values: object) -> UcxHello:
     assert isinstance(number, int) and isinstance(port, int)  # noqa: PT018, S101 - typing
     assert isinstance(run, bytes)  # noqa: S101 - typing
     if magic != _MAGIC:
-        raise LineLostError("what came on the line of a ucx flow is none of ours")
+        raise ConnectionLostError("the control connection of a ucx flow has received invalid data")
     if version != VERSION:
-        raise LineLostError(
-            f"the other end speaks version {version} of the ucx link, this one {VERSION}",
+        raise ConnectionLostError(
+            f"the other end uses version {version} of the ucx link, this end version {VERSION}",
             "install the same holoflow on both hosts",
         )
     return UcxHello(number, port, run.rstrip(b"\0").decode(errors="replace"))

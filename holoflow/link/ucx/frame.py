@@ -1,4 +1,4 @@
-"""How UCX is set up, and a message as tensors of bytes, which is all that UCX is given to carry."""
+"""How UCX is set up, and messages as tensors of bytes, which is what UCX carries."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from holoflow.plan.plan import Plan
 
 LOOPBACK: Final = "127.0.0.1"
 FIRST_PORT: Final = 7700
-"""TCP port of the first flow's line between hosts; its messages come to the next one. Each flow
-has two ports, at its place in the plan."""
+"""TCP port of the control connection of the first flow between hosts; its messages use the next
+port. The two ports of any other flow follow from its position in the plan."""
 
 _ALWAYS: Final = {
-    # Below their default, larger messages corrupt the heap of the process that they come to.
+    # With smaller values, larger messages corrupt the heap of the receiving process.
     "UCX_TCP_TX_SEG_SIZE": "200k",
     "UCX_TCP_RX_SEG_SIZE": "200k",
     "UCX_LOG_LEVEL": "error",
@@ -37,43 +37,50 @@ class Peers:
     """Where the ends of flows are."""
 
     folder: Path
-    """Private folder of the run on this host: who meets there is on this host."""
+    """Private folder of the run on this host, in which fragments of this host connect."""
     run: str
-    """Names the run; both ends have the same."""
+    """Identifies the run; equal at both ends."""
     hosts: Mapping[str, str] = field(default_factory=dict)
-    """Name or address of the host of each fragment that messages come to from another one."""
+    """Name or address of the host of each fragment that receives messages from another host."""
 
 
 @dataclass(frozen=True)
 class Place:
     """Where the receiving end of a flow is."""
 
-    line: str | tuple[str, int]
-    """Path of a local socket, or address and port."""
+    address: str | tuple[str, int]
+    """Of the control connection: path of a local socket, or address and port."""
     host: str
     port: int
-    """TCP port of UCX; 0 leaves it to the receiving end."""
+    """TCP port of UCX; 0 if the receiving end chooses it."""
 
 
 def place(peers: Peers, target: str, number: int, *, near: bool) -> Place:
-    """Return where the flow of that number comes to the fragment `target`.
+    """Return where the receiving end of a flow is.
 
-    From the same host (`near`), or from another one; raises HoloflowError where that is unknown.
+    Args:
+        peers: The fragments of the run.
+        target: Name of the fragment that receives.
+        number: Position of the flow in the plan.
+        near: Whether the sender is on the same host.
+
+    Raises:
+        HoloflowError: The host of `target` is unknown.
     """
     if near:
         return Place(str(peers.folder / f"ucx-{number}"), LOOPBACK, 0)
     host = peers.hosts.get(target)
     if host is None:
-        raise HoloflowError(f"fragment {target!r} has no host, so that others cannot reach it")
+        raise HoloflowError(f"fragment {target!r} has no host, so other hosts cannot reach it")
     port = FIRST_PORT + 2 * number
     return Place((host, port), host, port + 1)
 
 
 def environment(plan: Plan) -> dict[str, str]:
-    """Return the variables that UCX is to find in a process before Holoscan is imported.
+    """Return the environment variables that UCX needs before Holoscan is imported.
 
-    What the user has set (the fragment's `environment:`) goes before. On one host everything
-    stays on the loopback device; between hosts UCX chooses the fastest device that there is.
+    Variables that the user has set (`environment:` of the fragment) take precedence. On one host
+    everything stays on the loopback device; between hosts UCX chooses the fastest device.
     """
     apart = any(flow.link == "ucx" and crosses_hosts(plan, flow) for flow in plan.flows)
     return {**_ALWAYS, **(_BETWEEN_HOSTS if apart else _ON_ONE_HOST)}
@@ -81,12 +88,12 @@ def environment(plan: Plan) -> dict[str, str]:
 
 MAGIC: Final = b"hucx"
 _PREFIX: Final = struct.Struct("<4sIq")
-"""What the head's tensor begins with: magic, how many buffers lie in one tensor (0: each in its
-own), number of the message."""
+"""Start of the head's tensor: magic, number of buffers that share one tensor (0: each has its own),
+number of the message."""
 _SIZE: Final = struct.Struct("<q")
 APART: Final = 64
-"""Buffers up to which each has a tensor of its own: what Holoscan writes of each tensor must fit
-into 127 KiB together."""
+"""Up to this many buffers each have a tensor of their own: what Holoscan writes about all tensors
+must fit into 127 KiB."""
 _HEAD: Final = "head"
 
 Bytes = npt.NDArray[np.uint8]
@@ -94,7 +101,7 @@ Bytes = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class UcxFrame:
-    """A message under way."""
+    """A message as the ucx link carries it."""
 
     number: int
     head: Buffer
@@ -102,7 +109,10 @@ class UcxFrame:
 
 
 def pack(ucx_frame: UcxFrame) -> dict[str, Bytes]:
-    """Return `ucx_frame` as tensors by name; buffers are copied only where they are many."""
+    """Return `ucx_frame` as tensors by name, each uint8 of shape (n,).
+
+    More than `APART` buffers are copied into one tensor; fewer are not copied.
+    """
     buffers = [np.frombuffer(buffer, np.uint8) for buffer in ucx_frame.buffers]
     joined = len(buffers) if len(buffers) > APART else 0
     sizes = b"".join(_SIZE.pack(buffer.nbytes) for buffer in buffers[:joined])
@@ -115,27 +125,31 @@ def pack(ucx_frame: UcxFrame) -> dict[str, Bytes]:
 
 
 def unpack(tensors: Any) -> UcxFrame:
-    """Return the parcel that was packed as `tensors`; raises WireError where none was."""
+    """Return the frame that `pack` has turned into `tensors`.
+
+    Raises:
+        WireError: `tensors` are not such a frame.
+    """
     if not isinstance(tensors, Mapping) or _HEAD not in tensors:
         raise WireError("a message has no head")
     arrays = {name: _bytes(tensor) for name, tensor in tensors.items()}
     head = arrays.pop(_HEAD).data
     if head.nbytes < _PREFIX.size:
-        raise WireError("a head breaks off")
+        raise WireError("a head is truncated")
     magic, joined, number = _PREFIX.unpack_from(head)
     if magic != MAGIC or joined > BUFFERS:
-        raise WireError("a head is none of ours")
+        raise WireError("this is not a message of holoflow")
     try:
         buffers = [arrays[str(at)] for at in range(len(arrays))]
     except KeyError:
-        raise WireError("the tensors of a message have other names") from None
+        raise WireError("the tensors of a message have unexpected names") from None
     start = _PREFIX.size + joined * _SIZE.size
     if joined:
         if len(buffers) != 1 or head.nbytes < start:
-            raise WireError("a head breaks off")
+            raise WireError("a head is truncated")
         sizes = [_SIZE.unpack_from(head, _PREFIX.size + at * _SIZE.size)[0] for at in range(joined)]
         if min(sizes) < 0 or sum(sizes) != buffers[0].nbytes:
-            raise WireError("buffers have other sizes than their head says")
+            raise WireError("the buffers of a message do not have the sizes that its head states")
         buffers = np.split(buffers[0], np.cumsum(sizes)[:-1])
     return UcxFrame(number, head[start:], buffers)
 
@@ -143,10 +157,10 @@ def unpack(tensors: Any) -> UcxFrame:
 def _bytes(tensor: Any) -> Bytes:
     try:
         array = np.asarray(tensor)
-    except Exception as error:  # whatever its library says: in the memory of a GPU, for instance
+    except Exception as error:  # of any library: the memory of a GPU, for instance
         raise WireError(f"a tensor cannot be read: {error}") from error
     if array.dtype != np.uint8 or array.ndim != 1 or not array.flags.c_contiguous:
-        raise WireError("a tensor is not made of bytes")
+        raise WireError("a tensor does not consist of bytes")
     return array
 
 
@@ -161,5 +175,5 @@ class _Alias:
 
 
 def writable(array: Bytes) -> Bytes:
-    """Return `array` as one that may be written to: Holoscan takes no other, but only reads."""
+    """Return `array` as a writable one: Holoscan accepts no other, although it only reads."""
     return array if array.flags.writeable else np.asarray(_Alias(array))

@@ -18,7 +18,7 @@ from holoflow.stats import counters
 from holoflow.stats.counters import ARRIVED, CLOSED, SENT, WATERMARK
 
 ASKING: Final = 1_000_000_000
-"""Nanoseconds between two questions for the other host's time."""
+"""Nanoseconds between two requests for the other host's time."""
 _log = logging.getLogger("holoflow.link")
 
 
@@ -26,7 +26,13 @@ class UcxReceiver:
     """Keeps received messages until the stage takes them, and reports progress to the sender."""
 
     def __init__(self, flow: LinkedFlow, consumer: Consumer, *, near: bool) -> None:
-        """Receive the messages of `flow`; `near` where the sender counts in the same block."""
+        """Receive the messages of `flow`.
+
+        Args:
+            flow: The flow, with its counters.
+            consumer: The stage that takes the messages.
+            near: Whether the sender is on this host and counts in the same counter block.
+        """
         self.flow = flow
         self.near = near
         self.peer = flow.source
@@ -34,43 +40,43 @@ class UcxReceiver:
         self.done = False
         """Whether the stream has ended and the sender knows that this is known."""
         self.kick: Callable[[], None] = lambda: None
-        """Set by the engine: have the operator that receives look at `done`."""
-        self.say: Callable[[Frame], None] = lambda _frame: None
-        """Set by the line: send a frame."""
+        """Set by the engine: makes the receiving operator check `done`."""
+        self.send_frame: Callable[[Frame], None] = lambda _frame: None
+        """Set by the control connection: sends a frame."""
         self._consumer = consumer
         self._lossy = flow.flow.when_full != "block" or flow.flow.latest
-        self._come: deque[UcxFrame] = deque()
+        self._arrived: deque[UcxFrame] = deque()
         self._received = flow.counters[ARRIVED]
         self._listening = self._gone = self._delivered_end = False
         self._last: int | None = None
         self._mark: Mark | None = None
-        """What the sender has said of frames that are through."""
+        """The sender's newest watermark, until everything before it has been delivered."""
         self._asked = 0
         self._lock = threading.Lock()
 
     # -- the receiving operator's side -------------------------------------------------------
 
     def listen(self) -> None:
-        """Say that UCX listens."""
+        """Report that UCX listens."""
         self._listening = True
-        self.tell()
+        self.report()
 
-    def come(self, tensors: Any) -> None:
+    def accept(self, tensors: Any) -> None:
         """Accept a message; an invalid one is logged and dropped."""
         try:
             ucx_frame = unpack(tensors)
             known = self.flow.counters[SENT] if self.near else ucx_frame.number
             if not self._received < ucx_frame.number <= known:
-                raise WireError(f"message {ucx_frame.number} does not come behind {self._received}")
+                raise WireError(f"message {ucx_frame.number} does not follow {self._received}")
         except WireError as error:
             _log.error("%s -> %s: %s", self.flow.flow.source, self.flow.flow.target, error)
             return
         with self._lock:
             self._received = ucx_frame.number
             if not self._gone:
-                self._come.append(ucx_frame)
+                self._arrived.append(ucx_frame)
         self._consumer.wake()
-        self.tell()
+        self.report()
 
     # -- the engine's side -------------------------------------------------------------------
 
@@ -84,20 +90,20 @@ class UcxReceiver:
             self._consumer.deliver(ucx_frame.number, ucx_frame.head, ucx_frame.buffers)
             fetched = True
         mark = self._mark
-        if mark is not None and not self._come and not self._gone:
+        if mark is not None and not self._arrived and not self._gone:
             self._mark = None
             self._arrive(mark.last)
             if not self.near:
                 block[SENT] = max(block[SENT], mark.last)
                 block[WATERMARK] = max(block[WATERMARK], mark.watermark)
         if fetched and self._lossy:
-            self.tell()  # there was no room for more
-        if self._last is not None and not self._come and not self._gone:
+            self.report()  # there was no room for more
+        if self._last is not None and not self._arrived and not self._gone:
             self._end()
 
     def _next(self) -> UcxFrame | None:
         with self._lock:
-            return self._come.popleft() if self._come and not self._gone else None
+            return self._arrived.popleft() if self._arrived and not self._gone else None
 
     def _arrive(self, number: int) -> None:
         """Count messages up to `number` that the sender had no room for as dropped."""
@@ -114,14 +120,14 @@ class UcxReceiver:
             self._finish()
 
     def about_to_sleep(self, notifier: Notifier | None = None) -> bool:  # noqa: ARG002 - Holoscan calls
-        """Whether nothing is there; whatever comes wakes the stage."""
-        if self._mark is not None and not self._come and not self._gone:
+        """Whether there is nothing to do; anything that arrives wakes the stage."""
+        if self._mark is not None and not self._arrived and not self._gone:
             return False
-        return not self._come and (self._last is None or self._delivered_end)
+        return not self._arrived and (self._last is None or self._delivered_end)
 
     def took(self) -> None:
-        """Let the producer know that there is room."""
-        self.tell()
+        """Report to the sender that there is room."""
+        self.report()
 
     def suspend(self) -> None:
         """Leave for good: no process will follow this one."""
@@ -131,15 +137,15 @@ class UcxReceiver:
         """Receive nothing more; the sender then ends the stream."""
         with self._lock:
             self._gone = True
-            self._come.clear()
-        self.tell()
+            self._arrived.clear()
+        self.report()
         if self._last is not None:
             self._finish()
 
-    # -- the line's side ---------------------------------------------------------------------
+    # -- the control connection's side -------------------------------------------------------
 
-    def heard(self, frame: Frame) -> None:
-        """Take note of what the sender says."""
+    def receive(self, frame: Frame) -> None:
+        """Handle a frame from the sender."""
         if isinstance(frame, Answer):
             self.clock.add(*frame, time.monotonic_ns())
         elif isinstance(frame, Mark):
@@ -153,22 +159,22 @@ class UcxReceiver:
                 self._finish()
             self._consumer.wake()
 
-    def tell(self) -> None:
+    def report(self) -> None:
         """Report the progress of this end to the sender."""
         now = time.monotonic_ns()
         if not self.near and now - self._asked >= ASKING:
             self._asked = now
-            self.say(Ask(now))
-        self.say(self._state())
+            self.send_frame(Ask(now))
+        self.send_frame(self._state())
 
     def _state(self) -> UcxProgress:
         received = self._received
-        if self._lossy and len(self._come) >= self.flow.flow.queue and not self._gone:
-            received = -1  # the stage has enough to do: the sender drops meanwhile
-        mine = tuple(self.flow.counters[ARRIVED:])
-        return UcxProgress(received, self._listening, self.done, mine)
+        if self._lossy and len(self._arrived) >= self.flow.flow.queue and not self._gone:
+            received = -1  # the queue is full: the sender drops messages meanwhile
+        own = tuple(self.flow.counters[ARRIVED:])
+        return UcxProgress(received, self._listening, self.done, own)
 
     def _finish(self) -> None:
         self.done = True
-        self.say(self._state())
+        self.send_frame(self._state())
         self.kick()

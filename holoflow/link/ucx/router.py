@@ -14,9 +14,9 @@ from typing import Final
 
 from holoflow.link.ucx.control import (
     RETRY,
+    ConnectionLostError,
     Frame,
     Frames,
-    LineLostError,
     UcxHello,
     UcxProgress,
     listen,
@@ -38,11 +38,18 @@ class ControlConnection:
     def __init__(
         self, end: UcxSender | UcxReceiver, at: Place, run: str, wake: Callable[[], None]
     ) -> None:
-        """Serve `end`, whose flow comes to `at`."""
+        """Make the connection of `end`.
+
+        Args:
+            end: The end of the flow in this process.
+            at: Where the receiving end of the flow is.
+            run: Identifies the run.
+            wake: Called when the thread must wait until there is room for more bytes.
+        """
         self.end = end
         self.at = at
         self.port = at.port
-        """Where UCX listens; known on the sending side once the line is up."""
+        """Port at which UCX listens; the sender knows it once the connection is up."""
         self.up = False
         self.socket: socket.socket | None = None
         self._run = run
@@ -51,27 +58,27 @@ class ControlConnection:
         self._out = bytearray()
         self._newest: UcxProgress | None = None
         self._lock = threading.Lock()
-        end.say = self.say
+        end.send_frame = self.send
 
     @property
     def name(self) -> str:
         """Name of the flow."""
         return f"{self.end.flow.flow.source} -> {self.end.flow.flow.target}"
 
-    def open(self, connection: socket.socket) -> None:
-        """Begin on `connection`."""
-        connection.setblocking(False)
-        if connection.family == socket.AF_INET:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            notice_silence(connection)
+    def open(self, sock: socket.socket) -> None:
+        """Start the handshake on `sock`."""
+        sock.setblocking(False)
+        if sock.family == socket.AF_INET:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            notice_silence(sock)
         self._frames = Frames()
         self._out.clear()
-        self.socket = connection
+        self.socket = sock
         receives = isinstance(self.end, UcxReceiver)
         self._send(UcxHello(self.end.flow.number, self.port if receives else 0, self._run))
 
-    def say(self, frame: Frame) -> None:
-        """Send `frame`, from any thread; of unsent progress only the newest."""
+    def send(self, frame: Frame) -> None:
+        """Send `frame`, from any thread; progress that is not sent yet is replaced by newer one."""
         if self.up:
             self._send(frame)
 
@@ -86,7 +93,7 @@ class ControlConnection:
             self._wake()
 
     def flush(self) -> bool:
-        """Send what is left; whether all has gone."""
+        """Send what is left; return whether everything has been sent."""
         with self._lock:
             self._push()
             if not self._out and self._newest is not None:
@@ -97,12 +104,16 @@ class ControlConnection:
 
     def _push(self) -> None:
         if self.socket is not None and self._out:
-            # Where the peer has gone, reading will tell.
+            # If the peer has gone, `read` notices.
             with contextlib.suppress(OSError):
                 del self._out[: self.socket.send(self._out)]
 
     def read(self) -> bool:
-        """Read what has arrived; return False if the peer has gone. May raise LineLostError."""
+        """Read what has arrived; return False if the peer has gone.
+
+        Raises:
+            ConnectionLostError: The peer sends something invalid, or belongs to another run.
+        """
         assert self.socket is not None  # noqa: S101 - for the type checker
         try:
             data = self.socket.recv(_ENOUGH)
@@ -114,19 +125,19 @@ class ControlConnection:
             if isinstance(frame, UcxHello):
                 self._greet(frame)
             elif not self.up:
-                raise LineLostError("a peer does not say who it is")
+                raise ConnectionLostError("the peer does not identify itself")
             else:
-                self.end.heard(frame)
+                self.end.receive(frame)
         return bool(data)
 
     def _greet(self, hello: UcxHello) -> None:
         if hello.number != self.end.flow.number or hello.run != self._run:
-            raise LineLostError(f"{self.name}: the peer belongs to another run")
+            raise ConnectionLostError(f"{self.name}: the peer belongs to another run")
         if isinstance(self.end, UcxSender):
             self.port = hello.port
         self.up = True
         if isinstance(self.end, UcxReceiver):
-            self.end.tell()
+            self.end.report()
 
     def shut(self) -> None:
         """Close the connection."""
@@ -140,14 +151,14 @@ class Router:
     """All control connections of a process."""
 
     def __init__(self, run: str) -> None:
-        """Serve the connections of the run of that name."""
-        self.lines: list[ControlConnection] = []
-        self.failure: LineLostError | None = None
-        """Which peer has gone, if one has."""
+        """Serve the connections of `run`."""
+        self.connections: list[ControlConnection] = []
+        self.failure: ConnectionLostError | None = None
+        """Why the run cannot continue, if a connection was lost."""
         self.changed = threading.Condition()
-        """Notified when a line is up or lost."""
+        """Notified when a connection is up or lost."""
         self._run = run
-        self._doors: dict[ControlConnection, socket.socket] = {}
+        self._listeners: dict[ControlConnection, socket.socket] = {}
         self._selector = selectors.DefaultSelector()
         self._inner, self._outer = socket.socketpair()
         self._inner.setblocking(False)
@@ -157,37 +168,45 @@ class Router:
         self._thread: threading.Thread | None = None
 
     def add(self, end: UcxSender | UcxReceiver, at: Place) -> ControlConnection:
-        """Make the line of `end`."""
-        line = ControlConnection(end, at, self._run, self._wake)
-        self.lines.append(line)
-        return line
+        """Make the connection of `end`, whose flow leads to `at`."""
+        connection = ControlConnection(end, at, self._run, self._wake)
+        self.connections.append(connection)
+        return connection
 
     def start(self) -> None:
-        """Have the lines come up. Raises OSError where this end cannot listen."""
-        for line in self.lines:
-            if isinstance(line.end, UcxReceiver):
-                self._doors[line] = door = listen(line.at.line)
-                self._selector.register(door, selectors.EVENT_READ, line)
-        self._thread = threading.Thread(target=self._serve, name="ucx lines", daemon=True)
+        """Start to listen and to connect.
+
+        Raises:
+            OSError: This end cannot listen.
+        """
+        for connection in self.connections:
+            if isinstance(connection.end, UcxReceiver):
+                self._listeners[connection] = listener = listen(connection.at.address)
+                self._selector.register(listener, selectors.EVENT_READ, connection)
+        self._thread = threading.Thread(target=self._serve, name="ucx connections", daemon=True)
         self._thread.start()
 
     def missing(self) -> list[ControlConnection]:
-        """Return the lines that are not up."""
-        return [line for line in self.lines if not line.up and not line.end.done]
+        """Return the connections that are not up."""
+        return [
+            connection
+            for connection in self.connections
+            if not connection.up and not connection.end.done
+        ]
 
     def close(self) -> None:
-        """Let go of all lines."""
+        """Close all connections and wait for the thread to end."""
         self._ended = True
         self._wake()
         if self._thread is not None:
             self._thread.join()
-        for line in self.lines:
-            line.shut()
-        for line, door in self._doors.items():
-            door.close()
-            if isinstance(line.at.line, str):
+        for connection in self.connections:
+            connection.shut()
+        for connection, listener in self._listeners.items():
+            listener.close()
+            if isinstance(connection.at.address, str):
                 with contextlib.suppress(OSError):
-                    os.unlink(line.at.line)
+                    os.unlink(connection.at.address)
         self._selector.close()
         self._inner.close()
         self._outer.close()
@@ -205,83 +224,92 @@ class Router:
                 if key.fileobj is self._inner:
                     with contextlib.suppress(BlockingIOError):
                         self._inner.recv(_ENOUGH)
-                elif self._doors.get(key.data) is key.fileobj:
-                    self._let_in(key.data)
+                elif self._listeners.get(key.data) is key.fileobj:
+                    self._accept(key.data)
                 else:
-                    self._attend(key.data)
-            for line in self.lines:
-                self._watch_writing(line)
+                    self._read(key.data)
+            for connection in self.connections:
+                self._update_events(connection)
 
     def _patience(self) -> float | None:
-        absent = any(isinstance(ln.end, UcxSender) and ln.socket is None for ln in self.missing())
+        absent = any(isinstance(c.end, UcxSender) and c.socket is None for c in self.missing())
         return RETRY if absent and self.failure is None else None
 
     def _connect(self) -> None:
-        for line in self.lines:
-            if not isinstance(line.end, UcxSender) or line.socket is not None or line.end.done:
+        for connection in self.connections:
+            if (
+                not isinstance(connection.end, UcxSender)
+                or connection.socket is not None
+                or connection.end.done
+            ):
                 continue
             if self.failure is not None:
                 return
-            connection = reach(line.at.line)
-            if connection is not None:
-                line.open(connection)
-                self._selector.register(connection, selectors.EVENT_READ, line)
+            sock = reach(connection.at.address)
+            if sock is not None:
+                connection.open(sock)
+                self._selector.register(sock, selectors.EVENT_READ, connection)
 
-    def _let_in(self, line: ControlConnection) -> None:
+    def _accept(self, connection: ControlConnection) -> None:
         try:
-            connection, _ = self._doors[line].accept()
+            sock, _ = self._listeners[connection].accept()
         except OSError:
             return
-        if line.up:
-            connection.close()
+        if connection.up:
+            sock.close()
             return
-        if line.socket is not None:  # a peer that has not identified itself
-            self._selector.unregister(line.socket)
-            line.shut()
-        line.open(connection)
-        self._selector.register(connection, selectors.EVENT_READ, line)
+        if connection.socket is not None:  # a peer that has not identified itself
+            self._selector.unregister(connection.socket)
+            connection.shut()
+        connection.open(sock)
+        self._selector.register(sock, selectors.EVENT_READ, connection)
 
-    def _attend(self, line: ControlConnection) -> None:
-        was_up = line.up
-        line.flush()
+    def _read(self, connection: ControlConnection) -> None:
+        was_up = connection.up
+        connection.flush()
         reason = None
         try:
-            there = line.read()
-        except LineLostError as error:
+            there = connection.read()
+        except ConnectionLostError as error:
             there, reason = False, error
         if not there:
-            self._lose(line, was_up, reason)
-        elif line.up and not was_up:
+            self._lose(connection, was_up, reason)
+        elif connection.up and not was_up:
             with self.changed:
                 self.changed.notify_all()
 
-    def _lose(self, line: ControlConnection, was_up: bool, reason: LineLostError | None) -> None:
-        assert line.socket is not None  # noqa: S101 - for the type checker
-        self._selector.unregister(line.socket)
-        line.shut()
-        if line.end.done or self._ended:
+    def _lose(
+        self, connection: ControlConnection, was_up: bool, reason: ConnectionLostError | None
+    ) -> None:
+        assert connection.socket is not None  # noqa: S101 - for the type checker
+        self._selector.unregister(connection.socket)
+        connection.shut()
+        if connection.end.done or self._ended:
             return
-        if not was_up and isinstance(line.end, UcxReceiver):
-            _log.warning("%s: somebody else was at the line: %s", line.name, reason or "it hung up")
+        if not was_up and isinstance(connection.end, UcxReceiver):
+            _log.warning(
+                "%s: a stranger connected: %s", connection.name, reason or "it disconnected"
+            )
             return
         if not was_up and not reason:
-            time.sleep(RETRY)  # it was about to end, or is a stranger: tried again
+            time.sleep(RETRY)  # it was about to end, or is a stranger: try again
             return
         with self.changed:
             self.failure = (
                 self.failure
                 or reason
-                or LineLostError(
-                    f"{line.name}: fragment {line.end.peer} has gone", "ucx cannot go on without it"
+                or ConnectionLostError(
+                    f"{connection.name}: fragment {connection.end.peer} has disappeared",
+                    "ucx cannot continue without it",
                 )
             )
             self.changed.notify_all()
 
-    def _watch_writing(self, line: ControlConnection) -> None:
-        if line.socket is None:
+    def _update_events(self, connection: ControlConnection) -> None:
+        if connection.socket is None:
             return
         wanted = selectors.EVENT_READ
-        if not line.flush():
+        if not connection.flush():
             wanted |= selectors.EVENT_WRITE
-        if self._selector.get_key(line.socket).events != wanted:
-            self._selector.modify(line.socket, wanted, line)
+        if self._selector.get_key(connection.socket).events != wanted:
+            self._selector.modify(connection.socket, wanted, connection)

@@ -25,28 +25,34 @@ class UcxSender:
     """
 
     def __init__(self, flow: LinkedFlow, producer: Producer, *, near: bool) -> None:
-        """Send the messages of `flow`; `near` where the other end counts in the same block."""
+        """Send the messages of `flow`.
+
+        Args:
+            flow: The flow, with its counters.
+            producer: The stage that sends the messages.
+            near: Whether the receiver is on this host and counts in the same counter block.
+        """
         self.flow = flow
         self.near = near
         self.peer = flow.target
         self.done = False
-        """Whether the other end knows that the stream has ended, or wants nothing any more."""
+        """Whether the receiver knows that the stream has ended, or wants nothing more."""
         self.kick: Callable[[], None] = lambda: None
-        """Set by the engine: have the operator that sends look at `next`."""
-        self.say: Callable[[Frame], None] = lambda _frame: None
-        """Set by the line: send a frame."""
+        """Set by the engine: makes the sending operator call `next`."""
+        self.send_frame: Callable[[Frame], None] = lambda _frame: None
+        """Set by the control connection: sends a frame."""
         self._producer = producer
         self._lossy = flow.flow.when_full != "block" or flow.flow.latest
         self._waiting: deque[UcxFrame] = deque()
         self._listening = False
         self._emitted = self._received = self._last = flow.counters[ARRIVED]
-        self._closing = self._told = self._marked = False
+        self._closing = self._end_sent = self._marked = False
         self._lock = threading.Lock()
 
     # -- the engine's side -------------------------------------------------------------------
 
     def send(self, numbers: Sequence[int], head: bytes, buffers: Sequence[Buffer]) -> None:
-        """Keep a message until it can go; one of a flow that drops takes the place of another."""
+        """Keep a message until it can be sent; in a flow that drops, it may replace another."""
         (number,) = numbers
         if not number:
             return
@@ -56,7 +62,7 @@ class UcxSender:
                 return
             if self._lossy and len(self._waiting) >= self.flow.flow.queue:
                 if self.flow.flow.when_full == "drop_newest" and not self.flow.flow.latest:
-                    return  # the other end counts it as dropped
+                    return  # the receiver counts it as dropped
                 self._waiting.popleft()
             self._waiting.append(UcxFrame(number, head, buffers))
         self.kick()
@@ -66,21 +72,21 @@ class UcxSender:
         return np.empty(shape, dtype)
 
     def mark(self) -> None:
-        """Send the watermark to the other end, after what has been sent."""
+        """Send the watermark to the receiver after what has been sent so far."""
         self._marked = True
-        self._tell_mark()
+        self._send_mark()
 
     def flush(self) -> None:
         """Do nothing: nothing is held back."""
 
     def wants_room(self, notifier: Notifier | None = None) -> None:
-        """Do nothing: the line wakes the producer whenever the other end has made room."""
+        """Do nothing: the control connection wakes the producer whenever there is room."""
 
     def close(self) -> None:
-        """End the stream after what has been sent."""
+        """End the stream after what has been sent so far."""
         with self._lock:
             self._closing = True
-        self._tell_end()
+        self._send_end()
 
     def suspend(self) -> None:
         """End the stream: no process comes after this one."""
@@ -89,7 +95,7 @@ class UcxSender:
     # -- the sending operator's side ---------------------------------------------------------
 
     def next(self) -> UcxFrame | None:
-        """Return the message that may go now, if any."""
+        """Return the message that may be sent now, if any."""
         with self._lock:
             free = self._listening and self._received >= self._emitted and not self.done
             if not free or not self._waiting:
@@ -98,13 +104,13 @@ class UcxSender:
             self._emitted = ucx_frame.number
             return ucx_frame
 
-    # -- the line's side ---------------------------------------------------------------------
+    # -- the control connection's side -------------------------------------------------------
 
-    def heard(self, frame: Frame) -> None:
-        """Take note of what the other end says."""
+    def receive(self, frame: Frame) -> None:
+        """Handle a frame from the receiver."""
         if isinstance(frame, Ask):
             now = time.monotonic_ns()
-            self.say(Answer(frame.asked, now, time.monotonic_ns()))
+            self.send_frame(Answer(frame.asked, now, time.monotonic_ns()))
         if not isinstance(frame, UcxProgress):
             return
         if not self.near:
@@ -116,25 +122,25 @@ class UcxSender:
                 self._waiting.clear()
                 self._closing = True
             self.done = self.done or frame.closed
-        self._tell_mark()
-        self._tell_end()
+        self._send_mark()
+        self._send_end()
         self._producer.wake()
         self.kick()
 
-    def _tell_mark(self) -> None:
+    def _send_mark(self) -> None:
         with self._lock:
             arrived = self._received >= self._emitted and not self._waiting and self._listening
-            tell, self._marked = self._marked and arrived, self._marked and not arrived
+            due, self._marked = self._marked and arrived, self._marked and not arrived
             # Read first: it applies to what has been sent until now.
             watermark = self.flow.counters[WATERMARK]
             mark = Mark(self._last, watermark)
-        if tell:
-            self.say(mark)
+        if due:
+            self.send_frame(mark)
 
-    def _tell_end(self) -> None:
+    def _send_end(self) -> None:
         with self._lock:
             arrived = self._received >= self._emitted and not self._waiting
-            tell = self._closing and arrived and not self._told
-            self._told = self._told or tell
-        if tell:
-            self.say(Closed(self._last))
+            due = self._closing and arrived and not self._end_sent
+            self._end_sent = self._end_sent or due
+        if due:
+            self.send_frame(Closed(self._last))

@@ -10,7 +10,7 @@ from typing import Final
 
 from holoflow.core.errors import HoloflowError
 from holoflow.link.ends import Consumer, LinkedFlow, Producer
-from holoflow.link.ucx.control import LineLostError
+from holoflow.link.ucx.control import ConnectionLostError
 from holoflow.link.ucx.frame import LOOPBACK, Peers, Place, environment, place
 from holoflow.link.ucx.receiver import UcxReceiver
 from holoflow.link.ucx.router import ControlConnection, Router
@@ -18,8 +18,8 @@ from holoflow.link.ucx.sender import UcxSender
 from holoflow.plan.hosts import crosses_hosts, find_faults
 from holoflow.plan.plan import Plan
 
-_LOOK: Final = 0.05
-"""Seconds between two looks at whether the run is to end."""
+_INTERVAL: Final = 0.05
+"""Seconds between two checks whether the run is to end."""
 
 
 class UcxTransport:
@@ -40,26 +40,26 @@ class UcxTransport:
             os.environ.setdefault(name, value)
         self._plan = plan
         self._peers = peers
-        self._board = Router(peers.run)
-        self.sendings: list[tuple[UcxSender, ControlConnection]] = []
-        self.receivings: list[tuple[UcxReceiver, ControlConnection]] = []
+        self._router = Router(peers.run)
+        self.senders: list[tuple[UcxSender, ControlConnection]] = []
+        self.receivers: list[tuple[UcxReceiver, ControlConnection]] = []
         self._by_number: dict[int, UcxReceiver] = {}
 
     # -- what the engine's stages see ----------------------------------------------------------
 
     def outlet(self, flows: Sequence[LinkedFlow], producer: Producer) -> UcxSender:
-        """Make the sending end of a flow."""
+        """Make the sending end of the one flow in `flows`."""
         (flow,) = flows
-        sending = UcxSender(flow, producer, near=self._near(flow))
-        self.sendings.append((sending, self._board.add(sending, self._place(flow))))
-        return sending
+        sender = UcxSender(flow, producer, near=self._near(flow))
+        self.senders.append((sender, self._router.add(sender, self._place(flow))))
+        return sender
 
     def inlet(self, flow: LinkedFlow, consumer: Consumer) -> UcxReceiver:
         """Make the receiving end of `flow`."""
-        receiving = UcxReceiver(flow, consumer, near=self._near(flow))
-        self.receivings.append((receiving, self._board.add(receiving, self._place(flow))))
-        self._by_number[flow.number] = receiving
-        return receiving
+        receiver = UcxReceiver(flow, consumer, near=self._near(flow))
+        self.receivers.append((receiver, self._router.add(receiver, self._place(flow))))
+        self._by_number[flow.number] = receiver
+        return receiver
 
     def _near(self, flow: LinkedFlow) -> bool:
         return not crosses_hosts(self._plan, flow.flow)
@@ -72,76 +72,82 @@ class UcxTransport:
 
     @property
     def refusals(self) -> Mapping[str, int]:
-        """None is counted."""
+        """No refusals are counted."""
         return {}
 
     def accept(self) -> None:
-        """Have the ends meet."""
+        """Start to connect the ends.
+
+        Raises:
+            HoloflowError: This process cannot listen for the sender of a flow.
+        """
         try:
-            _choose_ports([line for _, line in self.receivings if not line.port])
-            self._board.start()
+            _choose_ports([connection for _, connection in self.receivers if not connection.port])
+            self._router.start()
         except OSError as error:
-            raise HoloflowError(f"a ucx flow cannot be listened for: {error}") from error
+            raise HoloflowError(f"cannot listen for a ucx flow: {error}") from error
 
     def shift(self, flow: LinkedFlow) -> tuple[int, int]:
-        """Return the offset of the clock of the sender of `flow`, and how far it may be off."""
-        receiving = self._by_number[flow.number]
-        offset = receiving.clock.offset
-        if receiving.near or offset is None:
+        """Return the clock offset of the sender of `flow` and its possible error, both in ns."""
+        receiver = self._by_number[flow.number]
+        offset = receiver.clock.offset
+        if receiver.near or offset is None:
             return 0, 0
-        uncertainty = receiving.clock.uncertainty
+        uncertainty = receiver.clock.uncertainty
         return offset, 0 if math.isinf(uncertainty) else round(uncertainty)
 
     def waits_for(self) -> str:
         """Return in words which peers have not connected yet."""
-        return ", ".join(sorted({line.end.peer for line in self._board.missing()}))
+        return ", ".join(sorted({connection.end.peer for connection in self._router.missing()}))
 
     def drain(self) -> None:
         """Do nothing: an absent peer ends the run."""
 
     def close(self, patience: float) -> None:  # noqa: ARG002
         """Close the connections; everything that was sent has arrived by now, or never will."""
-        self._board.close()
+        self._router.close()
 
     # -- what the engine's application sees ----------------------------------------------------
 
     @property
-    def failure(self) -> LineLostError | None:
+    def failure(self) -> ConnectionLostError | None:
         """The error of a peer that has disappeared in the middle of a stream, if there is one."""
-        return self._board.failure
+        return self._router.failure
 
     @property
     def done(self) -> bool:
         """Whether all streams have ended, on both ends."""
-        return all(line.end.done for line in self._board.lines)
+        return all(connection.end.done for connection in self._router.connections)
 
     @property
     def unfinished(self) -> str:
         """Name the peers whose streams have not ended."""
-        ends = [line.end for line in self._board.lines if not line.end.done]
+        ends = [
+            connection.end for connection in self._router.connections if not connection.end.done
+        ]
         return ", ".join(sorted({end.peer for end in ends}))
 
     def meet(self, cancelled: Callable[[], bool]) -> bool:
         """Wait until all peers are connected; return False if `cancelled`.
 
         Raises:
-            LineLostError: A peer has disappeared again, or does not belong to this run.
+            ConnectionLostError: A peer has disappeared again, or does not belong to this run.
         """
-        with self._board.changed:
-            while self._board.missing() and not cancelled() and self.failure is None:
-                self._board.changed.wait(_LOOK)
+        with self._router.changed:
+            while self._router.missing() and not cancelled() and self.failure is None:
+                self._router.changed.wait(_INTERVAL)
             if self.failure is not None:
                 raise self.failure
-            return not self._board.missing()
+            return not self._router.missing()
 
 
-def _choose_ports(lines: Sequence[ControlConnection]) -> None:
-    """Give each of `lines` a free port of the loopback device."""
-    probes = [socket.socket(socket.AF_INET) for _ in lines]
+def _choose_ports(connections: Sequence[ControlConnection]) -> None:
+    """Give each of `connections` a free port of the loopback device."""
+    probes = [socket.socket(socket.AF_INET) for _ in connections]
     try:
-        for line, probe in zip(lines, probes, strict=True):
+        for connection, probe in zip(connections, probes, strict=True):
             probe.bind((LOOPBACK, 0))
-            line.port = probe.getsockname()[1]
+            connection.port = probe.getsockname()[1]
     finally:
         for probe in probes:
             probe.close()

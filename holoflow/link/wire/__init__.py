@@ -1,4 +1,4 @@
-"""The wire format of links: a message becomes a head and buffers, and again a message.
+"""The wire format of links: a message is encoded as a head and buffers, and decoded again.
 
 `docs/reference/wire-format.md` describes it byte by byte.
 """

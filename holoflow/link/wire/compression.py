@@ -1,4 +1,4 @@
-"""How the buffers of a message are packed: as they are, by zstd, or images as JPEG."""
+"""Compression of the buffers of a message: none, zstd, or JPEG for images."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ RAW: Final = "raw"
 ZSTD: Final = "zstd"
 SHUFFLED: Final = "zstd-shuffled"
 JPEG: Final = "jpeg-"
-"""Followed by the colour order of the pixels."""
+"""Prefix of a codec; the colour order of the pixels follows."""
 
 LEVEL: Final = 1
-"""Of zstd: a link is to be fast."""
+"""Level of zstd: a link must be fast."""
 
 _COLOURS = {"gray": 1, "rgb": 3, "bgr": 3, "rgba": 4, "bgra": 4}
 _LONGEST_SIDE = 65_500
@@ -34,15 +34,15 @@ Bytes = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How the messages of a flow are packed."""
+    """How the messages of a flow are compressed."""
 
     compress: Compression = Flow.compress
     quality: int = Flow.quality
-    """Of JPEG, 1 to 100."""
+    """Quality of JPEG, 1 to 100."""
 
 
 class _Zstd(threading.local):
-    """The contexts of a thread: they cost 10 µs to make, and serve one call at a time."""
+    """The zstd contexts of a thread: making one takes 10 µs, and it serves one call at a time."""
 
     def __init__(self) -> None:
         self.library = optional("zstandard", "zeromq")
@@ -56,7 +56,11 @@ def _contexts() -> _Zstd:
 
 
 def require(compress: Compression) -> None:
-    """Raise MissingExtraError unless the library of `compress` is installed."""
+    """Check that the libraries for `compress` are installed.
+
+    Raises:
+        MissingExtraError: One of them is not.
+    """
     if compress != "none":
         optional("zstandard", "zeromq")
     if compress == "jpeg":
@@ -64,10 +68,14 @@ def require(compress: Compression) -> None:
 
 
 def pack(data: Bytes, dtype: np.dtype[Any]) -> tuple[str, memoryview]:
-    """Return the codec and the bytes of a buffer: by zstd where that makes it smaller.
+    """Return codec and content of a buffer, compressed by zstd if that makes it smaller.
 
-    Where a number of `dtype` has several bytes, all first ones go before all second ones and so
-    on: the high bytes of a signal resemble one another, its low ones are noise.
+    If a number of `dtype` has several bytes, all first bytes precede all second ones and so on: the
+    high bytes of a signal resemble one another, while the low ones are noise.
+
+    Args:
+        data: The buffer, uint8 of shape (n,), contiguous.
+        dtype: The type of its numbers.
     """
     codec = ZSTD
     source = data
@@ -79,10 +87,15 @@ def pack(data: Bytes, dtype: np.dtype[Any]) -> tuple[str, memoryview]:
 
 
 def pack_image(image: Image, pixels: npt.NDArray[Any], quality: int) -> tuple[str, memoryview]:
-    """Return codec and bytes of an image's `pixels` as JPEG; of zstd where JPEG does not do.
+    """Return codec and content of an image as JPEG, or as zstd if JPEG cannot represent it.
 
-    It does for uint8 in gray, RGB and BGR, and where the fourth channel is all 255, as JPEG
-    has no transparency.
+    JPEG can represent uint8 in gray, RGB and BGR, and a fourth channel only if it is 255
+    everywhere, as JPEG has no transparency.
+
+    Args:
+        image: The image, whose `colour` gives the order of the channels.
+        pixels: Its pixels in main memory.
+        quality: Quality of JPEG, 1 to 100.
     """
     channels = _COLOURS.get(image.colour)
     if (
@@ -104,14 +117,24 @@ def pack_image(image: Image, pixels: npt.NDArray[Any], quality: int) -> tuple[st
 
 
 def width(dtype: np.dtype[Any]) -> int:
-    """Return the bytes of one number of `dtype`; a complex one is two."""
+    """Return the bytes of one number of `dtype`; a complex number counts as two."""
     return dtype.itemsize // 2 if dtype.kind == "c" else dtype.itemsize
 
 
 def unpack(codec: str, data: memoryview, size: int, dtype: np.dtype[Any], shape: list[int]) -> Any:
-    """Return the `size` bytes that were packed as `data`; raises WireError where they are not.
+    """Return the content of a compressed buffer.
 
-    Nothing is allocated before `data` themselves say that `size` bytes come out of them.
+    Nothing is allocated before `data` itself states that it holds `size` bytes.
+
+    Args:
+        codec: How the buffer is compressed; not trusted.
+        data: The compressed bytes; not trusted.
+        size: Bytes of the content.
+        dtype: The type of its numbers.
+        shape: The shape of the array.
+
+    Raises:
+        WireError: `data` are not `size` bytes compressed by `codec`.
     """
     if codec == ZSTD:
         return _decompress(data, size)
@@ -119,7 +142,7 @@ def unpack(codec: str, data: memoryview, size: int, dtype: np.dtype[Any], shape:
         return _unshuffled(np.frombuffer(_decompress(data, size), np.uint8), width(dtype))
     if codec.startswith(JPEG) and dtype == np.uint8:
         return _picture(codec[len(JPEG) :], data, size, shape)
-    raise WireError(f"a buffer is packed in an unknown way: {codec[:40]!r}")
+    raise WireError(f"a buffer has an unknown codec: {codec[:40]!r}")
 
 
 def _decompress(data: memoryview, size: int) -> bytes:
@@ -127,23 +150,23 @@ def _decompress(data: memoryview, size: int) -> bytes:
     try:
         frame = zstd.library.get_frame_parameters(data)
         if frame.content_size != size:
-            raise WireError(f"a zstd frame does not say that it has {size} bytes")
+            raise WireError(f"a zstd frame does not state a size of {size} bytes")
         if frame.window_size > max(size, _SMALLEST_WINDOW):
-            raise WireError("a zstd frame wants more memory than it has bytes")
+            raise WireError("a zstd frame requires more memory than it has bytes")
         content: bytes = zstd.decompressor.decompress(
             data, max_output_size=size, allow_extra_data=False
         )
     except zstd.library.ZstdError as error:
-        raise WireError(f"a buffer is no zstd frame: {error}") from None
+        raise WireError(f"a buffer is not a zstd frame: {error}") from None
     if len(content) != size:
-        raise WireError(f"a zstd frame has {len(content)} bytes, its head says {size}")
+        raise WireError(f"a zstd frame has {len(content)} bytes, but its head states {size}")
     return content
 
 
 def _unshuffled(data: Bytes, width: int) -> Bytes:
     numbers = np.empty((data.size // width, width), np.uint8)
-    for place, some in enumerate(data.reshape(width, -1)):  # much faster than transposing
-        numbers[:, place] = some
+    for place, plane in enumerate(data.reshape(width, -1)):  # much faster than transposing
+        numbers[:, place] = plane
     return numbers
 
 
@@ -156,11 +179,11 @@ def _picture(colour: str, data: memoryview, size: int, shape: list[int]) -> Byte
         height, width, *_ = library.decode_jpeg_header(data)
         if [height, width] != shape[:2]:
             raise WireError(
-                f"a JPEG has {height} rows of {width} pixels, its head says {shape[:2]}"
+                f"a JPEG has {height} rows of {width} pixels, but its head states {shape[:2]}"
             )
         pixels: Bytes = library.decode_jpeg(data, colorspace=colour.upper())
     except ValueError as error:
-        raise WireError(f"a buffer is no JPEG: {error}") from None
+        raise WireError(f"a buffer is not a JPEG: {error}") from None
     if pixels.nbytes != size:
-        raise WireError(f"a JPEG has {pixels.nbytes} bytes, its head says {size}")
+        raise WireError(f"a JPEG has {pixels.nbytes} bytes, but its head states {size}")
     return pixels

@@ -1,7 +1,7 @@
-"""What msgpack has unpacked becomes a way to make values of buffers; nothing of it is trusted.
+"""Turning unpacked msgpack into functions that make values from buffers; nothing is trusted.
 
-A stream's messages are mostly written alike but for what their buffers hold. So what is written
-is looked at once, and makes a function; that is called for each message.
+The messages of a flow mostly differ only in the contents of their buffers. Therefore the msgpack is
+parsed once into a function, which is then called for each message.
 """
 
 from __future__ import annotations
@@ -30,27 +30,35 @@ from holoflow.link.wire.types import (
 from holoflow.link.wire.writing import ARRAY, BYTES, INTEGER, LIST, NUMBER, OBJECT, TUPLE
 
 Make: TypeAlias = Callable[[Iterator[Any]], Any]
-"""Takes the buffers of a message, those that it needs, and returns a value."""
+"""Takes as many of a message's buffers from the iterator as it needs, and returns a value."""
 
 _AS_THEY_ARE = frozenset({type(None), bool, int, float, str, bytes})
 
 
 class Reader:
-    """Reads what is written; every method raises WireError for what no writer gives."""
+    """Parses values; every method raises WireError for what a `Writer` does not write."""
 
     def __init__(self, types: Types) -> None:
-        """Read values of `types`."""
+        """Parse values of `types`."""
         self.buffers = 0
-        """How many buffers are named by what was read."""
+        """Number of buffers that the values read so far need."""
         self._types = types
         self._bytes = 0
         self._values = 0
 
     def read(self, value: Any, depth: int = 0) -> Make:
-        """Return what makes the value that was written as `value`, `depth` others around it."""
+        """Return the function that makes a value.
+
+        Args:
+            value: What a `Writer` has written for it.
+            depth: How many other values enclose it.
+
+        Raises:
+            WireError: `value` is not valid.
+        """
         self._values += 1
         if self._values > VALUES:
-            raise WireError(f"a message has more than {VALUES} values", "an array can have them")
+            raise WireError(f"a message has more than {VALUES} values", "put them into an array")
         kind = type(value)
         if kind in _AS_THEY_ARE:
             return lambda _: value
@@ -63,23 +71,23 @@ class Reader:
             branch = _BRANCHES.get(value[0])
             if branch is not None:
                 return branch(self, value, depth)
-        raise WireError(f"a value is written in an unknown way: {_head(value)}")
+        raise WireError(f"a value has an unknown form: {_head(value)}")
 
     def _mapping(self, value: Any, depth: int) -> Make:
         if depth >= NESTING:
-            raise WireError(f"more than {NESTING} values lie in one another")
+            raise WireError(f"values are nested more than {NESTING} deep")
         if type(value) is not dict:
-            raise WireError("a mapping is none")
+            raise WireError("expected a mapping")
         read = []
         for key, item in value.items():
             if type(key) is not str:
-                raise WireError("a mapping has a key that is no string")
+                raise WireError("a mapping has a key that is not a string")
             read.append((key, self.read(item, depth + 1)))
         return lambda buffers: {key: make(buffers) for key, make in read}
 
     def _list(self, value: list[Any], depth: int) -> Make:
         if depth >= NESTING:
-            raise WireError(f"more than {NESTING} values lie in one another")
+            raise WireError(f"values are nested more than {NESTING} deep")
         if _AS_THEY_ARE.issuperset(map(type, value)):
             return lambda _: value[1:]
         read = [self.read(item, depth + 1) for item in value[1:]]
@@ -92,7 +100,7 @@ class Reader:
     def _int(self, value: list[Any]) -> Make:
         (data,) = _parts(value, 1)
         if type(data) is not bytes:
-            raise WireError("a large integer is written in bytes")
+            raise WireError("a large integer must be in bytes")
         number = int.from_bytes(data, "little", signed=True)
         return lambda _: number
 
@@ -102,7 +110,7 @@ class Reader:
         length = size(shape, dtype.itemsize)
         if length <= INLINE:
             if type(content) is not bytes or len(content) != length:
-                raise WireError(f"an array of {length} bytes does not lie in the head as such")
+                raise WireError(f"an array of {length} bytes must be in the head")
             return lambda _: view(shape, dtype, content)
         unpack = self._buffer(content, length, dtype, shape)
         return lambda buffers: view(shape, dtype, unpack(buffers))
@@ -111,14 +119,14 @@ class Reader:
         name, data = _parts(value, 2)
         dtype = _dtype(name)
         if type(data) is not bytes or len(data) != dtype.itemsize:
-            raise WireError(f"a number of dtype {name} has {dtype.itemsize} bytes")
+            raise WireError(f"a number of dtype {name} must have {dtype.itemsize} bytes")
         number = np.frombuffer(data, dtype)[0]
         return lambda _: number
 
     def _bytes_of(self, value: list[Any]) -> Make:
         length, codec = _parts(value, 2)
         if type(length) is not int or not INLINE < length <= TOTAL:
-            raise WireError(f"a length is an integer over {INLINE} and up to {TOTAL}")
+            raise WireError(f"a length must be an integer above {INLINE} and up to {TOTAL}")
         unpack = self._buffer(codec, length, OCTET, [length])
         return lambda buffers: bytes(unpack(buffers))
 
@@ -128,18 +136,18 @@ class Reader:
         named = self.buffers
         make = self._mapping(written, depth)
         if known.cls is Geometry and self.buffers == named:
-            # The same for all messages that are written alike.
+            # It needs no buffers, so it is the same for all messages with this head.
             geometry = known.make(make(iter(())))
             return lambda _: geometry
         return lambda buffers: known.make(make(buffers))
 
     def _buffer(self, codec: Any, length: int, dtype: np.dtype[Any], shape: list[int]) -> Make:
-        """Return what gives the content of the next buffer."""
+        """Return the function that returns the content of the next buffer."""
         self._bytes += length
         if self._bytes > TOTAL:
             raise WireError(f"a message has more than {TOTAL} bytes")
         if type(codec) is not str:
-            raise WireError("how a buffer is packed is a string")
+            raise WireError("a codec must be a string")
         self.buffers += 1
         if self.buffers > BUFFERS:
             raise WireError(f"a message has more than {BUFFERS} buffers")
@@ -163,28 +171,28 @@ _BRANCHES: dict[str, Callable[[Reader, list[Any], int], Make]] = {
 
 
 def _raw(buffer: Any, length: int) -> memoryview:
-    """Return `buffer`, whose content is as it is to be."""
+    """Return the content of an uncompressed `buffer`."""
     data = buffer if type(buffer) is memoryview else memoryview(buffer)
     if data.nbytes != length:
-        raise WireError(f"a buffer has {data.nbytes} bytes, its head says {length}")
+        raise WireError(f"a buffer has {data.nbytes} bytes, but its head states {length}")
     return data
 
 
 def _parts(value: list[Any], number: int) -> list[Any]:
     if len(value) != number + 1:
-        raise WireError(f"{value[0]} is followed by {number} values, not {len(value) - 1}")
+        raise WireError(f"{value[0]} must have {number} values, but has {len(value) - 1}")
     return value[1:]
 
 
 def _dtype(name: Any) -> np.dtype[Any]:
     dtype = DTYPES.get(name) if type(name) is str else None
     if dtype is None:
-        raise WireError("an array has an unknown dtype", f"known are {' '.join(DTYPES)}")
+        raise WireError("an array has an unknown dtype", f"valid dtypes are {' '.join(DTYPES)}")
     return dtype
 
 
 def _head(value: Any) -> str:
-    """Say shortly what a value is; its own text may be large and deep."""
+    """Describe a value briefly; its own text may be large and deeply nested."""
     if type(value) is list and value and type(value[0]) is str:
         return f"{value[0][:40]!r}"
     return f"a {type(value).__name__}"

@@ -1,4 +1,4 @@
-"""What may come over a link: limits, classes by the name that they have there, dtypes of arrays."""
+"""What may be sent over a link: limits, classes and their names there, dtypes of arrays."""
 
 from __future__ import annotations
 
@@ -16,56 +16,60 @@ from holoflow.core.array import Array, MaskedArrayError, to_numpy
 from holoflow.core.errors import HoloflowError
 
 HEAD: Final = 4 * 1024 * 1024
-"""Bytes of a head."""
+"""Most bytes of a head."""
 
 BUFFERS: Final = 1024
-"""Buffers of a message."""
+"""Most buffers of a message."""
 
 TOTAL: Final = 2 << 30
-"""Bytes of all buffers of a message, as they are once unpacked."""
+"""Most bytes of all buffers of a message, once decompressed."""
 
 NESTING: Final = 32
-"""Lists, mappings and dataclasses that lie in one another."""
+"""Most lists, mappings and dataclasses nested in one another."""
 
 ITEMS: Final = 1 << 16
-"""Values of one list, tuple or mapping: more belong into an array."""
+"""Most values of one list, tuple or mapping: more belong into an array."""
 
 VALUES: Final = 1 << 18
-"""Values of a message; a list or tuple of numbers and text counts as one."""
+"""Most values of a message; a list or tuple of numbers and strings counts as one."""
 
 DIMENSIONS: Final = 32
-"""Axes of an array."""
+"""Most axes of an array."""
 
 INLINE: Final = 512
-"""Bytes of an array or of `bytes` up to which they lie in the head, larger ones in a buffer of
-their own: for so few, a buffer costs a link more than a copy."""
+"""Most bytes of an array or `bytes` object in the head; larger ones have a buffer of their own. For
+so few bytes, a buffer costs a link more than a copy."""
 
 
 class WireError(HoloflowError):
-    """A message cannot travel, or what came is no message."""
+    """A message cannot be sent, or what has arrived is not a message."""
 
 
 _APP = "_holoflow_app_"
-"""How the packages begin that hold an app's own files; the rest differs from host to host."""
+"""Prefix of the packages with an app's own files; the rest of their name differs between hosts."""
 
 
 class Known:
-    """A class that may travel."""
+    """A class whose instances may be sent."""
 
     __slots__ = ("cls", "fields", "keys", "name")
 
     def __init__(self, cls: type, name: str) -> None:
-        """Take `cls`, a dataclass or `Arrays`, as `name`."""
+        """Describe `cls`, a dataclass or `Arrays`, which is called `name` on links."""
         self.cls = cls
         self.name = name
         self.fields: tuple[str, ...] = ("arrays", "geometry")
-        """Names of what is given to make one."""
+        """Names of the arguments that make an instance."""
         if dataclasses.is_dataclass(cls):
             self.fields = tuple(field.name for field in dataclasses.fields(cls) if field.init)
         self.keys = frozenset(self.fields)
 
     def make(self, values: dict[str, Any]) -> Any:
-        """Make one; raises WireError where the class does not take `values`."""
+        """Return an instance with the fields `values`.
+
+        Raises:
+            WireError: Fields are missing or unknown, or the class refuses them.
+        """
         try:
             if values.keys() != self.keys:
                 raise WireError(
@@ -78,14 +82,18 @@ class Known:
         except WireError:
             raise
         except Exception as error:  # the class's own checks: anything may come out
-            raise WireError(f"{self.name} does not take its fields: {error!s:.200}") from error
+            raise WireError(f"{self.name} refuses its fields: {error!s:.200}") from error
 
 
 class Types:
-    """The payload types, those that plugins add, and those that the ports of the app name."""
+    """The classes that may be sent: payload types, those of plugins, and those named by ports."""
 
     def __init__(self, known: Iterable[Known]) -> None:
-        """Know `known`; use `Types.of`."""
+        """Allow the classes `known`; use `Types.of` instead.
+
+        Raises:
+            WireError: Two classes have the same name.
+        """
         self._by_class: dict[type, Known] = {}
         self._by_name: dict[str, Known] = {}
         for one in known:
@@ -98,14 +106,16 @@ class Types:
                 )
             self._by_class[one.cls] = one
         self.get: Callable[[type], Known | None] = self._by_class.get
-        """Return what is known of a class; None where it may not travel."""
+        """Return the description of a class; None if its instances may not be sent."""
 
     @staticmethod
     def of(classes: Iterable[type]) -> Types:
-        """Know the types of `holoflow.core.payload` and the dataclasses among `classes`.
+        """Allow the types of `holoflow.core.payload` and the dataclasses among `classes`.
 
-        Those that the annotations of their fields name are known too. Raises WireError where two
-        classes have the same name.
+        Dataclasses that the annotations of their fields name are allowed too.
+
+        Raises:
+            WireError: Two classes have the same name.
         """
         known = [Known(cls, cls.__name__) for cls in _payloads()]
         found: dict[type, None] = dict.fromkeys(one.cls for one in known)
@@ -115,13 +125,17 @@ class Types:
         return Types(known)
 
     def named(self, name: Any) -> Known:
-        """Return the class of that name; raises WireError where it may not come."""
+        """Return the class called `name` on links.
+
+        Raises:
+            WireError: There is none.
+        """
         if type(name) is not str:
-            raise WireError("the name of a class is a string")
+            raise WireError("the name of a class must be a string")
         known = self._by_name.get(name)
         if known is None:
-            wrong = f"the class {name[:200]!r} is none that the ports of the app name"
-            raise WireError(f"{wrong} or that a plugin adds")
+            wrong = f"the class {name[:200]!r} is neither named by a port of the app"
+            raise WireError(f"{wrong} nor added by a plugin")
         return known
 
 
@@ -137,7 +151,7 @@ def _name(cls: type) -> str:
 
 
 def _collect(hint: Any, found: dict[type, None]) -> None:
-    """Note the dataclasses in an annotation, and in those of their fields."""
+    """Add the dataclasses in an annotation, and in the annotations of their fields."""
     for part in typing.get_args(hint):
         _collect(part, found)
     if not isinstance(hint, type) or hint in found or not dataclasses.is_dataclass(hint):
@@ -145,7 +159,7 @@ def _collect(hint: Any, found: dict[type, None]) -> None:
     found[hint] = None
     try:
         hints = typing.get_type_hints(hint)
-    except (NameError, TypeError):  # names that only type checkers see: the ports may name them
+    except (NameError, TypeError):  # names that only type checkers see; ports can still name them
         return
     for field in dataclasses.fields(hint):
         _collect(hints[field.name], found)
@@ -158,39 +172,44 @@ DTYPES: dict[str, np.dtype[Any]] = {
         "<f2", "<f4", "<f8", "<c8", "<c16",
     )
 }  # fmt: skip
-"""Little-endian, named as NumPy does: byte order (`|` where there is none), kind, bytes."""
+"""Dtypes that may be sent, all little-endian. Their names are NumPy's: byte order (`|` for none),
+kind, bytes."""
 
 NAMES: dict[np.dtype[Any], str] = {dtype: name for name, dtype in DTYPES.items()}
-"""The names of `DTYPES`: looking one up is faster than asking a dtype for its own."""
+"""The names of `DTYPES`: looking one up is faster than asking a dtype for its name."""
 
 OCTET: np.dtype[np.uint8] = np.dtype(np.uint8)
-"""Of bytes that are no array."""
+"""The dtype of plain bytes."""
 
-_KNOWN = "give bool, integers, floats of 16, 32 or 64 bits, or complex numbers made of these"
+_KNOWN = "use bool, integers, floats of 16, 32 or 64 bits, or complex numbers of these"
 
 
 def portable(array: Any) -> npt.NDArray[Any]:
-    """Return `array` in main memory with one of `DTYPES`; itself where it is so already."""
+    """Return `array` in main memory with one of `DTYPES`, without a copy if possible.
+
+    Raises:
+        WireError: The array cannot be converted.
+    """
     try:
         found: npt.NDArray[Any] = to_numpy(array)
     except MaskedArrayError as error:
         raise WireError(error.wrong, error.right) from None
-    except Exception as error:  # whatever the library of the array's says
+    except Exception as error:  # of any library
         raise WireError(
-            f"an array of {type(array).__module__} cannot be brought to main memory: {error}"
+            f"an array of {type(array).__module__} cannot be copied to main memory: {error}"
         ) from error
     if found.ndim > DIMENSIONS:
-        raise WireError(f"an array has {found.ndim} axes", f"at most {DIMENSIONS} can travel")
+        raise WireError(f"an array has {found.ndim} axes", f"at most {DIMENSIONS} can be sent")
     dtype = found.dtype
     if dtype.str in DTYPES:
         return found
     if dtype.kind in "iufc" and dtype.newbyteorder("<").str in DTYPES:
         return found.astype(dtype.newbyteorder("<"))
-    raise WireError(f"an array of dtype {dtype} cannot travel between fragments", _KNOWN)
+    raise WireError(f"an array of dtype {dtype} cannot be sent between fragments", _KNOWN)
 
 
 def flat(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Return the bytes of `array` in C order; a view where they lie so."""
+    """Return the bytes of `array` in C order, of shape (n,); a view if it is contiguous."""
     if not array.flags.c_contiguous:
         array = np.ascontiguousarray(array)
     line = array.reshape(-1)
@@ -198,12 +217,16 @@ def flat(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
 
 
 def size(shape: Any, itemsize: int) -> int:
-    """Return the bytes of an array; raises WireError where `shape` is none or too large."""
+    """Return the number of bytes of an array.
+
+    Raises:
+        WireError: `shape`, which is not trusted, is invalid or too large.
+    """
     if type(shape) is not list or len(shape) > DIMENSIONS:
-        raise WireError(f"a shape is a list of at most {DIMENSIONS} integers")
+        raise WireError(f"a shape must be a list of at most {DIMENSIONS} integers")
     for length in shape:
         if type(length) is not int or length < 0:
-            raise WireError("a shape has integers from 0 on")
+            raise WireError("a shape must consist of integers from 0 on")
     count = math.prod(shape)
     if count * itemsize > TOTAL:
         raise WireError(f"an array has more than {TOTAL} bytes")
@@ -211,11 +234,15 @@ def size(shape: Any, itemsize: int) -> int:
 
 
 def view(shape: list[int], dtype: np.dtype[Any], data: Any) -> Array:
-    """Return a read-only array over `data`; a copy where `data` are misaligned."""
+    """Return a read-only array over `data`, or of a copy if they are misaligned.
+
+    Raises:
+        WireError: No array can have this shape.
+    """
     try:
         array: Array = np.ndarray(shape, dtype, data)
-    except (ValueError, TypeError, OverflowError) as error:  # an axis beyond all bounds beside a 0
-        raise WireError(f"no array has this shape: {error}") from None
+    except (ValueError, TypeError, OverflowError) as error:  # a huge axis next to one of length 0
+        raise WireError(f"no array can have this shape: {error}") from None
     flags = array.flags
     if not flags.aligned:
         array = array.copy()

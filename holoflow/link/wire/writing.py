@@ -1,4 +1,4 @@
-"""Values become what msgpack knows, and buffers."""
+"""Turning values into what msgpack can represent, and buffers."""
 
 from __future__ import annotations
 
@@ -42,32 +42,37 @@ _AS_THEY_ARE = frozenset({type(None), bool, float, str})
 _LEAST, _MOST = -(1 << 63), (1 << 64) - 1
 
 _WHAT_CAN = (
-    "payloads are holoflow's own types, arrays, numbers, strings, bytes, lists, tuples, "
+    "payloads can be holoflow's own types, arrays, numbers, strings, bytes, lists, tuples, "
     "mappings with strings as keys, and dataclasses that a port of the app names"
 )
 
 
 class Writer:
-    """Writes the values of messages, one after the other."""
+    """Writes the values of messages, one message at a time."""
 
     def __init__(self, types: Types, encoding: Encoding) -> None:
-        """Write values of `types`, their buffers as `encoding` says."""
+        """Write values of `types`, with buffers compressed according to `encoding`."""
         self.buffers: list[Buffer]
-        """What has not found room in the head, in the order of the values."""
+        """Everything too large for the head, in the order of the values."""
         self.begin()
         self._types = types
         self._compress = encoding.compress
         self._quality = encoding.quality
 
     def begin(self) -> None:
-        """Begin with another message."""
+        """Begin another message."""
         self.buffers = []
         self._bytes = 0
 
     def write(self, value: Any, depth: int = 0) -> Any:
-        """Return `value` as msgpack knows it; `depth` is how many others it lies in.
+        """Return `value` in a form that msgpack can represent, and append its buffers.
 
-        Raises WireError, with the way to it in front, for what cannot travel.
+        Args:
+            value: A value of the payload or the metadata.
+            depth: How many other values enclose it.
+
+        Raises:
+            WireError: Something cannot be sent; the message begins with its place in `value`.
         """
         kind = type(value)
         if kind in _AS_THEY_ARE:
@@ -102,7 +107,7 @@ class Writer:
         return [ARRAY, name, value.shape, content]
 
     def _pixels(self, image: Image) -> list[Any]:
-        """Write the array of `image`, as JPEG where that is possible."""
+        """Write the array of `image`, as JPEG if possible."""
         pixels = portable(image.data)
         if pixels.nbytes <= INLINE:
             return self._array(pixels)
@@ -148,7 +153,7 @@ class Writer:
         written = []
         try:
             for item in items:
-                written.append(self.write(item, depth + 1))  # noqa: PERF401 - its place is told
+                written.append(self.write(item, depth + 1))  # noqa: PERF401 - errors need its place
         except WireError as error:
             raise inside(f"[{len(written)}]", error) from error.__cause__
         return written
@@ -191,14 +196,14 @@ class Writer:
         kind = type(value)
         if dataclasses.is_dataclass(kind):
             raise WireError(
-                f"{kind.__module__}.{kind.__qualname__} cannot travel between fragments, as no "
+                f"{kind.__module__}.{kind.__qualname__} cannot be sent between fragments, as no "
                 "port names it",
                 f"annotate the port that sends it with {kind.__qualname__}",
             )
         if hasattr(value, "shape") and hasattr(value, "dtype"):
             return self._array(value)
         raise WireError(
-            f"{kind.__module__}.{kind.__qualname__} cannot travel between fragments", _WHAT_CAN
+            f"{kind.__module__}.{kind.__qualname__} cannot be sent between fragments", _WHAT_CAN
         )
 
 
@@ -216,9 +221,9 @@ _BRANCHES: dict[type, Callable[[Writer, Any, int], Any]] = {
 
 def _check(items: Any, depth: int) -> None:
     if depth >= NESTING:
-        raise WireError(f"more than {NESTING} lists, mappings and dataclasses lie in one another")
+        raise WireError(f"lists, mappings and dataclasses are nested more than {NESTING} deep")
     if len(items) > ITEMS:
-        raise WireError(f"it has more than {ITEMS} values", "an array can have them")
+        raise WireError(f"it has more than {ITEMS} values", "put them into an array")
 
 
 class _PlacedError(WireError):
@@ -231,7 +236,7 @@ class _PlacedError(WireError):
 
 
 def inside(place: str, error: WireError) -> WireError:
-    """Return `error` as one of what lies at `place`: `.boxes`, `[3]`, `payload`."""
+    """Return `error` with `place` (`.boxes`, `[3]`, `payload`) in front of its own place."""
     if isinstance(error, _PlacedError):
         return _PlacedError(place + error.place, error.error)
     return _PlacedError(place, error)

@@ -1,13 +1,13 @@
-"""The ends of a ucx flow, joined by a real line and a courier where UCX would be."""
+"""The ends of a ucx flow, joined by a real connection and a courier where UCX would be."""
 
 import socket
 import threading
 
 import pytest
 from support.ends import eventually
-from support.ucx_lines import Pair, free_ports, pair
+from support.ucx_connections import Pair, free_ports, pair
 
-from holoflow.link.ucx import LineLostError
+from holoflow.link.ucx import ConnectionLostError
 from holoflow.link.ucx.control import UcxHello, write
 from holoflow.stats.counters import ARRIVED, GONE, SENT, delivered, dropped, waiting
 
@@ -95,12 +95,12 @@ def test_a_peer_that_has_gone(tmp_path, near, who):
         joined.sender.send(b"")
         eventually(lambda: delivered(joined.linked[-1].counters) == 1)
         left = joined.transports[1 - who]
-        (gone,) = joined.transports[who]._board.lines
+        (gone,) = joined.transports[who]._router.connections
         gone.socket.shutdown(socket.SHUT_RDWR)  # as the kernel does for a process that died
         eventually(lambda: left.failure is not None)
         name = "ab"[who]
         assert str(left.failure) == (
-            f"source.out -> sink.x: fragment {name} has gone; ucx cannot go on without it"
+            f"source.out -> sink.x: fragment {name} has disappeared; ucx cannot continue without it"
         )
 
 
@@ -109,7 +109,7 @@ def test_a_stranger_on_the_line(tmp_path, caplog):
         with socket.socket(socket.AF_UNIX) as stranger:
             stranger.settimeout(300)
             stranger.connect(str(tmp_path / "ucx-0"))
-            assert stranger.recv(1) == b""  # the line is taken
+            assert stranger.recv(1) == b""  # the connection is taken
         joined.sender.send(b"")
         eventually(lambda: delivered(joined.linked[-1].counters) == 1)
 
@@ -129,7 +129,7 @@ def test_a_stranger_who_comes_first(tmp_path, caplog, said):
                 pass
         made.transports[0].accept()
         assert all(transport.meet(lambda: False) for transport in made.transports)
-        assert "somebody else was at the line" in caplog.text
+        assert "a stranger connected" in caplog.text
     finally:
         made.close()
 
@@ -137,10 +137,10 @@ def test_a_stranger_who_comes_first(tmp_path, caplog, said):
 def test_of_another_run(tmp_path):
     made = Pair(tmp_path, near=True, work=lambda *_: None)
     try:
-        made.transports[0]._board.lines[0]._run = "another"
+        made.transports[0]._router.connections[0]._run = "another"
         for transport in made.transports[::-1]:
             transport.accept()
-        with pytest.raises(LineLostError, match="belongs to another run"):
+        with pytest.raises(ConnectionLostError, match="belongs to another run"):
             made.transports[0].meet(lambda: False)
     finally:
         made.close()

@@ -99,7 +99,7 @@ def test_classes_of_an_apps_files_have_names_without_their_folder(tmp_path: Path
 
 def test_a_receiver_that_does_not_know_a_class_refuses_it() -> None:
     message = encode(Point(1), HEADER, types=Types.of([Point]))
-    with pytest.raises(WireError, match="Point' is none that the ports of the app name"):
+    with pytest.raises(WireError, match="Point' is neither named by a port of the app"):
         decode(*message, Types.of([Line][:0]))
 
 

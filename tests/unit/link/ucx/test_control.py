@@ -11,8 +11,8 @@ from holoflow.link.ucx.control import (
     Answer,
     Ask,
     Closed,
+    ConnectionLostError,
     Frames,
-    LineLostError,
     UcxHello,
     UcxProgress,
     write,
@@ -42,18 +42,18 @@ def test_frames_come_out_however_they_are_cut(said, size):
 
 @given(st.binary(max_size=200))
 def test_anything_gives_frames_or_an_error(data):
-    with contextlib.suppress(LineLostError):
+    with contextlib.suppress(ConnectionLostError):
         list(Frames().feed(data))
 
 
 def test_another_version():
     hello = bytearray(write(UcxHello(1, 2, "run")))
     hello[5] = VERSION + 1
-    with pytest.raises(LineLostError, match=f"speaks version {VERSION + 1} of the ucx link"):
+    with pytest.raises(ConnectionLostError, match=f"uses version {VERSION + 1} of the ucx link"):
         list(Frames().feed(bytes(hello)))
 
 
 def test_somebody_else():
     for data in (b"GET / HTTP/1.1\r\n", b"\0" * 100):
-        with pytest.raises(LineLostError, match="none of ours"):
+        with pytest.raises(ConnectionLostError, match="invalid data"):
             list(Frames().feed(data))

@@ -26,7 +26,7 @@ class World:
         self.end = UcxSender(
             LinkedFlow(0, whole.flows[0], "a", "b", self.counters), self, near=near
         )
-        self.end.say = self.said.append
+        self.end.send_frame = self.said.append
 
     def wake(self):
         self.woken += 1
@@ -37,7 +37,7 @@ class World:
 
     def state(self, received, *, listening=True, closed=False):
         block = tuple(self.far[ARRIVED:])
-        self.end.heard(UcxProgress(received, listening, closed, block))
+        self.end.receive(UcxProgress(received, listening, closed, block))
 
     def next(self):
         ucx_frame = self.end.next()
@@ -149,7 +149,7 @@ def test_counts_of_this_host_are_there_already():
 
 def test_what_time_it_is():
     world = World()
-    world.end.heard(Ask(5))
+    world.end.receive(Ask(5))
     (answer,) = world.said
     assert isinstance(answer, Answer)
     assert answer.asked == 5

@@ -36,7 +36,7 @@ class Courier:
         while self._going:
             self._kicked.acquire(timeout=PATIENCE)
             while (ucx_frame := self._sending.next()) is not None:
-                self._receiving.come(pack(ucx_frame))
+                self._receiving.accept(pack(ucx_frame))
 
     def stop(self) -> None:
         self._going = False
@@ -72,11 +72,11 @@ class Pair:
 
     @property
     def sending(self) -> Any:
-        return self.transports[0].sendings[0][0]
+        return self.transports[0].senders[0][0]
 
     @property
     def receiving(self) -> Any:
-        return self.transports[1].receivings[0][0]
+        return self.transports[1].receivers[0][0]
 
     def join(self) -> None:
         for transport in self.transports[::-1]:
