@@ -42,6 +42,10 @@ Observe: TypeAlias = Callable[[Snapshot, tuple[Sample, ...]], None]
 LOOK = 0.5
 """Most seconds between two polls of the run."""
 
+BRISK, CALM = 0.02, 0.1
+"""Seconds between two turns of the thread that watches a run: while its stages work, and once none
+has for a while, as each turn wakes a core."""
+
 STARTING = 0.002
 """Seconds between polls while the engine starts: a signal caught by its handlers is lost."""
 
@@ -327,7 +331,10 @@ class Run:
         due = self.began + every
         deadline = None if self.options.seconds is None else self.began + self.options.seconds
         give_up: float | None = None
-        while not self.observer.probe.wait(over, 0.02):
+        pause, worked = BRISK, 0
+        while not self.observer.probe.wait(over, pause):
+            before, worked = worked, max((s.worked for s in self.program.stages), default=0)
+            pause = BRISK if worked != before else min(2 * pause, CALM)
             _keep_signal_handlers()
             now = time.monotonic()
             self._hasten_links()

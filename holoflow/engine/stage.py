@@ -114,7 +114,7 @@ class Stage:
         self.notifier: Notifier | None = None
         """What it waits on instead of being parked, if it has a thread of its own."""
         self._waiting = False
-        self._worked = 0
+        self.worked = 0
         """When it last worked (ns)."""
         self.since = 0
         """When the current step began (ns); 0 between ticks."""
@@ -228,12 +228,12 @@ class Stage:
             return step
         if progress is Progress.WORKED:
             self._patience = 0
-            self._worked = now
+            self.worked = now
             return progress
         self._patience += 1
         if self._patience <= PATIENCE or self.signalled:
             return progress
-        if self.linked and clock() - self._worked < self.linger:
+        if self.linked and clock() - self.worked < self.linger:
             os.sched_yield()  # others may need the processor
         elif self.notifier is not None and self.awaits_event():
             self._wait(self.notifier)

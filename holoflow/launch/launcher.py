@@ -41,7 +41,7 @@ from holoflow.stats.counters import Counters
 from holoflow.stats.records import Records
 from holoflow.stats.snapshot import Snapshot
 
-TURN = 0.05
+TURN = 0.1
 """Most seconds between two polls of all processes."""
 LOOK = 0.5
 """Seconds between two checks of their memory, or two attempts to start one."""

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from holoflow.plan.plan import PlannedFlow
 from holoflow.stats.counters import CounterBlock
 
-LOOK: Final = 0.05
+LOOK: Final = 0.1
 """Seconds after which a waiting thread checks again by itself: a notification may be lost."""
 WAIT: Final = struct.pack("@ll", 0, int(LOOK * 1e6))
 """The same as a `timeval` for socket options."""
