@@ -59,6 +59,10 @@ class Flow:
     """Whether a link to another host is encrypted and authenticated."""
     location: Location | None = None
 
+    def drops(self, when_full: WhenFull) -> bool:
+        """Whether a full queue drops messages; `when_full` is the default of the app."""
+        return (self.when_full or when_full) != "block"
+
 
 @dataclass(frozen=True)
 class Sync:

@@ -141,7 +141,7 @@ def check_steps(
         reasons = list(_unlike_rates(origins, nodes, triggers))
         # A frame lost before the paths split is missing on all of them.
         apart = paths[0].union(*paths) - paths[0].intersection(*paths)
-        lossy = {f for f in apart if (f.when_full or when_full) != "block"}
+        lossy = {f for f in apart if f.drops(when_full)}
         reasons += [reason for flow in triggers for reason in _uneven(origins, flow, lossy)]
         if reasons:
             wrong = (

@@ -103,7 +103,7 @@ class Queue:
         self.step = step
         self.items: deque[Message] = deque()
         self.capacity = flow.queue
-        self.lossy = flow.when_full != "block"
+        self.lossy = not flow.lossless
         self.closed = False
         self.waits = Durations()
         """How long messages of a join have waited."""

@@ -111,9 +111,9 @@ class RemoteOutput:
         """Whether it carries a watermark: how many frames of its origin are done."""
         self._marker = Marker(
             [f.counters for f in marked],
-            eager=any(f.flow.several or f.flow.when_full != "block" for f in marked),
+            eager=any(f.flow.several or not f.flow.lossless for f in marked),
         )
-        self._blocking = [f for f in flows if f.flow.when_full == "block" and not f.flow.latest]
+        self._blocking = [f for f in flows if f.flow.lossless]
 
     def has_room(self) -> bool:
         """Whether the producer may begin a frame."""

@@ -133,7 +133,7 @@ def _touched(
 
 def _is_resent(flow: PlannedFlow) -> bool:
     """Whether the sender keeps what its receiver has not taken, and resends it after a restart."""
-    return flow.link == "zeromq" and flow.when_full == "block" and not flow.latest
+    return flow.link == "zeromq" and flow.lossless
 
 
 @dataclass(frozen=True)

@@ -210,7 +210,7 @@ def _done(linked: LinkedFlow) -> bool:
         # The sender will be started again, and what it has sent stays in memory. Do not wait
         # for the receiver: it may have died itself, and be waiting for the sender to restart.
         return True
-    if linked.flow.when_full == "block" and not linked.flow.latest:
+    if linked.flow.lossless:
         return waiting(block) <= 0
     return block[ARRIVED] >= block[SENT]
 

@@ -53,6 +53,16 @@ class PlannedFlow:
     several: bool = False
     """May carry several messages of one frame."""
 
+    @property
+    def lossless(self) -> bool:
+        """Whether its producer waits for room, so that no message is dropped or replaced."""
+        return self.when_full == "block" and not self.latest
+
+    @property
+    def drops_newest(self) -> bool:
+        """Whether what does not fit into its queue is dropped before it is sent."""
+        return self.when_full == "drop_newest" and not self.latest
+
 
 @dataclass(frozen=True)
 class PlannedProcess:
@@ -155,7 +165,7 @@ def _unfused(app: App, flow: Flow, fan_out: Counter[str], fan_in: Counter[str]) 
         return f"the flow from {flow.source} is a back edge"
     if flow.queue is not None:
         return f"the flow from {flow.source} has a queue of its own"
-    if (flow.when_full or app.when_full) != "block":
+    if flow.drops(app.when_full):
         return f"messages from {flow.source} may be dropped"
     if fan_out[source.name] != 1:
         return f"{source.name} sends to {fan_out[source.name]} inputs"

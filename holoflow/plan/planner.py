@@ -78,7 +78,7 @@ def _unsteady_joins(plan: Plan) -> Iterable[str]:
     reported as a mistake.
     """
     app, flows = plan.app, plan.flows
-    lossy = [f for f in flows if f.when_full != "block" and not f.latest]
+    lossy = [f for f in flows if not f.lossless and not f.latest]
     dropping = {f.target.operator for f in lossy}
     dropping |= {name for name, node in app.operators.items() if node.on_error == "skip"}
     for name, node in app.operators.items():

@@ -11,6 +11,7 @@ from holoflow.link.ends import Inlet
 from holoflow.plan.plan import PlannedFlow
 from holoflow.predict.model import Carriage
 from holoflow.predict.resources import Act, Events, Job, Pool, Share
+from holoflow.stats.causes import Cause
 from holoflow.stats.counters import ARRIVED, SENT, Counters
 from holoflow.stats.spans import PathStep
 
@@ -179,7 +180,7 @@ class SimulatedRemoteOutput:
         queue.inlet = cast("Inlet", self)  # all that a queue calls of it is here
         self._link = link
         self._events = events
-        self._lossy = queue.lossy or queue.flow.latest
+        self._lossy = queue.lossy
         self._outbox = type(queue)(queue.flow, queue.step, queue.counters)
         """What waits to be sent, where the flow drops rather than blocks."""
         self._under_way = 0
@@ -189,7 +190,7 @@ class SimulatedRemoteOutput:
         self._closed = False
 
     @property
-    def abandoned(self) -> str | None:
+    def abandoned(self) -> Cause | None:
         """Why nothing more will be taken; None while it is."""
         return self._queue.abandoned
 

@@ -101,7 +101,7 @@ def _box(name: str, width: float) -> Box:
 
 
 def _edge(flow: FlowStats, source: int, target: int, *, fused: bool) -> Edge:
-    lossy = not fused and (flow.when_full != "block" or flow.latest)
+    lossy = not fused and not flow.lossless
     return Edge(
         source,
         target,

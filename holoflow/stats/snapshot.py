@@ -93,6 +93,11 @@ class FlowStats:
     """After a broken connection or a dead consumer had lost them."""
 
     @property
+    def lossless(self) -> bool:
+        """Whether its producer waits for room (`PlannedFlow.lossless`)."""
+        return self.when_full == "block" and not self.latest
+
+    @property
     def lost(self) -> int:
         """Messages that were dropped, whatever the cause."""
         return sum(self.dropped.values())

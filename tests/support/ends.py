@@ -34,7 +34,7 @@ class Sender:
     ) -> None:
         linked.counters[CLOSED] = 0
         self.counters, self.flow = linked.counters, linked.flow
-        self.blocks = self.flow.when_full == "block" and not self.flow.latest
+        self.blocks = self.flow.lossless
         self.woken = threading.Event()
         self.notifier = notifier
         self.outlet = transport.outlet([linked], self)
@@ -88,7 +88,7 @@ class Receiver:
     ) -> None:
         linked.counters[GONE] = 0
         self.counters, self.flow = linked.counters, linked.flow
-        self.blocks = self.flow.when_full == "block" and not self.flow.latest
+        self.blocks = self.flow.lossless
         self.queue: deque[tuple[int, bytes, list[Buffer]]] = deque()
         self.work = work
         self.ended = threading.Event()

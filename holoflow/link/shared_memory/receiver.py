@@ -11,7 +11,6 @@ from holoflow.core.errors import HoloflowError, require_descriptors
 from holoflow.link.ends import Consumer, LinkedFlow, Notifier
 from holoflow.link.shared_memory import layout
 from holoflow.link.shared_memory.loans import SampleReference, tokens
-from holoflow.link.shared_memory.sender import blocks, limited
 from holoflow.link.shared_memory.services import HELD, Services, buffered
 from holoflow.link.shared_memory.wakeup import DIRECT, MORE, ROOM, WakeUpSocket
 from holoflow.stats.causes import Cause
@@ -53,9 +52,9 @@ class SharedInlet:
         """The watermark at the last poll."""
         self._tokens = tokens(linked.flow.queue + HELD)
         self._most = 2 * buffered(linked.flow.queue)
-        self._lossless = blocks(linked)
+        self._lossless = linked.flow.lossless
         # A gap means that the sender had no room if it may leave messages out, else a crash.
-        self._left_out: Cause = "full" if limited(linked) else "crash"
+        self._left_out: Cause = "full" if linked.flow.drops_newest else "crash"
         self._sender: int | None = None
         self._before = 0
         self._lock = threading.Lock()

@@ -59,8 +59,8 @@ class SharedOutlet:
         self._sender = time.time_ns()
         self._largest = INITIAL - layout.ALIGNMENT
         self._tail = _LEAST_TAIL
-        self._blocking = [f for f in flows if blocks(f)]
-        self._limited = [i for i, f in enumerate(flows) if limited(f)]
+        self._blocking = [f for f in flows if f.flow.lossless]
+        self._limited = [i for i, f in enumerate(flows) if f.flow.drops_newest]
         self._published = [f.counters[SENT] for f in flows]
         for linked in flows:
             producer_died(linked.counters)
@@ -242,16 +242,6 @@ class SharedOutlet:
         """Whether this end is no longer needed for what it has sent."""
         blocks = [linked.counters for linked in self._flows]
         return self._publisher is None or all(r[GONE] or r[ARRIVED] >= r[SENT] for r in blocks)
-
-
-def blocks(linked: LinkedFlow) -> bool:
-    """Whether the producer waits until the flow has room."""
-    return linked.flow.when_full == "block" and not linked.flow.latest
-
-
-def limited(linked: LinkedFlow) -> bool:
-    """Whether a message that does not fit into the queue must not be sent at all."""
-    return linked.flow.when_full == "drop_newest" and not linked.flow.latest
 
 
 def has_room(linked: LinkedFlow, published: int) -> bool:

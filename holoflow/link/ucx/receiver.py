@@ -44,7 +44,7 @@ class UcxReceiver:
         self.send_frame: Callable[[Frame], None] = lambda _frame: None
         """Set by the control connection: sends a frame."""
         self._consumer = consumer
-        self._lossy = flow.flow.when_full != "block" or flow.flow.latest
+        self._lossy = not flow.flow.lossless
         self._arrived: deque[UcxFrame] = deque()
         self._received = flow.counters[ARRIVED]
         self._listening = self._gone = self._delivered_end = False

@@ -42,7 +42,7 @@ class UcxSender:
         self.send_frame: Callable[[Frame], None] = lambda _frame: None
         """Set by the control connection: sends a frame."""
         self._producer = producer
-        self._lossy = flow.flow.when_full != "block" or flow.flow.latest
+        self._lossy = not flow.flow.lossless
         self._waiting: deque[UcxFrame] = deque()
         self._listening = False
         self._emitted = self._received = self._last = flow.counters[ARRIVED]
@@ -61,7 +61,7 @@ class UcxSender:
             if self._closing:
                 return
             if self._lossy and len(self._waiting) >= self.flow.flow.queue:
-                if self.flow.flow.when_full == "drop_newest" and not self.flow.flow.latest:
+                if self.flow.flow.drops_newest:
                     return  # the receiver counts it as dropped
                 self._waiting.popleft()
             self._waiting.append(UcxFrame(number, head, buffers))

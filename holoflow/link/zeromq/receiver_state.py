@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, TypeAlias
 from holoflow.link.ends import Consumer, LinkedFlow
 from holoflow.link.zeromq.frames import FlowMessage, ReceiverProgress, SenderProgress
 from holoflow.link.zeromq.handshake import FlowHello, Welcome
-from holoflow.link.zeromq.settings import Timing, blocks
+from holoflow.link.zeromq.settings import Timing
 from holoflow.stats.causes import Cause
 from holoflow.stats.counters import (
     ARRIVED,
@@ -58,7 +58,7 @@ class ReceiverState:
     def __init__(self, linked: LinkedFlow, counters_name: str, now: float) -> None:
         """Continue from where the counters say that an earlier process was."""
         self.counters = linked.counters
-        self.blocks = blocks(linked.flow)
+        self.blocks = linked.flow.lossless
         self.backlog: deque[Item] = deque()
         """What the stage has not received yet."""
         self.ended = False

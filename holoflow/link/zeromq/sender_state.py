@@ -7,7 +7,7 @@ from collections import deque
 from holoflow.link.ends import LinkedFlow
 from holoflow.link.zeromq.frames import FlowMessage, ReceiverProgress, SenderProgress
 from holoflow.link.zeromq.handshake import FlowHello, Welcome
-from holoflow.link.zeromq.settings import WINDOW, AppIdentity, blocks
+from holoflow.link.zeromq.settings import WINDOW, AppIdentity
 from holoflow.stats.counters import (
     ARRIVED,
     GONE,
@@ -34,12 +34,12 @@ class SenderState:
     ) -> None:
         """Continue after what earlier processes have sent."""
         self.counters = linked.counters
-        self.blocks = blocks(linked.flow)
+        self.blocks = linked.flow.lossless
         self._linked = linked
         self._app = app
         self._generation = generation
         self._queue = linked.flow.queue
-        self._keeps_oldest = linked.flow.when_full == "drop_newest" and not linked.flow.latest
+        self._keeps_oldest = linked.flow.drops_newest
         self._window = window
         self.begun = self.last = self._newest = self.counters[SENT]
         self._unsent: deque[FlowMessage] = deque()

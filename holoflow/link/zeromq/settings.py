@@ -61,11 +61,6 @@ class Timing:
     """For which an absent host is waited for once the run was asked to end."""
 
 
-def blocks(flow: PlannedFlow) -> bool:
-    """Whether the sender of `flow` waits for room, so that nothing is dropped on the way."""
-    return flow.when_full == "block" and not flow.latest
-
-
 _LONGEST: Final = 107
 """Longest path of a Unix socket in bytes, a limit of the kernel."""
 

@@ -77,7 +77,7 @@ def flow_facts(flow: PlannedFlow) -> str:
     if flow.link == "zeromq" and not flow.encrypt:
         words.append("not encrypted")
     words.append("newest value" if flow.latest else f"queue {flow.queue}")
-    if flow.when_full != "block" and not flow.latest:
+    if not flow.lossless and not flow.latest:
         words.append(flow.when_full)
     if flow.back_edge:
         words.append("back edge")

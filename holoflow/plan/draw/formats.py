@@ -131,7 +131,7 @@ def _label(plan: Plan, name: str) -> str:
 def _dot_flow(plan: Plan, flow: PlannedFlow) -> str:
     several = len(output_facts(plan, flow.source.operator)) > 1
     ports = f"{flow.source.port} → {flow.target.port}" if several else flow.target.port
-    style = "bold" if flow.fused else "solid" if flow.when_full == "block" else "dashed"
+    style = "bold" if flow.fused else "solid" if flow.lossless else "dashed"
     # A back edge must not push its target to the right of its source.
     constraint = ", constraint=false" if flow.back_edge else ""
     ends = f"{_quote(flow.source.operator)} -> {_quote(flow.target.operator)}"
@@ -182,7 +182,7 @@ def _box(plan: Plan, name: str, ids: dict[str, str]) -> str:
 def _mermaid_flow(plan: Plan, flow: PlannedFlow, ids: dict[str, str]) -> str:
     several = len(output_facts(plan, flow.source.operator)) > 1
     ports = f"{flow.source.port} → {flow.target.port}" if several else flow.target.port
-    arrow = "==>" if flow.fused else "-->" if flow.when_full == "block" else "-.->"
+    arrow = "==>" if flow.fused else "-->" if flow.lossless else "-.->"
     label = "<br/>".join([_escape(ports), _escape(flow_facts(flow))])
     return f'{ids[flow.source.operator]} {arrow}|"{label}"| {ids[flow.target.operator]}'
 

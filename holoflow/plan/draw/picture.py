@@ -63,7 +63,7 @@ def _port(port: PortFacts) -> Port:
 
 def _edge(flow: PlannedFlow, numbers: dict[str, int]) -> Edge:
     marks = ["fused"] * flow.fused
-    marks += ["lossy"] * (flow.when_full != "block" and not flow.fused)
+    marks += ["lossy"] * (not flow.fused and not flow.lossless)
     facts = flow_facts(flow)
     return Edge(
         numbers[flow.source.operator],

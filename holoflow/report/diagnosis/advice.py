@@ -39,7 +39,7 @@ def slow_operator(
             if process is not None and process.gil >= 0.5
             else f"less work for each frame in {stats.name}: smaller images, or fewer of them"
         )
-    blocking = [f for f in facts.flows_into(stats.name) if f.queue and f.when_full == "block"]
+    blocking = [f for f in facts.flows_into(stats.name) if f.queue and f.lossless]
     if blocking and facts.real_time(stats.name):
         made.append(
             f"`queue: 1` and `when_full: drop_oldest` on {blocking[0].target}, where the newest "
@@ -179,7 +179,7 @@ def scheduling(process: ProcessFacts) -> tuple[str, ...]:
 def full_queue(facts: Facts, flow: FlowStats) -> tuple[str, ...]:
     """Advise on a queue that is full most of the time."""
     shorter = f"`queue: 1` on {flow.target}: what waits there only gets older"
-    if flow.when_full != "block":
+    if not flow.lossless:
         return (shorter, f"a faster {flow.consumer}")
     newest = (
         f"`queue: 1` and `when_full: drop_oldest` on {flow.target}, where the newest frame "

@@ -135,9 +135,7 @@ def _grave(facts: Facts, delay: Delay) -> bool:
 
 
 def _lossy(facts: Facts, queue: Finding) -> bool:
-    return any(
-        flow.name == queue.where and flow.when_full != "block" for flow in facts.snapshot.flows
-    )
+    return any(flow.name == queue.where and not flow.lossless for flow in facts.snapshot.flows)
 
 
 def _losses(facts: Facts) -> list[Finding]:
