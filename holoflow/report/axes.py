@@ -1,4 +1,4 @@
-"""What charts have in common: axes, bins of histograms, their size, and words in them."""
+"""What charts share: axes, bins of histograms, their size and their labels."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from holoflow.stats.histogram import Histogram
 
 @dataclass(frozen=True)
 class Axis:
-    """A range of values, and the pixels that it is drawn on."""
+    """A range of values and the range of pixels that it is drawn on."""
 
     low: float
     high: float
     begin: float
-    """Pixel at which `low` stands."""
+    """Pixel of `low`."""
     end: float
     kind: Literal["linear", "log"] = "linear"
 
     def at(self, value: float) -> float:
-        """Return the pixel of a value; those beyond the range stand at its ends."""
+        """Return the pixel of a value; values out of range are drawn at the ends."""
         scale: Callable[[float], float] = math.log if self.kind == "log" else float
         value = min(max(value, self.low), self.high)
         share = (scale(value) - scale(self.low)) / ((scale(self.high) - scale(self.low)) or 1.0)
         return self.begin + share * (self.end - self.begin)
 
     def marks(self, most: int) -> list[float]:
-        """Return round values within the range, at most about so many."""
+        """Return about `most` round values within the range, or fewer."""
         return _decades(self, most) if self.kind == "log" else _steps(self, most)
 
 
 def logarithmic(low: float, high: float, begin: float, end: float) -> Axis:
-    """Return an axis for values from `low` to `high`, both above 0, with some room at its ends."""
+    """Return an axis for values from `low` to `high`, both above 0, with a margin at its ends."""
     least = 1.5
     if high / low < least:
         middle = math.sqrt(low * high)
@@ -57,7 +57,7 @@ def _steps(axis: Axis, most: int) -> list[float]:
 
 
 def _decades(axis: Axis, most: int) -> list[float]:
-    """Return powers of ten with as much in between as there is room for."""
+    """Return powers of ten, and as many values between them as fit."""
     least, last = math.floor(math.log10(axis.low)), math.floor(math.log10(axis.high))
     found: list[float] = []
     for factors in ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 4, 6, 8), tuple(range(10, 100, 5))):
@@ -79,7 +79,7 @@ def _decades_thinned(least: int, last: int, most: int, axis: Axis) -> list[float
 
 
 class Bin(NamedTuple):
-    """Values above `low`, up to `high` seconds."""
+    """The number of values above `low` and up to `high` seconds."""
 
     low: float
     high: float
@@ -87,10 +87,10 @@ class Bin(NamedTuple):
 
 
 class Grid:
-    """Bins of equal ratio that hold all values of some histograms.
+    """Bins of equal ratio that cover all values of some histograms.
 
-    Histograms have bins of one fixed ratio. So that no bin here holds one of theirs more than
-    its neighbours, each holds the same number of them.
+    Histograms have bins of one fixed ratio. Each bin here consists of the same number of them, so
+    that no bin looks fuller than its neighbours only because it is wider.
     """
 
     def __init__(self, histograms: Iterable[Histogram], most: int) -> None:
@@ -121,7 +121,7 @@ class Grid:
         return math.exp((self._least - 1 + index * self._step) * self._log)
 
     def bins(self, times: Histogram) -> list[Bin]:
-        """Return the bins that hold something, ascending; values of 0 are in the first."""
+        """Return the non-empty bins, ascending; values of 0 are in the first."""
         counts = Counter[int]()
         for low, high, count in times.bins():
             index = (self._key(high) - self._least) // self._step if low > 0 else 0
@@ -138,7 +138,7 @@ LEFT, RIGHT, TOP, BOTTOM = 46, 14, 24, 34
 
 
 def picture(title: str, *children: Child, width: float = WIDTH, height: float = HEIGHT) -> Html:
-    """Return an SVG that says what it shows."""
+    """Return an SVG with `title` as its accessible name."""
     return el(
         "svg", el("title", title), *children,
         class_="chart", viewBox=f"0 0 {width:.0f} {height:.0f}", role="img", aria_label=title,
@@ -146,19 +146,19 @@ def picture(title: str, *children: Child, width: float = WIDTH, height: float = 
 
 
 def label(x: float, y: float, words: str, *, anchor: str = "middle", kind: str = "tick") -> Html:
-    """Return words."""
+    """Return a text at (x, y)."""
     return el("text", words, class_=kind, x=x, y=y, text_anchor=anchor)
 
 
 def milliseconds(seconds: float) -> str:
-    """Return what stands at a mark of an axis, in ms: `0.5`, `20`, `1,500`."""
+    """Return the label of a mark on an axis, in ms: `0.5`, `20`, `1,500`."""
     return text.brief(seconds * 1e3)
 
 
 def x_axis(
     axis: Axis, write: Callable[[float], str], unit: str, *, most: int = 7
 ) -> Iterable[Html]:
-    """Yield an axis below the picture, with lines up from its marks."""
+    """Yield an axis at the bottom of the picture, with vertical lines at its marks."""
     low = HEIGHT - BOTTOM
     for mark in axis.marks(most):
         x = axis.at(mark)
@@ -170,7 +170,7 @@ def x_axis(
 def y_axis(
     axis: Axis, write: Callable[[float], str], unit: str, *, most: int = 5
 ) -> Iterable[Html]:
-    """Yield an axis at the left of the picture, with lines from its marks."""
+    """Yield an axis at the left of the picture, with horizontal lines at its marks."""
     for mark in axis.marks(most):
         y = axis.at(mark)
         yield el("line", class_="grid", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y)

@@ -28,11 +28,11 @@ from holoflow.stats.histogram import Histogram
 from holoflow.stats.snapshot import Sample
 
 _LONG = 1000
-"""Units along a bar."""
+"""Length of a bar in the units of its picture."""
 
 
 def stacked(seconds: Mapping[Kind, float], begin: float, whole: float) -> Html:
-    """Return a bar of `seconds` by kind that begins at `begin`; `whole` fills the cell."""
+    """Return a bar of `seconds` by kind that starts at `begin`; `whole` seconds fill the cell."""
     pieces, at = [], begin
     for kind in reversed(LABELS):
         if kind in seconds:
@@ -57,7 +57,7 @@ def stacked(seconds: Mapping[Kind, float], begin: float, whole: float) -> Html:
 
 
 def share(value: float | None, words: str) -> Html | None:
-    """Return a bar that is full at 1; None where nothing was measured."""
+    """Return a bar that is full at 1; None if nothing was measured."""
     if value is None:
         return None
     length = min(max(value, 0.0), 1.0) * _LONG
@@ -69,7 +69,7 @@ def share(value: float | None, words: str) -> Html | None:
 
 
 def level(utilisation: float) -> int:
-    """Return how much a utilisation stands out, 0 to 3."""
+    """Return how much a utilisation is highlighted, 0 to 3."""
     return sum(utilisation >= bound for bound in (0.5, 0.75, 0.9))
 
 
@@ -85,7 +85,7 @@ _CURVE_LONG, _HIGH = 600, 40
 
 
 class CurvePoint(NamedTuple):
-    """A value that held from `begin` to `end` seconds of the run."""
+    """A value that applied from `begin` to `end` seconds of the run."""
 
     begin: float
     end: float
@@ -93,15 +93,15 @@ class CurvePoint(NamedTuple):
 
 
 def curve(points: Sequence[CurvePoint], whole: float, top: float, said: str) -> Html:
-    """Return steps from 0 to `top` over `whole` seconds of the run."""
-    way = f"M0 {_HIGH}"
+    """Return a step curve of values from 0 to `top` over `whole` seconds of the run."""
+    path = f"M0 {_HIGH}"
     for point in points:
         x0, x1 = (_CURVE_LONG * min(max(at / whole, 0.0), 1.0) for at in (point.begin, point.end))
         y = _HIGH - (_HIGH - 2) * (point.value / top if top > 0 else 0.0)
-        way += f"L{number(x0)} {number(y)}L{number(x1)} {number(y)}"
-    way += f"L{number(_CURVE_LONG * min(points[-1].end / whole, 1.0))} {_HIGH}Z"
+        path += f"L{number(x0)} {number(y)}L{number(x1)} {number(y)}"
+    path += f"L{number(_CURVE_LONG * min(points[-1].end / whole, 1.0))} {_HIGH}Z"
     return el(
-        "svg", el("title", said), el("path", class_="area", d=way),
+        "svg", el("title", said), el("path", class_="area", d=path),
         class_="curves", viewBox=f"0 0 {_CURVE_LONG} {_HIGH}",
         preserveAspectRatio="none", role="img",
         aria_label=said,
@@ -112,9 +112,12 @@ _BARS = 48
 
 
 def distribution(name: str, times: Histogram, limits: Mapping[str, float]) -> Html | None:
-    """Return the histogram of `times` with p50, p99 and `limits` (seconds by statistic) marked.
+    """Return the histogram of `times` with p50, p99 and limits marked; None if it is empty.
 
-    None where there is nothing to draw.
+    Args:
+        name: Name of the path.
+        times: End-to-end times.
+        limits: Limits of a budget in seconds, by statistic.
     """
     grid = Grid([times], _BARS)
     if grid.empty:
@@ -163,7 +166,7 @@ def distribution(name: str, times: Histogram, limits: Mapping[str, float]) -> Ht
 def _mark(
     axis: Axis, value: float, words: str, kind: str, *, left: bool = False, row: int = 0
 ) -> Iterable[Html]:
-    """Yield a line at `value` with its name beside it, on the side where there is room."""
+    """Yield a line at `value` with its name beside it, on the side where it fits."""
     at = axis.at(value)
     words = f"{words} {milliseconds(value)}"
     room = 6.2 * len(words) + 6
@@ -182,15 +185,15 @@ _SHADES = 6
 
 class _Column(NamedTuple):
     begin: float
-    """Seconds."""
+    """Begin and end in seconds since the start of the run."""
     end: float
     times: Histogram
 
 
 def heat_map(path: str, history: Sequence[Sample]) -> Html | None:
-    """Return when frames of `path` took how long; darker is more often, lines are p50 and p99.
+    """Return a picture of when frames of `path` took how long; None without samples of it.
 
-    None where the samples have nothing of it.
+    Darker is more frequent; the lines are p50 and p99.
     """
     columns = _columns(path, history)
     grid = Grid([column.times for column in columns], _ROWS)
@@ -221,7 +224,7 @@ def heat_map(path: str, history: Sequence[Sample]) -> Html | None:
 
 
 def _columns(path: str, history: Sequence[Sample]) -> list[_Column]:
-    """Return the samples, so many of them together that the picture has room for all."""
+    """Return the samples, with as many joined as necessary for all of them to fit."""
     every = max(1, -(-len(history) // _COLUMNS))
     columns = []
     for first in range(0, len(history), every):

@@ -1,4 +1,4 @@
-"""Two runs side by side: what became slower or faster, and whether that is more than chance."""
+"""Comparison of two runs: what became slower or faster, and whether that is more than chance."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from holoflow.stats.histogram import Histogram
 from holoflow.stats.snapshot import FlowStats, Snapshot
 
 ALIKE = 5
-"""Frames that count as one: those that follow one another have much in common."""
+"""Successive frames that count as one value, as they are not independent."""
 FEWEST = 30
-"""Values that both must have."""
+"""Values that both runs must have."""
 SAMPLES = 5
-"""Samples of a rate that both must have."""
+"""Samples of a rate that both runs must have."""
 _CHANCE = 1.949
-"""Of the Kolmogorov-Smirnov distance times √(n·m/(n+m)): exceeded by chance once in 1,000."""
+"""Of the Kolmogorov-Smirnov distance times √(n·m/(n+m)): by chance exceeded once in 1,000 cases."""
 _SIGMA = 3.29
-"""The same of a standard normal variable, two-sided."""
+"""The same limit for a standard normal variable, two-sided."""
 
 
 def distance(one: Histogram, other: Histogram) -> float:
-    """Return the largest difference (0 to 1) between the shares that lie below any value.
+    """Return the largest difference (0 to 1) between the shares of values below any bound.
 
-    It is the Kolmogorov-Smirnov distance over the bins of the histograms; 0 where one is empty.
+    This is the Kolmogorov-Smirnov distance over the bins of the histograms; 0 if one is empty.
     """
     if not (one.count and other.count):
         return 0.0
     steps: dict[float, float] = {}
     for times, sign in ((one, 1.0), (other, -1.0)):
         for _, upper, count in times.bins():
-            # ends of bins are computed from their numbers, and so equal in both
+            # Ends of bins are computed from their numbers, and therefore equal in both histograms.
             steps[upper] = steps.get(upper, 0.0) + sign * count / times.count
     most = below = 0.0
     for upper in sorted(steps):
@@ -48,7 +48,7 @@ def distance(one: Histogram, other: Histogram) -> float:
 
 
 def differ(one: Histogram, other: Histogram) -> bool:
-    """Whether two distributions are further apart than chance puts them once in 1,000 times."""
+    """Whether two distributions are further apart than occurs by chance once in 1,000 cases."""
     n, m = one.count, other.count
     if min(n, m) < FEWEST:
         return False
@@ -56,9 +56,9 @@ def differ(one: Histogram, other: Histogram) -> bool:
 
 
 def tails_differ(one: Histogram, other: Histogram, share: float) -> bool:
-    """Whether `other` has more or fewer values than chance beyond that quantile of `one`.
+    """Whether the share of values of `other` beyond that quantile of `one` differs significantly.
 
-    Of both, at least ten values have to be expected there.
+    At least ten values of each must be expected beyond it.
     """
     n, m = one.count, other.count
     if min(n, m) * (1 - share) < 10:
@@ -69,7 +69,7 @@ def tails_differ(one: Histogram, other: Histogram, share: float) -> bool:
 
 
 def shares_differ(k: int, n: int, j: int, m: int) -> bool:
-    """Whether k of n and j of m differ more than chance: the test of two proportions."""
+    """Whether k of n and j of m differ significantly: the test of two proportions."""
     if min(n, m) < FEWEST:
         return False
     both = (k + j) / (n + m)
@@ -79,7 +79,7 @@ def shares_differ(k: int, n: int, j: int, m: int) -> bool:
 
 
 def means_differ(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether the means of two sets of samples differ more than the samples among themselves."""
+    """Whether the means of two sets of samples differ significantly."""
     if min(len(one), len(other)) < SAMPLES:
         return False
     mean, error = _mean_and_error(one)
@@ -88,7 +88,7 @@ def means_differ(one: Sequence[float], other: Sequence[float]) -> bool:
 
 
 def _mean_and_error(samples: Sequence[float]) -> tuple[float, float]:
-    """Return the mean and the square of its standard error."""
+    """Return the mean and its squared standard error."""
     n = len(samples)
     mean = sum(samples) / n
     return mean, sum((value - mean) ** 2 for value in samples) / (n - 1) / n
@@ -97,20 +97,20 @@ def _mean_and_error(samples: Sequence[float]) -> tuple[float, float]:
 T = TypeVar("T")
 
 MIDDLE, TAIL, RATE = 0.05, 0.10, 0.05
-"""Relative changes of the median, of p99 and of a rate from which on they are told."""
+"""Relative changes of the median, of p99 and of a rate that are reported."""
 SLIGHT, PART = 1e-4, 0.01
-"""Seconds, and share of the interval between frames, up to which no difference matters."""
+"""Seconds, and share of the interval between frames, up to which a difference is ignored."""
 RULE = (
-    f"A time is told as changed where both runs have {FEWEST} frames or more, their distributions "
-    "are further apart than chance has it once in 1,000 times (Kolmogorov-Smirnov distance, "
+    f"A time has changed if both runs have {FEWEST} frames or more, their distributions "
+    "are further apart than occurs by chance once in 1,000 cases (Kolmogorov-Smirnov distance, "
     f"{ALIKE} frames counted as one), and the median differs by more than {percent(MIDDLE)}; its "
-    f"tail, where p99 differs by more than {percent(TAIL)} and more frames lie beyond it than "
-    f"chance has it; neither where it is no more than {duration(SLIGHT)}, or {percent(PART)} of "
-    "the interval between frames where they come so fast that this is less; a rate, where it "
-    f"differs by more than {percent(RATE)} and more than it varied during the runs; drops, where "
-    "their share differs more than chance has it."
+    f"tail, if p99 differs by more than {percent(TAIL)} and significantly more frames lie beyond "
+    f"it; neither if the difference is {duration(SLIGHT)} or less, or {percent(PART)} of "
+    "the interval between frames if they come so fast that this is less; a rate, if it "
+    f"differs by more than {percent(RATE)} and more than it varied during the runs; drops, if "
+    "their share differs significantly."
 )
-"""When a difference is told as a change."""
+"""When a difference is reported as a change; printed with the comparison."""
 
 Change: TypeAlias = Literal["slower", "faster", "slower tail", "faster tail", ""]
 Kind: TypeAlias = Literal["path", "operator", "flow", "budget"]
@@ -127,10 +127,10 @@ class Times:
     a: Histogram
     b: Histogram
     change: Change
-    """Of b against a; empty where there is none beyond noise."""
+    """Of b compared with a; empty if there is no significant difference."""
 
     def ratio(self, statistic: str) -> float | None:
-        """Return b's statistic as a multiple of a's; None where one is empty or a's is 0."""
+        """Return b's statistic divided by a's; None if one is empty or a's is 0."""
         if not (self.a.count and self.b.count):
             return None
         before = self.a.statistic(statistic)
@@ -139,7 +139,7 @@ class Times:
 
 @dataclass(frozen=True)
 class Rate:
-    """How often an operator was called, in 1/s; None where it was not measured."""
+    """The calls of an operator per second; None if they were not measured."""
 
     name: str
     a: float | None
@@ -148,13 +148,13 @@ class Rate:
 
     @property
     def ratio(self) -> float | None:
-        """Rate of b as a multiple of that of a."""
+        """The rate of b divided by that of a."""
         return self.b / self.a if self.a and self.b is not None else None
 
 
 @dataclass(frozen=True)
 class Drops:
-    """What a flow lost, of what was sent."""
+    """The messages of a flow that were dropped, and those that were sent."""
 
     name: str
     a: Mapping[str, int]
@@ -165,26 +165,26 @@ class Drops:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What distinguishes run b from run a."""
+    """The differences between run b and run a."""
 
     a: RunReport
     b: RunReport
     times: tuple[Times, ...]
     rates: tuple[Rate, ...]
     drops: tuple[Drops, ...]
-    """Of flows that lost something in one of the runs."""
+    """Of flows that dropped messages in one of the runs."""
     added: tuple[tuple[Kind, str], ...]
     removed: tuple[tuple[Kind, str], ...]
     verdicts: tuple[Explanation, Explanation]
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """Everything that has changed beyond noise, a sentence each."""
+        """Everything that has changed significantly, a sentence each."""
         return tuple(_changes(self))
 
 
 def compare(a: RunReport, b: RunReport) -> Comparison:
-    """Compare run `b` with run `a`, which came before it."""
+    """Compare run `b` with the earlier run `a`."""
     names_a, names_b = dict.fromkeys(_names(a.snapshot)), dict.fromkeys(_names(b.snapshot))
     return Comparison(
         a=a,
@@ -199,7 +199,7 @@ def compare(a: RunReport, b: RunReport) -> Comparison:
 
 
 def to_plain(comparison: Comparison) -> dict[str, Any]:
-    """Return the comparison as JSON has it; times in seconds."""
+    """Return the comparison as JSON-compatible values; times are in seconds."""
     a, b = comparison.a, comparison.b
     return {
         "rule": RULE,
@@ -260,7 +260,7 @@ def _names(snapshot: Snapshot) -> Iterator[tuple[Kind, str]]:
 
 
 def _both(a: Iterable[T], b: Sequence[T], name: Callable[[T], str]) -> Iterator[tuple[T, T]]:
-    """Yield what both runs have, in the order of the second."""
+    """Yield the pairs of what both runs have, in the order of the second."""
     before = {name(item): item for item in a}
     return ((before[name(item)], item) for item in b if name(item) in before)
 
@@ -288,7 +288,7 @@ def _change(a: Histogram, b: Histogram, slight: float) -> Change:
     if middle:
         return "slower" if middle > 0 else "faster"
     tail = _step(a, b, 0.99, TAIL, slight)
-    # Whichever run has the shorter tail is where the other has its many values.
+    # Most values are in the run with the shorter tail.
     shorter, longer = (a, b) if tail > 0 else (b, a)
     if tail and tails_differ(shorter, longer, 0.99):
         return "slower tail" if tail > 0 else "faster tail"
@@ -296,9 +296,9 @@ def _change(a: Histogram, b: Histogram, slight: float) -> Change:
 
 
 def _step(a: Histogram, b: Histogram, share: float, least: float, slight: float) -> int:
-    """Return 1 where b's quantile is larger by more than `least`, -1 where smaller, else 0.
+    """Return 1 if b's quantile is larger by more than `least` (a ratio), -1 if smaller, else 0.
 
-    Differences of up to `slight` seconds are none.
+    Differences of up to `slight` seconds are ignored.
     """
     before, now = a.quantile(share), b.quantile(share)
     if abs(now - before) <= slight:
@@ -321,7 +321,7 @@ def _rates(a: RunReport, b: RunReport) -> Iterator[Rate]:
 
 
 def _sampled(report: RunReport, operator: str) -> list[float]:
-    """Return the rates of an operator over the run; the first and the last are not whole."""
+    """Return the sampled rates of an operator, without the first and last, incomplete samples."""
     return [s.frames.get(operator, 0) / s.span for s in report.history[1:-1] if s.span > 0]
 
 
@@ -368,7 +368,7 @@ def _changes(comparison: Comparison) -> Iterator[str]:
 
 
 def _factor(ratio: float) -> str:
-    """Return a ratio as `+12%`, `-30%`, `3.1-fold`."""
+    """Format a ratio as `+12%`, `-30%` or `3.1-fold`."""
     if ratio >= 2:
         return f"{brief(ratio)}-fold"
     return f"{'+' if ratio > 1 else '-'}{percent(abs(ratio - 1))}"

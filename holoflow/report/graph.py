@@ -12,17 +12,17 @@ from holoflow.report import measures
 from holoflow.stats.snapshot import FlowStats, OperatorStats, PathStats, Snapshot
 
 LETTERS = 26
-"""Of a name in a box; longer ones lose their middle."""
+"""Characters of a name in a box; longer names are shortened in the middle."""
 LEAST_WIDTH = 160.0
-"""Of a box, in pixels: so that its numbers fit, whatever they become."""
+"""Width of a box in pixels, in which any of its numbers fit."""
 LABEL_ROOM = 112.0
-"""Pixels for the numbers of a flow, whatever they become."""
+"""Pixels for the numbers of a flow, whatever they are."""
 WARM, HOT = 0.7, 0.9
-"""Share of the time from which a busy operator stands out; as on the live page."""
+"""Utilisation from which an operator is highlighted; as on the live page."""
 
 
 def live_graph(snapshot: Snapshot) -> Graph:
-    """Return operators and flows without their numbers, but with room for them.
+    """Return the graph of operators and flows, with space for numbers but without any.
 
     Boxes are in the order of the snapshot's operators, edges in that of `drawn_flows`.
     """
@@ -55,7 +55,7 @@ def live_graph(snapshot: Snapshot) -> Graph:
 
 
 def run_graph(snapshot: Snapshot, critical: PathStats | None = None) -> Graph:
-    """Return the same with the numbers of the whole run, and `critical` as the critical path."""
+    """Return the graph with the numbers of the whole run and the `critical` path highlighted."""
     graph = live_graph(snapshot)
     steps = [step for step in critical.steps if step.kind == "work"] if critical else []
     on_path = {step.operator for step in steps}
@@ -75,13 +75,13 @@ def run_graph(snapshot: Snapshot, critical: PathStats | None = None) -> Graph:
 
 
 def drawn_flows(snapshot: Snapshot) -> list[FlowStats]:
-    """Return the flows of which both operators are in the snapshot."""
+    """Return the flows whose operators are both in the snapshot."""
     names = {stats.name for stats in snapshot.operators}
     return [b for b in snapshot.flows if b.producer in names and b.consumer in names]
 
 
 def _stages(operators: Sequence[OperatorStats]) -> list[list[int]]:
-    """Return the operators by stage, in the order in which they call each other."""
+    """Return the positions of the operators by stage, in the order of their calls."""
     stages: dict[tuple[str, str], list[int]] = {}
     for number, stats in enumerate(operators):
         stages.setdefault((stats.fragment, stats.stage or stats.name), []).append(number)

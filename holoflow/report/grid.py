@@ -1,4 +1,4 @@
-"""Tables of a page."""
+"""Tables of the report page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CLASSES = {
 
 
 class Column(NamedTuple):
-    """A column: its heading, what is in it, and what the heading stands for."""
+    """A column: its heading, the kind of its cells, and an explanation of the heading."""
 
     heading: str
     kind: Kind = "number"
@@ -25,9 +25,15 @@ class Column(NamedTuple):
 def grid(
     caption: str, columns: Sequence[Column], rows: Iterable[Sequence[Child]], *, total: bool = False
 ) -> Html:
-    """Return a table whose first column names its rows; `total` sets the last row apart.
+    """Return a table whose first column names its rows.
 
-    It scrolls sideways where the page is narrow, also with the keyboard.
+    It scrolls horizontally on a narrow page, with the keyboard too.
+
+    Args:
+        caption: The heading of the table.
+        columns: Its columns.
+        rows: The cells of each row.
+        total: Whether the last row is a total, which is set apart.
     """
     lines = list(rows)
     return el(

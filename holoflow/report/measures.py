@@ -1,6 +1,6 @@
-"""Rates, utilisation, depths, drops and where time goes, worked out from a snapshot.
+"""Rates, utilisation, depths, drops and parts of latency, computed from a snapshot.
 
-Each is None where nothing was measured, but for `finite` and `share`, on which diagnosis rests.
+What was not measured is None, except in `finite` and `share`, which the diagnosis uses.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from holoflow.stats.histogram import Histogram
 from holoflow.stats.snapshot import FlowStats, OperatorStats, PathStats, Snapshot, Step, WorkerStats
 
 FEW = 10
-"""Frames of which no rate is told."""
+"""Frames of an operator below which no rate is given."""
 SHORT = 0.9
-"""Share of the rate asked for from which on that is given."""
+"""Share of the requested rate from which it counts as reached."""
 
 
 def finite(value: float | None) -> float:
-    """Return `value`, 0 where it is missing, negative or no number."""
+    """Return `value`, or 0 if it is missing, negative or not a number."""
     return value if value is not None and math.isfinite(value) and value > 0 else 0.0
 
 
 def share(part: float | None, whole: float | None) -> float:
-    """Return `part` of `whole`, 0 to 1; 0 where that makes no sense."""
+    """Return `part` as a share of `whole`, 0 to 1; 0 if that makes no sense."""
     part, whole = finite(part), finite(whole)
     return min(finite(part / whole), 1.0) if whole else 0.0
 
 
 def seconds_of(snapshot: Snapshot, fragment: str) -> float:
-    """Return how long `fragment` has run; where that is unknown, how long the run has."""
+    """Return for how many seconds `fragment` has run; if unknown, for how many the run has."""
     return max((b.seconds for b in snapshot.fragments if b.name == fragment), default=0.0) or (
         snapshot.seconds
     )
@@ -44,29 +44,29 @@ def _share(part: float | None, whole: float) -> float | None:
 
 
 def rate_in(snapshot: Snapshot, stats: OperatorStats) -> float | None:
-    """Return the calls of an operator per second; of a source, the frames that it sent."""
+    """Return the calls of an operator per second; for a source, the frames that it sent."""
     return _share(stats.frames, seconds_of(snapshot, stats.fragment))
 
 
 def rate_out(snapshot: Snapshot, stats: OperatorStats) -> float | None:
-    """Return the messages that an operator sent per second."""
+    """Return the messages per second that an operator sent."""
     return _share(stats.sent, seconds_of(snapshot, stats.fragment))
 
 
 def asked(stats: OperatorStats) -> float | None:
-    """Return the frames per second that a source was asked for."""
+    """Return the frames per second that were requested of a source; None for any other."""
     return _share(stats.frames, stats.own_time)
 
 
 def falls_short(stats: OperatorStats) -> bool:
-    """Whether a source gave noticeably less than it was asked for."""
+    """Whether a source delivered noticeably fewer frames than requested."""
     return stats.calls >= FEW and stats.own_time < SHORT * stats.given_time
 
 
 def utilisation(snapshot: Snapshot, stats: OperatorStats | WorkerStats) -> float | None:
-    """Return the share of the time in which an operator or a worker was at work.
+    """Return the share of the time in which an operator or a worker was working, 0 to 1 or more.
 
-    A call counts when it ends, so that one which began earlier may take more than a short time has.
+    A call counts when it ends, so a long call can take more than the time of a short snapshot.
     """
     measured = isinstance(stats, WorkerStats) or timed(stats)
     used = _share(stats.busy, seconds_of(snapshot, stats.fragment)) if measured else None
@@ -74,41 +74,41 @@ def utilisation(snapshot: Snapshot, stats: OperatorStats | WorkerStats) -> float
 
 
 def timed(stats: OperatorStats) -> bool:
-    """Whether it is known how long the calls of an operator took."""
+    """Whether the durations of an operator's calls are known."""
     return bool(stats.working.count or stats.busy)
 
 
 def mean_depth(snapshot: Snapshot, stats: FlowStats) -> float | None:
-    """Return how many messages waited in a flow's queue on average: Little's law."""
+    """Return how many messages waited in a flow's queue on average, by Little's law."""
     return _share(stats.waits.total, snapshot.seconds) if stats.waits.count else None
 
 
 def share_lost(stats: FlowStats) -> float | None:
-    """Return the share of a flow's messages that was dropped."""
+    """Return the share of a flow's messages that was dropped, 0 to 1."""
     return _share(stats.lost, stats.sent)
 
 
 def sources(snapshot: Snapshot) -> list[OperatorStats]:
-    """Return the operators that no flow feeds, counted or not."""
+    """Return the operators without input flows, whether their frames are counted or not."""
     return [stats for stats in snapshot.operators if stats.source]
 
 
 def source_frames(snapshot: Snapshot) -> int | None:
-    """Return the frames that all sources have sent; None where those of none are counted."""
+    """Return the frames that all sources have sent; None if none of them are counted."""
     counts = [stats.frames for stats in sources(snapshot)]
     counted = [count for count in counts if count is not None]
     return sum(counted) if counted or not counts else None
 
 
 def source_rate(snapshot: Snapshot) -> float | None:
-    """Return the frames per second of all sources; None where those of none are counted."""
+    """Return the frames per second of all sources; None if none of them are counted."""
     rates = [rate_in(snapshot, stats) for stats in sources(snapshot)]
     counted = [rate for rate in rates if rate is not None]
     return sum(counted) if counted or not rates else None
 
 
 def total_dropped(snapshot: Snapshot) -> Counter[str]:
-    """Return everything lost, by cause."""
+    """Return the number of frames and messages dropped, by cause."""
     total = Counter[str]()
     stats: Iterable[OperatorStats | FlowStats] = (*snapshot.operators, *snapshot.flows)
     for item in stats:
@@ -117,9 +117,9 @@ def total_dropped(snapshot: Snapshot) -> Counter[str]:
 
 
 def statistic(times: Histogram, name: str) -> str:
-    """Return a statistic of `times`, such as `p99`, in milliseconds.
+    """Format a statistic of `times`, such as `p99`, in milliseconds.
 
-    It is `NOT_MEASURED` where there are no times, or no such statistic.
+    The result is `NOT_MEASURED` if there are no times, or no such statistic.
     """
     try:
         return text.milliseconds(times.statistic(name) if times.count else None)
@@ -140,39 +140,39 @@ LABELS: dict[Kind, str] = {
     "link": "on the link",
     "serialising": "serialising",
 }
-"""What each kind of time is called, from the last to the first that a message comes by."""
+"""Names of the kinds of time, in the reverse of the order in which a message spends them."""
 SHORT_LABELS: dict[Kind, str] = {
     kind: "waiting" if kind == "other" else label.rpartition(" ")[2]
     for kind, label in LABELS.items()
 }
-"""The same in a word, for the heads of tables."""
+"""The same as one word, for headings of tables."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """What one operator has of a path's time, with all that comes before it; mean seconds."""
+    """One operator's part of a path's time, with everything before it; mean seconds."""
 
     operator: str
     port: str
-    """Input port at which the path comes in; empty for the source's."""
+    """Input port of the path; empty for the source."""
     begin: float
-    """When it begins, since the source had the frame in hand."""
+    """When it begins, in seconds since the source had the frame."""
     seconds: Mapping[Kind, float]
-    """Seconds by kind; only what is not 0."""
+    """Seconds by kind, without those that are 0."""
 
     @property
     def total(self) -> float:
-        """All of it."""
+        """The sum of all kinds in seconds."""
         return sum(self.seconds.values())
 
 
 def split(path: PathStats, snapshot: Snapshot) -> tuple[Part, ...]:
-    """Return the parts of `path`, from source to sink; together they are its mean time.
+    """Return the parts of `path`, from source to sink; their sum is its mean time.
 
     How long frames waited before a step was measured for the path itself. Why they waited was
-    measured for the calls of the operator, to which the message that leads a call counts; for
-    other messages of a join it follows from that: whatever they waited longer than the call
-    that was complete had to, they waited for a partner.
+    measured for the calls of the operator, for the leading message of each. For the other messages
+    of a join it follows: whatever they waited longer than the complete call had to, they waited
+    for a partner.
     """
     stats = {item.name: item for item in snapshot.operators}
     inputs = Counter(flow.consumer for flow in snapshot.flows)
@@ -191,25 +191,25 @@ def split(path: PathStats, snapshot: Snapshot) -> tuple[Part, ...]:
             begin += parts[-1].total
             taken = dict.fromkeys(LABELS, 0.0)
         else:
-            # What a message waits for on its way between processes is not known.
+            # The reason for waiting between processes is unknown.
             taken["other"] += step.waiting
             taken["link" if step.kind == "link" else "serialising"] += step.taking
     return tuple(parts)
 
 
 def totals(parts: tuple[Part, ...]) -> dict[Kind, float]:
-    """Return the mean seconds of all parts by kind; only what is not 0."""
+    """Return the mean seconds of all parts by kind, without those that are 0."""
     found = {kind: sum(part.seconds.get(kind, 0.0) for part in parts) for kind in LABELS}
     return {kind: seconds for kind, seconds in found.items() if seconds > 0}
 
 
 def _waiting(step: Step, stats: OperatorStats | None, *, joins: bool) -> dict[Kind, float]:
-    """Return the waiting before a step by reason."""
+    """Return the waiting before a step, in seconds by reason."""
     if stats is None or step.waiting <= 0:
         return {"other": step.waiting}
     waiting = stats.waiting
     if not step.port and waiting.total <= 0:
-        # A source waits with a frame in hand until there is room for it.
+        # A source waits with a finished frame until there is room for it.
         return {"room" if stats.held > 0 else "other": step.waiting}
     rest = step.waiting
     reasons: dict[Kind, float] = {

@@ -1,6 +1,6 @@
-"""What a snapshot says in plain numbers, for machines: all that reports show, without histograms.
+"""A snapshot as plain numbers for machines: everything that reports show, without histograms.
 
-Times are in seconds, rates in 1/s; None stands for what was not measured.
+Times are in seconds, rates in 1/s; None means not measured.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STATISTICS = (
 
 
 def spread(times: Histogram) -> dict[str, Any]:
-    """Return the count and every statistic of `times`; None for all of an empty one."""
+    """Return the count and every statistic of `times`; None for each if it is empty."""
     if not times.count:
         return {"count": 0, **dict.fromkeys(STATISTICS)}
     found = times.statistics()
@@ -41,7 +41,7 @@ def spread(times: Histogram) -> dict[str, Any]:
 
 
 def declared(stats: Any) -> dict[str, Any]:
-    """Return every statistic that is declared for a dataclass, by name."""
+    """Return every declared statistic of a dataclass, by name."""
     return {name: _plain(getattr(stats, name)) for name in statistics(type(stats))}
 
 
@@ -76,7 +76,7 @@ def flows(snapshot: Snapshot) -> list[dict[str, Any]]:
 
 
 def latencies(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Return the end-to-end times of every path, without their parts."""
+    """Return the end-to-end times of every path, without their breakdown."""
     return [
         {"name": stats.name, "frames": stats.frames, "end_to_end": spread(stats.end_to_end)}
         for stats in snapshot.paths
@@ -84,7 +84,7 @@ def latencies(snapshot: Snapshot) -> list[dict[str, Any]]:
 
 
 def explained(explanation: Explanation) -> dict[str, Any]:
-    """Return an explanation as plain data."""
+    """Return an explanation as JSON-compatible values."""
     return {
         "bottleneck": _finding(explanation.bottleneck),
         "others": [_finding(finding) for finding in explanation.others],

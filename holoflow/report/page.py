@@ -1,4 +1,4 @@
-"""The report as a page: one file, without scripts, that loads nothing."""
+"""The report as an HTML page: one file without scripts that loads nothing."""
 
 from __future__ import annotations
 
@@ -23,14 +23,18 @@ PAGE = "report.html"
 
 
 def write_html(folder: Path, report: RunReport) -> Path:
-    """Write the page of `report` into `folder`; returns the file. Raises OSError."""
+    """Write the page of `report` into `folder` and return its path.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     path = folder / PAGE
     write_whole(path, page(report, explain(report.snapshot)))
     return path
 
 
 def page(report: RunReport, explanation: Explanation) -> bytes:
-    """Return the page."""
+    """Return the page as UTF-8."""
     css = _style()
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     sections = [
@@ -43,7 +47,7 @@ def page(report: RunReport, explanation: Explanation) -> bytes:
         el(
             "head",
             el("meta", charset="utf-8"),
-            # nothing may be loaded or run, whatever names of operators hold
+            # Nothing may be loaded or executed, whatever the names of operators contain.
             el(
                 "meta",
                 http_equiv="Content-Security-Policy",

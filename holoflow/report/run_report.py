@@ -1,4 +1,4 @@
-"""What a run leaves in its output folder: `report.json`, and `error.log` where it failed."""
+"""What a run leaves in its output folder: `report.json`, and `error.log` if it failed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ERROR_LOG = "error.log"
 FORMAT = "holoflow run report"
 VERSION = 1
 MOST_BYTES = 128_000_000
-"""Largest report that is read; the curves of a run are bounded, whatever its length."""
+"""Size of the largest report that is read; the curves of a run are bounded, however long it is."""
 
 _LIBRARIES = (
     "holoflow", "numpy", "pydantic", "holoscan-cu12", "holoscan-cu13", "av", "onnxruntime",
@@ -41,7 +41,7 @@ _LIBRARIES = (
 
 @dataclass(frozen=True)
 class RunReport:
-    """All that is known of a run that has ended."""
+    """Everything known about a run that has ended."""
 
     app: str
     started: str
@@ -51,9 +51,9 @@ class RunReport:
     failure: str | None
     """Which operator failed, on which frame, and the exception."""
     snapshot: Snapshot
-    """The books at the end."""
+    """The statistics at the end."""
     history: tuple[Sample, ...]
-    """Curves over the run."""
+    """Samples for curves over the run."""
     options: Mapping[str, Any]
     plan: Mapping[str, Any]
     versions: Mapping[str, Any]
@@ -76,7 +76,7 @@ def report_of(plan: Plan, options: RunOptions, result: RunResult, started: datet
 
 
 def _masked(value: Any) -> Any:
-    """Return JSON data without the passwords of addresses in it."""
+    """Return JSON-compatible data without the passwords in its addresses."""
     if isinstance(value, str):
         return without_password(value)
     if isinstance(value, Mapping):
@@ -87,9 +87,12 @@ def _masked(value: Any) -> Any:
 
 
 def write_report(folder: Path, report: RunReport) -> Path:
-    """Write `report` as JSON into `folder`, for its user alone; returns the file. Raises OSError.
+    """Write `report` as JSON into `folder`, readable for its user only, and return its path.
 
-    The file is whole or is not there.
+    The file is written completely or not at all.
+
+    Raises:
+        OSError: It cannot be written.
     """
     path = folder / REPORT
     write_whole(path, to_json(report, explain(report.snapshot)))
@@ -97,7 +100,7 @@ def write_report(folder: Path, report: RunReport) -> Path:
 
 
 def to_json(report: RunReport, explanation: Explanation) -> bytes:
-    """Return the report as JSON, each of its parts in a line."""
+    """Return the report as JSON in UTF-8, with each of its parts on a line of its own."""
     document = {
         "format": FORMAT,
         "version": VERSION,
@@ -109,14 +112,18 @@ def to_json(report: RunReport, explanation: Explanation) -> bytes:
         f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}"
         for key, value in document.items()
     )
-    # What an exception or a path says may hold bytes that were never text.
+    # The text of an exception, or a path, may contain bytes that are not valid text.
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode("utf-8", "replace")
 
 
 def read_report(path: Path) -> RunReport:
-    """Return the report of the run whose folder, or `report.json`, is at `path`.
+    """Return the report of a run.
 
-    Raises HoloflowError where there is none, or where it is not one that `write_report` wrote.
+    Args:
+        path: The run's folder, or its `report.json`.
+
+    Raises:
+        HoloflowError: There is no report, or it is not valid.
     """
     file = path / REPORT if path.is_dir() else path
     document = _parse(file, _read(file))
@@ -134,9 +141,9 @@ def read_report(path: Path) -> RunReport:
 
 
 def write_error_log(folder: Path, error: BaseException | str) -> Path:
-    """Write the traceback of `error`, or that which it is; returns the file."""
+    """Write the traceback of `error`, or the text that it is, and return the file's path."""
     path = folder / ERROR_LOG
-    # backslashreplace: what an exception says may hold bytes that were never text
+    # backslashreplace: the text of an exception may contain bytes that are not valid text.
     with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
         file.writelines([error] if isinstance(error, str) else traceback.format_exception(error))
     return path
@@ -170,18 +177,18 @@ def _parse(file: Path, content: bytes) -> Any:
 def _number(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{text[:20]} is no number that a report has")
+        raise ValueError(f"{text[:20]} is not a finite number")
     return value
 
 
 def _integer(text: str) -> int:
     if len(text) > 19:
-        raise ValueError(f"{text[:20]}… is no number that a report has")
+        raise ValueError(f"{text[:20]}… is too large")
     return int(text)
 
 
 def _finite(value: Any) -> Any:
-    """Return JSON data with None for numbers that are not finite."""
+    """Return JSON-compatible data with None for numbers that are not finite."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

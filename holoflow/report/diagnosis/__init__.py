@@ -1,7 +1,7 @@
-"""The explanation: what limits a run, by which evidence, and what would help.
+"""The diagnosis: what limits a run, the evidence for it, and what would help.
 
-`demand` finds where more is asked for than gets through, `rate` what limits the rate there,
-`parts` what makes frames late; `explain` decides which of it matters most.
+`finding` finds where more frames are requested than get through, `rate` what limits the rate
+there, `breakdown` what makes frames late; `decision` decides which of these matters most.
 """
 
 from holoflow.report.diagnosis.decision import amiss, explain

@@ -1,4 +1,4 @@
-"""What would help, the best first; only what fits the case."""
+"""Advice: what would help in each case, best first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BATCH = (
 def slow_operator(
     facts: Facts, stats: OperatorStats, stage: StageFacts, process: ProcessFacts | None
 ) -> tuple[str, ...]:
-    """Advise on an operator that takes long."""
+    """Return advice for an operator that takes long."""
     cpu = stage.cpu if process is None else process.computes(stage)
     made = _apart(stats, stage, process)
     if process is not None and process.workers == 1 and process.working > stage.utilisation + 0.1:
@@ -49,11 +49,11 @@ def slow_operator(
 
 
 def _apart(stats: OperatorStats, stage: StageFacts, process: ProcessFacts | None) -> list[str]:
-    """Advise to have what shares a stage work at the same time, where that gains something."""
+    """Return advice to have operators of a stage work at the same time, if that gains something."""
     if len(stage.operators) < 2 or share(stats.busy, stage.busy) > 0.75:
         return []
     if finite(stats.busy) / max(stats.calls, 1) < 0.2e-3:
-        return []  # to pass frames on would cost more
+        return []  # passing frames on would take longer
     few = "" if process is None or process.workers > 1 else " (and `scheduler: {workers: 2}`)"
     return [
         f"`fuse: off` for {stats.name}, so that it and what it shares a stage with work at the "
@@ -62,7 +62,7 @@ def _apart(stats: OperatorStats, stage: StageFacts, process: ProcessFacts | None
 
 
 def slow_source(stage: StageFacts, process: ProcessFacts | None) -> tuple[str, ...]:
-    """Advise on a source that gives frames more slowly than they are taken."""
+    """Return advice for a source that delivers frames more slowly than they are taken."""
     cpu = stage.cpu if process is None else process.computes(stage)
     made = _apart(stage.busiest, stage, process)
     if cpu is not None and cpu <= 0.3:
@@ -76,7 +76,7 @@ def slow_source(stage: StageFacts, process: ProcessFacts | None) -> tuple[str, .
 
 
 def interpreter_lock(names: list[str]) -> tuple[str, ...]:
-    """Advise on threads that want Python's lock at the same time."""
+    """Return advice for threads that want Python's interpreter lock at the same time."""
     return (
         f"{listed(names)} in `fragments` of their own: each is a process with a lock of its own",
         "NumPy, Numba or native code, which give the lock up, in place of loops in Python",
@@ -84,15 +84,15 @@ def interpreter_lock(names: list[str]) -> tuple[str, ...]:
 
 
 def stuck_call() -> tuple[str, ...]:
-    """For a call that does not return."""
+    """Return advice for a call that does not return."""
     return (
-        "looking what it waits for: a device, a lock, the network; a timeout there makes it an "
+        "finding out what it waits for: a device, a lock, the network; a timeout there makes it an "
         "error that can be skipped",
     )
 
 
 def crowded_machine(*, own: bool) -> tuple[str, ...]:
-    """Advise on threads that wait for cores."""
+    """Return advice for threads that wait for cores."""
     if own:
         return (
             "more cores, or a second host for some of the `fragments`",
@@ -105,12 +105,12 @@ def crowded_machine(*, own: bool) -> tuple[str, ...]:
 
 
 def too_few_workers(process: ProcessFacts) -> tuple[str, ...]:
-    """Advise on stages that wait for a worker."""
+    """Return advice for stages that wait for a worker."""
     at_work = [stage for stage in process.stages if stage.utilisation >= 0.05]
     computing = sum(stage.computing for stage in at_work)
     wanted = max(len(at_work), process.workers + 1)
-    wanted = min(wanted, len(process.stages))  # no more would run
-    if computing > 0.6 * process.working:  # threads that compute want a core each
+    wanted = min(wanted, len(process.stages))  # more would be idle
+    if computing > 0.6 * process.working:  # threads that compute need a core each
         wanted = max(min(wanted, process.cores), process.workers + 1)
     more = f"`scheduler: {{kind: event, workers: {wanted}}}`"
     if process.scheduler == "inline":
@@ -125,7 +125,7 @@ def too_few_workers(process: ProcessFacts) -> tuple[str, ...]:
 
 
 def late_partner(facts: Facts, stats: OperatorStats, late: FlowStats) -> tuple[str, ...]:
-    """Advise on a join one input of which comes late."""
+    """Return advice for a join with an input that comes late."""
     above = [facts.operators[n] for n in facts.upstream([late.producer]) if n in facts.operators]
     working = [b for b in above if not b.source]
     slowest = max(working, key=lambda b: (finite(b.working.mean), b.name), default=None)
@@ -146,7 +146,7 @@ def late_partner(facts: Facts, stats: OperatorStats, late: FlowStats) -> tuple[s
 
 
 def crossing(step: Step, flow: FlowStats | None) -> tuple[str, ...]:
-    """Advise on what it costs to get from process to process."""
+    """Return advice for the cost of crossing from process to process."""
     smaller = "smaller messages: cropped, scaled down or compressed before they cross"
     together = f"{step.operator} in the fragment of what feeds it, where it need not be apart"
     if step.kind == "serialise":
@@ -164,7 +164,7 @@ def crossing(step: Step, flow: FlowStats | None) -> tuple[str, ...]:
 
 
 def scheduling(process: ProcessFacts) -> tuple[str, ...]:
-    """Advise on messages that cost more to pass on than to work on."""
+    """Return advice for messages that cost more to pass on than to process."""
     made = []
     if len(process.stages) > 1:
         fused = any(len(stage.operators) > 1 for stage in process.stages)
@@ -172,12 +172,12 @@ def scheduling(process: ProcessFacts) -> tuple[str, ...]:
         made.append(f"fewer stages: {how}no queues of their own between cheap operators")
     made.append("more in each message: blocks of samples, several frames")
     if process.scheduler in ("event", "multithread") and process.workers > 1:
-        made.append("`scheduler: {kind: greedy}`, which passes messages on with less ado")
+        made.append("`scheduler: {kind: greedy}`, which passes messages on with less overhead")
     return tuple(made)
 
 
 def full_queue(facts: Facts, flow: FlowStats) -> tuple[str, ...]:
-    """Advise on a queue that is full most of the time."""
+    """Return advice for a queue that is full most of the time."""
     shorter = f"`queue: 1` on {flow.target}: what waits there only gets older"
     if not flow.lossless:
         return (shorter, f"a faster {flow.consumer}")

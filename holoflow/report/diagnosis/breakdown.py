@@ -1,4 +1,4 @@
-"""What the end-to-end time of a path is made of."""
+"""What the end-to-end time of a path consists of."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from holoflow.report.measures import finite, share
 from holoflow.stats.snapshot import FlowStats, OperatorStats, PathStats, Step
 
 WORTH = 0.1
-"""Share of the end-to-end time from which a part is worth telling."""
+"""Share of the end-to-end time from which a part is reported."""
 WORKS = 0.4
-"""The same for an operator's own work, of which there has to be some."""
+"""The same for an operator's own work, which is necessary."""
 SLIGHT = 1e-3
-"""Seconds up to which a part is not, whatever its share."""
+"""Seconds up to which a part is not reported, whatever its share."""
 LONG = 3
-"""Messages in a queue from which it is one that need not be."""
+"""Messages in a queue from which it counts as unnecessary."""
 
 
 def parts(facts: Facts, path: PathStats, *, slight: float = SLIGHT) -> list[Finding]:
@@ -87,20 +87,20 @@ def _waiting(
     facts: Facts, path: PathStats, step: Step, stats: OperatorStats, stage: StageFacts,
     weight: float,
 ) -> Iterator[Finding]:  # fmt: skip
-    """Split the wait before a step by its reasons, which are known of all frames together."""
+    """Split the wait before a step by its reasons, which are known only for all frames together."""
     why, process = stats.waiting, facts.process_of(stage)
     reasons = {
         "partner": finite(why.partner), "turn": finite(why.turn), "room": finite(why.room),
         "worker": finite(why.worker),
     }  # fmt: skip
     if stats.source or stage.utilisation >= FULL:
-        # Who shares a busy stage waits for that; a source waits for room alone.
+        # What shares a busy stage waits for that stage; a source waits for room only.
         kind = "room" if stats.source else "turn"
         reasons[kind] += reasons["worker"]
         reasons["worker"] = 0.0
     flow = facts.flow_at(step.operator, step.port)
     if flow is not None and flow is facts.late_input(step.operator):
-        reasons["partner"] = 0.0  # it is the others that wait for what comes here
+        reasons["partner"] = 0.0  # the other inputs wait for this one
     total = sum(reasons.values())
     split = {name: weight * share(seconds, total) for name, seconds in reasons.items()}
     if stats.source:
@@ -127,7 +127,7 @@ def _waiting(
 
 
 def full_queue(facts: Facts, flow: FlowStats, path: PathStats, weight: float) -> Finding:
-    """Return that messages grow old in a queue in front of an operator that is slower."""
+    """Return the finding that messages wait in a queue before a slower operator."""
     depth = facts.depth(flow)
     return Finding(
         "full queue",
@@ -153,7 +153,7 @@ def _room(step: Step, stage: StageFacts, facts: Facts, weight: float) -> Finding
 
 
 def _worker(process: ProcessFacts, weight: float) -> Finding:
-    """Say why frames that are ready are not taken up."""
+    """Return the finding why ready frames are not taken up by a worker."""
     if process.crowded >= 0.5 and process.core_wait >= 0.2:
         return crowded(process, weight)
     if process.working >= 0.7 * process.workers and process.workers < len(process.stages):

@@ -14,20 +14,20 @@ from holoflow.stats.snapshot import BudgetStats, PathStats, Snapshot
 from holoflow.stats.standing import standing, stuck
 
 MOST = 5
-"""Findings beside the bottleneck."""
+"""Number of findings beside the bottleneck."""
 OFTEN = 0.1
-"""Share of the judgements from which a budget counts as missed: not by a single hiccup."""
+"""Share of the judgements from which a budget counts as missed: a single hiccup is not enough."""
 BEHIND = 2
-"""Intervals between frames that they may wait before an app counts as late."""
+"""Number of frame intervals that frames may wait before an app counts as late."""
 NO_FRAME = "no frame has come yet"
 SLIGHT = 5e-3
-"""Seconds of waiting that make no app late."""
+"""Seconds of waiting that never make an app late."""
 
 
 def explain(snapshot: Snapshot) -> Explanation:
-    """Return what holds the run back that left `snapshot`.
+    """Return what limits the run that left `snapshot`.
 
-    Equal snapshots give equal explanations; no snapshot makes it raise.
+    Equal snapshots give equal explanations. It does not raise, whatever the snapshot contains.
     """
     facts = Facts(snapshot)
     grave = amiss(snapshot)
@@ -39,7 +39,7 @@ def explain(snapshot: Snapshot) -> Explanation:
     first = grave[0] if grave else _first(facts, limits, lost, delays, missed)
     if first is None:
         first = _nothing(facts, path)
-        # Work is not amiss where all keep up.
+        # If all operators keep up, their work is no fault.
         delays = [delay for delay in delays if delay.finding.cause != "slow operator"]
     return Explanation(
         _with_rates(
@@ -52,7 +52,7 @@ def explain(snapshot: Snapshot) -> Explanation:
 
 
 def amiss(snapshot: Snapshot) -> list[Finding]:
-    """Return what has gone on for so long that nothing else matters: calls, and a standstill."""
+    """Return what has lasted so long that nothing else matters: hanging calls and a standstill."""
     found = [
         Finding("slow operator", stats.call, said, advice.stuck_call(), 1.0)
         for stats in snapshot.fragments
@@ -72,7 +72,7 @@ class Delay:
 
     @property
     def seconds(self) -> float:
-        """How late."""
+        """How late frames are, in seconds."""
         return self.finding.weight * finite(self.path.end_to_end.mean)
 
 
@@ -81,7 +81,7 @@ def _delays(facts: Facts, path: PathStats | None, *, missed: bool) -> list[Delay
         return []
     slight = 0.0 if missed else breakdown.SLIGHT
     found = [Delay(finding, path) for finding in breakdown.parts(facts, path, slight=slight)]
-    # On a path that waits for its partners at joins it is them who set the latency.
+    # On a path that waits for partners at joins, the partners determine the latency.
     waits = [p for p in facts.snapshot.paths if p is not path and p.frames]
     if waits and not missed:
         slowest = max(waits, key=lambda path: finite(path.end_to_end.mean))
@@ -98,7 +98,7 @@ def _missed(budget: BudgetStats) -> bool:
 
 
 def _path_of(facts: Facts, budget: BudgetStats) -> PathStats | None:
-    """Return the slowest path that the budget speaks of."""
+    """Return the slowest path that the budget covers."""
     for path in facts.snapshot.paths:
         names = [step.operator for step in path.steps]
         if budget.source in names and budget.target in names and path.frames:
@@ -110,11 +110,11 @@ def _first(
     facts: Facts, limits: list[Finding], lost: list[Finding], delays: list[Delay],
     missed: list[BudgetStats],
 ) -> Finding | None:  # fmt: skip
-    """Return what matters most; None where the app keeps up."""
+    """Return what matters most; None if the app keeps up."""
     if missed and limits and not any(_concerns(facts, limits[0], budget) for budget in missed):
-        limits = []  # of other frames than those that are late
+        limits = []  # of other frames than the late ones
     if limits:
-        # Where frames are dropped or have a time to keep, it counts how old they are.
+        # If frames are dropped or have due times, their age matters.
         queues = [delay.finding for delay in delays if delay.finding.cause == "full queue"]
         old = [queue for queue in queues if queue.weight >= 0.5]
         return old[0] if old and (missed or _lossy(facts, old[0])) else limits[0]
@@ -127,7 +127,7 @@ def _first(
 
 
 def _grave(facts: Facts, delay: Delay) -> bool:
-    """Whether frames pile up for want of anything but time to work on them."""
+    """Whether frames pile up for another reason than the time of processing them."""
     interval = facts.seconds / max(delay.path.frames, 1)
     needless = delay.finding.cause not in ("slow operator", "link", "serialising")
     late = delay.seconds > max(BEHIND * interval, SLIGHT)
@@ -139,7 +139,7 @@ def _lossy(facts: Facts, queue: Finding) -> bool:
 
 
 def _losses(facts: Facts) -> list[Finding]:
-    """Return joins that lose messages because their partners come too late."""
+    """Return the findings for joins that lose messages because their partners are late."""
     budgeted = {budget.target for budget in facts.snapshot.budgets if budget.dropped}
     found = []
     for stats in facts.snapshot.operators:
@@ -151,16 +151,16 @@ def _losses(facts: Facts) -> list[Finding]:
 
 
 def _nothing(facts: Facts, path: PathStats | None) -> Finding:
-    """Say that the app keeps up, how fast it goes and how much there is to spare."""
+    """Return the finding that the app keeps up, with its speed and what is to spare."""
     sources = [stats for stats in facts.snapshot.operators if stats.source and stats.frames]
     if not sources or not facts.seconds:
         counts = [stats.frames for stats in measures.sources(facts.snapshot)]
         unseen = bool(counts) and all(count is None for count in counts)
-        text = "nobody can count the frames of Holoscan's own operators" if unseen else NO_FRAME
+        text = "the frames of Holoscan's own operators cannot be counted" if unseen else NO_FRAME
         return Finding("unknown", facts.snapshot.app, text, (), 0.0)
     short = [stats for stats in sources if measures.falls_short(stats)]
     if short:
-        # Nothing after it holds it up.
+        # Nothing behind it holds it up.
         return Finding("slow source", short[0].name, "what comes after keeps up", (), 1.0)
     fastest = max(sources, key=lambda stats: stats.calls)
     paced = "gives" if fastest.live or facts.of_run(fastest.paced) else "gave"
@@ -179,17 +179,17 @@ def _nothing(facts: Facts, path: PathStats | None) -> Finding:
 
 
 def _concerns(facts: Facts, finding: Finding, budget: BudgetStats) -> bool:
-    """Whether what was found lies on a way of the budget, and not on one of other frames."""
-    way = facts.downstream([budget.source]) & facts.upstream([budget.target])
+    """Whether a finding lies on a path of the budget, and not on one of other frames."""
+    path = facts.downstream([budget.source]) & facts.upstream([budget.target])
     process = next((p for p in facts.processes if p.name == finding.where), None)
     if process is not None:
-        return any(stats.name in way for stage in process.stages for stats in stage.operators)
+        return any(stats.name in path for stage in process.stages for stats in stage.operators)
     consumer = finding.where.rpartition(" -> ")[2].partition(".")[0]
-    return finding.where in way or consumer in way
+    return finding.where in path or consumer in path
 
 
 def _with_rates(first: Finding, snapshot: Snapshot) -> Finding:
-    """Say first what sources were asked for and have not given."""
+    """Prepend which rates were requested of sources and not reached."""
     rates = [
         f"{stats.name} was asked for {brief(measures.asked(stats))} frames a second "
         f"and gave {brief(measures.rate_in(snapshot, stats))}"
@@ -200,7 +200,7 @@ def _with_rates(first: Finding, snapshot: Snapshot) -> Finding:
 
 
 def _with_budget(first: Finding, missed: list[BudgetStats]) -> Finding:
-    """Add the budget that makes the finding matter."""
+    """Append the budget that makes the finding matter."""
     if not missed or not missed[0].limits:
         return first
     budget = missed[0]
@@ -213,7 +213,7 @@ def _with_budget(first: Finding, missed: list[BudgetStats]) -> Finding:
 
 
 def _others(first: Finding, found: list[Finding]) -> tuple[Finding, ...]:
-    """Return what else was found, once each, without what says the same as the first."""
+    """Return the other findings, each once, without those that repeat the first."""
     kept: dict[tuple[str, str], Finding] = {}
     for finding in sorted(found, key=lambda finding: -finding.weight):
         key = (finding.cause, finding.where)

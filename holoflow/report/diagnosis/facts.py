@@ -1,4 +1,4 @@
-"""What follows from a snapshot without judging it: how much of the time everything was in use."""
+"""What follows from a snapshot without judgement: for how much of the time everything was used."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from holoflow.stats.snapshot import FlowStats, FragmentStats, OperatorStats, Pat
 
 @dataclass(frozen=True, eq=False)
 class StageFacts:
-    """A stage: its operators work one after the other."""
+    """A stage, whose operators work one after the other."""
 
     name: str
     fragment: str
     operators: tuple[OperatorStats, ...]
     busy: float
-    """Seconds in which one of them worked."""
+    """Seconds in which one of its operators worked."""
     utilisation: float
     """The same as a share of the run."""
     cpu: float | None
-    """Share of that which was spent on a CPU."""
+    """Share of that time spent on a CPU."""
 
     @property
     def busiest(self) -> OperatorStats:
@@ -31,7 +31,7 @@ class StageFacts:
 
     @property
     def computing(self) -> float:
-        """Share of the run in which it was on a CPU; where that is unknown, in which it worked."""
+        """Share of the run in which it was on a CPU; if unknown, in which it worked."""
         return self.utilisation * (1.0 if self.cpu is None else self.cpu)
 
 
@@ -47,9 +47,9 @@ class ProcessFacts:
     gil: float
     crowded: float
     cpu: float
-    """Cores that the process used, on average."""
+    """Cores that the process used on average."""
     ticking: float
-    """Workers that were occupied with stages, on average."""
+    """Workers that were occupied with stages on average."""
 
     @property
     def working(self) -> float:
@@ -63,15 +63,15 @@ class ProcessFacts:
 
     @property
     def _waits(self) -> float:
-        """Seconds that a thread waits for a core for each that it is on one."""
+        """Seconds for which a thread waits for a core per second on it."""
         return self.crowded / max(1 - self.crowded, 0.01)
 
     def without_core(self, stage: StageFacts) -> float:
-        """Share of its time at work in which `stage` waited for a core, as all threads do."""
+        """Share of its working time in which `stage` waited for a core, as all threads do."""
         return 0.0 if stage.cpu is None else min(stage.cpu * self._waits, 1 - stage.cpu)
 
     def computes(self, stage: StageFacts) -> float | None:
-        """Share of its time at work in which `stage` was on a CPU or waited for one."""
+        """Share of its working time in which `stage` was on a CPU or waited for one."""
         return None if stage.cpu is None else stage.cpu + self.without_core(stage)
 
     def wants_core(self, stage: StageFacts) -> float:
@@ -83,7 +83,7 @@ class Facts:
     """A snapshot and what follows from it."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        """Look at `snapshot`."""
+        """Derive facts from `snapshot`."""
         self.snapshot = snapshot
         self.seconds = finite(snapshot.seconds)
         self.operators = {stats.name: stats for stats in snapshot.operators}
@@ -110,18 +110,18 @@ class Facts:
         return next(iter(exact or flows), None)
 
     def downstream(self, begin: Iterable[str]) -> set[str]:
-        """Return the operators that frames of `begin` get to, with themselves."""
+        """Return the operators that frames of `begin` reach, including `begin`."""
         return self._reached(begin, [(f.producer, f.consumer) for f in self.snapshot.flows])
 
     def upstream(self, end: Iterable[str]) -> set[str]:
-        """Return the operators from which frames get to `end`, with themselves."""
+        """Return the operators from which frames reach `end`, including `end`."""
         return self._reached(end, [(f.consumer, f.producer) for f in self.snapshot.flows])
 
     def late_input(self, operator: str) -> FlowStats | None:
-        """Return the input of a join whose messages come last, and so are used at once.
+        """Return the input of a join whose messages come last, and are therefore used at once.
 
-        None where all inputs come from the same sources: there, to wait for one another is only
-        the other side of the work on the way that takes longest.
+        None if all inputs come from the same sources: there, waiting for one another only
+        reflects the work on the slowest path.
         """
         flows = [flow for flow in self.flows_into(operator) if not (flow.latest or flow.back_edge)]
         if len(flows) < 2:
@@ -131,7 +131,7 @@ class Facts:
         return None if self._sources(late.producer) <= set[str]().union(*sources) else late
 
     def real_time(self, operator: str) -> bool:
-        """Whether what comes to `operator` is from a device, or has times to keep."""
+        """Whether what reaches `operator` comes from a device or has due times."""
         sources = [self.operators[name] for name in self._sources(operator)]
         return any(stats.live or finite(stats.paced) > 0 for stats in sources)
 
@@ -162,7 +162,7 @@ class Facts:
             groups.setdefault((stats.fragment, stats.stage or stats.name), []).append(stats)
         stages = [self._stage(*key, group) for key, group in groups.items()]
         for fragment in self.snapshot.fragments:
-            # Few samples can mislead; more than the process used no stage has computed.
+            # Few samples can mislead: no stage computes more than its whole process.
             mine = self._of_fragment(fragment, stages)
             used = finite(fragment.machine.cpu / self.seconds) if self.seconds else 0.0
             claimed = sum(stage.computing for stage in mine if stage.cpu is not None)
@@ -180,7 +180,7 @@ class Facts:
         return [stage for stage in stages if alone or stage.fragment in names]
 
     def _stage(self, fragment: str, name: str, group: list[OperatorStats]) -> StageFacts:
-        # A source that waits for its device does so in a thread of its own.
+        # A source waits for its device in a thread of its own.
         working = [stats for stats in group if not (stats.source and stats.live)]
         busy = finite(sum(finite(stats.busy) for stats in working))
         sampled = [stats for stats in working if stats.cpu is not None]
@@ -192,7 +192,7 @@ class Facts:
         )  # fmt: skip
 
     def stage_of(self, operator: str) -> StageFacts | None:
-        """Return the stage that holds `operator`."""
+        """Return the stage of `operator`."""
         for stage in self.stages:
             if any(stats.name == operator for stats in stage.operators):
                 return stage
@@ -200,7 +200,7 @@ class Facts:
 
     @cached_property
     def processes(self) -> tuple[ProcessFacts, ...]:
-        """All processes that hold stages."""
+        """All processes that have stages."""
         left = list(self.stages)
         made = []
         for fragment in self.snapshot.fragments:
@@ -225,7 +225,7 @@ class Facts:
         )
 
     def process_of(self, stage: StageFacts) -> ProcessFacts | None:
-        """Return the process that runs `stage`; None where nothing is known of it."""
+        """Return the process that runs `stage`; None if it is unknown."""
         return next((process for process in self.processes if stage in process.stages), None)
 
     # -- paths -------------------------------------------------------------------------------
@@ -238,6 +238,6 @@ class Facts:
         return max(deciding or paths, key=lambda path: finite(path.end_to_end.mean), default=None)
 
     def depth(self, flow: FlowStats) -> float:
-        """Return how many messages waited in the queue of `flow` on average (Little's law)."""
+        """Return how many messages waited in the queue of `flow` on average, by Little's law."""
         arrived = flow.sent / self.seconds if self.seconds else 0.0
         return min(finite(finite(flow.waits.mean) * arrived), max(flow.queue, 0) + 1.0)

@@ -1,4 +1,4 @@
-"""What a diagnosis consists of: findings, and where an app is asked for more than it does."""
+"""What a diagnosis consists of: findings, and the demands that an app does not meet."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ Limit: TypeAlias = Literal[
     "scheduling",
     "standstill",
 ]
-"""What holds a run back. `unknown`: no frame has come yet. `nothing`: it keeps up with its
-sources. `standstill`: nothing has moved for long."""
+"""What limits a run. `unknown`: no frame has come yet. `nothing`: it keeps up with its sources.
+`standstill`: nothing has moved for long."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that holds the run back."""
+    """One thing that limits the run."""
 
     cause: Limit
     where: str
@@ -38,22 +38,22 @@ class Finding:
     evidence: str
     """A sentence with the numbers: `detect works 31 ms of each 33.3 ms: utilisation 94%; …`."""
     advice: tuple[str, ...]
-    """What would help, a sentence each, the best first."""
+    """What would help, a sentence each, best first."""
     weight: float
     """How much of the rate or of the latency it accounts for, 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a snapshot tells about a run."""
+    """What a snapshot says about a run."""
 
     bottleneck: Finding
-    """What limits the run most; its cause is `nothing` where it keeps up, `unknown` before
-    there is anything to judge."""
+    """What limits the run most. Its cause is `nothing` if the app keeps up, and `unknown` before
+    anything can be judged."""
     others: tuple[Finding, ...]
     """What else matters, the heaviest first."""
     critical: PathStats | None
-    """The path that sets the latency; None where no frame has got to a sink."""
+    """The path that determines the latency; None if no frame has reached a sink."""
 
 
 Kind: TypeAlias = Literal["held", "free", "dropped"]
@@ -61,26 +61,26 @@ Kind: TypeAlias = Literal["held", "free", "dropped"]
 HELD = 0.05
 """Share of the time from which a source counts as held up, or as paced."""
 DROPPED = 0.01
-"""Share of the messages from which drops count."""
+"""Share of dropped messages from which drops count."""
 
 
 @dataclass(frozen=True)
 class Demand:
-    """More frames than get through."""
+    """An unmet demand: more frames than get through."""
 
     kind: Kind
-    """`held`: a source waits for room. `free`: a source gives as fast as its frames are taken.
+    """`held`: a source waits for room. `free`: a source delivers as fast as its frames are taken.
     `dropped`: messages find no room."""
     at: str
     """The source, or the flow that drops."""
     share: float
-    """Of the time that the source was held up, or of the messages that were dropped."""
+    """Share of the time in which the source was held up, or of the messages that were dropped."""
     region: frozenset[str]
     """The operators that may be the reason."""
 
 
 def demands(facts: Facts) -> list[Demand]:
-    """Return what is asked for in vain; nothing where the app keeps up."""
+    """Return the unmet demands; none if the app keeps up."""
     found = []
     for source in facts.snapshot.operators:
         if source.source:
@@ -104,9 +104,9 @@ def _of_source(facts: Facts, source: OperatorStats) -> Demand | None:
     held = facts.of_run(source.held)
     if held >= HELD:
         return Demand("held", source.name, held, region)
-    # The clock of the engine inline does not wait for anybody.
+    # The clock of the inline engine waits for nobody.
     paced = 0.0 if facts.simulated else facts.of_run(source.paced)
-    # Of a few frames nobody can say how fast they could have come.
+    # A few frames do not show how fast they could have come.
     if not source.live and paced < HELD and source.calls > 2:
         return Demand("free", source.name, 1 - paced, region)
     return None

@@ -1,4 +1,4 @@
-"""What limits the rate of an app that is asked for more than it does."""
+"""What limits the rate of an app with unmet demands."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from holoflow.report.measures import finite, share
 from holoflow.stats.snapshot import OperatorStats, Step
 
 FULL = 0.8
-"""Utilisation from which a stage sets the rate; the rest goes into passing messages."""
+"""Utilisation from which a stage limits the rate; the rest is spent on passing messages."""
 STRETCHED = 0.4
-"""Share of its time that an operator must wait for a core, for these to be the reason."""
+"""Share of its time for which an operator must wait for a core, for cores to be the cause."""
 WAITED = 0.1
 """Threads that are ready and wait for a core, on average, by the kernel's count (schedstat), from
-which a machine may be called crowded: what hardly runs hardly waits, whatever the share."""
+which a machine counts as crowded: what hardly runs hardly waits, whatever the share."""
 LOCKED = 0.5
 """Share of the time from which the interpreter lock counts as taken."""
 COMPUTED = 0.8
-"""Cores that operators ask for from which one thread at a time is not enough."""
+"""Cores that operators need from which one thread at a time is not enough."""
 NEARLY = 0.6
-"""Cores on which they compute for the lock to be the reason and not a want of cores."""
+"""Cores on which they compute for the lock, and not a lack of cores, to be the cause."""
 ALONE = 0.8
-"""Share of that from which a single operator takes it all."""
+"""Share of these cores from which a single operator uses them all."""
 TINY = 0.5e-3
-"""Seconds a call up to which passing messages on may cost more than the work."""
+"""Seconds per call up to which passing messages on may take longer than the work."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """Where something is asked for in vain."""
+    """An unmet demand, and the stages that may be the cause."""
 
     facts: Facts
     demands: list[Demand]
     stages: list[StageFacts]
-    """Those that may be the reason, the busiest first."""
+    """Stages that may be the cause, the busiest first."""
 
     @property
     def top(self) -> StageFacts:
@@ -47,12 +47,12 @@ class Case:
 
     @property
     def processes(self) -> list[ProcessFacts]:
-        """Those of the stages."""
+        """The processes of the stages."""
         return [p for p in self.facts.processes if any(s in p.stages for s in self.stages)]
 
 
 def limits(facts: Facts, demands: list[Demand]) -> list[Finding]:
-    """Return what limits the rate, the first most; nothing where nothing is asked for in vain."""
+    """Return what limits the rate, the most important first; nothing without unmet demands."""
     region = {name for demand in demands for name in demand.region}
     stages = [s for s in facts.stages if any(stats.name in region for stats in s.operators)]
     if not stages:
@@ -69,7 +69,7 @@ def limits(facts: Facts, demands: list[Demand]) -> list[Finding]:
         _busiest,
     )  # fmt: skip
     found = [finding for judge in judges if (finding := judge(case))]
-    # What is named for want of cores alone, or of anything better, says little of the rest.
+    # A finding of a lack of cores only, or for want of a better one, leaves the rest open.
     kept = found[: 2 if found and found[0].cause == "crowded machine" else 1]
     return [*kept, *filter(None, [starved, _passing_lock(case)])] if kept else []
 
@@ -84,7 +84,7 @@ def _interpreter_lock(case: Case) -> Finding | None:
         total = sum(wants.values())
         alone = share(wants[computing[0]], total)
         able = process.workers > 1 and process.cores > 1
-        # One of them alone would be a slow operator; the lock holds up several.
+        # A single operator would be slow by itself; the lock holds up several.
         if able and process.gil >= LOCKED and total >= COMPUTED and alone <= ALONE:
             return _locked(process, [stage for stage in computing if wants[stage] >= 0.1], alone)
     return None
@@ -111,7 +111,7 @@ def _locked(process: ProcessFacts, computing: list[StageFacts], alone: float) ->
 
 
 def _passing_lock(case: Case) -> Finding | None:
-    """Tell of the lock where it only adds to each call: it comes after 5 ms at the latest."""
+    """Return the finding that the lock adds up to 5 ms to each call."""
     stage, process = case.top, case.facts.process_of(case.top)
     if process is None or process.gil < LOCKED or stage.cpu is None or stage.cpu > 0.8:
         return None
@@ -132,7 +132,7 @@ def _passing_lock(case: Case) -> Finding | None:
 
 
 def _crowded_machine(case: Case) -> Finding | None:
-    """Find that the busiest waits for cores, at work or between its calls."""
+    """Return the finding that the busiest stage waits for cores, in its calls or between them."""
     stage, process = case.top, case.facts.process_of(case.top)
     if process is None or process.crowded < 0.3 or process.core_wait < WAITED:
         return None
@@ -142,14 +142,14 @@ def _crowded_machine(case: Case) -> Finding | None:
 
 
 def _stretched(case: Case) -> bool:
-    """Whether the busiest, at work most of the time, would be much faster with a core at hand."""
+    """Whether the busiest stage is mostly busy, and would be much faster with a free core."""
     process = case.facts.process_of(case.top)
     waits = process is not None and process.without_core(case.top) >= STRETCHED
     return waits and case.top.utilisation >= 0.5
 
 
 def _idle_for_cores(case: Case) -> Finding | None:
-    """Find that nothing is at work for most of the time as threads wait for cores."""
+    """Return the finding that nothing works for most of the time, as threads wait for cores."""
     found, process = _crowded_machine(case), case.facts.process_of(case.top)
     if found is None or process is None or process.core_wait < STRETCHED:
         return None
@@ -157,7 +157,7 @@ def _idle_for_cores(case: Case) -> Finding | None:
 
 
 def crowded(process: ProcessFacts, weight: float) -> Finding:
-    """Return that `process` lacks cores."""
+    """Return the finding that `process` lacks cores."""
     own = process.cpu >= 0.8 * process.cores
     rest = "takes all of them itself" if own else "other programs take the rest"
     return Finding(
@@ -178,12 +178,12 @@ def _slow_operator(case: Case) -> Finding | None:
 
 
 def _busiest(case: Case) -> Finding | None:
-    """Name the busiest where no better reason is found."""
+    """Return the finding for the busiest operator, if there is no better cause."""
     return slow(case.facts, case.top, case.demands) if case.top.utilisation >= 0.4 else None
 
 
 def slow(facts: Facts, stage: StageFacts, demands: list[Demand]) -> Finding:
-    """Return that `stage`, and its busiest operator most, sets the rate."""
+    """Return the finding that `stage`, and its busiest operator most, limits the rate."""
     stats = stage.busiest
     process = facts.process_of(stage)
     return Finding(
@@ -200,7 +200,7 @@ def slow(facts: Facts, stage: StageFacts, demands: list[Demand]) -> Finding:
 def _works(facts: Facts, stage: StageFacts, stats: OperatorStats) -> str:
     calls = max(stats.calls, 1)
     each = finite(stats.busy) / calls
-    of = max(facts.seconds / calls, each)  # a call may have begun before the time that is looked at
+    of = max(facts.seconds / calls, each)  # a call may have begun before the snapshot's time
     if len(stage.operators) == 1 or share(stats.busy, stage.busy) > 0.95:
         return (
             f"{stats.name} works {duration(each)} of each {duration(of)}: "
@@ -216,7 +216,7 @@ def _works(facts: Facts, stage: StageFacts, stats: OperatorStats) -> str:
 
 
 def _before(facts: Facts, stats: OperatorStats, demands: list[Demand]) -> str:
-    """Say what the operator does to those before it."""
+    """Describe what the operator does to those before it."""
     lossy = [demand for demand in demands if demand.kind == "dropped"]
     above = facts.upstream([stats.name])
     for demand in lossy:
@@ -230,7 +230,7 @@ def _before(facts: Facts, stats: OperatorStats, demands: list[Demand]) -> str:
 
 
 def _on_cpu(stage: StageFacts, process: ProcessFacts | None) -> str:
-    """Say whether it is at work itself in that time, or waits for something else to be."""
+    """Describe whether it works itself in that time, or waits for something else."""
     computes = stage.cpu if process is None else process.computes(stage)
     if computes is None or stage.cpu is None or 0.3 < computes < 0.7:
         return ""
@@ -254,7 +254,7 @@ def _too_few_workers(case: Case) -> Finding | None:
 
 
 def too_few_workers(process: ProcessFacts) -> Finding:
-    """Return that all workers of `process` are busy while stages could go on."""
+    """Return the finding that all workers of `process` are busy while stages are ready."""
     at_work = sorted(process.stages, key=lambda stage: -stage.utilisation)
     at_work = [stage for stage in at_work if stage.utilisation >= 0.03]
     one = process.workers == 1
@@ -283,7 +283,7 @@ def _late_partner(case: Case) -> Finding | None:
 
 
 def late_partner(facts: Facts, stats: OperatorStats, weight: float) -> Finding | None:
-    """Return that `stats` waits for messages that come late; None where it need not be said."""
+    """Return the finding that `stats` waits for late messages; None if it hardly does."""
     wait = duration(finite(stats.waiting.partner) / max(stats.calls, 1))
     flows = facts.flows_into(stats.name)
     if stats.batch > 1 and len(flows) == 1:
@@ -312,7 +312,7 @@ def late_partner(facts: Facts, stats: OperatorStats, weight: float) -> Finding |
 
 
 def _crossing(case: Case) -> Finding | None:
-    """Find a link or serialising that takes most of a frame's time."""
+    """Return the finding that a link or serialising takes most of a frame's time."""
     region = {stats.name for stage in case.stages for stats in stage.operators}
     found: list[Finding] = []
     for path in case.facts.snapshot.paths:
@@ -324,7 +324,7 @@ def _crossing(case: Case) -> Finding | None:
 
 
 def crossing(facts: Facts, step: Step, weight: float) -> Finding:
-    """Return that a link, or serialising for it, takes the time."""
+    """Return the finding that a link, or serialising for it, takes the time."""
     flow = facts.flow_at(step.operator, step.port)
     name = flow.name if flow else f"{step.operator}.{step.port}"
     before = f", after {duration(step.waiting)} of waiting" if finite(step.waiting) >= 1e-6 else ""
@@ -349,7 +349,7 @@ def _scheduling(case: Case) -> Finding | None:
 
 
 def scheduling(process: ProcessFacts) -> Finding:
-    """Return that passing messages from stage to stage costs more than the work."""
+    """Return the finding that passing messages between stages takes longer than the work."""
     heads = [stage.operators[0] for stage in process.stages]
     waits = sum(share_of_calls(stats.waiting.worker, stats) for stats in heads)
     works = sum(

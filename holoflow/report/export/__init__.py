@@ -1,1 +1,1 @@
-"""Exports: what other tools read."""
+"""Exports to other tools."""

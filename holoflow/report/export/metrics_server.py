@@ -19,25 +19,27 @@ from holoflow.report.export.prometheus import Collector
 from holoflow.stats.snapshot import Snapshot
 
 LOCAL = "127.0.0.1"
-"""Where nobody outside of this machine gets to."""
+"""An address that cannot be reached from other hosts."""
 PATIENCE = 10.0
 """Seconds for which a client may be silent."""
 _SELDOM = 0.1
-"""Seconds between looks whether there are descriptors again."""
+"""Seconds between attempts when the process cannot open more files."""
 
 _log = logging.getLogger("holoflow.metrics")
 
 
 class MetricsServer:
-    """Serves `/metrics` in Prometheus' text format or as OpenMetrics, as the client asks.
+    """Serves `/metrics` in Prometheus' text format or as OpenMetrics, as the client requests.
 
-    Everybody who reaches the address may read them.
+    Anyone who can reach the address can read them.
     """
 
     def __init__(self, address: str = LOCAL, port: int = 9464) -> None:
-        """Listen at `address`; port 0 takes any that is free.
+        """Listen at `address`; with port 0, at any free port.
 
-        Raises HoloflowError where nobody can listen there, and `MissingExtraError`.
+        Raises:
+            HoloflowError: It cannot listen there.
+            MissingExtraError: prometheus_client is not installed.
         """
         self._collector = Collector()
         app = optional("prometheus_client", "metrics").make_wsgi_app(self._collector.registry)
@@ -53,7 +55,7 @@ class MetricsServer:
 
     @property
     def url(self) -> str:
-        """Where the metrics are."""
+        """The address of the metrics."""
         host, port = self._server.server_address[:2]
         return f"http://{f'[{host!s}]' if ':' in str(host) else host!s}:{port}/metrics"
 
@@ -81,22 +83,22 @@ class _Handler(WSGIRequestHandler):
     timeout = PATIENCE
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as inherited
-        """Say nothing: a request is nothing to tell the user."""
+        """Do nothing: requests are of no interest to the user."""
 
 
 class _Server(socketserver.ThreadingMixIn, WSGIServer):
     daemon_threads = True
-    # Who waits for clients at the end waits for those that are silent, too.
+    # Closing waits for all clients, silent ones included.
     block_on_close = False
 
     def server_bind(self) -> None:
-        """Bind without asking for the name of the address, which may take seconds."""
+        """Bind without looking up the name of the address, which may take seconds."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = map(str, self.server_address[:2])  # type: ignore[assignment]
         self.setup_environ()
 
     def get_request(self) -> tuple[Any, Any]:
-        """Return a connection; while the process can open no more files, try seldom."""
+        """Return a connection; wait a little while the process cannot open more files."""
         try:
             return super().get_request()
         except BlockingIOError:
@@ -104,12 +106,12 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
             raise
 
     def service_actions(self) -> None:
-        """Cut off, now and then, who is not done."""
+        """Disconnect clients that have been silent for too long. Called regularly."""
         if isinstance(self.socket, Listener):
             self.socket.expire()
 
     def handle_error(self, *_: Any) -> None:
-        """Say nothing: the client went away."""
+        """Do nothing: the client went away."""
 
 
 def _listen(address: str, port: int) -> _Server:

@@ -1,8 +1,8 @@
 """A trace for the Perfetto UI: who worked on which frame when, and how frames travelled.
 
 A process is a fragment, a thread a worker, a slice a call of an operator. An arrow is a message,
-from the call that sent it to the first that used it. A counter is a queue: messages that wait in
-it and are used later on.
+from the call that sent it to the first that used it. A counter is a queue: the messages in it
+that are used later.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from holoflow.core.errors import optional
 from holoflow.stats.records import CallRecord, Records
 
 Message: TypeAlias = tuple[str, int]
-"""A flow's name and the number of a message on it."""
+"""Name of a flow and the number of a message on it."""
 Packet: TypeAlias = Any
-"""A TracePacket of Perfetto's."""
+"""A TracePacket of Perfetto."""
 
 
 class Event(NamedTuple):
-    """Something that happens on a track: a call begins or ends, or a queue's depth changes."""
+    """An event on a track: a call begins or ends, or the depth of a queue changes."""
 
     time: int
     """Nanoseconds of the monotonic clock."""
@@ -34,7 +34,12 @@ class Event(NamedTuple):
 
 
 def write_trace(records: Records, path: Path) -> None:
-    """Write a trace of `records`; raises OSError and `MissingExtraError`."""
+    """Write a trace of `records` to `path`.
+
+    Raises:
+        OSError: It cannot be written.
+        MissingExtraError: perfetto is not installed.
+    """
     builder = optional("perfetto.trace_builder.proto_builder", "trace")
     with path.open("wb") as file:
         stream = builder.StreamingTraceProtoBuilder(file)
@@ -43,11 +48,11 @@ def write_trace(records: Records, path: Path) -> None:
 
 
 def lanes(calls: Iterable[CallRecord]) -> list[tuple[CallRecord, int]]:
-    """Return `calls` by their start, each with the first lane of its worker that is free.
+    """Return `calls` ordered by start, each with the first free lane of its worker.
 
-    Slices of one track must not overlap. Calls of one worker do where frames are worked on in a
-    batch; and a source's is taken to end when the frame is sent, though its worker may have done
-    other things while the frame was held back. So sources choose last.
+    Slices of one track must not overlap, but calls of one worker do if frames are processed in a
+    batch. The call of a source counts until its frame is sent, although its worker may have done
+    other things while the frame was held back; therefore sources choose last.
     """
     ordered = sorted(calls, key=lambda call: (call.start, call.end))
     taken: dict[tuple[str, str, int], list[tuple[int, int]]] = defaultdict(list)
@@ -68,7 +73,7 @@ def lanes(calls: Iterable[CallRecord]) -> list[tuple[CallRecord, int]]:
 
 
 def depths(records: Records) -> dict[str, list[tuple[int, int]]]:
-    """Return (time, messages that wait from then on), by flow on which any waited."""
+    """Return (time in ns, messages waiting from then on) for each flow with waiting messages."""
     used: dict[Message, int] = {}
     for call in records.calls:
         for message in call.takes:
@@ -89,7 +94,7 @@ def depths(records: Records) -> dict[str, list[tuple[int, int]]]:
 
 
 class _Trace:
-    """Makes the packets of a trace, all of one sequence whose names are written once."""
+    """Makes the packets of a trace: one sequence, whose names are written once."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
@@ -103,7 +108,7 @@ class _Trace:
         self._lanes: dict[tuple[str, str, int], int] = {}
 
     def packets(self) -> Iterator[Packet]:
-        """Yield what holds for all, then the tracks, then the events by time."""
+        """Yield first what applies to all, then the tracks, then the events ordered by time."""
         if self._records.calls:
             yield self._clocks()
         yield self._beginning()
@@ -116,7 +121,7 @@ class _Trace:
         for key in sorted({(call.fragment, call.worker, lane) for call, lane in calls}):
             if key[2]:
                 yield self._lane(key)
-        # One track's events are in the order of time; of one moment they must stay as they are.
+        # Events of one track are ordered by time; those of one moment must keep their order.
         events = [event for call, lane in calls for event in self._slice(call, lane)]
         fragments = {flow: call.fragment for call, _ in calls for flow, _ in call.takes}
         for flow, changes in depths(self._records).items():
@@ -130,7 +135,7 @@ class _Trace:
         return self._pb.TracePacket(trusted_packet_sequence_id=1)
 
     def _clocks(self) -> Packet:
-        """Say that times are of the monotonic clock, and which time of day that is."""
+        """Return the packet that relates the monotonic clock to the time of day."""
         snapshot = self._pb.ClockSnapshot
         now = min(call.start for call in self._records.calls)
         packet = self._packet()
@@ -141,7 +146,7 @@ class _Trace:
         return packet
 
     def _beginning(self) -> Packet:
-        """Write every name that events refer to by its number."""
+        """Return the packet with every name that events refer to by its number."""
         packet = self._packet()
         packet.sequence_flags = self._pb.TracePacket.SEQ_INCREMENTAL_STATE_CLEARED
         packet.trace_packet_defaults.timestamp_clock_id = self._pb.BUILTIN_CLOCK_MONOTONIC
@@ -168,7 +173,7 @@ class _Trace:
         packet = self._packet()
         track = packet.track_descriptor
         track.uuid = self._lanes[fragment, worker, 0] = next(self._uuids)
-        # Numbers of our own; those of the first thread and its process must not be equal.
+        # Arbitrary numbers; those of a process and of its first thread must differ.
         track.thread.pid = list(self._processes).index(fragment) + 1
         track.thread.tid = 1000 + len(self._lanes)
         track.thread.thread_name = worker
@@ -223,14 +228,14 @@ class _Trace:
             waited = (call.start - call.arrived) / 1000
             about.add(name_iid=_ARGUMENTS["waited_us"], double_value=waited)
         made.flow_ids.extend(self._arrows[message] for message in call.gives)
-        # A message may be used more than once: by a `Latest` input, or for several results.
+        # A message may be used several times: by a `Latest` input, or for several results.
         new = [m for m in call.takes if m in self._arrows and m not in self._arrived]
         self._arrived.update(new)
         made.terminating_flow_ids.extend(self._arrows[message] for message in new)
 
 
 _ARGUMENTS = {"frame": 1, "source": 2, "waited_us": 3}
-"""What a slice tells."""
+"""Annotations of a slice."""
 
 
 def _numbered(items: Iterable[Any]) -> dict[Any, int]:

@@ -1,6 +1,6 @@
-"""The metrics of a run as Prometheus reads them, named by its conventions.
+"""The metrics of a run for Prometheus, named by its conventions.
 
-Units are seconds and bytes, shares are ratios from 0 to 1. Counters begin at 0 with the run.
+Units are seconds and bytes; shares are ratios from 0 to 1. Counters begin at 0 with the run.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from holoflow.stats.statistic import statistics
 Kind: TypeAlias = Literal["info", "counter", "gauge", "histogram"]
 Value: TypeAlias = "float | Histogram"
 Row: TypeAlias = tuple[tuple[str, ...], Value]
-"""The values of the labels, and the value."""
+"""Values of the labels, and the value."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric and all its values; those of equal labels belong together."""
+    """A metric and all its values; values with equal labels belong together."""
 
     kind: Kind
     name: str
-    """Without `holoflow_` before it and, of a counter, `_total` behind it."""
+    """Name without the prefix `holoflow_` and, for a counter, without the suffix `_total`."""
     said: str
     """What it means."""
     labels: tuple[str, ...]
@@ -88,7 +88,7 @@ def metrics(snapshot: Snapshot) -> Iterator[Metric]:
 def _declared(
     cls: type[Any], labels: tuple[str, ...], keyed: Iterable[tuple[tuple[str, ...], Any]]
 ) -> Iterator[Metric]:
-    """Yield the statistics of `cls` that have a metric, of all that there are by their labels."""
+    """Yield the metrics that `cls` declares, with the values of objects given by their labels."""
     keyed = list(keyed)
     for field, statistic in statistics(cls).items():
         if not statistic.metric:
@@ -114,20 +114,24 @@ def _declared(
 
 
 _BASE_UNITS = ("seconds", "bytes", "ratio")
-"""Units that are a part of a metric's name."""
+"""Units that are part of a metric's name."""
 
 BUCKETS = (
     1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3,
     0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
-"""Upper bounds, in seconds; the same for all histograms and runs, so that they can be added."""
+"""Upper bounds in seconds; equal for all histograms and runs, so that they can be added."""
 
 Family: TypeAlias = Any
 """A metric family of prometheus_client's."""
 
 
 def to_text(snapshot: Snapshot) -> str:
-    """Return the metrics of `snapshot` in Prometheus' text format; raises `MissingExtraError`."""
+    """Return the metrics of `snapshot` in Prometheus' text format.
+
+    Raises:
+        MissingExtraError: prometheus_client is not installed.
+    """
     collector = Collector()
     collector.put(snapshot)
     text: bytes = optional("prometheus_client", "metrics").generate_latest(collector.registry)
@@ -135,13 +139,17 @@ def to_text(snapshot: Snapshot) -> str:
 
 
 class Collector:
-    """Gives prometheus_client the metrics of the newest snapshot; any thread may ask."""
+    """Provides prometheus_client with the metrics of the newest snapshot, in any thread."""
 
     def __init__(self) -> None:
-        """Begin with nothing; raises `MissingExtraError`."""
+        """Provide nothing before the first `put`.
+
+        Raises:
+            MissingExtraError: prometheus_client is not installed.
+        """
         self._core = optional("prometheus_client.core", "metrics")
         self.registry = self._core.CollectorRegistry()
-        """Holds these metrics alone."""
+        """Contains only these metrics."""
         self.registry.register(self)
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
@@ -149,7 +157,7 @@ class Collector:
         self._most: dict[tuple[str, ...], float] = {}
 
     def put(self, snapshot: Snapshot) -> None:
-        """Show `snapshot` from now on. One of another run begins all counters anew."""
+        """Provide `snapshot` from now on; one of another run resets all counters."""
         with self._lock:
             if self._snapshot is not None and self._snapshot.run != snapshot.run:
                 self._most.clear()
@@ -157,7 +165,7 @@ class Collector:
             self._made = None
 
     def collect(self) -> Iterable[Family]:
-        """Return what there is to show."""
+        """Return the metrics of the newest snapshot."""
         with self._lock:
             if self._made is None and self._snapshot is not None:
                 self._made = [self._family(metric) for metric in metrics(self._snapshot)]
@@ -187,25 +195,25 @@ class Collector:
     def _buckets(
         self, key: tuple[str, ...], times: Histogram
     ) -> tuple[list[tuple[str, float]], float]:
-        """Return the count at or below each bound, and the sum of all values."""
+        """Return the number of values up to each bound, and the sum of all values."""
         counts = {str(bound): n for bound, n in zip(BUCKETS, times.below(BUCKETS), strict=True)}
         counts["+Inf"] = times.count
         buckets = [(bound, self._rising((*key, bound), n)) for bound, n in counts.items()]
         return buckets, self._rising((*key, "sum"), times.total)
 
     def _rising(self, key: tuple[str, ...], value: float) -> float:
-        """Return `value`, or what it was where rounding has made it less.
+        """Return `value`, or its previous value if rounding has made it smaller.
 
-        To Prometheus a counter that falls is one that began anew.
+        To Prometheus, a falling counter is one that was reset.
         """
         self._most[key] = value = max(value, self._most.get(key, value))
         return value
 
 
 def _joined(metric: Metric) -> dict[tuple[str, ...], float | Histogram]:
-    """Return one value for all rows of equal labels, such as two budgets of one way.
+    """Return one value for all rows with equal labels, such as two budgets for one path.
 
-    It is their sum, of a gauge the last.
+    It is their sum; for a gauge, the last value.
     """
     found: dict[tuple[str, ...], float | Histogram] = {}
     for key, value in metric.rows:

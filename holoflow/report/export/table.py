@@ -1,15 +1,14 @@
-"""Raw calls as a table (CSV, Parquet) and as HoloHub's scripts read them.
+"""Records of calls as a table (CSV, Parquet) and in the format of HoloHub's scripts.
 
-A row is a call. Every row says which run it is of, so that tables of several runs can be joined
-and any program that reads CSV can take them as they are.
+A row of the table is a call. Every row says which run it belongs to, so that tables of several
+runs can be joined by any program that reads CSV.
 
-A line is one way of a frame from a source to a sink, in microseconds since 1970:
+A line of HoloHub's log is the path of a frame from a source to a sink, in microseconds since 1970:
 
     (camera,1790000000000100,1790000000000120) -> (detect,1790000000000410,1790000000031500)
 
 Each operator has the times at which it received and published. A source receives when it has the
-frame in hand, any other operator when its call starts, so that the end-to-end times are those
-that reports show.
+frame, any other operator when its call starts, so that the end-to-end times are those of reports.
 """
 
 from __future__ import annotations
@@ -28,18 +27,18 @@ COLUMNS = (
     "app", "run", "epoch_ns", "operator", "fragment", "worker", "source", "sequence",
     "arrived_ns", "start_ns", "end_ns", "takes", "gives",
 )  # fmt: skip
-"""As in `Records` and `CallRecord`. `takes` and `gives` are `a.out -> b.image#17; …` in CSV."""
+"""As in `Records` and `CallRecord`. In CSV, `takes` and `gives` are `a.out -> b.image#17; …`."""
 
 MOST_CALLS = 5_000_000
-"""That are read from a file."""
+"""Largest number of calls that are read from a file."""
 _LONGEST_LINE = 1 << 16
 _GREATEST = 1 << 63
 _BATCH = 16_384
-"""Rows that are turned into Parquet at once."""
+"""Rows that are converted to Parquet at once."""
 
 
 def write_csv(records: Records, path: Path) -> None:
-    """Write `records` to a CSV file; raises OSError."""
+    """Write `records` to a CSV file; raises OSError if that fails."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
@@ -49,7 +48,12 @@ def write_csv(records: Records, path: Path) -> None:
 
 
 def write_parquet(records: Records, path: Path) -> None:
-    """Write `records` to a Parquet file; raises OSError and `MissingExtraError`."""
+    """Write `records` to a Parquet file.
+
+    Raises:
+        OSError: It cannot be written.
+        MissingExtraError: pyarrow is not installed.
+    """
     pa = optional("pyarrow", "parquet")
     parquet = optional("pyarrow.parquet", "parquet")
     name = pa.dictionary(pa.int32(), pa.string())
@@ -75,7 +79,11 @@ def _columns(records: Records, calls: Sequence[CallRecord]) -> dict[str, list[An
 
 
 def read_records(path: Path) -> Records:
-    """Read what `write_csv` wrote; raises HoloflowError that names the line where it is not."""
+    """Return the records that `write_csv` has written.
+
+    Raises:
+        HoloflowError: The file is not valid; the message names the line.
+    """
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return _read(path, file)
@@ -84,7 +92,7 @@ def read_records(path: Path) -> Records:
 
 
 def _read(path: Path, file: TextIO) -> Records:
-    # A line may be of any length, and of calls there may be any number.
+    # A line may have any length, and there may be any number of calls.
     lines = iter(lambda: file.readline(_LONGEST_LINE), "")
     reader = csv.reader(lines, strict=True)
     calls: list[CallRecord] = []
@@ -98,25 +106,25 @@ def _read(path: Path, file: TextIO) -> Records:
             calls.append(call)
             runs.add(run)
             if len(runs) > 1:
-                raise ValueError("it is of another run than the lines before; give one run")
+                raise ValueError("it belongs to another run than the lines before; give one run")
     except UnicodeDecodeError:
         raise HoloflowError(f"{path} is not a table of calls: it is not text") from None
     except (ValueError, csv.Error) as error:
         raise HoloflowError(f"{path}:{max(reader.line_num, 1)}: {error}") from None
     if not calls:
-        raise HoloflowError(f"{path} holds no calls: no frame was traced")
+        raise HoloflowError(f"{path} has no calls: no frame was traced")
     return Records(*runs.pop(), tuple(calls))
 
 
 def _check_header(row: Sequence[str]) -> None:
     if tuple(row) != COLUMNS:
-        raise ValueError(f"not a table of calls; its first line would be {','.join(COLUMNS)}")
+        raise ValueError(f"not a table of calls; its first line must be {','.join(COLUMNS)}")
 
 
 def _parse(row: Sequence[str]) -> tuple[tuple[str, str, int], CallRecord]:
-    """Return the run (app, run, epoch) and the call of a row; raises ValueError."""
+    """Return the run (app, run, epoch) and the call of a row; raises ValueError if invalid."""
     if len(row) != len(COLUMNS):
-        raise ValueError(f"{len(row)} columns instead of {len(COLUMNS)}; is the line cut off?")
+        raise ValueError(f"{len(row)} columns instead of {len(COLUMNS)}; is the line truncated?")
     cells = dict(zip(COLUMNS, row, strict=True))
     sequence, arrived, start, end = (
         _number(name, cells[name]) for name in ("sequence", "arrived_ns", "start_ns", "end_ns")
@@ -134,7 +142,7 @@ def _number(name: str, text: str) -> int:
     digits = text.removeprefix("-")
     value = int(text) if digits.isascii() and digits.isdigit() and len(digits) < 20 else None
     if value is None or not -_GREATEST <= value < _GREATEST:
-        raise ValueError(f"{name} is {text[:40]!r}; it would be a whole number")
+        raise ValueError(f"{name} is {text[:40]!r}; it must be a whole number")
     return value
 
 
@@ -150,19 +158,23 @@ def _split(name: str, text: str) -> Iterator[tuple[str, int]]:
     for message in text.split("; "):
         flow, _, number = message.rpartition("#")
         if flow.count(" -> ") != 1:
-            raise ValueError(f"{name} has {message[:80]!r}; it would be 'a.out -> b.image#17'")
+            raise ValueError(f"{name} has {message[:80]!r}; it must be 'a.out -> b.image#17'")
         yield flow, _number(f"the number of {flow[:80]!r} in {name}", number)
 
 
 RECORDS = "records.csv"
-"""All that is known of single frames; other exports are made from it."""
+"""Records of single frames, from which other exports are made."""
 TRACE = "trace.pftrace"
 
 
 def write_trace(folder: Path, records: Records) -> list[Path]:
-    """Write `records` into `folder`, also for Perfetto where that is installed.
+    """Write `records` into `folder`, also as a Perfetto trace if perfetto is installed.
 
-    Returns the files that were written; raises OSError.
+    Returns:
+        The files that were written.
+
+    Raises:
+        OSError: One cannot be written.
     """
     written = [folder / RECORDS]
     write_csv(records, written[0])
@@ -175,47 +187,47 @@ def write_trace(folder: Path, records: Records) -> list[Path]:
 
 
 MOST_PATHS = 256
-"""Of one call of a sink; more ways that lead to it are left out."""
+"""Largest number of paths that lead to one call of a sink; others are left out."""
 
 
 def write_log(records: Records, path: Path) -> int:
-    """Write the log and return the number of its lines; raises OSError."""
+    """Write HoloHub's log to `path` and return its number of lines; raises OSError on failure."""
     count = 0
     with path.open("w", encoding="utf-8") as file:
-        for way in paths(records):
-            file.write(" -> ".join(_stop(call, records.epoch) for call in way) + "\n")
+        for calls in paths(records):
+            file.write(" -> ".join(_stop(call, records.epoch) for call in calls) + "\n")
             count += 1
     return count
 
 
 def paths(records: Records) -> Iterator[tuple[CallRecord, ...]]:
-    """Yield every way from a source to a sink whose calls are all in `records`.
+    """Yield every path from a source to a sink whose calls are all in `records`.
 
-    A sink is an operator that sends nothing. Ways come in the order of their ends; one that
-    passes an operator twice, by a back edge, is left out.
+    A sink is an operator that sends nothing. Paths are ordered by their ends; a path that passes an
+    operator twice, by a back edge, is left out.
     """
     sending = {call.operator for call in records.calls if call.gives}
     senders: dict[tuple[str, int], CallRecord] = {}
-    """By message, where a way leads to it from a source."""
+    """By message: the call that sent it, if a path leads to it from a source."""
     for call in sorted(records.calls, key=lambda call: call.end):
         if not call.takes or any(message in senders for message in call.takes):
             senders.update(dict.fromkeys(call.gives, call))
         if call.operator not in sending:
-            # Flows between the same operators by different ports make ways that look the same.
-            yield from dict.fromkeys(islice(_ways((call,), senders), MOST_PATHS))
+            # Flows between the same operators by different ports would give equal lines.
+            yield from dict.fromkeys(islice(_paths_to((call,), senders), MOST_PATHS))
 
 
-def _ways(
+def _paths_to(
     tail: tuple[CallRecord, ...], senders: Mapping[tuple[str, int], CallRecord]
 ) -> Iterator[tuple[CallRecord, ...]]:
-    """Yield the ways from a source that go on with `tail`."""
+    """Yield the paths from a source that continue with `tail`."""
     if not tail[0].takes:
         yield tail
     passed = {call.operator for call in tail}
     for message in tail[0].takes:
         sender = senders.get(message)
         if sender is not None and sender.operator not in passed:
-            yield from _ways((sender, *tail), senders)
+            yield from _paths_to((sender, *tail), senders)
 
 
 def _stop(call: CallRecord, epoch: int) -> str:
