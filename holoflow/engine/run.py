@@ -333,8 +333,10 @@ class Run:
         give_up: float | None = None
         pause, worked = BRISK, 0
         while not self.observer.probe.wait(over, pause):
-            before, worked = worked, max((s.worked for s in self.program.stages), default=0)
-            pause = BRISK if worked != before else min(2 * pause, CALM)
+            stages = self.program.stages
+            before, worked = worked, max((stage.worked for stage in stages), default=0)
+            calm = worked == before and all(stage.finished or stage.resting for stage in stages)
+            pause = min(2 * pause, CALM) if calm else BRISK
             _keep_signal_handlers()
             now = time.monotonic()
             self._hasten_links()
