@@ -1,4 +1,4 @@
-"""Simulating an app on several hosts, from what a run of it has measured; pure functions."""
+"""Predicting an app on other hosts from what one run of it has measured; pure functions."""
 
 from holoflow.predict.model import (
     Carriage,

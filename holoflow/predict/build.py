@@ -1,4 +1,4 @@
-"""From a plan and a profile to a model: what every stage, flow and process takes."""
+"""From a plan and a profile to a model: how long every stage, flow and process takes."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ from holoflow.predict.profile import (
 )
 
 FRAMING = 1538 / 1448
-"""Bytes on an Ethernet with packets of 1,500 bytes for each byte that TCP carries."""
+"""Bytes on an Ethernet with packets of 1,500 bytes per byte that TCP carries."""
 _LEAST_CORES = 0.05
-"""Of a pool, whatever processes keep busy in the background."""
+"""Least share of a pool that is left for stages, whatever processes use in the background."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """The hosts, and what joins them."""
+    """The hosts and the network between them."""
 
     cores: float
-    """Of each host; with `shared`, of all together."""
+    """CPU cores of each host; with `shared`, of all hosts together."""
     shared: bool = False
     """Whether the hosts share the cores of one machine (namespaces, virtual machines)."""
     bandwidth: float = 1e9
-    """Bits a second in which a host sends, and as many in which it receives."""
+    """Bits per second that a host can send, and as many that it can receive."""
     delay: float = 0.0002
-    """Seconds from host to host, one way."""
+    """Latency of the network from host to host, in seconds one way."""
     encrypt: bool | None = None
-    """Of flows between hosts; None leaves it to the app."""
+    """Kind of link between hosts; None leaves it to the app."""
     rates: Mapping[str, float] = field(default_factory=dict)
-    """Frames a second of sources, in place of what the run says."""
+    """Frames per second by source, instead of those measured."""
 
 
 def on_hosts(app: App, places: Mapping[str, str]) -> App:
-    """Return the app with each fragment on the host that `places` names."""
+    """Return the app with each fragment on the host given for it in `places`."""
     return replace(
         app,
         fragments={
@@ -70,8 +70,16 @@ def build(
 ) -> Model:
     """Return the model of `app` with its fragments at `places`.
 
-    Raises HoloflowError where the run does not say how large messages are that travel, or where
-    a flow's link is one whose costs are not known.
+    Args:
+        app: The app.
+        places: Name of the host of each fragment.
+        profile: What a run of the app has measured.
+        costs: What links cost.
+        setting: The hosts and the network.
+
+    Raises:
+        HoloflowError: The run does not have the size of messages that a link would carry, or the
+            costs of a flow's link are unknown.
     """
     planned = plan(on_hosts(app, places))
     stage_of = {name: stage.name for stage in planned.stages for name in stage.operators}
@@ -104,7 +112,7 @@ def build(
 def _pools(
     planned: Plan, places: Mapping[str, str], costs: Costs, setting: Setting
 ) -> tuple[dict[str, float], dict[str, tuple[str, ...]]]:
-    """Return all pools of cores, and those that each fragment draws from."""
+    """Return the cores of each pool, and the names of the pools that each fragment draws from."""
     pools: dict[str, float] = {}
     drawn: dict[str, tuple[str, ...]] = {}
     for process in planned.processes:
@@ -174,7 +182,7 @@ def _stage(
 
 
 def _in_order_of_ports(planned: Plan) -> list[PlannedFlow]:
-    """Return the flows such that those into one operator are in the order of its ports."""
+    """Return the flows, with those into one operator in the order of its ports."""
 
     def place(flow: PlannedFlow) -> int:
         node = planned.app.operators[flow.target.operator]
@@ -250,15 +258,19 @@ def _host(app: App, operator: str) -> str | None:
 
 
 def _sent_before(planned: Plan, flow: PlannedFlow) -> bool:
-    """Whether shared memory holds the message already, for another flow of the same port."""
+    """Whether shared memory already has the message, for another flow from the same port."""
     same = [f for f in planned.flows if f.source == flow.source and f.link == "shared_memory"]
     return flow in same[1:]
 
 
 def check_setting(app: App, setting: Setting) -> None:
-    """Raise HoloflowError for rates of what is no source."""
+    """Check that rates are given for sources only.
+
+    Raises:
+        HoloflowError: A rate is given for anything else.
+    """
     sources = sorted(app.operators.keys() - {flow.target.operator for flow in app.flows})
     for name in setting.rates:
         if name not in sources:
             right = suggestion(name, sources, f"the app has {choices(sources)}")
-            raise HoloflowError(f"--rate: {short(name)} is no source", right)
+            raise HoloflowError(f"--rate: {short(name)} is not a source", right)

@@ -1,4 +1,4 @@
-"""Measuring what links cost on this machine, by small apps."""
+"""Measuring what links cost on this machine, with small apps."""
 
 from __future__ import annotations
 
@@ -40,10 +40,17 @@ _PATIENCE = 60.0
 def run_trial(
     folder: Path, link: LinkName | None, size: int, rate: float, seconds: float
 ) -> Snapshot:
-    """Run the app for some seconds with messages of `size` bytes, and return its books.
+    """Run an app of two operators, and return its statistics.
 
-    A `link` of None keeps both operators in one process, in stages of their own. A `rate` of 0
-    sends as fast as it goes. Raises HoloflowError where that fails.
+    Args:
+        folder: Where the app and its output are written.
+        link: The link between the operators; None keeps both in one process, in separate stages.
+        size: Bytes of a message.
+        rate: Messages per second; 0 sends as fast as possible.
+        seconds: For how long it runs.
+
+    Raises:
+        HoloflowError: A process fails or does not end.
     """
     folder.mkdir(parents=True)
     apart = link in ("zeromq", "zeromq_encrypted")
@@ -125,7 +132,7 @@ def _run(commands: Sequence[Sequence[str]], environment: dict[str, str]) -> None
 
 
 UNDISTURBED: Final = 0.1
-"""Quantile of a latency that is taken: other programs of the machine disturb the rest."""
+"""Quantile of a latency that is used: higher ones are affected by other programs."""
 
 
 @dataclass(frozen=True)
@@ -135,14 +142,14 @@ class Trial:
     size: int
     """Bytes."""
     full: Snapshot
-    """As fast as it went."""
+    """As fast as possible."""
     calm: Snapshot
-    """At a pace at which nothing waits."""
+    """At a rate at which nothing waits."""
 
 
 @dataclass(frozen=True)
 class CostPoint:
-    """Seconds for a message of one size."""
+    """Seconds per message of one size."""
 
     size: int
     send: float
@@ -153,10 +160,12 @@ class CostPoint:
 
 
 def reckon(alone: Trial, trials: Mapping[LinkName, Sequence[Trial]], measured: str) -> Costs:
-    """Return the costs.
+    """Return the costs of links.
 
-    `alone` has both operators in one process; of each link there are two trials, with small
-    messages and with large ones. `measured` says where and when.
+    Args:
+        alone: A trial with both operators in one process.
+        trials: For each link two trials, with small and with large messages.
+        measured: Says where and when.
     """
     (process,) = alone.full.fragments
     calls = sum(stats.calls for stats in alone.full.operators)
@@ -182,7 +191,7 @@ def reckon(alone: Trial, trials: Mapping[LinkName, Sequence[Trial]], measured: s
 
 
 def stage_cpu(snapshot: Snapshot, fragment: str) -> float:
-    """Return the CPU seconds of the stages of `fragment`, besides the operators' own."""
+    """Return the CPU seconds of the stages of `fragment` beyond those of their operators."""
     own = [stats for stats in snapshot.operators if stats.fragment in fragment.split("+")]
     busy = sum(stats.busy for stats in own)
     share = sum((1.0 if b.cpu is None else b.cpu) * b.busy for b in own) / busy if busy else 1.0
@@ -190,18 +199,18 @@ def stage_cpu(snapshot: Snapshot, fragment: str) -> float:
 
 
 def background(snapshot: Snapshot, fragment: str) -> float:
-    """Return the cores that the process of `fragment` kept busy besides its stages."""
+    """Return how many cores the process of `fragment` kept busy besides its stages."""
     (process,) = [stats for stats in snapshot.fragments if stats.name == fragment]
     return max(process.machine.cpu - _ticks(snapshot, fragment), 0.0) / process.seconds
 
 
 def _ticks(snapshot: Snapshot, fragment: str) -> float:
-    """Return the seconds in which workers of `fragment` were at work."""
+    """Return the seconds for which the workers of `fragment` were busy."""
     return sum(stats.busy for stats in snapshot.workers if stats.fragment == fragment)
 
 
 def point(trial: Trial, overhead: float, idle: float) -> CostPoint:
-    """Return what a message of this size took."""
+    """Return what a message of this size costs."""
     count = max(trial.full.operator("receive").calls, 1)
 
     def stage(fragment: str) -> float:
@@ -225,7 +234,10 @@ def point(trial: Trial, overhead: float, idle: float) -> CostPoint:
 def link_costs(small: CostPoint, large: CostPoint, *, known: float) -> LinkCosts:
     """Return the costs for messages of any size.
 
-    `known` are the seconds of their latency that come with every stage, linked or not.
+    Args:
+        small: Costs of a small message.
+        large: Costs of a large message.
+        known: Seconds of their latency that every stage adds, with or without a link.
     """
 
     def line(name: str) -> LinearCost:
@@ -242,23 +254,24 @@ def link_costs(small: CostPoint, large: CostPoint, *, known: float) -> LinkCosts
 
 
 SIZES: Final = (1_000, 4_000_000)
-"""Bytes of the messages."""
+"""Bytes of a small and of a large message."""
 CALM: Final = 50.0
-"""Messages a second at which nothing waits."""
+"""Messages per second at which nothing waits."""
 SECONDS: Final = 2.0
 REPEATS: Final = 2
-"""Runs as fast as it goes, of which the fastest counts."""
+"""Number of runs at full speed, of which the fastest counts."""
 
 
 def costs_file() -> Path:
-    """Return where the costs of this machine's links are kept."""
+    """Return the path of the file with the costs of this machine's links."""
     return cache_folder() / "link-costs.json"
 
 
 def known_costs() -> Costs:
-    """Return what was measured here, else what ships with holoflow.
+    """Return the costs that were measured here, or those that ship with holoflow.
 
-    Raises HoloflowError where the file is broken.
+    Raises:
+        HoloflowError: The file is invalid.
     """
     file = costs_file()
     if not file.exists():
@@ -277,9 +290,13 @@ def _came(snapshot: Snapshot) -> int:
 
 
 def calibrate(tell: Callable[[str], None]) -> Costs:
-    """Measure the links of this machine, and keep what was found; takes about two minutes.
+    """Measure the links of this machine and save the result; takes about two minutes.
 
-    `tell` hears what is measured. Raises HoloflowError where that fails.
+    Args:
+        tell: Called with a description of each measurement.
+
+    Raises:
+        HoloflowError: A measurement fails.
     """
     links: tuple[LinkName, ...] = get_args(LinkName)
     trials: dict[LinkName, list[Trial]] = {}

@@ -1,4 +1,4 @@
-"""The operators of the apps by which links are measured."""
+"""The operators of the apps that measure links."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from holoflow.core.message import Stamped
 from holoflow.core.operator import Operator, param
 
 _ARRAYS = 16
-"""Arrays that are sent in turn: a camera's are not in the cache either."""
+"""Arrays that are sent in turn, so that they are not in the cache; a camera's are not either."""
 
 
 class SendOp(Operator):
-    """Gives arrays."""
+    """Sends arrays."""
 
     size: int = param(1000, ge=1, doc="bytes of each")
     rate: float = param(0.0, ge=0, doc="arrays a second; 0 gives them as fast as they are taken")
 
     def frames(self) -> Iterator[Stamped[Array]]:
-        """Give one array after the other, for ever."""
+        """Yield one array after the other, uint8 of shape (size,), without end."""
         arrays = [np.full(self.size, number, np.uint8) for number in range(_ARRAYS)]
         number = 0
         while True:
@@ -32,9 +32,9 @@ class SendOp(Operator):
 
 
 class ReceiveOp(Operator):
-    """Looks at what comes."""
+    """Reads the arrays that it receives."""
 
     def process(self, array: Array) -> None:
-        """Look at both ends of `array`."""
+        """Check the first and last element of `array`."""
         if array[0] != array[-1]:
             raise ValueError("an array did not arrive whole")

@@ -1,4 +1,4 @@
-"""What links cost: constants that were measured, and their file."""
+"""What links cost: measured constants, and their file."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Literal, TypeAlias
 from holoflow.stats.snapshot import from_plain, to_plain
 
 LinkName: TypeAlias = Literal["shared_memory", "zeromq_local", "zeromq", "zeromq_encrypted"]
-"""Kinds of links that cost different things; the last two lead from host to host."""
+"""Kinds of links with different costs; the last two connect hosts."""
 
 
 @dataclass(frozen=True)
 class LinearCost:
-    """Seconds for a message: `base + per_byte * bytes`."""
+    """Seconds per message: `base + per_byte * bytes`."""
 
     base: float
     per_byte: float
@@ -25,7 +25,7 @@ class LinearCost:
 
     @staticmethod
     def through(small: tuple[float, float], large: tuple[float, float]) -> LinearCost:
-        """Return the line through two points (bytes, seconds); nothing on it is below 0."""
+        """Return the line through two points (bytes, seconds), with no coefficient below 0."""
         (x, a), (y, b) = small, large
         a, b = max(a, 0.0), max(b, 0.0)
         per_byte = max((b - a) / (y - x), 0.0)
@@ -34,42 +34,46 @@ class LinearCost:
 
 @dataclass(frozen=True)
 class LinkCosts:
-    """What a kind of link costs, by the size of the message."""
+    """What a kind of link costs per message."""
 
     send: LinearCost
-    """In the sending stage: packing, handing over, counting."""
+    """In the sending stage: packing, transfer to the link, counting."""
     receive: LinearCost
     """In the receiving stage."""
     out: LinearCost
-    """On a core beside the stage of the sending process: the link's own threads."""
+    """On a core beside the stage, in the sending process: the link's own threads."""
     into: LinearCost
     """The same in the receiving process."""
     delay: LinearCost
-    """What is left of the latency of a message that nothing holds up: waking, above all."""
+    """Rest of the latency of a message that nothing delays, above all for waking the receiver."""
 
 
 @dataclass(frozen=True)
 class Costs:
-    """All constants that a prediction rests on besides the run."""
+    """All constants of a prediction that do not come from the run."""
 
     measured: str
-    """Where and when."""
+    """Where and when they were measured."""
     overhead: float
-    """Seconds that a call takes besides the operator's own work."""
+    """Seconds per call besides the operator's own work."""
     wake: float
-    """Seconds until a stage that sleeps works on a message from its own process."""
+    """Seconds until a sleeping stage starts work on a message from its own process."""
     background: float
-    """Cores that a process keeps busy when nothing comes: looking, counting, reporting."""
+    """Cores that an idle process keeps busy: polling, counting, reporting."""
     links: Mapping[LinkName, LinkCosts]
 
 
 def read_costs(data: object) -> Costs:
-    """Return what `plain_costs` wrote; raises HoloflowError for anything else."""
+    """Return the costs that `plain_costs` has returned.
+
+    Raises:
+        HoloflowError: `data` are not such costs.
+    """
     return from_plain(Costs, data)
 
 
 def plain_costs(costs: Costs) -> object:
-    """Return `costs` as JSON has them."""
+    """Return `costs` as JSON-compatible values."""
     return to_plain(costs)
 
 

@@ -1,4 +1,4 @@
-"""Flows: messages on their way between two stages, links between processes, ways of frames."""
+"""Flows: messages on the way between two stages, links between processes, paths of frames."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ from holoflow.stats.causes import Cause
 from holoflow.stats.counters import ARRIVED, SENT, Counters
 from holoflow.stats.spans import PathStep
 
-Ways: TypeAlias = tuple[tuple[int, float], ...]
-"""Of a message: the number of each way, and when its frame was captured."""
+Traces: TypeAlias = tuple[tuple[int, float], ...]
+"""Of a message: for each path on which its frame came, its number and when the frame was
+captured."""
 
 
 class PathTable:
-    """Numbers of ways, and the times that frames took on them."""
+    """Numbers the paths of frames, and collects the times that frames take on them."""
 
     def __init__(self) -> None:
-        """Know of no way yet."""
         self.names: list[tuple[str, ...]] = [()]
-        """Operators of each way."""
+        """Operators of the path with each number."""
         self.times: dict[int, list[tuple[float, float]]] = {}
-        """Of each way that has ended at a sink: when a frame was captured, and how long it took."""
+        """For each path that ends at a sink: when frames were captured and how long they took."""
         self._following: dict[tuple[int, str], int] = {}
 
-    def follow(self, ways: Ways, operator: str) -> Ways:
-        """Return `ways` with one operator more."""
-        return tuple((self._next(way, operator), captured) for way, captured in ways)
+    def follow(self, traces: Traces, operator: str) -> Traces:
+        """Return `traces` with `operator` appended to each path."""
+        return tuple((self._next(path, operator), captured) for path, captured in traces)
 
-    def _next(self, way: int, operator: str) -> int:
-        key = (way, operator)
+    def _next(self, path: int, operator: str) -> int:
+        key = (path, operator)
         if key not in self._following:
             self._following[key] = len(self.names)
-            self.names.append((*self.names[way], operator))
+            self.names.append((*self.names[path], operator))
         return self._following[key]
 
-    def close(self, ways: Ways, end: float) -> None:
-        """Note that a frame has come to the end of its ways."""
-        for way, captured in ways:
-            self.times.setdefault(way, []).append((captured, end - captured))
+    def close(self, traces: Traces, end: float) -> None:
+        """Count a frame as having reached the end of its paths, at the time `end`."""
+        for path, captured in traces:
+            self.times.setdefault(path, []).append((captured, end - captured))
 
 
 class Thread:
-    """The link's own thread in a process: one message at a time."""
+    """A link's own thread in a process, which handles one message at a time."""
 
     def __init__(self, name: str, events: Events, pools: Sequence[Pool]) -> None:
-        """Work on the cores of `pools`."""
+        """Make a thread that uses the cores of `pools`."""
         self.name = name
         self.busy = 0.0
         self._events = events
@@ -60,7 +60,7 @@ class Thread:
         self._since: float | None = None
 
     def work(self, seconds: float, then: Act) -> None:
-        """Work on a message when those before it are done."""
+        """Do work for a message after that for earlier ones, and then call `then`."""
         if seconds <= 0 and self._since is None:
             then()
             return
@@ -84,18 +84,18 @@ class Thread:
 
 
 class Network:
-    """Hosts on a switch; each sends one message at a time, and receives one at a time."""
+    """Hosts on a switch; each sends one message at a time and receives one at a time."""
 
     def __init__(self, events: Events) -> None:
-        """Begin with nothing under way."""
+        """Schedule with `events`."""
         self.busy: dict[tuple[str, str], float] = {}
-        """Seconds in which a host was (host, "out") sending, or (host, "in") receiving."""
+        """Seconds for which a host was sending (host, "out") or receiving (host, "in")."""
         self._events = events
         self._taken: set[tuple[str, str]] = set()
         self._waiting: list[tuple[str, str, float, Act]] = []
 
     def send(self, source: str, target: str, seconds: float, then: Act) -> None:
-        """Have a message cross from host to host."""
+        """Send a message from host to host, which occupies both for so many `seconds`."""
         self._waiting.append((source, target, seconds, then))
         self._begin()
 
@@ -125,13 +125,13 @@ class Network:
 
 
 class LinkModel:
-    """What carries the messages of one flow: thread, network, way, thread."""
+    """Carries the messages of one flow: sending thread, network, delay, receiving thread."""
 
     def __init__(
         self, carriage: Carriage, events: Events, ends: tuple[Thread, Thread],
         hosts: tuple[str, str], network: Network,
     ) -> None:  # fmt: skip
-        """Take as long as `carriage` says, between the `ends` on their `hosts`."""
+        """Carry messages between the threads `ends` on `hosts`, with the times of `carriage`."""
         self.back = carriage.back
         self.delay = carriage.delay
         self._carriage = carriage
@@ -141,7 +141,7 @@ class LinkModel:
         self._network = network
 
     def carry(self, then: Act) -> None:
-        """Bring a message to the other process, and do `then` there."""
+        """Carry a message to the other process, and then call `then`."""
         carriage, events = self._carriage, self._events
 
         def unpack() -> None:
@@ -160,42 +160,42 @@ class LinkModel:
 
 
 def make_queue(planned: PlannedFlow) -> Queue:
-    """Return the queue of a flow, which is the engine's; payloads are the `Ways` of messages."""
+    """Return a queue of the engine for a flow; the payloads of its messages are `Traces`."""
     kind = LatestQueue if planned.latest else Queue
     step = PathStep("work", planned.target.operator, planned.target.port)
     return kind(planned, step, Counters(1).blocks[0])
 
 
 class SimulatedRemoteOutput:
-    """The sending end of a flow into another process; to its stage it is like a queue.
+    """The sending end of a flow to another process; to its stage it is like a queue.
 
-    The queue is at the receiving end, for which this is the link's end, too.
+    The queue is at the receiving end; to that queue it is the inlet of the link.
     """
 
     def __init__(self, queue: Queue, link: LinkModel, events: Events) -> None:
-        """Have `link` bring messages to `queue`."""
+        """Send messages to `queue` over `link`."""
         self.marks = queue.marks
         self.producer: Waker | None = None
         self._queue = queue
-        queue.inlet = cast("Inlet", self)  # all that a queue calls of it is here
+        queue.inlet = cast("Inlet", self)  # it has everything that a queue uses of an inlet
         self._link = link
         self._events = events
         self._lossy = queue.lossy
         self._outbox = type(queue)(queue.flow, queue.step, queue.counters)
-        """What waits to be sent, where the flow drops rather than blocks."""
+        """Messages that wait to be sent, if the flow drops instead of blocking."""
         self._under_way = 0
         self._unconfirmed = 0
-        """Messages of which the sender does not know that they were taken."""
+        """Messages of which the sender does not know yet that they were taken."""
         self._frames = 0
         self._closed = False
 
     @property
     def abandoned(self) -> Cause | None:
-        """Why nothing more will be taken; None while it is."""
+        """Why nothing more is taken; None while messages are taken."""
         return self._queue.abandoned
 
     def has_room(self) -> bool:
-        """Whether the producer may begin a frame."""
+        """Whether the producer may start a frame."""
         return (
             self._lossy
             or self._unconfirmed < self._queue.flow.queue
@@ -214,18 +214,18 @@ class SimulatedRemoteOutput:
         self._count()
 
     def mark(self, frames: int) -> None:
-        """Tell the other end how many frames of the origin are through."""
+        """Report to the receiver how many frames of the origin are complete."""
         if frames > self._frames:
             self._frames = frames
             self._events.after(self._link.delay, lambda: self._queue.mark(frames))
 
     def close(self) -> None:
-        """Say that nothing more will be put."""
+        """Close the flow: nothing more will be put."""
         self._closed = True
         self._count()
 
     def took(self) -> None:
-        """Let the sender know, as the link does, that there is room."""
+        """Let the sender know that there is room, after the time that the link takes."""
         if not self._lossy:
             self._events.after(self._link.back, self._confirm)
 
@@ -235,7 +235,7 @@ class SimulatedRemoteOutput:
             self.producer.wake()
 
     def _forward(self) -> None:
-        """Send what waits at the sender, as much as may be under way."""
+        """Send waiting messages, as many as may be on the way at once."""
         while self._outbox.items and self._under_way < self._outbox.capacity:
             self._travel(self._outbox.items.popleft())
 
@@ -251,7 +251,7 @@ class SimulatedRemoteOutput:
         self._count()
 
     def _count(self) -> None:
-        """Note what has arrived, or was dropped before; end the stream behind the last message."""
+        """Count what has arrived or was dropped before; end the stream after the last message."""
         block, waiting = self._queue.counters, self._under_way + len(self._outbox.items)
         block[ARRIVED] = block[SENT] - waiting
         if self._closed and not waiting:
@@ -264,10 +264,10 @@ class SimulatedRemoteOutput:
 
 
 class SimulatedOutput(NamedTuple):
-    """A flow out of a stage."""
+    """A flow from a stage."""
 
     end: Queue | SimulatedRemoteOutput
     share: Share
-    """How many messages a call sends."""
+    """Returns how many messages a call sends."""
     seconds: float
-    """That sending one takes in the stage."""
+    """Seconds that sending a message takes in the stage."""

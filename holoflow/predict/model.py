@@ -1,4 +1,4 @@
-"""What is simulated, and what comes of it."""
+"""What is simulated, and its outcome."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ class Work:
     times: Histogram
     """Seconds that a call takes."""
     cores: float = 1.0
-    """Cores that a call keeps busy; less than 1 where it sleeps or waits for a device."""
+    """Cores that a call keeps busy; less than 1 if it sleeps or waits for a device."""
     factor: float = 1.0
-    """What `times` are multiplied by, to have those of a call with all the cores that it wants."""
+    """Factor for `times` that gives those of a call with all the cores it needs."""
     passes: float = 1.0
-    """Messages for each call that go on to the next operator of the stage, 0 to 1."""
+    """Share of calls whose result goes on to the next operator of the stage, 0 to 1."""
 
 
 @dataclass(frozen=True)
 class SourcePace:
-    """How often a source gives a frame."""
+    """How often a source produces a frame."""
 
     rate: float | None = None
-    """Frames a second; None where it gives them as fast as the rest takes them."""
+    """Frames per second; None if it produces them as fast as they are taken."""
     live: bool = False
-    """Waits for a device, which loses frames that nobody fetches."""
+    """Whether it waits for a device, which loses frames that are not fetched in time."""
     frames: int | None = None
-    """After so many it ends; None: not before the simulation does."""
+    """Number of frames after which it ends; None if it does not end before the simulation."""
 
 
 @dataclass(frozen=True)
@@ -47,23 +47,23 @@ class StageModel:
     process: str
     work: tuple[Work, ...]
     overhead: float = 0.0
-    """Seconds that each call takes besides: books, queues, headers."""
+    """Seconds that each call takes besides: counting, queues, headers."""
     pace: SourcePace | None = None
-    """Of a source."""
+    """Of a source; None for other stages."""
     sync: Sync | None = None
     optional: frozenset[str] = frozenset()
-    """Ports that a call can do without."""
+    """Ports without which a call is possible."""
     trigger: Trigger = "all"
     generator: bool = False
-    """May send several messages for one: that a call is through is known to it, and so to joins
-    behind, only once there is room for another message."""
+    """Whether it may send several messages per call. Then it knows that a call is complete, and so
+    do joins behind it, only once there is room for another message."""
     batch: int = 1
-    """Most frames that it takes at once."""
+    """Largest number of frames that it takes at once."""
 
 
 @dataclass(frozen=True)
 class Carriage:
-    """What a link takes for a message, in seconds."""
+    """Seconds that a link takes per message."""
 
     send: float = 0.0
     """In the sending stage."""
@@ -74,7 +74,7 @@ class Carriage:
     into: float = 0.0
     """The same in the receiving process."""
     delay: float = 0.0
-    """On the way, any number of messages at the same time."""
+    """On the way, for any number of messages at the same time."""
     back: float = 0.0
     """Until the sender knows that a message was taken."""
     wire: float = 0.0
@@ -86,15 +86,15 @@ class FlowModel:
     """A flow between two stages."""
 
     planned: PlannedFlow
-    """Its queue, and what happens where that is full."""
+    """Its queue, and the policy when it is full."""
     source: str
     """Stage that sends."""
     target: str
     """Stage that receives."""
     rate: float = 1.0
-    """Messages for each call of the sender's last operator."""
+    """Messages per call of the sender's last operator."""
     carriage: Carriage | None = None
-    """None within a process."""
+    """Times of its link; None within a process."""
 
     @property
     def name(self) -> str:
@@ -110,7 +110,7 @@ class ProcessModel:
     host: str
     workers: int
     pools: tuple[str, ...]
-    """Cores that it may use; it needs a free one in each of these pools."""
+    """Pools of cores; its threads need a free core in each of them."""
 
 
 @dataclass(frozen=True)
@@ -119,12 +119,12 @@ class Model:
 
     stages: tuple[StageModel, ...]
     flows: tuple[FlowModel, ...]
-    """Those into one stage in the order of its ports."""
+    """All flows; those into one stage in the order of its ports."""
     processes: tuple[ProcessModel, ...]
     pools: Mapping[str, float] = field(default_factory=dict)
     """Cores, by the name of the pool."""
     wake: float = 0.0
-    """Seconds until a stage that sleeps is at work again."""
+    """Seconds until a sleeping stage is at work again."""
 
 
 ResourceKind: TypeAlias = Literal["stage", "workers", "cores", "link", "network"]
@@ -137,7 +137,7 @@ class Resource:
     kind: ResourceKind
     name: str
     used: float
-    """Share of the time or, of cores, of all of them: 0 to 1."""
+    """Used share of the time or, for cores, of all of them; 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -153,12 +153,12 @@ class FlowOutcome:
 
 @dataclass(frozen=True)
 class PathOutcome:
-    """Frames that went one way from a source to a sink."""
+    """Frames that took one path from a source to a sink."""
 
     operators: tuple[str, ...]
     frames: int
     mean: float
-    """Seconds from capture to the end of the last call, as all that follow."""
+    """Seconds from capture to the end of the last call, as in the following fields."""
     p50: float
     p99: float
 
@@ -173,16 +173,16 @@ class Outcome:
     """A simulated run, without its beginning and its end."""
 
     seconds: float
-    """Simulated."""
+    """Simulated seconds."""
     rates: Mapping[str, float]
-    """Calls a second by operator; of a source, frames."""
+    """Calls per second by operator; for a source, frames."""
     paths: tuple[PathOutcome, ...]
-    """The slowest first."""
+    """All paths, the slowest first."""
     flows: tuple[FlowOutcome, ...]
-    """Of the whole run, to its end."""
+    """Flows over the whole run, to its end."""
     resources: tuple[Resource, ...]
-    """The most used first."""
+    """Resources, the most used first."""
     lost: Mapping[str, int]
     """Frames that devices of live sources lost."""
     stuck: bool = False
-    """Nothing could go on any more, while sources still had frames."""
+    """Whether nothing could continue although sources still had frames."""

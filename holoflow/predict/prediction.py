@@ -1,4 +1,4 @@
-"""Predictions of an app on so many hosts, the best first."""
+"""Predictions of an app on a number of hosts, best first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from holoflow.predict.run import Limit, limit, simulate
 
 
 def in_order(planned: Plan) -> list[tuple[str, ...]]:
-    """Return the operators of each stage, each stage behind those that feed it."""
+    """Return the operators of each stage, each stage after those that feed it."""
     left = [stage.operators for stage in planned.stages]
     feeders = {
         operators: {
@@ -33,7 +33,7 @@ def in_order(planned: Plan) -> list[tuple[str, ...]]:
     done: set[str] = set()
     ordered = []
     while left:
-        # A cycle without a back edge is not a valid app; the first would do.
+        # A cycle without a back edge is not valid; any order would do.
         ready = next((operators for operators in left if feeders[operators] <= done), left[0])
         left.remove(ready)
         ordered.append(ready)
@@ -42,7 +42,7 @@ def in_order(planned: Plan) -> list[tuple[str, ...]]:
 
 
 def cut(app: App, stages: Sequence[tuple[str, ...]], at: Sequence[int]) -> App:
-    """Return `app` with fragments part-1, part-2 …, cut before the stages of these places."""
+    """Return `app` with fragments part-1, part-2 …, cut before the stages at these positions."""
     bounds = [0, *sorted(at), len(stages)]
     fragments = {}
     for number, (first, last) in enumerate(pairwise(bounds), 1):
@@ -52,7 +52,7 @@ def cut(app: App, stages: Sequence[tuple[str, ...]], at: Sequence[int]) -> App:
 
 
 def more_cuts(stages: int, at: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """Yield the places of one cut more than `at`."""
+    """Yield the positions `at` with one more cut."""
     for place in range(1, stages):
         if place not in at:
             yield (*at, place)
@@ -62,13 +62,13 @@ Places: TypeAlias = Mapping[str, str]
 """Names of hosts by fragment."""
 
 FEW = 64
-"""Ways that are all tried."""
+"""Number of placements up to which all of them are tried."""
 
 
 def all_places(fragments: Sequence[str], hosts: int, pinned: Places) -> Iterator[Places]:
-    """Yield every way to put `fragments` on at most so many hosts, keeping those `pinned`.
+    """Yield every placement of `fragments` on at most `hosts` hosts that keeps those `pinned`.
 
-    Hosts are alike, so that only who is together counts. Those that have no name from `pinned`
+    Hosts are alike, so only which fragments are together matters. Hosts without a name in `pinned`
     are called host-1, host-2 and so on.
     """
     for groups in _groups(len(fragments), hosts):
@@ -78,7 +78,7 @@ def all_places(fragments: Sequence[str], hosts: int, pinned: Places) -> Iterator
 
 
 def count(fragments: int, hosts: int, most: int) -> int:
-    """Return how many ways there are, counted up to `most`."""
+    """Return the number of placements, counted up to `most`."""
     found = 0
     for _ in _groups(fragments, hosts):
         found += 1
@@ -99,7 +99,7 @@ def _groups(size: int, most: int) -> Iterator[tuple[int, ...]]:
 
 
 def _named(fragments: Sequence[str], groups: Sequence[int], pinned: Places) -> Places | None:
-    """Return the hosts of groups; None where that does not go with `pinned`."""
+    """Return the hosts of groups; None if that contradicts `pinned`."""
     names: dict[int, str] = {}
     for fragment, group in zip(fragments, groups, strict=True):
         if fragment in pinned and names.setdefault(group, pinned[fragment]) != pinned[fragment]:
@@ -125,7 +125,7 @@ def fresh_names(taken: set[str]) -> Iterator[str]:
 def search(
     fragments: Sequence[str], hosts: int, pinned: Places, better: Callable[[Places, Places], bool]
 ) -> Places:
-    """Return a good way: beginning with one host, fragments move as long as it gets better.
+    """Return a good placement, found by moving fragments from one host as long as it gets better.
 
     `better(a, b)` says whether a is better than b.
     """
@@ -148,47 +148,51 @@ def search(
 
 
 def _choices(places: Places, names: Sequence[str]) -> list[str]:
-    """Return the hosts that are used, and one that is not: empty ones are alike."""
+    """Return the hosts in use and one that is not, as empty hosts are alike."""
     used = [name for name in names if name in places.values()]
     empty = [name for name in names if name not in places.values()]
     return [*used, *empty[:1]]
 
 
 FRAMES = 500
-"""Frames of each source that are simulated for each way to place fragments."""
+"""Frames of each source that are simulated for each placement."""
 ALIKE = 0.02
-"""Rates that differ by less are alike, and the latency decides."""
+"""Rates that differ by less count as equal, and the latency decides."""
 NEAR = 0.2
-"""Latencies that differ by less are alike, and fewer hosts are better."""
+"""Latencies that differ by less count as equal, and the number of hosts decides."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What is to be expected of an app whose fragments are at `places`."""
+    """What to expect of an app whose fragments are at `places`."""
 
     app: App
-    """With the fragments that it is cut into, where it has none of its own."""
+    """The app; if it had no fragments, with those that it was cut into."""
     places: Places
     outcome: Outcome
     limit: Limit
     rate: float
-    """Frames a second at the slowest sink."""
+    """Frames per second at the slowest sink."""
 
     @property
     def hosts(self) -> int:
-        """How many hosts it takes."""
+        """Number of hosts."""
         return max(len(set(self.places.values())), 1)
 
     @property
     def path(self) -> PathOutcome | None:
-        """The slowest path; None where no frame came to a sink."""
+        """The slowest path; None if no frame reached a sink."""
         return self.outcome.paths[0] if self.outcome.paths else None
 
 
 def predict(
     app: App, places: Places, profile: Profile, costs: Costs, setting: Setting
 ) -> Prediction:
-    """Return what is to be expected; raises HoloflowError where the run says too little."""
+    """Return what to expect of `app` with its fragments at `places`.
+
+    Raises:
+        HoloflowError: The run does not say enough.
+    """
     model = build(app, places, profile, costs, setting)
     outcome = simulate(model, FRAMES)
     sending = {flow.source.operator for flow in app.flows}
@@ -198,10 +202,10 @@ def predict(
 
 
 def ranked(predictions: list[Prediction]) -> list[Prediction]:
-    """Return the best first.
+    """Return the predictions, best first.
 
-    Those whose rate is about the highest come first, and of these those whose latency is about
-    the lowest, on as few hosts as will do.
+    Those with nearly the highest rate come first, of these those with nearly the lowest latency,
+    and of these those with the fewest hosts.
     """
     most = max((prediction.rate for prediction in predictions), default=0.0)
     enough = most * (1 - ALIKE)
@@ -230,10 +234,20 @@ def predictions(
     setting: Setting,
     pinned: Mapping[str, str],
 ) -> list[Prediction]:
-    """Return predictions for `app` on at most so many hosts, the best first.
+    """Return predictions for `app` on at most so many `hosts`, best first.
 
-    An app without fragments is cut into some between its stages. Raises HoloflowError where the
-    run says too little.
+    An app without fragments is cut into fragments between its stages.
+
+    Args:
+        app: The app.
+        hosts: Largest number of hosts.
+        profile: What a run of the app has measured.
+        costs: What links cost.
+        setting: The hosts and the network.
+        pinned: Hosts of fragments that must not be moved.
+
+    Raises:
+        HoloflowError: The run does not say enough.
     """
     check_setting(app, setting)
 
@@ -268,18 +282,18 @@ def _search(
 
 
 def _cut(app: App, hosts: int, of: Callable[[App, Places], Prediction]) -> list[Prediction]:
-    """Return predictions with more and more cuts, each beside the best ones before."""
+    """Return predictions with more and more cuts, each next to the best ones before."""
     stages = in_order(plan(app))
     found = [of(app, {})]
     at: tuple[int, ...] = ()
     for _ in range(min(hosts, len(stages)) - 1):
-        ways = list(more_cuts(len(stages), at))
+        tries = list(more_cuts(len(stages), at))
         tried = {}
-        for way in ways:
-            parted = cut(app, stages, way)
+        for cuts in tries:
+            parted = cut(app, stages, cuts)
             hosts_of = {name: f"host-{name.removeprefix('part-')}" for name in parted.fragments}
-            tried[way] = of(parted, hosts_of)
+            tried[cuts] = of(parted, hosts_of)
         found += tried.values()
         best = ranked(list(tried.values()))[0]
-        at = next(way for way, prediction in tried.items() if prediction is best)
+        at = next(cuts for cuts, prediction in tried.items() if prediction is best)
     return found

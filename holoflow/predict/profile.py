@@ -15,11 +15,11 @@ from holoflow.stats.merge import merge
 from holoflow.stats.snapshot import FlowStats, FragmentStats, OperatorStats, Snapshot
 
 _PACED = 0.01
-"""Share of the time for which a source with a pace of its own holds frames back, at least."""
+"""Least share of the time for which a source with a rate of its own holds frames back."""
 _HELD = 0.05
-"""Share of the time for which a queue behind it was full from which it could have gone faster."""
+"""Share of the time with a full queue behind it from which a source could have been faster."""
 _CROWDED = 0.1
-"""Share of the time in which threads wait for a core from which working times are too long."""
+"""Share of the time spent waiting for a core from which measured working times are too long."""
 
 
 @dataclass(frozen=True)
@@ -29,16 +29,16 @@ class Profile:
     snapshot: Snapshot
     operators: Mapping[str, OperatorStats]
     flows: Mapping[tuple[str, str], FlowStats]
-    """By source and target, each `operator.port`."""
+    """By source and target, each as `operator.port`."""
     notes: tuple[str, ...]
-    """What is to be known of the run, a sentence each."""
+    """What one should know about the run, a sentence each."""
 
 
 def joined(snapshots: Sequence[Snapshot]) -> Snapshot:
     """Return the run of which each host has left a part.
 
-    Of a flow between two hosts both know all counts; they are taken from the sender's, which
-    knows sizes, too.
+    Both hosts of a flow between them know all its counts; they are taken from the sender, which
+    also knows the sizes of messages.
     """
     if len(snapshots) == 1:
         return snapshots[0]
@@ -69,9 +69,10 @@ def _uncounted(stats: FlowStats) -> FlowStats:
 
 
 def read_profile(snapshot: Snapshot, app: App) -> Profile:
-    """Return what the run of `snapshot` says of `app`.
+    """Return what the run of `snapshot` says about `app`.
 
-    Raises HoloflowError where it is a run of something else, or says too little.
+    Raises:
+        HoloflowError: It is a run of another app, or does not say enough.
     """
     operators = {stats.name: stats for stats in snapshot.operators}
     flows = {(stats.source, stats.target): stats for stats in snapshot.flows}
@@ -97,7 +98,7 @@ def _check_app(
     operators: Mapping[str, OperatorStats],
     flows: Mapping[tuple[str, str], FlowStats],
 ) -> None:
-    """Raise HoloflowError where the run is not one of `app`."""
+    """Raise HoloflowError if the run is not one of `app`."""
     other = f"the run is of app {short(snapshot.app)}, which is not {short(app.name)}"
     missing = [name for name in app.operators if name not in operators]
     if missing:
@@ -119,8 +120,8 @@ def _check_app(
                 f"flow {flow.source} -> {flow.target} joins two of Holoscan's own operators",
                 "it is not counted, and cannot be simulated",
             )
-    ways = {(str(flow.source), str(flow.target)) for flow in app.flows}
-    if missing_flows := sorted(ways - flows.keys()):
+    wanted = {(str(flow.source), str(flow.target)) for flow in app.flows}
+    if missing_flows := sorted(wanted - flows.keys()):
         source, target = missing_flows[0]
         raise HoloflowError(
             f"the run has no flow {source} -> {target}", "run the app once more as it is now"
@@ -148,15 +149,15 @@ def _notes(snapshot: Snapshot) -> list[str]:
 
 
 def seconds_of(snapshot: Snapshot, operator: OperatorStats) -> float:
-    """Return how long the process of an operator has run."""
+    """Return for how many seconds the process of an operator has run."""
     found = [f.seconds for f in snapshot.fragments if operator.fragment in f.name.split("+")]
     return max(found, default=0.0) or snapshot.seconds
 
 
 def pace_of(profile: Profile, name: str) -> tuple[float | None, str]:
-    """Return the frames a second of a source, and what there is to say of them.
+    """Return the frames per second of a source, and a note on them, if any.
 
-    None where the source gives frames as fast as they are taken.
+    The rate is None if the source delivers frames as fast as they are taken.
     """
     stats = profile.operators[name]
     seconds = seconds_of(profile.snapshot, stats)
@@ -172,18 +173,18 @@ def pace_of(profile: Profile, name: str) -> tuple[float | None, str]:
 
 
 _BACKGROUND = 0.1
-"""Share of a core that a process keeps busy besides all calls; the rest is taken to be theirs."""
+"""Share of a core that a process keeps busy besides all calls; anything more is due to calls."""
 _EXPLAINED = 0.9
-"""Share of its time that an operator computes or waits for a core, from which it does nothing
-else: it does not sleep, nor wait for a device."""
+"""Share of its time in which an operator computes or waits for a core from which it does nothing
+else: it neither sleeps nor waits for a device."""
 
 
 def waiting_for_core(profile: Profile, name: str) -> float:
     """Return the share of an operator's working times in which it had to wait for a core.
 
-    Linux counts how long the threads of a process wait for one, beside how long they run. An
-    operator that only computes has waited for the rest of its time; of one that also sleeps or
-    waits for a device that cannot be told, and it is taken not to have waited.
+    Linux counts how long the threads of a process wait for one, and how long they run. An operator
+    that only computes has waited for the rest of its time. For one that also sleeps or waits for a
+    device this is unknown, and it counts as not having waited.
     """
     process = _process(profile, name)
     crowded = 0.0 if process is None else process.machine.crowded or 0.0
@@ -195,8 +196,8 @@ def waiting_for_core(profile: Profile, name: str) -> float:
 def cores_of(profile: Profile, name: str) -> float:
     """Return how many cores a call of an operator keeps busy while it does not wait for one.
 
-    A heavy operator (inference) also works in threads of its library's own, which have what is
-    left of the CPU time of the process.
+    A heavy operator (inference) also works in threads of its library, which account for the rest of
+    the CPU time of the process.
     """
     stats = profile.operators[name]
     working = 1 - waiting_for_core(profile, name)
@@ -215,7 +216,7 @@ def cores_of(profile: Profile, name: str) -> float:
 def own_share(profile: Profile, name: str) -> float:
     """Return the share of an operator's working times in which it computed, 0 to 1.
 
-    What is sampled is the share of its whole stage, which also packs and sends.
+    The sampled share is that of its whole stage, which also packs and sends.
     """
     stats = profile.operators[name]
     if stats.cpu is None:
@@ -232,7 +233,8 @@ def own_share(profile: Profile, name: str) -> float:
 def overhead_of(profile: Profile, name: str, costs: Costs) -> tuple[float, bool]:
     """Return the seconds that a call of the operator's stage takes besides its operators' work.
 
-    Also whether they were measured in the run; if not, they are those of `costs`.
+    Returns:
+        The seconds, and whether they were measured in the run; if not, they are those of `costs`.
     """
     process = _process(profile, name)
     if process is None or not _ticks(profile, process):
@@ -243,7 +245,7 @@ def overhead_of(profile: Profile, name: str, costs: Costs) -> tuple[float, bool]
 
 
 def _process(profile: Profile, name: str) -> FragmentStats | None:
-    """Return the process in which an operator ran."""
+    """Return the process in which an operator ran; None if it is unknown."""
     fragment = profile.operators[name].fragment
     found = [p for p in profile.snapshot.fragments if fragment in p.name.split("+")]
     return max(found, key=lambda process: process.seconds, default=None)
@@ -255,17 +257,17 @@ def _operators(profile: Profile, process: FragmentStats) -> list[OperatorStats]:
 
 
 def _calls(own: Sequence[OperatorStats]) -> int:
-    """Return how many calls of stages there were."""
+    """Return the number of calls of stages."""
     return sum(stats.calls for stats in own if stats.stage.split("+")[0] == stats.name)
 
 
 def _ticks(profile: Profile, process: FragmentStats) -> float:
-    """Return the seconds in which the workers of a process were at work."""
+    """Return the seconds for which the workers of a process were busy."""
     return sum(w.busy for w in profile.snapshot.workers if w.fragment == process.name)
 
 
 def _beside(profile: Profile, process: FragmentStats) -> float:
-    """Return the seconds of each call of a stage in which none of its operators was at work."""
+    """Return the seconds per call of a stage in which none of its operators worked."""
     own = _operators(profile, process)
     spent = _ticks(profile, process) - sum(stats.busy for stats in own)
     return max(spent, 0.0) / max(_calls(own), 1)
@@ -288,7 +290,7 @@ def _linking(profile: Profile, own: Sequence[OperatorStats], costs: Costs) -> fl
 
 
 def link_name(link: str, *, across: bool, encrypt: bool) -> LinkName | None:
-    """Return the name under which a flow's link has its costs; None where it has none."""
+    """Return the name under which the costs of a flow's link are known; None if it has none."""
     if link == "shared_memory":
         return "shared_memory"
     if link == "zeromq":

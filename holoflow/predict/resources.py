@@ -1,4 +1,4 @@
-"""Simulated time, numbers drawn from what was measured, and cores that are shared."""
+"""Simulated time, samples of measured times, and shared cores."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ Act: TypeAlias = Callable[[], None]
 
 
 class Events:
-    """Acts in the order of their times; of one time, in the order in which they were set."""
+    """Scheduled actions, done in the order of their times; at equal times, of their scheduling."""
 
     def __init__(self) -> None:
-        """Begin at 0."""
         self.now = 0.0
-        """Seconds."""
+        """Current time in seconds."""
         self.count = 0
-        """Acts set so far."""
+        """Number of actions scheduled so far."""
         self._heap: list[tuple[float, int, Act]] = []
 
     def after(self, seconds: float, act: Act) -> None:
-        """Have `act` done so many seconds from now."""
+        """Schedule `act` after so many seconds."""
         self.count += 1
         heapq.heappush(self._heap, (self.now + seconds, self.count, act))
 
     def next(self) -> bool:
-        """Do what is next; false where nothing is."""
+        """Do the next action; return False if there is none."""
         if not self._heap:
             return False
         self.now, _, act = heapq.heappop(self._heap)
@@ -43,10 +42,10 @@ _BLOCK = 1024
 
 
 class Sampler:
-    """Times as a histogram has them: the k-th is the same, whatever else is simulated."""
+    """Samples of a histogram; the k-th is the same, whatever else is simulated."""
 
     def __init__(self, times: Histogram, seed: str, factor: float = 1.0) -> None:
-        """Draw from `times`, each times `factor`; all 0 where it is empty."""
+        """Sample `times`, multiplied by `factor`; all samples are 0 if the histogram is empty."""
         self._random = np.random.default_rng(Random(seed).getrandbits(64))  # noqa: S311
         bins = [(low, high, count) for low, high, count in times.bins()]
         self._next = 0
@@ -59,12 +58,12 @@ class Sampler:
         counts = np.array([count for _, _, count in bins], float)
         values = np.clip(middles, times.min, times.max)
         mean = float((values * counts).sum() / counts.sum())
-        # The middles of bins are off by up to 1%; the mean is known exactly.
+        # The middles of bins are off by up to 1%, but the mean is known exactly.
         self._values = values * factor * (times.mean / mean if mean > 0 else 1.0)
         self._shares = counts / counts.sum()
 
     def __call__(self) -> float:
-        """Return the next, in seconds."""
+        """Return the next sample in seconds."""
         if self._next >= len(self._block):
             drawn = self._random.choice(self._values, _BLOCK, p=self._shares)
             self._block, self._next = drawn.tolist(), 0
@@ -73,15 +72,15 @@ class Sampler:
 
 
 class Share:
-    """Says how many messages each call sends, so that their mean is as measured."""
+    """Says how many messages each call sends, so that their mean is the measured one."""
 
     def __init__(self, rate: float) -> None:
-        """Have `rate` messages for each call."""
+        """Send `rate` messages per call on average."""
         self._rate = rate
         self._credit = 0.0
 
     def __call__(self) -> int:
-        """Return how many the next call sends."""
+        """Return how many messages the next call sends."""
         self._credit += self._rate
         count = int(self._credit + 1e-9)
         self._credit -= count
@@ -89,22 +88,22 @@ class Share:
 
 
 class Pool:
-    """Some cores; where more are wanted, all who want one are slowed down alike."""
+    """Some cores; if more are needed than there are, everyone is slowed down alike."""
 
     def __init__(self, name: str, cores: float) -> None:
-        """Hold so many `cores`."""
+        """Make a pool of `cores`, which may be a fraction."""
         self.name = name
         self.cores = cores
         self.load = 0.0
-        """Cores that are wanted now."""
+        """Cores needed now."""
         self.jobs: dict[Job, None] = {}
         self.used = 0.0
-        """Core seconds."""
+        """Core seconds used so far."""
         self._since = 0.0
 
     @property
     def slowness(self) -> float:
-        """How many times as long a core's work takes, 1 or more."""
+        """Factor by which work is slowed down, 1 or more."""
         return max(1.0, self.load / self.cores)
 
     def acknowledge(self, now: float) -> None:
@@ -114,14 +113,14 @@ class Pool:
 
 
 class Job:
-    """Some seconds of work that wants `cores` of each of its pools."""
+    """Work that takes some seconds and needs `cores` of each of its pools."""
 
     __slots__ = ("_events", "_ticket", "at", "cores", "left", "pace", "pools", "then")
 
     def __init__(
         self, events: Events, seconds: float, cores: float, pools: Sequence[Pool], then: Act
     ) -> None:
-        """Begin now; `then` is done at the end."""
+        """Start now, and call `then` at the end."""
         self._events = events
         self.left = seconds
         """Seconds of work that are left, at full speed."""
@@ -134,7 +133,7 @@ class Job:
         self._change(+1)
 
     def _change(self, sign: int) -> None:
-        """Come to the pools, or leave them; others become slower or faster."""
+        """Enter or leave the pools, which changes the speed of other jobs."""
         now = self._events.now
         for pool in self.pools:
             pool.acknowledge(now)
@@ -152,7 +151,7 @@ class Job:
             self.adapt()
 
     def adapt(self) -> None:
-        """Go on at the speed that the pools allow now."""
+        """Continue at the speed that the pools allow now."""
         now = self._events.now
         self.left = max(self.left - (now - self.at) * self.pace, 0.0)
         self.at = now

@@ -1,4 +1,4 @@
-"""Running a model: an app on its hosts, in simulated time; and what limited it."""
+"""Running a model in simulated time, and finding what limited it."""
 
 from __future__ import annotations
 
@@ -30,19 +30,15 @@ from holoflow.predict.model import (
     ResourceKind,
 )
 from holoflow.predict.resources import Events, Pool, Share
-from holoflow.predict.stages import (
-    SimulatedOperatorStage,
-    SimulatedSourceStage,
-    SimulatedStage,
-    Workers,
-)
+from holoflow.predict.stage import SimulatedStage, Workers
+from holoflow.predict.stage_kinds import SimulatedOperatorStage, SimulatedSourceStage
 from holoflow.stats import counters
 from holoflow.stats.counters import SENT
 
 FULL = 0.93
-"""Share from which something is taken to be fully used."""
+"""Share from which a resource counts as fully used."""
 _KEPT = 0.98
-"""Share of its own pace that a source must come to."""
+"""Share of its own rate that a source must reach."""
 
 LimitKind: TypeAlias = "ResourceKind | Literal['pace', 'queue', 'stuck']"
 
@@ -54,12 +50,12 @@ _WORDS: Mapping[ResourceKind, str] = {
     "network": "the network {name} is full",
 }
 _RANKS: Mapping[ResourceKind, int] = {"cores": 0, "network": 1, "link": 2, "stage": 3, "workers": 4}
-"""What comes first where several are full: cores that are short keep everything else busy."""
+"""Order of kinds if several are full: a lack of cores keeps everything else busy."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """What limits it."""
+    """What limits the rate."""
 
     kind: LimitKind
     where: str
@@ -92,7 +88,7 @@ def _said(resource: Resource) -> str:
 
 
 def _late(model: Model, outcome: Outcome) -> str | None:
-    """Return a source that does not come to its pace."""
+    """Return a source that does not reach its rate; None if all do."""
     for stage in model.stages:
         if stage.pace is not None:
             name, rate = stage.work[0].operator, stage.pace.rate
@@ -104,26 +100,31 @@ def _late(model: Model, outcome: Outcome) -> str | None:
 FRAMES = 1000
 """Frames of each source that are measured."""
 WARM = 0.1
-"""Share of them that goes before, until queues are filled."""
+"""Share of them that is simulated before, until queues have filled."""
 MOST_EVENTS = 1_000_000
-"""After so many the rest is left out: some seconds."""
+"""Seconds after which the rest is left out."""
 
 
 def simulate(model: Model, frames: int = FRAMES, seed: int = 0) -> Outcome:
-    """Run `model` until every source has given `frames` frames, and all is worked off.
+    """Run `model` until every source has produced `frames` frames and all of them are processed.
 
-    Equal for equal arguments.
+    Equal arguments give equal outcomes.
+
+    Args:
+        model: The app on its hosts.
+        frames: Frames of each source.
+        seed: Seed of the random order of working times.
     """
     return _World(model, seed).run(frames)
 
 
 class _World:
-    """All that moves."""
+    """Everything that takes part in a simulation."""
 
     def __init__(self, model: Model, seed: int) -> None:
         self.model = model
         self.events = Events()
-        self.ways = PathTable()
+        self.paths = PathTable()
         self.network = Network(self.events)
         self.pools = {name: Pool(name, cores) for name, cores in model.pools.items()}
         self.workers: dict[str, Workers] = {}
@@ -134,8 +135,8 @@ class _World:
             self.workers[process.name] = Workers(
                 process.name, process.workers, pools, self.events, model.wake
             )
-            for way in ("out", "in"):
-                self.threads[process.name, way] = Thread(process.name, self.events, pools)
+            for direction in ("out", "in"):
+                self.threads[process.name, direction] = Thread(process.name, self.events, pools)
         process_of = {stage.name: stage.process for stage in model.stages}
         self.queues = [make_queue(flow.planned) for flow in model.flows]
         self.outputs = [
@@ -170,7 +171,7 @@ class _World:
             if flow.target == model.name
         }
         kind = SimulatedOperatorStage if model.pace is None else SimulatedSourceStage
-        stage = kind(model, self.workers[model.process], self.events, outputs, self.ways, seed)
+        stage = kind(model, self.workers[model.process], self.events, outputs, self.paths, seed)
         if isinstance(stage, SimulatedOperatorStage):
             stage.connect(list(receive), receive)
         return stage
@@ -204,12 +205,12 @@ class _World:
             counts.used["stage", stage.model.name] = stage.busy
         for name, workers in self.workers.items():
             counts.used["workers", name] = workers.busy / workers.count
-        for (name, way), thread in self.threads.items():
-            counts.used["link", f"{name}, {'sending' if way == 'out' else 'receiving'}"] = (
+        for (name, direction), thread in self.threads.items():
+            counts.used["link", f"{name}, {'sending' if direction == 'out' else 'receiving'}"] = (
                 thread.busy
             )
-        for (host, way), busy in self.network.busy.items():
-            counts.used["network", f"{'from' if way == 'out' else 'to'} {host}"] = busy
+        for (host, direction), busy in self.network.busy.items():
+            counts.used["network", f"{'from' if direction == 'out' else 'to'} {host}"] = busy
         for name, pool in self.pools.items():
             pool.acknowledge(self.events.now)
             counts.used["cores", name] = pool.used / pool.cores
@@ -223,10 +224,10 @@ class _World:
             for (kind, name), busy in end.used.items()
         ]
         paths = []
-        for way, times in self.ways.times.items():
+        for path, times in self.paths.times.items():
             took = np.array([took for captured, took in times if captured >= begin.time])
             if len(took):
-                operators = self.ways.names[way]
+                operators = self.paths.names[path]
                 p50, p99 = np.quantile(took, (0.5, 0.99), method="inverted_cdf").tolist()
                 paths.append(PathOutcome(operators, len(took), float(took.mean()), p50, p99))
         return Outcome(
@@ -250,7 +251,7 @@ class _World:
 
 
 class _Counts:
-    """How far everything is, at a moment."""
+    """Counts of everything at one moment."""
 
     def __init__(self) -> None:
         self.time = 0.0

@@ -106,7 +106,7 @@ class TestMistakes:
             (["watch", "--profile", "run", "--bandwidth", "1GB"], "unknown unit 'GB'"),
             (["watch", "--profile", "run", "--delay", "-1ms"], "--delay"),
             (["watch", "--profile", "run", "--rate", "camera=0hz"], "--rate"),
-            (["watch", "--profile", "run", "--rate", "detect=5hz"], "'detect' is no source"),
+            (["watch", "--profile", "run", "--rate", "detect=5hz"], "'detect' is not a source"),
             (["watch", "--profile", "run", "--rate", "30hz"], "camera=30hz"),
             (["watch", "--profile", "run", "--place", "infr=a"], "did you mean 'infer'"),
             (

@@ -196,7 +196,7 @@ def by_engine(graph: App, **options: Any) -> tuple[Any, Calls]:
 
 def by_prediction(graph: App, **options: Any) -> tuple[Any, Calls]:
     model = model_of(plan(graph, fuse=False, **options))
-    with patch("holoflow.predict.stages.make_inputs", (written := Written()).make_inputs):
+    with patch("holoflow.predict.stage_kinds.make_inputs", (written := Written()).make_inputs):
         return simulate(model), written.calls
 
 
