@@ -7,14 +7,14 @@ import sys
 from typing import Protocol
 
 from holoflow.cli.errors import say
-from holoflow.cli.meter import OperatorReadings, Reading
 from holoflow.cli.summary import Summary, renderables
 from holoflow.cli.tables import WIDE, plain_text
 from holoflow.cli.terminal import is_live
 from holoflow.core import log, text
 from holoflow.core.output import Output
 from holoflow.core.text import printable
-from holoflow.report.measures import source_frames, sources, statistic, total_dropped
+from holoflow.report.measures import source_frames, source_rate, statistic, total_dropped
+from holoflow.stats.difference import difference
 from holoflow.stats.histogram import Histogram
 from holoflow.stats.snapshot import Snapshot
 
@@ -55,7 +55,7 @@ def choose(name: str, stdout: Output, *, as_json: bool) -> Display:
 
 
 PROGRESS_EVERY = 5.0
-"""Seconds between lines of progress."""
+"""Seconds between lines of progress; rates and latencies are those since the last."""
 
 
 class PlainDisplay:
@@ -66,7 +66,7 @@ class PlainDisplay:
     def __init__(self) -> None:
         """Print on the current stdout."""
         self._stream = sys.stdout
-        self._meter = OperatorReadings()
+        self._told: Snapshot | None = None
         self._announced = 0
         self._progress_at = PROGRESS_EVERY
 
@@ -83,15 +83,12 @@ class PlainDisplay:
         for kind, words in snapshot.announcements[self._announced :]:
             self._print(printable(f"{kind}: {words}"))
         self._announced = len(snapshot.announcements)
-        readings = self._meter.read(snapshot)
         if snapshot.seconds < self._progress_at:
             return
         self._progress_at = (snapshot.seconds // PROGRESS_EVERY + 1) * PROGRESS_EVERY
-        fed_by_none = {stats.name for stats in sources(snapshot)}
-        rates = [reading.rate for reading in readings if reading.name in fed_by_none]
-        counted = [rate for rate in rates if rate is not None]
-        rate = sum(counted) if counted or not rates else None
-        latency = _latency(snapshot, readings)
+        recent = snapshot if self._told is None else difference(snapshot, self._told)
+        self._told = snapshot
+        rate, latency = source_rate(recent), _latency(recent)
         dropped = text.causes(total_dropped(snapshot))
         self._print(
             f"{text.duration(snapshot.seconds)}: {text.plural(source_frames(snapshot), 'frame')}, "
@@ -110,8 +107,8 @@ class PlainDisplay:
         self._stream.write(line + "\n")
 
 
-def _latency(snapshot: Snapshot, readings: list[Reading]) -> Histogram:
-    """Return the latencies of the slowest sink over the last seconds."""
-    senders = {flow.producer for flow in snapshot.flows}
-    sinks = [reading.latency for reading in readings if reading.name not in senders]
+def _latency(recent: Snapshot) -> Histogram:
+    """Return the latencies of the slowest sink."""
+    senders = {flow.producer for flow in recent.flows}
+    sinks = [stats.latency for stats in recent.operators if stats.name not in senders]
     return max(sinks, key=lambda times: times.mean, default=Histogram())

@@ -7,20 +7,22 @@ import logging
 import os
 import sys
 import threading
+from dataclasses import replace
 from typing import TextIO, cast
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from holoflow.cli.meter import OperatorReadings, Reading
 from holoflow.cli.summary import Summary, renderables
-from holoflow.cli.tables import print_on, table
+from holoflow.cli.tables import print_on, statistics_table
 from holoflow.core import log, text
 from holoflow.core.output import MOST, Output, left_out
 from holoflow.core.text import printable
+from holoflow.live.state import Recent
 from holoflow.report import diagnosis
-from holoflow.report.measures import source_frames, statistic
+from holoflow.report.columns import OPERATORS, operator_rows
+from holoflow.report.measures import source_frames
 from holoflow.stats.snapshot import Snapshot
 
 LONGEST = 1 << 16
@@ -120,9 +122,11 @@ class Printed(io.TextIOBase):
 
 
 _COLUMNS = (
-    (0, "operator"), (0, "frames"), (30, "rate/s"), (45, "busy"), (70, "work p50"),
-    (55, "latency p50"), (50, "latency p99"), (80, "queue"), (60, "dropped"),
+    (0, "name"), (0, "frames"), (30, "rate_in"), (45, "utilisation"), (70, "working.p50"),
+    (55, "latency.p50"), (50, "latency.p99"), (80, "queued"), (60, "lost"),
 )  # fmt: skip
+WINDOW = 2.0
+"""Seconds over which rates, shares and times are computed."""
 
 
 class LiveDisplay:
@@ -140,7 +144,7 @@ class LiveDisplay:
         file = cast(TextIO, stdout)
         self._console = Console(file=file, markup=False, highlight=False, emoji=False)
         self._live: Live | None = None
-        self._meter = OperatorReadings()
+        self._recent = Recent(WINDOW)
         self._snapshot: Snapshot | None = None
         self._above = Above()
         """Log records and printed lines, shown when the table is next drawn."""
@@ -220,16 +224,17 @@ class LiveDisplay:
         print_on(self._console, renderables(summary, self._console.width))
 
     def _draw(self, snapshot: Snapshot) -> RenderableType:
-        readings = self._meter.read(snapshot)
+        # It shows no paths, and they have the most times to be subtracted.
+        rows = operator_rows(snapshot, self._recent.add(replace(snapshot, paths=())))
         announcements = _announcements(snapshot)
         # One line is kept free so that the terminal never scrolls the top of the table away.
         said = (Text(printable(found.evidence), style="red") for found in diagnosis.amiss(snapshot))
         amiss = [line for words in said for line in words.wrap(self._console, self._console.width)]
         room = max(self._console.height - len(announcements) - len(amiss) - 4, 1)
         parts: list[RenderableType] = [*announcements, self._state(snapshot), *amiss]
-        parts.append(table(_COLUMNS, map(_cells, readings[:room]), self._console.width))
-        if len(readings) > room:
-            parts.append(Text(f"and {text.plural(len(readings) - room, 'operator')} more"))
+        parts.append(statistics_table(OPERATORS, _COLUMNS, rows[:room], self._console.width))
+        if len(rows) > room:
+            parts.append(Text(f"and {text.plural(len(rows) - room, 'operator')} more"))
         return Group(*parts)
 
     def _state(self, snapshot: Snapshot) -> Text:
@@ -246,18 +251,3 @@ class LiveDisplay:
 
 def _announcements(snapshot: Snapshot) -> list[Text]:
     return [Text(printable(f"{kind}: {words}")) for kind, words in snapshot.announcements]
-
-
-def _cells(reading: Reading) -> dict[str, str]:
-    lost = {**reading.dropped, "skipped": reading.skipped}
-    return {
-        "operator": reading.name,
-        "frames": text.count(reading.frames),
-        "rate/s": text.number(reading.rate),
-        "busy": text.percent(reading.utilisation),
-        "work p50": statistic(reading.working, "p50"),
-        "latency p50": statistic(reading.latency, "p50"),
-        "latency p99": statistic(reading.latency, "p99"),
-        "queue": f"{reading.waiting}/{reading.queue}" if reading.queue else text.NOT_MEASURED,
-        "dropped": text.causes(lost) or "0",
-    }

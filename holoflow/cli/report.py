@@ -88,7 +88,7 @@ def parts(report: RunReport, width: int) -> Iterator[RenderableType]:
     if last.budgets:
         yield from _part("budgets", sections.budgets(last, width))
     if last.paths:
-        yield from _part("paths: end to end, ms", sections.paths(last.paths, width))
+        yield from _part("paths: end to end, ms", sections.paths(last, last.paths, width))
         critical = explanation.critical
         ordered = sorted(last.paths, key=lambda path: path is not critical)
         for path in ordered[:MOST_PATHS]:

@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from holoflow.cli.tables import Cell, Columns, bar, legend, table
+from holoflow.cli.tables import Cell, Choice, Columns, bar, legend, statistics_table, table
 from holoflow.core import text
 from holoflow.core.text import printable
 from holoflow.report import measures
+from holoflow.report.columns import (
+    FLOWS,
+    OPERATORS,
+    PATHS,
+    Column,
+    PathRow,
+    counts_besides,
+    flow_rows,
+    operator_rows,
+)
 from holoflow.report.diagnosis.finding import Explanation, Finding
 from holoflow.report.measures import SHORT_LABELS, split, totals
-from holoflow.stats.snapshot import BudgetStats, FlowStats, OperatorStats, PathStats, Snapshot
-from holoflow.stats.statistic import columns
-
-
-def _counted(cls: type[OperatorStats | FlowStats]) -> Columns:
-    """Return the columns of the counts that are declared with one."""
-    return tuple((declared.width, declared.column) for declared in columns(cls).values())
-
+from holoflow.stats.snapshot import BudgetStats, OperatorStats, PathStats, Snapshot
 
 _PATHS = (
-    (0, "path"), (40, "frames"), (62, "mean"), (0, "p50"), (72, "p90"), (76, "p95"), (30, "p99"),
-    (100, "p99.9"), (50, "max"), (104, "std"), (108, "jitter"), (112, "tail"),
-    (116, "flatness"), (120, "critical"),
+    (0, "name"), (40, "frames"), (62, "end_to_end.mean"), (0, "end_to_end.p50"),
+    (72, "end_to_end.p90"), (76, "end_to_end.p95"), (30, "end_to_end.p99"),
+    (100, "end_to_end.p99.9"), (50, "end_to_end.max"), (104, "end_to_end.std"),
+    (108, "jitter.mean"), (112, "tail"), (116, "flatness"), (120, "critical"),
 )  # fmt: skip
 _OPERATORS = (
-    (0, "operator"), (45, "frames"), (90, "in/s"), (70, "out/s"), (0, "busy"),
-    (50, "work p50"), (60, "work p99"), (95, "work max"), (75, "latency p50"),
-    (65, "latency p99"), *_counted(OperatorStats),
+    (0, "name"), (45, "frames"), (90, "rate_in"), (70, "rate_out"), (0, "utilisation"),
+    (50, "working.p50"), (60, "working.p99"), (95, "working.max"), (75, "latency.p50"),
+    (65, "latency.p99"),
 )  # fmt: skip
 _FLOWS = (
-    (0, "flow"), *_counted(FlowStats), (60, "wait p50"),
-    (70, "wait p99"), (80, "depth"), (90, "queue"), (100, "when full"),
+    (60, "waits.p50"), (70, "waits.p99"), (80, "mean_depth"), (90, "queue"), (100, "when_full"),
 )  # fmt: skip
 _BUDGETS = (
     (0, "budget"), (0, "limit ms"), (50, "run ms"), (40, "worst ms"), (60, "judged"),
@@ -86,24 +90,9 @@ def critical_path(explanation: Explanation) -> Iterator[RenderableType]:
         )
 
 
-def paths(stats: Sequence[PathStats], width: int, *, columns: Columns = _PATHS) -> RenderableType:
+def paths(snapshot: Snapshot, stats: Sequence[PathStats], width: int) -> RenderableType:
     """Return the end-to-end times of paths."""
-    return table(columns, map(_path, stats), width)
-
-
-def _path(stats: PathStats) -> dict[str, Cell]:
-    times = stats.end_to_end
-    names = ("mean", "p50", "p90", "p95", "p99", "p99.9", "max", "std")
-    found = times.statistics()
-    return {
-        "path": stats.name,
-        "frames": text.count(stats.frames),
-        **{name: measures.statistic(times, name) for name in names},
-        "jitter": measures.statistic(stats.jitter, "mean"),
-        "tail": text.milliseconds(found.tail if times.count else None),
-        "flatness": text.milliseconds(found.flatness if times.count else None),
-        "critical": text.percent(stats.critical / stats.frames if stats.frames else None),
-    }
+    return statistics_table(PATHS, _PATHS, [PathRow(item, snapshot) for item in stats], width)
 
 
 def budgets(snapshot: Snapshot, width: int) -> RenderableType:
@@ -190,32 +179,15 @@ def text_width(words: str) -> int:
 
 def operators(snapshot: Snapshot, stats: Sequence[OperatorStats], width: int) -> RenderableType:
     """Return the statistics of operators."""
-    return table(_OPERATORS, (_operator(snapshot, item) for item in stats), width)
+    names = {item.name for item in stats}
+    rows = [row for row in operator_rows(snapshot) if row.stats.name in names]
+    return statistics_table(OPERATORS, (*_OPERATORS, *_counts(OPERATORS, _OPERATORS)), rows, width)
 
 
-def _operator(snapshot: Snapshot, stats: OperatorStats) -> dict[str, Cell]:
-    return {
-        "operator": stats.name,
-        "frames": text.count(stats.frames),
-        "in/s": text.number(measures.rate_in(snapshot, stats)),
-        "out/s": text.number(measures.rate_out(snapshot, stats) if stats.sent else None),
-        "busy": text.percent(measures.utilisation(snapshot, stats)),
-        "work p50": measures.statistic(stats.working, "p50"),
-        "work p99": measures.statistic(stats.working, "p99"),
-        "work max": measures.statistic(stats.working, "max"),
-        "latency p50": measures.statistic(stats.latency, "p50"),
-        "latency p99": measures.statistic(stats.latency, "p99"),
-        **_counts(stats),
-    }
-
-
-def _counts(stats: OperatorStats | FlowStats) -> dict[str, Cell]:
-    """Return the cells of the counts that are declared with a column."""
-    return {
-        declared.column: (text.causes(count) or "0") if declared.by else text.count(count)
-        for name, declared in columns(type(stats)).items()
-        for count in [getattr(stats, name)]
-    }
+def _counts(columns: Mapping[str, Column[Any]], choice: Choice) -> Choice:
+    """Return what is counted besides `choice`."""
+    besides = counts_besides(columns, (name for _, name in choice))
+    return [(column.width, column.name) for column in besides]
 
 
 def workers(snapshot: Snapshot, width: int) -> RenderableType:
@@ -237,20 +209,8 @@ def workers(snapshot: Snapshot, width: int) -> RenderableType:
 
 def flows(snapshot: Snapshot, width: int) -> RenderableType:
     """Return what became of the messages of every flow."""
-    return table(_FLOWS, (_flow(snapshot, stats) for stats in snapshot.flows), width)
-
-
-def _flow(snapshot: Snapshot, stats: FlowStats) -> dict[str, Cell]:
-    depth = measures.mean_depth(snapshot, stats)
-    return {
-        "flow": stats.name,
-        **_counts(stats),
-        "wait p50": measures.statistic(stats.waits, "p50"),
-        "wait p99": measures.statistic(stats.waits, "p99"),
-        "depth": text.number(depth if stats.queue else None),
-        "queue": text.count(stats.queue or None),
-        "when full": stats.when_full if stats.queue else text.NOT_MEASURED,
-    }
+    choice = ((0, "name"), *_counts(FLOWS, _FLOWS), *_FLOWS)
+    return statistics_table(FLOWS, choice, flow_rows(snapshot), width)
 
 
 def fragments(snapshot: Snapshot) -> Iterator[RenderableType]:

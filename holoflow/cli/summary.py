@@ -98,7 +98,7 @@ def renderables(summary: Summary, width: int) -> Iterator[RenderableType]:
         yield from _and_more(len(last.operators) - len(shown), "operator")
     if last.paths:
         yield sections.heading("paths: end to end, ms")
-        yield sections.paths(last.paths[:MOST_PATHS], width)
+        yield sections.paths(last, last.paths[:MOST_PATHS], width)
         yield from _and_more(len(last.paths) - MOST_PATHS, "path")
     yield from sections.fragments(last)
     yield from sections.losses(last)

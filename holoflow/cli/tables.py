@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
@@ -13,7 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from holoflow.core.text import printable, shortened
+from holoflow.report.columns import Column
 from holoflow.report.measures import LABELS, Kind
+
+R = TypeVar("R")
 
 WIDE = 10_000
 """Width in columns if the output is not a terminal: wider than any table, so nothing is cut."""
@@ -90,6 +93,23 @@ def table(columns: Columns, rows: Iterable[Mapping[str, Cell]], width: int) -> T
     for line in lines:
         made.add_row(*(_cut(line[heading], heading, room) for heading, room in shown.items()))
     return made
+
+
+Choice: TypeAlias = Sequence[tuple[int, str]]
+"""Names of columns of `holoflow.report.columns`, each with the least width of a terminal."""
+
+
+def statistics_table(
+    columns: Mapping[str, Column[R]],
+    choice: Choice,
+    rows: Iterable[R],
+    width: int,
+    dressed: Mapping[str, Callable[[R], Cell]] | None = None,
+) -> Table:
+    """Return a table of the columns of `choice`; those in `dressed` are shown in another way."""
+    write = {name: columns[name].cell for _, name in choice} | dict(dressed or {})
+    cells = ({columns[name].heading: write[name](row) for _, name in choice} for row in rows)
+    return table([(least, columns[name].heading) for least, name in choice], cells, width)
 
 
 def _text(cell: Cell) -> Text:

@@ -4,38 +4,41 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from holoflow.cli.tables import Cell, Columns, table
-from holoflow.cli.top_view import BudgetView, OperatorView, PathView, View, WorkerView
+from holoflow.cli.tables import Cell, Choice, statistics_table
+from holoflow.cli.top_view import View
 from holoflow.core import text
 from holoflow.core.text import printable
 from holoflow.live.state import FragmentState
+from holoflow.report.columns import (
+    OPERATORS,
+    PATHS,
+    Column,
+    OperatorRow,
+    PathRow,
+    losing,
+    queued,
+)
+from holoflow.report.measures import utilisation
+from holoflow.stats.snapshot import BudgetStats, Snapshot
+
+R = TypeVar("R")
 
 SILENT = 3.0
 """Seconds without news after which that is shown."""
 
 _OPERATORS = (
-    (0, "operator"),
-    (0, "rate/s"),
-    (40, "busy"),
-    (64, "p50 ms"),
-    (50, "p99 ms"),
-    (56, "queue"),
-    (70, "waits ms"),
-    (78, "dropped"),
-)
+    (0, "name"), (0, "rate_in"), (40, "utilisation"), (64, "working.p50"), (50, "working.p99"),
+    (56, "queued"), (70, "waits"), (78, "lost"),
+)  # fmt: skip
 _PATHS = (
-    (0, ""),
-    (0, "path"),
-    (60, "rate/s"),
-    (50, "p50 ms"),
-    (0, "p99 ms"),
-    (54, "max ms"),
-    (70, "limit ms"),
-)
+    (0, "worst"), (0, "name"), (60, "rate"), (50, "end_to_end.p50"), (0, "end_to_end.p99"),
+    (54, "end_to_end.max"), (70, "limits"),
+)  # fmt: skip
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _BAR = 6
 """Characters of a full bar."""
@@ -55,25 +58,29 @@ def draw(view: View, width: int, height: int, hint: str = "") -> Group:
     spare = room - len(view.operators) - len(view.paths)
     gap = [Text()] if spare >= 3 and view.operators else []
     paths = min(len(view.paths), max(room // 3, 1))
-    rows = [_operator(operator, width) for operator in view.operators]
+    operators: Mapping[str, Callable[[OperatorRow], Cell]] = {
+        "utilisation": _busy, "queued": _queue, "waits": _waits(width), "lost": _lost,
+    }  # fmt: skip
+    styled = {name: _path_cell(PATHS[name]) for name in ("worst", "end_to_end.p99", "limits")}
     return Group(
         *head,
         *gap,
-        *_shown(_OPERATORS, rows, room - paths, width, "operator"),
+        *_shown(OPERATORS, _OPERATORS, view.operators, room - paths, width, operators, "operator"),
         *gap,
-        *_shown(_PATHS, list(map(_path, view.paths)), paths, width, "path"),
+        *_shown(PATHS, _PATHS, view.paths, paths, width, styled, "path"),
         *gap,
         *tail,
     )
 
 
 def _shown(
-    columns: Columns, rows: Sequence[Mapping[str, Cell]], room: int, width: int, noun: str
-) -> Iterator[RenderableType]:
+    columns: Mapping[str, Column[R]], choice: Choice, rows: Sequence[R], room: int, width: int,
+    dressed: Mapping[str, Callable[[R], Cell]], noun: str,
+) -> Iterator[RenderableType]:  # fmt: skip
     """Yield a table in `room` lines; if rows do not fit, the last line says how many."""
     left = len(rows) - max(room - 1, 1) if len(rows) > max(room, 1) else 0
     if rows:
-        yield table(columns, rows[: len(rows) - left], width)
+        yield statistics_table(columns, choice, rows[: len(rows) - left], width, dressed)
     if left:
         yield _line(f"and {text.plural(left, noun)} more", "dim")
 
@@ -99,7 +106,7 @@ def _head(view: View, hint: str) -> Iterator[Text]:
         line.append(f"  {text.duration(view.seconds)}  {text.brief(view.rate)} frames/s")
         whole = view.span == view.seconds
         since = "since it began" if whole else f"over {text.duration(view.span)}"
-        line.append(f"  {since}", style="dim")
+        line.append(f"  {since}, times in ms", style="dim")
     line.append(f"  {hint}", style="dim")
     yield line
     if len(view.fragments) > 1:
@@ -134,65 +141,49 @@ def _fragments(fragments: Mapping[str, FragmentState]) -> Text:
 # -- the tables --------------------------------------------------------------------------------
 
 
-def _operator(view: OperatorView, width: int) -> Mapping[str, Cell]:
-    lost = {**view.dropped, "skipped": view.skipped}
-    return {
-        "operator": view.name,
-        "rate/s": text.number(view.rate),
-        "busy": _busy(view.utilisation),
-        "p50 ms": text.milliseconds(view.p50),
-        "p99 ms": text.milliseconds(view.p99),
-        "queue": _queue(view),
-        "waits ms": _waits(view.waits, 4 if width >= _WIDE else 1),
-        "dropped": Text(text.causes(lost) or "0", style="red" if view.dropping else ""),
-    }
+def _waits(width: int) -> Callable[[OperatorRow], str]:
+    """Return what shows the longest waits, without those that are small beside the others."""
+    most = 4 if width >= _WIDE else 1
+    column = OPERATORS["waits"]
+
+    def shown(row: OperatorRow) -> str:
+        waits = column.value(row)
+        least = sum(waits.values()) / 100
+        longest = sorted(waits, key=lambda reason: -waits[reason])[:most]
+        return column.write({reason: waits[reason] for reason in longest if waits[reason] > least})
+
+    return shown
 
 
-def _waits(waits: Mapping[str, float], most: int) -> str:
-    """Return the longest `most` waits, without those that are small beside the others."""
-    least = sum(waits.values()) / 100
-    longest = sorted(waits, key=lambda reason: -waits[reason])[:most]
-    told = [f"{r} {text.milliseconds(waits[r])}" for r in longest if waits[r] > least]
-    return ", ".join(told) or text.NOT_MEASURED
-
-
-def _busy(share: float | None) -> Text:
+def _busy(row: OperatorRow) -> Text:
     """Return `██▌   43%`."""
-    eighths = round(min(max(share or 0.0, 0.0), 1.0) * _BAR * 8)
+    column = OPERATORS["utilisation"]
+    share = column.value(row) or 0.0
+    eighths = round(min(max(share, 0.0), 1.0) * _BAR * 8)
     full, part = divmod(eighths, 8)
     bar = ("█" * full + (_BLOCKS[part] if part else "")).ljust(_BAR)
-    return Text(f"{bar} {text.percent(share):>4}", style=_heat(share or 0.0))
+    return Text(f"{bar} {column.cell(row):>4}", style=_heat(share))
 
 
 def _heat(share: float) -> str:
     return "red" if share >= 0.9 else "yellow" if share >= 0.7 else ""
 
 
-def _queue(view: OperatorView) -> Text:
-    if not view.queue:
-        return Text(text.NOT_MEASURED)
-    return Text(f"{view.waiting}/{view.queue}", style=_heat(view.waiting / view.queue))
+def _queue(row: OperatorRow) -> Text:
+    waiting, room = queued(row) or (0, 1)
+    return Text(OPERATORS["queued"].cell(row), style=_heat(waiting / room))
 
 
-def _path(view: PathView) -> Mapping[str, Cell]:
-    style = "red" if view.over else "yellow" if view.worst else ""
-    return {
-        "": Text("▶" if view.worst else " ", style=style),
-        "path": view.name,
-        "rate/s": text.number(view.rate),
-        "p50 ms": text.milliseconds(view.p50),
-        "p99 ms": Text(text.milliseconds(view.p99), style=style),
-        "max ms": text.milliseconds(view.max),
-        "limit ms": Text(_statistics(view.limits), style="red" if view.over else ""),
-    }
+def _lost(row: OperatorRow) -> Text:
+    return Text(OPERATORS["lost"].cell(row), style="red" if losing(row) else "")
 
 
-def _statistics(
-    values: Mapping[str, float], write: Callable[[float], str] = text.milliseconds
-) -> str:
-    """Return `p99 50.0, max 80.0`."""
-    shown = ", ".join(f"{name} {write(value)}" for name, value in values.items())
-    return shown or text.NOT_MEASURED
+def _path_cell(column: Column[PathRow]) -> Callable[[PathRow], Text]:
+    """Return what shows `column` in red where the path exceeds a limit."""
+    warning = "" if column.name == "limits" else "yellow"
+    return lambda row: Text(
+        column.cell(row), style="red" if row.over else warning if row.worst else ""
+    )
 
 
 # -- below the tables ----------------------------------------------------------------------------
@@ -207,27 +198,28 @@ def _tail(view: View, width: int) -> Iterator[Text]:
             yield _line(part, style)
         for advice in view.bottleneck.advice[:1]:
             yield _line(f"would help: {advice}")
-    if view.workers:
-        yield _workers(view.workers)
+    if view.recent is not None and view.recent.workers:
+        yield _workers(view.recent)
 
 
-def _budget(view: BudgetView) -> Text:
-    over = any(view.now.get(name, 0.0) > limit for name, limit in view.limits.items())
-    now, limits = (_statistics(values, text.duration) for values in (view.now, view.limits))
+def _budget(stats: BudgetStats) -> Text:
+    over = any(stats.now.get(name, 0.0) > limit for name, limit in stats.limits.items())
+    now, limits = (
+        ", ".join(f"{name} {text.duration(seconds)}" for name, seconds in values.items())
+        for values in (stats.now, stats.limits)
+    )
     return _line(
-        f"budget {view.name}: {now}, limit {limits}; "
-        f"missed {view.missed:,} of {text.plural(view.judged, 'time')}",
-        "red" if over else "yellow" if view.missed else "",
+        f"budget {stats.name}: {now or text.NOT_MEASURED}, limit {limits}; "
+        f"missed {stats.missed:,} of {text.plural(stats.judged, 'time')}",
+        "red" if over else "yellow" if stats.missed else "",
     )
 
 
-def _workers(workers: Sequence[WorkerView]) -> Text:
+def _workers(recent: Snapshot) -> Text:
     line = _line("workers:")
-    several = len({worker.fragment for worker in workers}) > 1
-    for worker in workers:
+    several = len({worker.fragment for worker in recent.workers}) > 1
+    for worker in recent.workers:
         name = f"{worker.fragment} {worker.name}" if several else worker.name
-        line.append(
-            _in_one_line(f"  {name} {text.percent(worker.utilisation)}"),
-            style=_heat(worker.utilisation or 0.0),
-        )
+        use = utilisation(recent, worker)
+        line.append(_in_one_line(f"  {name} {text.percent(use)}"), style=_heat(use or 0.0))
     return line

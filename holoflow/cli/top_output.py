@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import time
-from collections import Counter
 
 from rich.console import Console
 from rich.live import Live
@@ -15,12 +14,13 @@ from holoflow.cli import terminal
 from holoflow.cli.tables import print_parts
 from holoflow.cli.terminal import Keyboard, keyboard
 from holoflow.cli.top_drawing import SILENT, draw, state_words
-from holoflow.cli.top_view import View, view
+from holoflow.cli.top_view import View, as_plain, view
 from holoflow.core import text
 from holoflow.core.errors import HoloflowError
-from holoflow.core.text import plain, printable
+from holoflow.core.text import printable
 from holoflow.live.attach import Attachment, running
 from holoflow.live.state import LiveState, Recent, RunningApp
+from holoflow.report.columns import PATHS, lost
 
 
 class Watch:
@@ -107,7 +107,7 @@ def _nothing(app: str | None, problems: tuple[str, ...]) -> HoloflowError:
 
 def to_json(view: View) -> str:
     """Return all numbers of `view` as a JSON object in one line."""
-    return json.dumps(plain(view), allow_nan=False)
+    return json.dumps(as_plain(view), allow_nan=False)
 
 
 def line(view: View) -> str:
@@ -116,11 +116,10 @@ def line(view: View) -> str:
     if view.operators:
         words += f", {text.duration(view.seconds)}, {text.brief(view.rate)} frames/s"
     for path in view.paths[:1]:
-        words += f", p99 {text.milliseconds(path.p99)} ms ({path.name})"
-    dropped = Counter[str]()
-    for operator in view.operators:
-        dropped.update(operator.dropped)
-    if dropped:
+        column = PATHS["end_to_end.p99"]
+        words += f", {column.heading} {column.cell(path)} ms ({path.stats.name})"
+    whole = [row.whole for row in view.operators]
+    if dropped := lost(*whole, *(flow for row in view.operators for flow in row.inputs)):
         words += f", dropped {text.causes(dropped)}"
     if view.bottleneck is not None:
         words += f"; {view.bottleneck.evidence}"

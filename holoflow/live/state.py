@@ -138,10 +138,11 @@ WINDOW = 5.0
 
 
 class Recent:
-    """Turns the snapshots of a run into statistics of its last `WINDOW` seconds."""
+    """Turns the snapshots of a run into statistics of its last seconds."""
 
-    def __init__(self) -> None:
-        """Make a window without snapshots."""
+    def __init__(self, window: float = WINDOW) -> None:
+        """Make a window of so many seconds, without snapshots."""
+        self._window = window
         self._seen: deque[Snapshot] = deque()
 
     def add(self, snapshot: Snapshot) -> Snapshot:
@@ -151,7 +152,7 @@ class Recent:
         if not self._seen or self._seen[-1] is not snapshot:
             self._seen.append(snapshot)
         # At least two are kept, however far apart: one alone allows no difference.
-        while len(self._seen) > 2 and snapshot.seconds - self._seen[1].seconds >= WINDOW:
+        while len(self._seen) > 2 and snapshot.seconds - self._seen[1].seconds >= self._window:
             self._seen.popleft()
         first = self._seen[0]
         return snapshot if first is snapshot else difference(snapshot, first)

@@ -7,16 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 from holoflow.report import measures
+from holoflow.report.columns import (
+    FLOWS,
+    OPERATORS,
+    Column,
+    FlowRow,
+    OperatorRow,
+    flow_rows,
+    operator_rows,
+)
 from holoflow.report.diagnosis.finding import Explanation, Finding
 from holoflow.report.measures import split
 from holoflow.stats.histogram import Histogram
 from holoflow.stats.snapshot import (
     BudgetStats,
-    FlowStats,
-    OperatorStats,
     PathStats,
     Snapshot,
     Waiting,
@@ -24,6 +31,7 @@ from holoflow.stats.snapshot import (
 )
 from holoflow.stats.statistic import statistics
 
+R = TypeVar("R")
 STATISTICS = (
     "mean", "p50", "p90", "p95", "p99", "p99.9", "max", "std", "tail", "flatness",
 )  # fmt: skip
@@ -59,20 +67,30 @@ def numbers(snapshot: Snapshot) -> dict[str, Any]:
         "paths": [_path(stats, snapshot) for stats in snapshot.paths],
         "operators": operators(snapshot),
         "flows": flows(snapshot),
-        "workers": [_worker(stats, snapshot) for stats in snapshot.workers],
-        "budgets": [_budget(stats) for stats in snapshot.budgets],
+        "workers": workers(snapshot),
+        "budgets": budgets(snapshot),
         "dropped": dict(measures.total_dropped(snapshot)),
     }
 
 
 def operators(snapshot: Snapshot) -> list[dict[str, Any]]:
     """Return the statistics of every operator."""
-    return [_operator(stats, snapshot) for stats in snapshot.operators]
+    return [_operator(row) for row in operator_rows(snapshot)]
 
 
 def flows(snapshot: Snapshot) -> list[dict[str, Any]]:
     """Return the statistics of every flow."""
-    return [_flow(stats, snapshot) for stats in snapshot.flows]
+    return [_flow(row) for row in flow_rows(snapshot)]
+
+
+def workers(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Return the statistics of every thread of a scheduler."""
+    return [_worker(stats, snapshot) for stats in snapshot.workers]
+
+
+def budgets(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Return every budget and how it was kept."""
+    return [_budget(stats) for stats in snapshot.budgets]
 
 
 def latencies(snapshot: Snapshot) -> list[dict[str, Any]]:
@@ -114,29 +132,32 @@ def _path(stats: PathStats, snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _operator(stats: OperatorStats, snapshot: Snapshot) -> dict[str, Any]:
+def _operator(row: OperatorRow) -> dict[str, Any]:
+    stats = row.stats
     return {
         "name": stats.name,
         "fragment": stats.fragment,
         "stage": stats.stage,
         **declared(stats),
         "busy": stats.busy if measures.timed(stats) else None,
-        "rate_in": measures.rate_in(snapshot, stats),
-        "rate_out": measures.rate_out(snapshot, stats),
-        "rate_asked": measures.asked(stats),
-        "utilisation": measures.utilisation(snapshot, stats),
+        **_values(OPERATORS, row, "rate_in", "rate_out", "rate_asked", "utilisation"),
     }
 
 
-def _flow(stats: FlowStats, snapshot: Snapshot) -> dict[str, Any]:
+def _flow(row: FlowRow) -> dict[str, Any]:
+    stats = row.stats
     return {
         "source": stats.source,
         "target": stats.target,
         "when_full": stats.when_full,
         "link": stats.link,
         **declared(stats),
-        "mean_depth": measures.mean_depth(snapshot, stats),
+        **_values(FLOWS, row, "mean_depth"),
     }
+
+
+def _values(columns: Mapping[str, Column[R]], row: R, *names: str) -> dict[str, Any]:
+    return {name: columns[name].value(row) for name in names}
 
 
 def _worker(stats: WorkerStats, snapshot: Snapshot) -> dict[str, Any]:

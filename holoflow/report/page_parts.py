@@ -4,34 +4,60 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from operator import attrgetter
-from typing import Any, TypeAlias
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from holoflow.core import text
 from holoflow.core.markup import Child, Html, el
 from holoflow.plan.draw import draw
 from holoflow.report import charts, measures
 from holoflow.report.charts import CurvePoint, curve, distribution, heat_map
+from holoflow.report.columns import (
+    FLOWS,
+    OPERATORS,
+    PATHS,
+    OperatorRow,
+    PathRow,
+    by_cause,
+    counts_besides,
+    flow_rows,
+    operator_rows,
+)
+from holoflow.report.columns import Column as Shown
 from holoflow.report.diagnosis.finding import Explanation, Finding
 from holoflow.report.graph import run_graph
 from holoflow.report.grid import Column, grid
+from holoflow.report.grid import Kind as GridKind
 from holoflow.report.measures import LABELS, SHORT_LABELS, Kind, Part, split, totals
 from holoflow.report.run_report import RunReport
 from holoflow.stats.snapshot import (
     BudgetStats,
-    FlowStats,
     FragmentStats,
-    OperatorStats,
     PathStats,
-    Snapshot,
 )
-from holoflow.stats.statistic import columns
 
-Count: TypeAlias = Callable[[Any], "int | None"]
-"""Takes the statistics of an operator or a flow."""
+R = TypeVar("R")
 MOST_PATHS = 12
 """Paths that are drawn; the table has all."""
-_STATISTICS = ("mean", "p50", "p90", "p95", "p99", "p99.9", "max", "std")
+_PATHS = (
+    "name", "frames", *(f"end_to_end.{name}" for name in
+                        ("mean", "p50", "p90", "p95", "p99", "p99.9", "max", "std")),
+    "jitter.mean", "tail", "flatness", "critical",
+)  # fmt: skip
+_OPERATORS = (
+    "name", "type", "frames", "rate_in", "rate_out", "utilisation", "bar", "cpu",
+    "working.p50", "working.p99", "working.max", "latency.p50", "latency.p99", "jitter.mean",
+)  # fmt: skip
+_FLOWS = (
+    "share_lost",
+    "waiting",
+    "waits.p50",
+    "waits.p99",
+    "mean_depth",
+    "queue",
+    "when_full",
+    "link",
+)
 
 
 def _others(_report: RunReport, explanation: Explanation) -> Iterator[Html]:
@@ -99,16 +125,9 @@ def _paths(report: RunReport, explanation: Explanation) -> Iterator[Html]:
     last = report.snapshot
     if not last.paths:
         return
-    yield grid(
-        "End to end, in ms, the slowest first",
-        (
-            Column("path", "name"), Column("frames"), *(Column(name) for name in _STATISTICS),
-            Column("jitter", help="mean difference of successive intervals between frames"),
-            Column("tail", help="p95 to p100"), Column("flatness", help="p10 to p90"),
-            Column("critical", help="share of frames on which this way came last at every join"),
-        ),
-        map(_path, last.paths),
-    )  # fmt: skip
+    shown = [PATHS[name] for name in _PATHS]
+    rows = [PathRow(stats, last) for stats in last.paths]
+    yield _statistics("End to end, in ms, the slowest first", shown, rows)
     if last.unfollowed:
         words = f"{text.plural(last.unfollowed, 'way')} through the graph were too many to follow."
         yield el("p", words, class_="soft")
@@ -118,20 +137,6 @@ def _paths(report: RunReport, explanation: Explanation) -> Iterator[Html]:
         yield from _drawn(path, report, critical=path is critical)
     if len(last.paths) > len(drawn):
         yield el("p", f"{text.plural(len(last.paths) - len(drawn), 'path')} more are not drawn.")
-
-
-def _path(stats: PathStats) -> list[Child]:
-    times = stats.end_to_end
-    found = times.statistics()
-    return [
-        stats.name,
-        text.count(stats.frames),
-        *(measures.statistic(times, name) for name in _STATISTICS),
-        measures.statistic(stats.jitter, "mean"),
-        text.milliseconds(found.tail if times.count else None),
-        text.milliseconds(found.flatness if times.count else None),
-        text.percent(stats.critical / stats.frames if stats.frames else None),
-    ]
 
 
 def _drawn(path: PathStats, report: RunReport, *, critical: bool) -> Iterator[Html]:
@@ -216,21 +221,13 @@ def _graph(report: RunReport, explanation: Explanation) -> Iterator[Html]:
 def _operators(report: RunReport, _: Explanation) -> Iterator[Html]:
     last = report.snapshot
     if last.operators:
-        counted = _counted(last.operators)
-        yield grid(
+        operators = {**OPERATORS, "bar": replace(OPERATORS["utilisation"], name="bar", heading="")}
+        yield _statistics(
             "Times in ms",
-            (
-                Column("operator", "name"), Column("type", "words"), Column("frames"),
-                Column("in/s", help="calls per second"),
-                Column("out/s", help="messages sent per second"),
-                Column("busy"), Column("", "bar"),
-                Column("on a CPU", help="share of its working time that was spent on a CPU"),
-                Column("working p50"), Column("p99"), Column("max"),
-                Column("latency p50", help="from capture to the end of its call"), Column("p99"),
-                Column("jitter"), *counted,
-            ),
-            (_operator(last, stats, counted) for stats in last.operators),
-        )  # fmt: skip
+            [*map(operators.__getitem__, _OPERATORS), *counts_besides(OPERATORS, _OPERATORS)],
+            operator_rows(last),
+            bar=_share,
+        )
     if last.workers:
         yield el("h3", "Workers of the scheduler")
         yield grid(
@@ -250,79 +247,43 @@ def _operators(report: RunReport, _: Explanation) -> Iterator[Html]:
         )  # fmt: skip
 
 
-def _counted(all_stats: Sequence[OperatorStats | FlowStats]) -> dict[Column, Count]:
-    """Return the columns of the declared counts, and what each shows of an operator or a flow.
-
-    Of counts by cause there is a column for every cause that occurred.
-    """
-    found: dict[Column, Count] = {}
-    for name, declared in columns(type(all_stats[0])).items():
-        if not declared.by:
-            found[Column(declared.column, help=declared.help)] = attrgetter(name)
-            continue
-        occurred = (key for stats in all_stats for key, n in getattr(stats, name).items() if n)
-        for key in dict.fromkeys(occurred):
-            meaning = declared.keys.get(key, declared.help)
-            found[Column(f"{declared.column}: {key}", help=meaning)] = _by(name, key)
-    return found
-
-
-def _by(name: str, key: str) -> Count:
-    return lambda stats: getattr(stats, name).get(key, 0)
-
-
-def _operator(
-    snapshot: Snapshot, stats: OperatorStats, counted: Mapping[Column, Count]
-) -> list[Child]:
-    use = measures.utilisation(snapshot, stats)
-    return [
-        stats.name,
-        stats.type,
-        text.count(stats.frames),
-        text.number(measures.rate_in(snapshot, stats)),
-        text.number(measures.rate_out(snapshot, stats) if stats.sent else None),
-        text.percent(use),
-        charts.share(use, f"{stats.name}: {text.percent(use)} busy"),
-        text.percent(stats.cpu),
-        *(measures.statistic(stats.working, name) for name in ("p50", "p99", "max")),
-        *(measures.statistic(stats.latency, name) for name in ("p50", "p99")),
-        measures.statistic(stats.jitter, "mean"),
-        *(text.count(count(stats)) for count in counted.values()),
-    ]
+def _share(row: OperatorRow) -> Child:
+    column = OPERATORS["utilisation"]
+    return charts.share(column.value(row), f"{row.stats.name}: {column.cell(row)} busy")
 
 
 def _flows(report: RunReport, _: Explanation) -> Iterator[Html]:
     last = report.snapshot
-    if not last.flows:
-        return
-    counted = _counted(last.flows)
-    yield grid(
-        "Every message that was sent was delivered, or dropped for a cause. Times in ms",
-        (
-            Column("flow", "line"), *counted, Column("lost"), Column("waiting"),
-            Column("wait p50"), Column("p99"),
-            Column("mean depth", help="messages that waited on average"), Column("queue"),
-            Column("when full", "words"), Column("link", "words"),
-        ),
-        (_flow(last, stats, counted) for stats in last.flows),
-    )  # fmt: skip
+    if last.flows:
+        yield _statistics(
+            "Every message that was sent was delivered, or dropped for a cause. Times in ms",
+            [FLOWS["name"], *counts_besides(FLOWS, _FLOWS), *(FLOWS[name] for name in _FLOWS)],
+            flow_rows(last),
+            share_lost=lambda row: el(
+                "span", FLOWS["share_lost"].cell(row), class_="bad" if row.stats.lost else None
+            ),
+        )
 
 
-def _flow(snapshot: Snapshot, stats: FlowStats, counted: Mapping[Column, Count]) -> list[Child]:
-    depth = measures.mean_depth(snapshot, stats)
-    lost = measures.share_lost(stats)
-    return [
-        stats.name,
-        *(text.count(count(stats)) for count in counted.values()),
-        el("span", text.percent(lost), class_="bad") if stats.lost else text.percent(lost),
-        text.count(stats.waiting),
-        measures.statistic(stats.waits, "p50"),
-        measures.statistic(stats.waits, "p99"),
-        text.number(depth if stats.queue else None),
-        text.count(stats.queue or None),
-        stats.when_full if stats.queue else "direct call",
-        stats.link if stats.link != "none" else text.NOT_MEASURED,
-    ]
+def _statistics(
+    caption: str, columns: Sequence[Shown[R]], rows: Sequence[R], **dressed: Callable[[R], Child]
+) -> Html:
+    """Return the table of `columns`; of counts by cause it has a column for each that occurred.
+
+    Columns that are named in `dressed` are shown in another way than as text.
+    """
+    shown = [one for column in columns for one in by_cause(column, rows)]
+    return grid(
+        caption,
+        [Column(column.heading, _kind(column), column.help or None) for column in shown],
+        [[dressed.get(c.name, c.cell)(row) for c in shown] for row in rows],
+    )
+
+
+def _kind(column: Shown[Any]) -> GridKind:
+    if column.name == "name":
+        return "line" if column.heading == "flow" else "name"
+    return "words" if column.words else "bar" if column.name == "bar" else "number"
 
 
 def _curves(report: RunReport, _: Explanation) -> Iterator[Html]:

@@ -42,14 +42,16 @@ class FlowStats:
     dropped: Mapping[str, int] = field(
         default_factory=dict,
         metadata=counter(
-            "messages", "Messages that were dropped, by cause.", by="cause",
+            "messages", "Messages that were dropped, by cause.", by="cause", loss=True,
             keys={cause: why for cause, why in CAUSES.items() if cause != "device"},
             metric="flow_messages_dropped", column="dropped", width=40,
         ),
     )  # fmt: skip
     waiting: int = field(
         default=0,
-        metadata=gauge("messages", "Messages that are waiting.", metric="flow_queue_messages"),
+        metadata=gauge(
+            "messages", "Messages that are waiting.", metric="flow_queue_messages", column="waiting"
+        ),
     )
     queue: int = field(
         default=0,
@@ -68,7 +70,10 @@ class FlowStats:
     waits: Times = field(
         default_factory=Histogram,
         metadata=histogram(
-            "From the end of the call that made a message to its use.", metric="flow_wait"
+            "From the end of the call that made a message to its use.",
+            metric="flow_wait",
+            column="wait",
+            shown=("p50", "p99"),
         ),
     )
     """One value for each message that was used."""
@@ -148,6 +153,7 @@ class OperatorStats:
             "Calls that ended; for a source, frames sent.",
             lasting=True,
             metric="operator_frames",
+            column="frames",
         )
     )
     """None if they cannot be counted."""
@@ -155,7 +161,7 @@ class OperatorStats:
     """None if they cannot be counted."""
     skipped: int = field(
         metadata=counter(
-            "calls", "Calls that failed and were skipped.",
+            "calls", "Calls that failed and were skipped.", loss=True,
             metric="operator_skipped", column="skipped", width=100,
         )
     )  # fmt: skip
@@ -166,7 +172,7 @@ class OperatorStats:
     dropped: Mapping[str, int] = field(
         default_factory=dict,
         metadata=counter(
-            "frames", "Frames lost before they became messages, by cause.", by="cause",
+            "frames", "Frames lost before they became messages, by cause.", by="cause", loss=True,
             keys={"device": CAUSES["device"]}, sources=True,
             metric="operator_dropped", column="dropped", width=80,
         ),
@@ -185,7 +191,12 @@ class OperatorStats:
     """Largest number of frames it takes at once."""
     working: Times = field(
         default_factory=Histogram,
-        metadata=histogram("Working time of a frame.", metric="operator_working"),
+        metadata=histogram(
+            "Working time of a frame.",
+            metric="operator_working",
+            column="work",
+            shown=("p50", "p99", "max"),
+        ),
     )
     """From the call's start to its end; for a source, from the request for a frame to the frame."""
     waits: Times = field(
@@ -202,12 +213,19 @@ class OperatorStats:
     latency: Times = field(
         default_factory=Histogram,
         metadata=histogram(
-            "From a frame's capture to the end of the call.", metric="operator_latency"
+            "From a frame's capture to the end of the call.",
+            metric="operator_latency",
+            column="latency",
+            shown=("p50", "p99"),
         ),
     )
     jitter: Times = field(
         default_factory=Histogram,
-        metadata=histogram("Differences of successive intervals between ends of calls."),
+        metadata=histogram(
+            "Differences of successive intervals between ends of calls.",
+            column="jitter",
+            shown=("mean",),
+        ),
     )
     """Absolute values."""
     held: float = field(
@@ -239,7 +257,7 @@ class OperatorStats:
         default=None,
         metadata=gauge(
             "ratio", "Share of the working time that was spent on a CPU.",
-            merge="mean", weight="busy", metric="operator_cpu",
+            merge="mean", weight="busy", metric="operator_cpu", column="on a CPU",
         ),
     )  # fmt: skip
     """Sampled for its stage; the rest of the time it slept or waited for a device, a GPU, a lock or
@@ -291,14 +309,22 @@ class PathStats:
     """Those for which this path was the last to arrive at every join."""
     end_to_end: Times = field(
         metadata=histogram(
-            "From the source to the end of the sink's call.", lasting=True, metric="path_latency"
+            "From the source to the end of the sink's call.",
+            lasting=True,
+            metric="path_latency",
+            column="end to end",
+            shown=("mean", "p50", "p90", "p95", "p99", "p99.9", "max", "std"),
         )
     )
     working: Times = field(metadata=histogram("Time for which operators worked on a frame."))
     waiting: Times = field(metadata=histogram("Time for which a frame waited for calls."))
     link: Times = field(metadata=histogram("Time that a frame spent on links."))
     serialising: Times = field(metadata=histogram("Time of packing and unpacking a frame."))
-    jitter: Times = field(metadata=histogram("Differences of successive intervals between ends."))
+    jitter: Times = field(
+        metadata=histogram(
+            "Differences of successive intervals between ends.", column="jitter", shown=("mean",)
+        )
+    )
     """Absolute values."""
     closed_by_back_edge: bool = False
     """Whether it ends where a back edge leads a frame to an operator that it has passed before."""

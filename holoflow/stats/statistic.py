@@ -4,7 +4,7 @@
 
 declares a field of one of the dataclasses of `holoflow.stats.snapshot`. `merge` and `difference`
 depend on its kind. The JSON of reports has every statistic under the name of its field, Prometheus
-those with a `metric`, and tables those with a `column`.
+those with a `metric`, and tables (`holoflow.report.columns`) those with a `column`.
 """
 
 from __future__ import annotations
@@ -57,13 +57,16 @@ class Statistic:
     """Name in Prometheus, without the prefix `holoflow_` and the suffixes for unit and `_total`."""
     sources: bool = False
     """Whether only operators that are sources have it."""
+    loss: bool = False
+    """Whether it counts something lost; live views add losses up, and comparisons compare them."""
     lasting: bool = False
-    """Whether it is less than before only where its process began to count anew, and with it all
-    that its owner has counted."""
+    """Whether a decrease means that its process has begun to count anew."""
     needs: str = ""
     """Field that is None if this one is unknown too."""
     column: str = ""
-    """Heading in tables of counts; empty if they leave it out or treat it specially."""
+    """Heading in tables; empty if they leave it out or treat it specially."""
+    shown: tuple[str, ...] = ()
+    """For a histogram: the statistics that tables show, such as `p99`."""
     width: int = 0
     """Least width of a terminal, in characters, at which the column is shown."""
 
@@ -89,5 +92,5 @@ def statistics(cls: type[Any]) -> Mapping[str, Statistic]:
 
 
 def columns(cls: type[Any]) -> Mapping[str, Statistic]:
-    """Return those of `statistics(cls)` that have a column in tables of counts."""
+    """Return those of `statistics(cls)` that have a column in tables."""
     return {name: declared for name, declared in statistics(cls).items() if declared.column}

@@ -218,7 +218,7 @@ def test_once_shows_the_last_seconds_for_people_and_for_machines(top, publish):
     assert (done.returncode, done.stderr) == (0, "")
     assert "\x1b" not in done.stdout
     lines = done.stdout.splitlines()
-    assert re.fullmatch(r"faces  live  .* s  30 frames/s  over [\d.]+ s", lines[0])
+    assert re.fullmatch(r"faces  live  .* s  30 frames/s  over [\d.]+ s, times in ms", lines[0])
     assert any(line.startswith("▶  camera → detect → overlay → screen ") for line in lines)
     assert any(line.startswith("detect works 31 ms of each 33.3 ms") for line in lines)
     shown = json.loads(top("--once", "--json").stdout)
@@ -320,7 +320,7 @@ def test_the_screen_is_renewed_until_the_user_leaves(terminal, publish, keys, st
     shown = terminal()
     shown.read_until("no app runs; waiting  q leaves")
     app = publish("faces", "1", "main")
-    shown.read_until(r"faces  live .* frames/s  over [\d.]+ s  q leaves")
+    shown.read_until(r"faces  live .* frames/s  over [\d.]+ s, times in ms  q leaves")
     shown.read_until("▶  camera → detect → overlay → screen")
     shown.read_until("detect works 31 ms of each 33.3 ms")
     app.kill()

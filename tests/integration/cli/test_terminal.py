@@ -26,7 +26,7 @@ def terminal(folder):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_table_is_renewed_until_ctrl_c_and_the_terminal_is_as_it_was(terminal, engine):
     shown = terminal("run", ".", "--engine", engine, "--set", "log_every=20")
-    shown.read_until(r"operator +frames +rate/s +busy +work p50 +latency p50 +latency p99")
+    shown.read_until(r"operator +frames +in/s +busy +work p50 +latency p50 +latency p99")
     shown.read_until(r"number 40")
     shown.press(b"\x03")
     assert shown.finish() == 130

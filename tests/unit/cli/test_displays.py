@@ -39,7 +39,7 @@ def test_plain_display_prints_progress_every_few_seconds(made, capsys):
     assert first == "live page: http://127.0.0.1:8080"
     assert [line.partition(":")[0] for line in rest] == ["5 s", "10 s"]
     assert rest[0] == (
-        "5 s: 155 frames, 30 frames/s, latency p50 45.0 ms, p99 45.0 ms, "
+        "5 s: 155 frames, 31 frames/s, latency p50 45.0 ms, p99 45.0 ms, "
         "dropped 1 device, 3 full, 2 late"
     )
 

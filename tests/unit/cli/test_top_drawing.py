@@ -33,18 +33,18 @@ def live(snapshot, **others):
 
 def test_all_of_it_in_80_columns():
     lines = shown(live(faces()), hint="q leaves")
-    assert lines[0] == "faces  live  10 s  30 frames/s  since it began  q leaves"
+    assert lines[0] == "faces  live  10 s  30 frames/s  since it began, times in ms  q leaves"
     assert lines[1] == "live page: http://127.0.0.1:8350/"
     assert lines[3].split() == [
-        "operator", "rate/s", "busy", "p50", "ms", "p99", "ms", "queue", "waits", "ms", "dropped",
+        "operator", "in/s", "busy", "work", "p50", "work", "p99", "queue", "waits", "dropped",
     ]  # fmt: skip
     assert lines[5].split()[:6] == ["detect", "30.0", "█████▋", "93%", "30.5", "39.6"]
     assert lines[5].split()[6:] == ["2/2", "turn", "60.0", "0"]
     assert lines[6].endswith("0/6  worker 0.100  10 full")
     assert lines[9].split() == [
-        "path", "rate/s", "p50", "ms", "p99", "ms", "max", "ms", "limit", "ms",
+        "path", "out/s", "p50", "p99", "max", "limit",
     ]  # fmt: skip
-    assert lines[10].startswith("▶  camera → detect → overlay → screen    30.0 ")
+    assert lines[10].startswith("▶  camera → detect → overlay → screen   30.0 ")
     assert lines[10].endswith("p99 50.0")
     assert lines[11].startswith("   camera → overlay → screen ")
     assert lines[13] == (
