@@ -19,7 +19,7 @@ METRICS_PORT = 9464
 
 
 @dataclass(frozen=True)
-class Port:
+class ImagePort:
     """A TCP port at which something in the image may listen."""
 
     port: int
@@ -83,21 +83,21 @@ def manifest(plan: Plan, origin: Origin) -> dict[str, Any]:
     }
 
 
-def ports_of(app: App) -> tuple[Port, ...]:
+def ports_of(app: App) -> tuple[ImagePort, ...]:
     """Return where pages, links and metrics of `app` can be reached, in a container each."""
-    return (*_pages(app), *_links(app), Port(METRICS_PORT, "metrics"))
+    return (*_pages(app), *_links(app), ImagePort(METRICS_PORT, "metrics"))
 
 
-def _pages(app: App) -> Iterator[Port]:
+def _pages(app: App) -> Iterator[ImagePort]:
     homes = {op: name for name, f in app.fragments.items() for op in f.operators}
     for node in app.operators.values():
         if issubclass(node.cls, WebOp):
             page = node.cls.from_app(node.parameters)
             assert isinstance(page, WebOp)  # noqa: S101 - for the type checker
-            yield Port(page.port or USUAL_PORT, "page", node.name, homes.get(node.name, ""))
+            yield ImagePort(page.port or USUAL_PORT, "page", node.name, homes.get(node.name, ""))
 
 
-def _links(app: App) -> Iterator[Port]:
+def _links(app: App) -> Iterator[ImagePort]:
     if len(app.fragments) > 1:
         for place, fragment in enumerate(app.fragments.values()):
-            yield Port(fragment.port or FIRST_PORT + place, "link", fragment=fragment.name)
+            yield ImagePort(fragment.port or FIRST_PORT + place, "link", fragment=fragment.name)

@@ -37,7 +37,7 @@ class Mount:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunCommand:
     """How `holoflow run` is to be called."""
 
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Port:
+class ServicePort:
     """A TCP port at which a service is reached."""
 
     number: int
@@ -82,7 +82,7 @@ class Service:
     """Bytes that all of it may use, shared memory too; None is no limit."""
     shared_memory: int | None = None
     """Bytes for links between its fragments; None where there are no such."""
-    ports: tuple[Port, ...] = ()
+    ports: tuple[ServicePort, ...] = ()
     peers: tuple[str, ...] = ()
     """Services that it sends to or receives from."""
     trusts: tuple[str, ...] = ()

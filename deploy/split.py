@@ -12,7 +12,7 @@ from holoflow.app.unresolved import claims
 from holoflow.core.errors import AppError, Location, Mistake, optional
 from holoflow.deploy.manifest import METRICS_PORT
 from holoflow.deploy.names import LONGEST, dns_name
-from holoflow.deploy.services import TMP, Deployment, Port, Run, Service
+from holoflow.deploy.services import TMP, Deployment, RunCommand, Service, ServicePort
 from holoflow.operators.visualize.web import USUAL_PORT, WebOp
 from holoflow.plan import Plan, PlannedFlow, plan
 from holoflow.plan.hosts import addresses, crosses_hosts, find_faults, put
@@ -28,7 +28,7 @@ SHARED = 64 << 20
 """Bytes of shared memory that links need besides their messages, and more than enough."""
 
 
-def in_containers(app: App, run: Run) -> Deployment:
+def in_containers(app: App, run: RunCommand) -> Deployment:
     """Return `app` as containers that find one another by name.
 
     Fragments on the same named host are one service, called as the host; each other fragment is
@@ -42,7 +42,7 @@ def in_containers(app: App, run: Run) -> Deployment:
     return _deployment(planned, groups, run, (*where, "--placed") if places else ())
 
 
-def on_machines(app: App, run: Run) -> Deployment:
+def on_machines(app: App, run: RunCommand) -> Deployment:
     """Return `app` as one service for each host that it names, and one for fragments with none.
 
     The launcher of each gives its fragments their cores and GPUs itself. Raises as
@@ -84,7 +84,7 @@ def _grouped(app: App, homes: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
 
 
 def _deployment(
-    planned: Plan, groups: Mapping[str, tuple[str, ...]], run: Run, where: Sequence[str]
+    planned: Plan, groups: Mapping[str, tuple[str, ...]], run: RunCommand, where: Sequence[str]
 ) -> Deployment:
     """Return the services of `groups`; `where` are arguments of all that tell what is where."""
     app = planned.app
@@ -125,9 +125,9 @@ def _deployment(
                 memory=_memory(inside, shared),
                 shared_memory=shared,
                 ports=(
-                    *(Port(links[n], f"link-{n}", "link") for n in names if n in links),
+                    *(ServicePort(links[n], f"link-{n}", "link") for n in names if n in links),
                     *served,
-                    *((Port(METRICS_PORT, "metrics", "metrics"),) if run.metrics else ()),
+                    *((ServicePort(METRICS_PORT, "metrics", "metrics"),) if run.metrics else ()),
                 ),
                 peers=tuple(sorted(_peers(planned, homes, service))),
                 trusts=tuple(sorted(trusts.get(service, ()))),
@@ -203,7 +203,7 @@ def _trusts(planned: Plan, homes: Mapping[str, str]) -> dict[str, set[str]]:
     return found
 
 
-def _restart(fragments: Sequence[Fragment], run: Run) -> tuple[RestartPolicy, int]:
+def _restart(fragments: Sequence[Fragment], run: RunCommand) -> tuple[RestartPolicy, int]:
     """Return when the whole of a service is started again, and how often in a row.
 
     Its launcher starts single fragments again; a container or a unit starts all of them, so it
@@ -239,7 +239,7 @@ def _shared_memory(planned: Plan, names: Sequence[str]) -> int | None:
     return SHARED + MESSAGE * sum(waiting.values()) if waiting else None
 
 
-def _pages(nodes: Sequence[Node]) -> tuple[list[Port], list[str]]:
+def _pages(nodes: Sequence[Node]) -> tuple[list[ServicePort], list[str]]:
     """Return where the pages of one service are, and what may surprise about them."""
     ports, notices = [], []
     taken: set[int] = set()
@@ -258,5 +258,5 @@ def _pages(nodes: Sequence[Node]) -> tuple[list[Port], list[str]]:
             )
         else:
             taken.add(port)
-            ports.append(Port(port, f"page-{node.name}", "page"))
+            ports.append(ServicePort(port, f"page-{node.name}", "page"))
     return ports, notices

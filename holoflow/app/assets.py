@@ -11,7 +11,7 @@ from holoflow.app.document import Value
 from holoflow.app.format import AssetSchema
 from holoflow.app.graph import App
 from holoflow.app.mistakes import Report, short
-from holoflow.app.validation import Words, check
+from holoflow.app.validation import Wording, check
 from holoflow.assets.fetching import cached_path
 from holoflow.assets.source import Asset, AssetError, Local, read_source
 from holoflow.holoscan.classes import HoloscanObject
@@ -22,7 +22,7 @@ def read_assets(value: Value | None, report: Report) -> dict[str, Asset]:
     found: dict[str, Asset] = {}
     for name, item in value.mapping.items() if value else ():
         at = value.keys[name] if value else item.at
-        entry = check(AssetSchema, item, report, Words("key", f" of asset {short(name)}", at))
+        entry = check(AssetSchema, item, report, Wording("key", f" of asset {short(name)}", at))
         url = item.get("from")
         if url is None or not isinstance(url.data, str):
             continue

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from holoflow.app.mistakes import Report, short
 from holoflow.app.unresolved import UnresolvedOperator
-from holoflow.app.wiring import Edge
+from holoflow.app.wiring import OperatorEdge
 
 Graph: TypeAlias = Sequence[Sequence[int]]
 """Successors of every node."""
@@ -105,7 +105,7 @@ def reach(graph: Graph, targets: Sequence[int]) -> list[int]:
 
 
 def check_cycles(
-    unresolved_operators: list[UnresolvedOperator], edges: list[Edge], report: Report
+    unresolved_operators: list[UnresolvedOperator], edges: list[OperatorEdge], report: Report
 ) -> None:
     """Report cycles without a declared back edge, and back edges that close none."""
     number = {unresolved: i for i, unresolved in enumerate(unresolved_operators)}
@@ -135,7 +135,7 @@ class Reach:
     def __init__(
         self,
         unresolved_operators: list[UnresolvedOperator],
-        edges: list[Edge],
+        edges: list[OperatorEdge],
         targets: list[UnresolvedOperator],
     ) -> None:
         """Find which operators can reach each of the `targets` along `edges`."""

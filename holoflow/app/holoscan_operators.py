@@ -9,7 +9,7 @@ from typing import Any
 from holoflow.app.document import Broken, Value
 from holoflow.app.format import ObjectSchema
 from holoflow.app.mistakes import Report, short
-from holoflow.app.validation import Words, check
+from holoflow.app.validation import Wording, check
 from holoflow.core.errors import Location, parts
 from holoflow.core.ports import InputPort, OutputPort, Ports
 from holoflow.holoscan.classes import HoloscanObject, HoloscanOperator
@@ -91,7 +91,7 @@ class HoloscanReader:
     def _object(self, name: str, value: Value) -> HoloscanObject | None:
         from holoflow.holoscan import classes
 
-        entry = check(ObjectSchema, value, self.report, Words("key", f" of {short(name)}"))
+        entry = check(ObjectSchema, value, self.report, Wording("key", f" of {short(name)}"))
         kind = value.get("type")
         cls = self.find_class(kind) if entry is not None and kind is not None else None
         given = value.get("with")

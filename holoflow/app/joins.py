@@ -10,8 +10,8 @@ from holoflow.app.format import SyncSchema, WhenFull
 from holoflow.app.graph import Flow, Node, Sync
 from holoflow.app.mistakes import Report, short
 from holoflow.app.origins import Origins
-from holoflow.app.unresolved import Group, UnresolvedOperator
-from holoflow.app.validation import Words, check
+from holoflow.app.unresolved import TemplateUse, UnresolvedOperator
+from holoflow.app.validation import Wording, check
 from holoflow.core.errors import Location
 from holoflow.core.ports import base, type_name
 from holoflow.core.quantity import FREQUENCY_UNITS, parse_quantity
@@ -19,11 +19,11 @@ from holoflow.core.text import brief
 
 RIGHT = "write sync: arrival or sync: {leader: INPUT, tolerance: 20ms}"
 
-Exports = dict[tuple[UnresolvedOperator, str], tuple[Group, str]]
+Exports = dict[tuple[UnresolvedOperator, str], tuple[TemplateUse, str]]
 """Input ports that fragment templates export: the outermost use, and the port's name there."""
 
 
-def exports(groups: list[Group]) -> Exports:
+def exports(groups: list[TemplateUse]) -> Exports:
     """Return the input ports that used templates export; `groups` starts with the outer ones."""
     found: Exports = {}
     for group in groups:
@@ -90,7 +90,7 @@ def read_sync(
     unresolved: UnresolvedOperator, value: Value, report: Report
 ) -> Sync | Literal["arrival"] | None:
     """Return the checked `sync:` of an operator."""
-    words = Words(
+    words = Wording(
         "key", f" of the sync of {short(unresolved.local)}", unresolved.value.keys["sync"]
     )
     entry = None

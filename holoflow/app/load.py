@@ -18,8 +18,8 @@ from holoflow.app.operators import AssetPaths, OperatorReader
 from holoflow.app.placement import read_budgets, read_fragments, read_links, read_scheduler
 from holoflow.app.plugins import Package
 from holoflow.app.templates import FragmentReader, read_app
-from holoflow.app.unresolved import Group, Scope, UnresolvedOperator, check_claims
-from holoflow.app.validation import Words, check
+from holoflow.app.unresolved import Scope, TemplateUse, UnresolvedOperator, check_claims
+from holoflow.app.validation import Wording, check
 from holoflow.app.variables import Allowance, Variables, substitute
 from holoflow.app.wiring import Wiring
 from holoflow.core.errors import Location
@@ -142,13 +142,13 @@ class _App:
         empty = Defaults.model_validate({})
         if value is None or value.data is None:
             return empty
-        return check(Defaults, value, self.report, Words("key", " of defaults")) or empty
+        return check(Defaults, value, self.report, Wording("key", " of defaults")) or empty
 
     def apt(self) -> tuple[str, ...]:
         value = self.root.get("packages")
         if value is None or value.data is None:
             return ()
-        entry = check(PackagesSchema, value, self.report, Words("key", " of packages"))
+        entry = check(PackagesSchema, value, self.report, Wording("key", " of packages"))
         return tuple(entry.apt) if entry else ()
 
     def node(self, unresolved: UnresolvedOperator, defaults: Defaults) -> Node | None:
@@ -172,7 +172,7 @@ class _App:
 
 
 def _plugins(
-    unresolved_operators: Iterable[UnresolvedOperator], groups: Iterable[Group]
+    unresolved_operators: Iterable[UnresolvedOperator], groups: Iterable[TemplateUse]
 ) -> tuple[Package, ...]:
     """Return the packages that add operators and fragment templates used by an app."""
     kinds = {

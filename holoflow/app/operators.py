@@ -15,8 +15,8 @@ from holoflow.app.document import BROKEN, Broken, Value, is_whole, plain
 from holoflow.app.format import OperatorSchema
 from holoflow.app.holoscan_operators import HoloscanReader
 from holoflow.app.mistakes import Report, TypeNameError, short
-from holoflow.app.unresolved import Group, Scope, UnresolvedOperator
-from holoflow.app.validation import Words, check
+from holoflow.app.unresolved import Scope, TemplateUse, UnresolvedOperator
+from holoflow.app.validation import Wording, check
 from holoflow.assets.source import Asset
 from holoflow.core.errors import Location, parts
 from holoflow.core.files import InputPathMarker
@@ -76,7 +76,7 @@ def check_parameters(
     """
     model = cls.parameters()
     filled = assets.fill_in(given, report)
-    words = Words("parameter", f" of operator {short(name)}", at)
+    words = Wording("parameter", f" of operator {short(name)}", at)
     try:
         checked = check(model, filled, report, words)
     except Exception as error:  # a validator is user code and may raise anything
@@ -172,13 +172,13 @@ class OperatorReader:
 
     def __init__(self, assets: AssetPaths, report: Report) -> None:
         self.unresolved_operators: list[UnresolvedOperator] = []
-        self.groups: list[Group] = []
+        self.groups: list[TemplateUse] = []
         self._assets = assets
         self._report = report
         self._classes: dict[tuple[str, Path], type | TypeNameError] = {}
 
     def read_all(
-        self, operators: Value, scope: Scope, use: Callable[[Group], list[UnresolvedOperator]]
+        self, operators: Value, scope: Scope, use: Callable[[TemplateUse], list[UnresolvedOperator]]
     ) -> list[UnresolvedOperator]:
         """Read the entries of `operators:` into `scope`.
 
@@ -197,7 +197,7 @@ class OperatorReader:
                 self._report.add(at, f"more than {MAX_OPERATORS:,} operators", "use fewer")
                 break
             if "use" in value.mapping:
-                group = Group(scope.prefix + local, local, at, value, scope)
+                group = TemplateUse(scope.prefix + local, local, at, value, scope)
                 scope.names[local] = group
                 self.groups.append(group)
                 group.members = use(group)
@@ -210,7 +210,7 @@ class OperatorReader:
         return found
 
     def _read(self, local: str, at: Location, value: Value, scope: Scope) -> UnresolvedOperator:
-        words = Words("key", f" of operator {short(local)}", at)
+        words = Wording("key", f" of operator {short(local)}", at)
         entry = check(OperatorSchema, value, self._report, words)
         unresolved = UnresolvedOperator(scope.prefix + local, local, at, value, entry, scope)
         kind = value.get("type")

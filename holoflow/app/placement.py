@@ -13,9 +13,9 @@ from holoflow.app.document import Broken, Value, plain
 from holoflow.app.format import ENVIRONMENT_PATTERN, BudgetSchema, FragmentSchema, SchedulerSchema
 from holoflow.app.graph import Budget, Flow, Fragment, Scheduler
 from holoflow.app.mistakes import Report, short, shown
-from holoflow.app.unresolved import Group, UnresolvedOperator
-from holoflow.app.validation import Words, check
-from holoflow.app.wiring import Edge, Wired
+from holoflow.app.unresolved import TemplateUse, UnresolvedOperator
+from holoflow.app.validation import Wording, check
+from holoflow.app.wiring import OperatorEdge, Wired
 from holoflow.core.errors import Location
 from holoflow.core.pictures import Image
 from holoflow.core.ports import fits, type_name
@@ -156,7 +156,7 @@ def read_scheduler(value: Value | None, owner: str, report: Report) -> Scheduler
     """Return the checked `scheduler:` of `owner`; None if there is none."""
     if value is None or value.data is None:
         return None
-    entry = check(SchedulerSchema, value, report, Words("key", f" of {owner}"))
+    entry = check(SchedulerSchema, value, report, Wording("key", f" of {owner}"))
     if entry is None:
         return None
     return Scheduler(entry.kind, entry.workers, tuple(entry.cores), entry.linger)
@@ -165,7 +165,7 @@ def read_scheduler(value: Value | None, owner: str, report: Report) -> Scheduler
 def read_fragments(
     value: Value | None,
     unresolved_operators: list[UnresolvedOperator],
-    groups: list[Group],
+    groups: list[TemplateUse],
     scheduler: Scheduler | None,
     hang: float,
     report: Report,
@@ -184,7 +184,9 @@ def read_fragments(
     unclear = False
     for name, item in entries.items():
         at = value.keys[name] if value else item.at
-        entry = check(FragmentSchema, item, report, Words("key", f" of fragment {short(name)}", at))
+        entry = check(
+            FragmentSchema, item, report, Wording("key", f" of fragment {short(name)}", at)
+        )
         listed = item.get("operators")
         if listed is None or not isinstance(listed.data, list):
             unclear = True
@@ -304,7 +306,7 @@ def _cores(numbers: list[int]) -> str:
 def read_budgets(
     value: Value | None,
     unresolved_operators: list[UnresolvedOperator],
-    edges: list[Edge],
+    edges: list[OperatorEdge],
     report: Report,
 ) -> tuple[Budget, ...]:
     """Return the checked budgets; frames of the first operator must reach the second."""
@@ -317,7 +319,7 @@ def read_budgets(
     )
     found = []
     for item in items:
-        entry = check(BudgetSchema, item, report, Words("key", " of this budget"))
+        entry = check(BudgetSchema, item, report, Wording("key", " of this budget"))
         ends = [item.get("from"), item.get("to")]
         for end in ends:
             if end is not None and isinstance(end.data, str) and end.data not in by_name:

@@ -11,8 +11,8 @@ from holoflow.app.document import BROKEN, Broken, Value, plain, read_file
 from holoflow.app.format import AppFile, FragmentFile, ParameterSchema, UseSchema
 from holoflow.app.mistakes import PluginError, Report, short, shown
 from holoflow.app.operators import OperatorReader
-from holoflow.app.unresolved import Group, Port, Scope, UnresolvedOperator
-from holoflow.app.validation import Words, check
+from holoflow.app.unresolved import Scope, TemplateUse, UnresolvedOperator, UnresolvedPort
+from holoflow.app.validation import Wording, check
 from holoflow.app.variables import Allowance, substitute
 from holoflow.app.wiring import find_inputs, find_output
 from holoflow.core.errors import Location
@@ -128,10 +128,10 @@ class FragmentReader:
         self._report = report
         self._files: dict[Path, Value | None] = {}
 
-    def use(self, group: Group) -> list[UnresolvedOperator]:
+    def use(self, group: TemplateUse) -> list[UnresolvedOperator]:
         """Expand `group` from its file and return its operators; report what is wrong."""
         entry = check(
-            UseSchema, group.value, self._report, Words("key", f" of {short(group.local)}")
+            UseSchema, group.value, self._report, Wording("key", f" of {short(group.local)}")
         )
         name = group.value.get("use")
         if entry is None or name is None:
@@ -161,7 +161,7 @@ class FragmentReader:
             for key, item in root.mapping.items()
         }
         filled = Value(entries, root.at, keys=root.keys)
-        check(FragmentFile, filled, self._report, Words("key"))
+        check(FragmentFile, filled, self._report, Wording("key"))
         operators = filled.get("operators")
         if operators is None:
             return []
@@ -174,7 +174,7 @@ class FragmentReader:
                 unresolved.unclear = True
         return members
 
-    def _find(self, name: Value, group: Group) -> Path | None:
+    def _find(self, name: Value, group: TemplateUse) -> Path | None:
         text = str(name.data)
         if "/" in text or text.endswith((".yaml", ".yml")):
             path = Path(name.at.file).parent / text
@@ -205,7 +205,7 @@ class FragmentReader:
             return None
         return path
 
-    def _find_added(self, name: Value, text: str, group: Group) -> Path | None:
+    def _find_added(self, name: Value, text: str, group: TemplateUse) -> Path | None:
         """Return the file of a template that a plugin adds; report it and return None if none."""
         offer = offered()
         wrong = offer.refused.get(text)
@@ -230,7 +230,7 @@ class FragmentReader:
             self._files[key] = read_file(path, self._report)
         return self._files[key]
 
-    def _values(self, root: Value, group: Group) -> dict[str, Value]:
+    def _values(self, root: Value, group: TemplateUse) -> dict[str, Value]:
         """Return the value of every parameter: given by the app, or the default."""
         declared = root.get("parameters") or Value({}, root.at)
         given = group.value.get("with") or Value({}, group.at)
@@ -246,7 +246,7 @@ class FragmentReader:
                     ParameterSchema,
                     item,
                     self._report,
-                    Words("key", f" of parameter {short(name)}"),
+                    Wording("key", f" of parameter {short(name)}"),
                 )
             default = item.get("default")
             if default is not None:
@@ -267,8 +267,8 @@ class FragmentReader:
         self._report.add(at, f"a default cannot contain ${{{name}}}", "write the value itself")
         return BROKEN
 
-    def _outputs(self, exported: Value | None, inner: Scope) -> dict[str, Port | None]:
-        found: dict[str, Port | None] = {}
+    def _outputs(self, exported: Value | None, inner: Scope) -> dict[str, UnresolvedPort | None]:
+        found: dict[str, UnresolvedPort | None] = {}
         for name, item in exported.mapping.items() if exported else ():
             found[name] = None
             if isinstance(item.data, str):
@@ -277,8 +277,8 @@ class FragmentReader:
                 self._report.add(item.at, f"output {short(name)} names no port", _WRITE_PORT)
         return found
 
-    def _inputs(self, exported: Value | None, inner: Scope) -> dict[str, list[Port]]:
-        found: dict[str, list[Port]] = {}
+    def _inputs(self, exported: Value | None, inner: Scope) -> dict[str, list[UnresolvedPort]]:
+        found: dict[str, list[UnresolvedPort]] = {}
         for name, item in exported.mapping.items() if exported else ():
             found[name] = []
             for target in item.data if isinstance(item.data, list) else [item]:

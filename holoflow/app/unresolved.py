@@ -49,18 +49,18 @@ class UnresolvedOperator:
     @property
     def top(self) -> tuple[str, Location]:
         """Name and place of its entry, or that of the outermost template, in the app file."""
-        thing: UnresolvedOperator | Group = self
+        thing: UnresolvedOperator | TemplateUse = self
         while thing.scope.group is not None:
             thing = thing.scope.group
         return thing.local, thing.at
 
 
-Port: TypeAlias = tuple[UnresolvedOperator, "str | None"]
+UnresolvedPort: TypeAlias = tuple[UnresolvedOperator, "str | None"]
 """A port of an operator; its name is None if it is not known, which has been reported."""
 
 
 @dataclass(eq=False)
-class Group:
+class TemplateUse:
     """A fragment template used in the app: operators under a common name."""
 
     name: str
@@ -74,9 +74,9 @@ class Group:
     package: Package | None = None
     """The plugin that its file belongs to, if any."""
     members: list[UnresolvedOperator] = field(default_factory=list)
-    inputs: dict[str, list[Port]] | None = None
+    inputs: dict[str, list[UnresolvedPort]] | None = None
     """Exported inputs; None if it could not be read, which has been reported."""
-    outputs: dict[str, Port | None] | None = None
+    outputs: dict[str, UnresolvedPort | None] | None = None
 
 
 @dataclass(eq=False)
@@ -84,9 +84,9 @@ class Scope:
     """The names by which the operators of one file refer to one another."""
 
     prefix: str = ""
-    group: Group | None = None
+    group: TemplateUse | None = None
     """The used template that it is the inside of; None for the app."""
-    names: dict[str, UnresolvedOperator | Group] = field(default_factory=dict)
+    names: dict[str, UnresolvedOperator | TemplateUse] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ KEY = "[key]"
 
 
 @dataclass(frozen=True)
-class Words:
+class Wording:
     """How mistakes of a mapping are worded."""
 
     noun: str = "key"
@@ -35,7 +35,7 @@ class Words:
     """Where a missing entry is reported; None: at the start of the mapping."""
 
 
-def check(model: type[M], value: Value, report: Report, words: Words | None = None) -> M | None:
+def check(model: type[M], value: Value, report: Report, words: Wording | None = None) -> M | None:
     """Return `value` as a `model`, reporting every mistake in it.
 
     Wrong entries are left out of the model; None if it is not valid without them.
@@ -47,7 +47,7 @@ def check(model: type[M], value: Value, report: Report, words: Words | None = No
         return _validate(model, data)
     except pydantic.ValidationError as error:
         problems = _problems(error, value)
-    _Reporter(model, value, report, words or Words()).report_all(problems)
+    _Reporter(model, value, report, words or Wording()).report_all(problems)
     for problem in problems:
         _prune(data, problem.path)
     try:
@@ -180,7 +180,7 @@ class _Reporter:
     """Reports the problems of one value in words."""
 
     def __init__(
-        self, model: type[pydantic.BaseModel], value: Value, report: Report, words: Words
+        self, model: type[pydantic.BaseModel], value: Value, report: Report, words: Wording
     ) -> None:
         self.schema = json_schema(model)
         self.value = value

@@ -9,14 +9,14 @@ from holoflow.app.document import Broken, Value, plain
 from holoflow.app.format import InputSchema
 from holoflow.app.graph import Endpoint, Flow
 from holoflow.app.mistakes import Report, short, shown
-from holoflow.app.unresolved import Group, Port, Scope, UnresolvedOperator
-from holoflow.app.validation import Words, check
+from holoflow.app.unresolved import Scope, TemplateUse, UnresolvedOperator, UnresolvedPort
+from holoflow.app.validation import Wording, check
 from holoflow.core.errors import Location
 from holoflow.core.ports import fits, numbered, type_name
 from holoflow.core.text import choices
 
 
-def find_output(scope: Scope, text: str, at: Location, report: Report) -> Port | None:
+def find_output(scope: Scope, text: str, at: Location, report: Report) -> UnresolvedPort | None:
     """Return the output port that `text` names in `scope`; report it and return None if none."""
     name, dot, port = text.partition(".")
     thing = scope.names.get(name)
@@ -35,7 +35,7 @@ def find_output(scope: Scope, text: str, at: Location, report: Report) -> Port |
     return thing.outputs[chosen] if chosen is not None else None
 
 
-def find_inputs(scope: Scope, text: str, at: Location, report: Report) -> list[Port]:
+def find_inputs(scope: Scope, text: str, at: Location, report: Report) -> list[UnresolvedPort]:
     """Return the input ports that `text` names in `scope`; report it and return none if wrong."""
     name, dot, port = text.partition(".")
     thing = scope.names.get(name)
@@ -77,7 +77,7 @@ def _choose(
 
 
 @dataclass(frozen=True)
-class Edge:
+class OperatorEdge:
     """A connection from one operator to another, whatever the ports."""
 
     source: UnresolvedOperator
@@ -104,7 +104,7 @@ class Wiring:
 
     def __init__(self, report: Report) -> None:
         self.wired: list[Wired] = []
-        self.edges: list[Edge] = []
+        self.edges: list[OperatorEdge] = []
         self._report = report
 
     def connect(self, unresolved: UnresolvedOperator) -> None:
@@ -123,7 +123,7 @@ class Wiring:
             target = self._target(unresolved, port, inputs.keys[port])
             self._flows(unresolved.scope, port, item, [target])
 
-    def connect_group(self, group: Group) -> None:
+    def connect_group(self, group: TemplateUse) -> None:
         """Connect the inputs of a used fragment template."""
         inputs = group.value.get("inputs")
         if inputs is None or inputs.data is None:
@@ -132,7 +132,7 @@ class Wiring:
             for unresolved in group.members:
                 unresolved.unclear = True
         for port, item in inputs.mapping.items():
-            targets: list[Port] = []
+            targets: list[UnresolvedPort] = []
             if group.inputs is not None and port not in group.inputs:
                 kind = f"input of {short(group.local)}:"
                 self._report.unknown(inputs.keys[port], kind, port, group.inputs)
@@ -142,7 +142,7 @@ class Wiring:
                 targets = group.inputs[port]
             self._flows(group.scope, port, item, targets)
 
-    def _target(self, unresolved: UnresolvedOperator, port: str, at: Location) -> Port:
+    def _target(self, unresolved: UnresolvedOperator, port: str, at: Location) -> UnresolvedPort:
         ports = unresolved.ports
         if ports is None:
             return unresolved, None
@@ -160,7 +160,7 @@ class Wiring:
         unresolved.unclear = True
         return unresolved, None
 
-    def _flows(self, scope: Scope, port: str, item: Value, targets: list[Port]) -> None:
+    def _flows(self, scope: Scope, port: str, item: Value, targets: list[UnresolvedPort]) -> None:
         """Make the flows of input `port`, from one producer or from a list of them."""
         right = f"write {port}: [OPERATOR, …]"
         if not isinstance(item.data, list):
@@ -195,7 +195,7 @@ class Wiring:
             ends = [(unresolved, name and numbered(name, index)) for unresolved, name in targets]
             self._flow(scope, numbered(port, index), producer, ends)
 
-    def _flow(self, scope: Scope, port: str, item: Value, targets: list[Port]) -> None:
+    def _flow(self, scope: Scope, port: str, item: Value, targets: list[UnresolvedPort]) -> None:
         """Make the flows that `item`, the value of input `port`, describes."""
         entry, name = self._entry(port, item)
         source = None
@@ -218,7 +218,7 @@ class Wiring:
                 wrong += "what it sends would come back to it forever"
                 right = f"close the cycle at an operator that joins {short(port)} with other inputs"
                 self._report.add(item.at, wrong, right)
-            self.edges.append(Edge(source[0], target, back, item.at))
+            self.edges.append(OperatorEdge(source[0], target, back, item.at))
             if target_port is not None and source[1] is not None and name is not None:
                 self._compare((source[0], source[1]), (target, target_port), name.at)
                 said = entry or _NOTHING
@@ -240,7 +240,7 @@ class Wiring:
         if isinstance(item.data, str):
             return InputSchema.model_validate({"from": item.data}), item
         if isinstance(item.data, dict):
-            words = Words("key", f" of input {short(port)}")
+            words = Wording("key", f" of input {short(port)}")
             return check(InputSchema, item, self._report, words), item.get("from")
         data = plain(item)
         if not isinstance(data, Broken):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from holoflow.cli.tables import Cell
-    from holoflow.report.comparison import Comparison, Drops, Rate, Times
+    from holoflow.report.comparison import Comparison, Drops, Rate, TimeComparison
 
 _TIMES = (
     (90, "frames a"), (90, "frames b"), (50, "p50 a"), (50, "p50 b"), (0, "p50 b:a"),
@@ -83,7 +83,7 @@ def parts(compared: Comparison, width: int) -> Iterator[RenderableType]:
         yield table(_DROPS, map(_drops, compared.drops), width)
 
 
-def _times(item: Times) -> dict[str, Cell]:
+def _times(item: TimeComparison) -> dict[str, Cell]:
     from holoflow.core import text
     from holoflow.report.measures import statistic
 

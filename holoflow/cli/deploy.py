@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from holoflow.app.graph import App
     from holoflow.deploy.output import File
     from holoflow.deploy.secrets import Secrets
-    from holoflow.deploy.services import Deployment, Mount, Run
+    from holoflow.deploy.services import Deployment, Mount, RunCommand
 
 _OPTION_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 
@@ -192,17 +192,17 @@ def _read(
     *,
     metrics: bool,
     contained: bool = True,
-) -> tuple[App, Run]:
+) -> tuple[App, RunCommand]:
     """Return the app as services will read it, and how they will run it."""
     from holoflow.app import load
-    from holoflow.deploy.services import Run
+    from holoflow.deploy.services import RunCommand
 
     passed = parse_passed_on(arguments or (), _OWN)
     settings = parse_settings(setting or [])
     here = {key: mount.outside(value) if mount else value for key, value in settings.items()}
     # Services do not have the environment of this shell.
     read = load(apps.find(app), settings=here, environment={})
-    run = Run(
+    run = RunCommand(
         settings=settings if contained else here,
         arguments=tuple(arguments or ()),
         metrics=metrics,

@@ -15,7 +15,7 @@ NEVER = 1 << 62
 """A number greater than that of any frame."""
 
 
-class Port:
+class FrameInput:
     """An input whose messages are taken in the order of their frames."""
 
     __slots__ = ("_taken", "name", "optional", "queue", "used")
@@ -78,7 +78,9 @@ class SameSource:
         self, triggers: Mapping[str, Queue], optional: frozenset[str], others: Iterable[Queue]
     ) -> None:
         """Take from `triggers`, of which calls need all but the `optional` ones, and `others`."""
-        self._ports = [Port(name, q, optional=name in optional) for name, q in triggers.items()]
+        self._ports = [
+            FrameInput(name, q, optional=name in optional) for name, q in triggers.items()
+        ]
         self.queues = [*triggers.values(), *others]
 
     def passed(self) -> int:
@@ -164,7 +166,7 @@ class ByFrame(SameSource):
                         port.make_room(frame)
                 return not waits and (self._first or all(q.items for _, q in self._back_edges))
 
-    def _served(self, port: Port) -> Message | None:
+    def _served(self, port: FrameInput) -> Message | None:
         """Return the message of the frame that an input has already brought."""
         used = port.used
         return used if used is not None and used.header.sequence == self._frame else None
@@ -207,7 +209,7 @@ class ByFrame(SameSource):
         over = [p for p in self._ports if p.passed() == NEVER and not self._still_serves(p)]
         return len(over) == len(self._ports) or not all(port.optional for port in over)
 
-    def _still_serves(self, port: Port) -> bool:
+    def _still_serves(self, port: FrameInput) -> bool:
         """Whether other inputs may bring more of the frame that this one brought last."""
         used = port.used
         return used is not None and any(

@@ -12,7 +12,7 @@ from holoflow.core.errors import HoloflowError
 from holoflow.live import sockets
 from holoflow.live.protocol import LIMIT, Hello, read_hello, read_snapshot
 from holoflow.live.sockets import SocketAddress
-from holoflow.live.state import LiveState, Run, RunningApp, StateKind
+from holoflow.live.state import LiveRun, LiveState, RunningApp, StateKind
 
 SCAN = 0.5
 """Seconds between two scans for new processes."""
@@ -47,8 +47,8 @@ class Attachment:
         """What is wrong with a socket, and when that was found (monotonic s)."""
         self._closed: list[str] = []
         """What is wrong with the folders of sockets."""
-        self._runs: dict[tuple[str, str], Run] = {}
-        self._current: Run | None = None
+        self._runs: dict[tuple[str, str], LiveRun] = {}
+        self._current: LiveRun | None = None
         self._scanned = -SCAN
 
     def __enter__(self) -> Attachment:
@@ -151,7 +151,7 @@ class Attachment:
         self._problems.pop(connection.address, None)
         if hello.phases is not None:  # a launcher, which has no statistics
             return
-        run = self._runs.setdefault((hello.app, hello.run), Run(hello.app, hello.run))
+        run = self._runs.setdefault((hello.app, hello.run), LiveRun(hello.app, hello.run))
         line, connection.newest = connection.newest, None
         run.hear(hello, connection.heard, None)
         if line is not None:
@@ -208,7 +208,7 @@ class Attachment:
             ),
         )
 
-    def _kind(self, shown: list[Run], settled: bool) -> StateKind:
+    def _kind(self, shown: list[LiveRun], settled: bool) -> StateKind:
         if shown:
             return "live" if self.app is not None else "several" if settled else "looking"
         if self._current is not None:

@@ -67,7 +67,7 @@ class _Fragment:
     snapshot: Snapshot | None = None
 
 
-class Run:
+class LiveRun:
     """A run, as reported by the processes of its fragments.
 
     A fragment that has ended keeps its last statistics until it is restarted and sends new ones.

@@ -86,7 +86,7 @@ class Bin(NamedTuple):
     values: int
 
 
-class Grid:
+class BinGrid:
     """Bins of equal ratio that cover all values of some histograms.
 
     Histograms have bins of one fixed ratio. Each bin here consists of the same number of them, so

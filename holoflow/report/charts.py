@@ -15,7 +15,7 @@ from holoflow.report.axes import (
     TOP,
     WIDTH,
     Axis,
-    Grid,
+    BinGrid,
     label,
     logarithmic,
     milliseconds,
@@ -119,7 +119,7 @@ def distribution(name: str, times: Histogram, limits: Mapping[str, float]) -> Ht
         times: End-to-end times.
         limits: Limits of a budget in seconds, by statistic.
     """
-    grid = Grid([times], _BARS)
+    grid = BinGrid([times], _BARS)
     if grid.empty:
         return None
     marks = {"p50": times.quantile(0.5), "p99": times.quantile(0.99)}
@@ -196,7 +196,7 @@ def heat_map(path: str, history: Sequence[Sample]) -> Html | None:
     Darker is more frequent; the lines are p50 and p99.
     """
     columns = _columns(path, history)
-    grid = Grid([column.times for column in columns], _ROWS)
+    grid = BinGrid([column.times for column in columns], _ROWS)
     if grid.empty:
         return None
     x = Axis(0.0, max(column.end for column in columns), LEFT, WIDTH - RIGHT)

@@ -117,7 +117,7 @@ Kind: TypeAlias = Literal["path", "operator", "flow", "budget"]
 
 
 @dataclass(frozen=True)
-class Times:
+class TimeComparison:
     """One kind of time of a path, an operator or a flow, in both runs."""
 
     kind: Kind
@@ -169,7 +169,7 @@ class Comparison:
 
     a: RunReport
     b: RunReport
-    times: tuple[Times, ...]
+    times: tuple[TimeComparison, ...]
     rates: tuple[Rate, ...]
     drops: tuple[Drops, ...]
     """Of flows that dropped messages in one of the runs."""
@@ -265,7 +265,7 @@ def _both(a: Iterable[T], b: Sequence[T], name: Callable[[T], str]) -> Iterator[
     return ((before[name(item)], item) for item in b if name(item) in before)
 
 
-def _times(a: Snapshot, b: Snapshot) -> Iterator[Times]:
+def _times(a: Snapshot, b: Snapshot) -> Iterator[TimeComparison]:
     spans = a.seconds, b.seconds
     for p, q in _both(a.paths, b.paths, lambda stats: stats.name):
         yield _pair("path", q.name, "end to end", p.end_to_end, q.end_to_end, spans)
@@ -277,10 +277,10 @@ def _times(a: Snapshot, b: Snapshot) -> Iterator[Times]:
 
 def _pair(
     kind: Kind, name: str, what: str, a: Histogram, b: Histogram, spans: tuple[float, float]
-) -> Times:
+) -> TimeComparison:
     intervals = [s / times.count for s, times in zip(spans, (a, b), strict=True) if times.count]
     slight = min([SLIGHT, *(PART * interval for interval in intervals)])
-    return Times(kind, name, what, a, b, _change(a, b, slight))
+    return TimeComparison(kind, name, what, a, b, _change(a, b, slight))
 
 
 def _change(a: Histogram, b: Histogram, slight: float) -> Change:

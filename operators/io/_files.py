@@ -71,7 +71,7 @@ def naming(file: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror or str(error), str(file)) from None
 
 
-class Numbers:
+class NumberSet:
     """A set of numbers that mostly rise; it stays small."""
 
     _GAPS = 10_000
@@ -116,7 +116,7 @@ class NumberedFiles:
         output_file(folder, pattern)
         self._folder, self._pattern = folder, pattern
         self._index = self._next_index() if go_on else 0
-        self._taken = Numbers()
+        self._taken = NumberSet()
 
     def _next_index(self) -> int:
         """Return the index after the highest of the files that are there."""

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from holoflow.app.graph import App
-from holoflow.deploy.services import Run
+from holoflow.deploy.services import RunCommand
 from holoflow.operators.capture.camera import CameraOp
 from holoflow.operators.visualize.web import WebOp
 from support.graphs import Pass, app, flow, fragment, node
@@ -20,7 +20,7 @@ HOSTS = st.from_regex(r"[a-z0-9][a-z0-9.-]{0,11}", fullmatch=True)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 
 RUNS = st.builds(
-    Run,
+    RunCommand,
     settings=st.dictionaries(NAMES, TEXTS, max_size=2),
     arguments=st.lists(TEXTS, max_size=2).map(tuple),
     metrics=st.booleans(),

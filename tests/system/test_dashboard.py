@@ -231,7 +231,7 @@ def test_it_can_be_hidden_in_a_wide_window_and_then_asks_for_nothing(page, live)
     page.open(run.url + "#video")
     page.wait("shown")
     assert page.run("element.flow.hidden")
-    assert not run.op._server._watch._viewers
+    assert not run.op._server._updater._viewers
 
 
 def test_a_run_without_tracking_is_said_to_be_so(page, live):

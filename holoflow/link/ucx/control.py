@@ -135,10 +135,10 @@ class Answer(NamedTuple):
     left: int
 
 
-Frame: TypeAlias = UcxHello | UcxProgress | Closed | Ask | Answer | Mark
+ControlFrame: TypeAlias = UcxHello | UcxProgress | Closed | Ask | Answer | Mark
 
 
-def write(frame: Frame) -> bytes:
+def write(frame: ControlFrame) -> bytes:
     """Return `frame` as bytes."""
     if isinstance(frame, UcxHello):
         run = frame.run.encode()[:32]
@@ -164,7 +164,7 @@ class Frames:
     def __init__(self) -> None:
         self._bytes = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[Frame]:
+    def feed(self, data: bytes) -> Iterator[ControlFrame]:
         """Add received bytes, and yield the frames that are now complete.
 
         Raises:
@@ -186,7 +186,7 @@ class Frames:
             yield _read(kind, values)
 
 
-def _read(kind: int, values: tuple[int, ...]) -> Frame:
+def _read(kind: int, values: tuple[int, ...]) -> ControlFrame:
     if kind == 1:
         received, listening, closed, *counters = values
         return UcxProgress(received, bool(listening), bool(closed), tuple(counters))

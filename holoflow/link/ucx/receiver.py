@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from holoflow.link.clock import ClockOffset
 from holoflow.link.ends import Consumer, LinkedFlow, Notifier
-from holoflow.link.ucx.control import Answer, Ask, Closed, Frame, Mark, UcxProgress
+from holoflow.link.ucx.control import Answer, Ask, Closed, ControlFrame, Mark, UcxProgress
 from holoflow.link.ucx.frame import UcxFrame, unpack
 from holoflow.link.wire import WireError
 from holoflow.stats import counters
@@ -41,7 +41,7 @@ class UcxReceiver:
         """Whether the stream has ended and the sender knows that this is known."""
         self.kick: Callable[[], None] = lambda: None
         """Set by the engine: makes the receiving operator check `done`."""
-        self.send_frame: Callable[[Frame], None] = lambda _frame: None
+        self.send_frame: Callable[[ControlFrame], None] = lambda _frame: None
         """Set by the control connection: sends a frame."""
         self._consumer = consumer
         self._lossy = not flow.flow.lossless
@@ -144,7 +144,7 @@ class UcxReceiver:
 
     # -- the control connection's side -------------------------------------------------------
 
-    def receive(self, frame: Frame) -> None:
+    def receive(self, frame: ControlFrame) -> None:
         """Handle a frame from the sender."""
         if isinstance(frame, Answer):
             self.clock.add(*frame, time.monotonic_ns())

@@ -15,7 +15,7 @@ from typing import Final
 from holoflow.link.ucx.control import (
     RETRY,
     ConnectionLostError,
-    Frame,
+    ControlFrame,
     Frames,
     UcxHello,
     UcxProgress,
@@ -77,12 +77,12 @@ class ControlConnection:
         receives = isinstance(self.end, UcxReceiver)
         self._send(UcxHello(self.end.flow.number, self.port if receives else 0, self._run))
 
-    def send(self, frame: Frame) -> None:
+    def send(self, frame: ControlFrame) -> None:
         """Send `frame`, from any thread; progress that is not sent yet is replaced by newer one."""
         if self.up:
             self._send(frame)
 
-    def _send(self, frame: Frame) -> None:
+    def _send(self, frame: ControlFrame) -> None:
         with self._lock:
             if self._out and isinstance(frame, UcxProgress):
                 self._newest = frame

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from holoflow.link.ends import Buffer, LinkedFlow, Notifier, Producer
-from holoflow.link.ucx.control import Answer, Ask, Closed, Frame, Mark, UcxProgress
+from holoflow.link.ucx.control import Answer, Ask, Closed, ControlFrame, Mark, UcxProgress
 from holoflow.link.ucx.frame import UcxFrame
 from holoflow.stats.counters import ARRIVED, GONE, WATERMARK, mirror
 
@@ -39,7 +39,7 @@ class UcxSender:
         """Whether the receiver knows that the stream has ended, or wants nothing more."""
         self.kick: Callable[[], None] = lambda: None
         """Set by the engine: makes the sending operator call `next`."""
-        self.send_frame: Callable[[Frame], None] = lambda _frame: None
+        self.send_frame: Callable[[ControlFrame], None] = lambda _frame: None
         """Set by the control connection: sends a frame."""
         self._producer = producer
         self._lossy = not flow.flow.lossless
@@ -106,7 +106,7 @@ class UcxSender:
 
     # -- the control connection's side -------------------------------------------------------
 
-    def receive(self, frame: Frame) -> None:
+    def receive(self, frame: ControlFrame) -> None:
         """Handle a frame from the receiver."""
         if isinstance(frame, Ask):
             now = time.monotonic_ns()

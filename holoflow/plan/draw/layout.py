@@ -32,7 +32,7 @@ LANE = 18.0
 
 
 @dataclass(frozen=True)
-class Frame:
+class Rectangle:
     """A rectangle."""
 
     x: float
@@ -59,10 +59,10 @@ class Layout:
 
     width: float
     height: float
-    boxes: Sequence[Frame]
+    boxes: Sequence[Rectangle]
     edges: Sequence[Route]
-    stages: Sequence[Frame]
-    fragments: Sequence[Frame]
+    stages: Sequence[Rectangle]
+    fragments: Sequence[Rectangle]
     captions: Sequence[Point]
     """Where the captions of the fragments begin."""
     tall: bool
@@ -199,11 +199,11 @@ class _Layout:
     def _point(self, along: float, across: float) -> Point:
         return (across, along) if self.tall else (along, across)
 
-    def _frame(self, boxes: Sequence[int], margin: float) -> Frame:
+    def _frame(self, boxes: Sequence[int], margin: float) -> Rectangle:
         spans = [self._spans(box) for box in boxes]
         x, y = self._point(min(s[0][0] for s in spans), min(s[1][0] for s in spans))
         right, low = self._point(max(s[0][1] for s in spans), max(s[1][1] for s in spans))
-        return Frame(x - margin, y - margin, right - x + 2 * margin, low - y + 2 * margin)
+        return Rectangle(x - margin, y - margin, right - x + 2 * margin, low - y + 2 * margin)
 
     def _begin(self, edge: Edge) -> Point:
         """Return along and across where an edge leaves its source."""

@@ -8,7 +8,7 @@ from importlib import resources
 
 from holoflow.core.markup import Html, Value, el, join
 from holoflow.plan.draw.graph import LINE, PAD, TEXT, Box, Edge, Graph, Words
-from holoflow.plan.draw.layout import Frame, Layout, Point, Route, lay_out
+from holoflow.plan.draw.layout import Layout, Point, Rectangle, Route, lay_out
 
 HEAD = 7.0
 """Pixels of the head of an arrow."""
@@ -74,7 +74,7 @@ def _parts(graph: Graph, layout: Layout) -> Iterator[Html]:
         yield _label(edge, route, layout.tall)
 
 
-def _rectangle(kind: str, frame: Frame, **attributes: Value) -> Html:
+def _rectangle(kind: str, frame: Rectangle, **attributes: Value) -> Html:
     return el(
         "rect", class_=kind, x=frame.x, y=frame.y, width=frame.width, height=frame.height,
         **attributes,
@@ -114,7 +114,7 @@ def _label(edge: Edge, route: Route, tall: bool) -> Html:
     )  # fmt: skip
 
 
-def _box(box: Box, frame: Frame, *, ports: bool) -> Html:
+def _box(box: Box, frame: Rectangle, *, ports: bool) -> Html:
     left, right = frame.x + PAD, frame.x + frame.width - PAD
     parts = [_rectangle("box", frame, rx=7)]
     y = frame.y + LINE + 1
@@ -129,9 +129,9 @@ def _box(box: Box, frame: Frame, *, ports: bool) -> Html:
         parts.append(_text((left, y), note))
         y += LINE
     if box.level is not None:
-        bar = Frame(left, frame.y + frame.height - 2 * BAR - 2, frame.width - 2 * PAD, BAR)
+        bar = Rectangle(left, frame.y + frame.height - 2 * BAR - 2, frame.width - 2 * PAD, BAR)
         parts.append(_rectangle("track", bar, rx=2.5))
-        filled = Frame(bar.x, bar.y, bar.width * min(max(box.level, 0.0), 1.0), BAR)
+        filled = Rectangle(bar.x, bar.y, bar.width * min(max(box.level, 0.0), 1.0), BAR)
         parts.append(_rectangle("level", filled, rx=2.5))
     return el(
         "g",
@@ -141,7 +141,7 @@ def _box(box: Box, frame: Frame, *, ports: bool) -> Html:
     )
 
 
-def _ports(box: Box, frame: Frame, *, dots: bool) -> Iterator[Html]:
+def _ports(box: Box, frame: Rectangle, *, dots: bool) -> Iterator[Html]:
     for ports, out in ((box.inputs, False), (box.outputs, True)):
         for number, port in enumerate(ports):
             x = frame.x + frame.width if out else frame.x

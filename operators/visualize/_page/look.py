@@ -21,7 +21,7 @@ FLOOR = 1e-6
 
 
 @dataclass(frozen=True)
-class Times:
+class TimeSummary:
     """What a histogram holds, in few numbers."""
 
     count: int
@@ -32,12 +32,12 @@ class Times:
     max: float
 
     @classmethod
-    def of(cls, histogram: Histogram) -> Times:
+    def of(cls, histogram: Histogram) -> TimeSummary:
         """Take all of `histogram`."""
         bins = {upper: count for _, upper, count in histogram.bins()}
         return cls(histogram.count, histogram.total, bins, histogram.max)
 
-    def since(self, before: Times) -> Times:
+    def since(self, before: TimeSummary) -> TimeSummary:
         """Return what came after `before`; all, where the count has begun anew."""
         if before.count > self.count:
             return self
@@ -48,7 +48,7 @@ class Times:
             for upper, count in self.bins.items()
             if (rest := count - before.bins.get(upper, 0)) > 0
         }
-        return Times(
+        return TimeSummary(
             self.count - before.count, max(self.total - before.total, 0.0), bins,
             self.max if self.max > before.max else min(max(bins, default=0.0), self.max),
         )  # fmt: skip
@@ -82,7 +82,7 @@ class Times:
         return list(cells.items())
 
 
-NONE = Times(0, 0.0, {}, 0.0)
+NONE = TimeSummary(0, 0.0, {}, 0.0)
 """Nothing."""
 
 
@@ -103,20 +103,20 @@ class Look:
             "workers": {(stats.fragment, stats.name): stats for stats in snapshot.workers},
             "fragments": {(b.name, b.host, b.pid): b for b in snapshot.fragments},
         }
-        self._times: dict[tuple[Kind, Any, str], Times] = {}
+        self._times: dict[tuple[Kind, Any, str], TimeSummary] = {}
 
     def find(self, kind: Kind, name: Any) -> Any:
         """Return the books of that name; None if there are none."""
         return self._stats[kind].get(name)
 
-    def times(self, kind: Kind, name: Any, field: str) -> Times:
+    def times(self, kind: Kind, name: Any, field: str) -> TimeSummary:
         """Return the histogram `field` of the books of that name; empty if there are none."""
         key = (kind, name, field)
         if key not in self._times:
             stats = self.find(kind, name)
             if stats is None:
                 return NONE
-            self._times[key] = Times.of(getattr(stats, field))
+            self._times[key] = TimeSummary.of(getattr(stats, field))
         return self._times[key]
 
 
@@ -133,7 +133,7 @@ class Change:
         self.now = now
         self.seconds = now.seconds - (before.seconds if before else 0.0)
 
-    def times(self, kind: Kind, name: Any, field: str) -> Times:
+    def times(self, kind: Kind, name: Any, field: str) -> TimeSummary:
         """Return what was added to the histogram `field`."""
         now = self.now.times(kind, name, field)
         return now.since(self.before.times(kind, name, field)) if self.before else now

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from holoflow.operators.visualize._page.look import Change, Times
+from holoflow.operators.visualize._page.look import Change, TimeSummary
 from holoflow.stats.snapshot import (
     BudgetStats,
     FlowStats,
@@ -95,7 +95,7 @@ def path_numbers(stats: PathStats, recent: Change, last: Change) -> Plain:
     }
 
 
-def _extent(times: Times) -> list[float | None]:
+def _extent(times: TimeSummary) -> list[float | None]:
     """Return p50, p99 and the maximum."""
     most = times.max if times.count else None
     return [short(value) for value in (*times.quantiles((0.5, 0.99)), most)]
@@ -156,7 +156,7 @@ def sample_numbers(sample: Sample, snapshot: Snapshot, paths: Sequence[str]) -> 
         "t": round(sample.seconds, 3),
         "span": round(sample.span, 3),
         "cells": [
-            Times.of(sample.latency[name]).cells() if name in sample.latency else []
+            TimeSummary.of(sample.latency[name]).cells() if name in sample.latency else []
             for name in paths
         ],
         "drops": dropped,

@@ -28,7 +28,7 @@ from holoflow.core.listener import FULL, Listener, Refusals, Seldom
 from holoflow.operators.visualize._marks import PALETTE
 from holoflow.operators.visualize._page.board import Update
 from holoflow.operators.visualize._page.frame import Frame
-from holoflow.operators.visualize._page.watch import Newest, Watch
+from holoflow.operators.visualize._page.watch import Newest, Updater
 from holoflow.stats.snapshot import Sample, Snapshot
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -187,7 +187,7 @@ class Server:
         self._loop.set_exception_handler(_handle)
         self._stopping = asyncio.Event()
         self._newest: Newest[Frame] = Newest()
-        self._watch = Watch(*self._run_state, self._log)
+        self._updater = Updater(*self._run_state, self._log)
         self._ready.set()
         server = uvicorn.Server(
             uvicorn.Config(
@@ -206,7 +206,7 @@ class Server:
         )
         expiring.cancel()
         self._newest.close()
-        self._watch.close()
+        self._updater.close()
         server.should_exit = True
         await asyncio.wait((serving,), timeout=PATIENCE)
         # Those who do not read would keep it waiting for ever.
@@ -245,7 +245,7 @@ class Server:
         if not await self._accept(viewer):
             return
         update: Update | None = None
-        with self._watch.viewer() as newest:
+        with self._updater.viewer() as newest:
             try:
                 while True:
                     await viewer.receive_text()

@@ -68,7 +68,7 @@ LOOK = 0.1
 """Seconds between looks whether there is a new snapshot."""
 
 
-class Watch:
+class Updater:
     """Makes updates while viewers wait for some.
 
     Made inside the running event loop of the viewers.

@@ -8,14 +8,14 @@ import yaml
 from support.deployable import in_a_row
 
 from holoflow.deploy.compose import compose
-from holoflow.deploy.services import Mount, Run
+from holoflow.deploy.services import Mount, RunCommand
 from holoflow.deploy.split import in_containers
 
 IMAGE = "registry.lab:5000/faces:1.2"
 
 
 def read(made, run=None, source=None):
-    return yaml.safe_load(compose(in_containers(made, run or Run()), IMAGE, source))
+    return yaml.safe_load(compose(in_containers(made, run or RunCommand()), IMAGE, source))
 
 
 def test_a_service():
@@ -51,7 +51,7 @@ def test_what_it_is_given():
 
 
 def test_pages_and_metrics_are_published_here_alone_and_each_once():
-    services = read(in_a_row(a={}, b={}, c={}), Run(metrics=True))["services"]
+    services = read(in_a_row(a={}, b={}, c={}), RunCommand(metrics=True))["services"]
     assert services["a"]["ports"] == ["127.0.0.1:9464:9464"]
     assert services["b"]["ports"] == ["127.0.0.1:9465:9464"]
     assert services["c"]["ports"] == ["127.0.0.1:8350:8350", "127.0.0.1:9466:9464"]
@@ -70,7 +70,7 @@ def test_input_can_be_read():
 
 
 def test_variables_are_not_filled_in():
-    services = read(in_a_row(), Run(settings={"a": "${HOME}"}))["services"]
+    services = read(in_a_row(), RunCommand(settings={"a": "${HOME}"}))["services"]
     assert services["view"]["command"][-1] == "--set=a=$${HOME}"
 
 
@@ -81,7 +81,7 @@ def test_without_keys_there_are_no_secrets():
 
 
 def test_people_can_read_it():
-    text = compose(in_containers(in_a_row(), Run()), IMAGE)
+    text = compose(in_containers(in_a_row(), RunCommand()), IMAGE)
     assert "docker compose up" in text
     assert "\n\n  # Fragment detect; talks to source, view, encrypted.\n  detect:\n" in text
     assert "depends_on" in text

@@ -10,14 +10,14 @@ from support.deployable import in_a_row
 
 from holoflow.core.errors import HoloflowError
 from holoflow.deploy.kubernetes import kubernetes, read_secrets, secrets, surprises
-from holoflow.deploy.services import Mount, Run
+from holoflow.deploy.services import Mount, RunCommand
 from holoflow.deploy.split import in_containers
 
 MB = 1 << 20
 
 
 def read(made, run=None, source=None, **options):
-    text = kubernetes(in_containers(made, run or Run()), "faces:1", source, **options)
+    text = kubernetes(in_containers(made, run or RunCommand()), "faces:1", source, **options)
     documents = [each for each in yaml.safe_load_all(text) if each]
     found = {(each["kind"], each["metadata"]["name"]): each for each in documents}
     assert len(found) == len(documents)
@@ -92,7 +92,7 @@ def test_what_it_is_given():
 
 
 def test_metrics_are_found_by_prometheus():
-    found = read(in_a_row(a={}, b={}), Run(metrics=True))
+    found = read(in_a_row(a={}, b={}), RunCommand(metrics=True))
     assert found["Pod", "a"]["metadata"]["annotations"] == {
         "prometheus.io/scrape": "true",
         "prometheus.io/port": "9464",
@@ -108,7 +108,7 @@ def test_input_can_be_read():
 
 
 def test_cameras_are_told_of():
-    (told,) = surprises(in_containers(in_a_row(), Run()))
+    (told,) = surprises(in_containers(in_a_row(), RunCommand()))
     assert told.startswith("source: no Pod gets /dev/video0")
 
 
@@ -117,12 +117,12 @@ def test_cameras_are_told_of():
     [("$HOME", "$HOME"), ("$(HOME)", "$$(HOME)"), ("a$$b", "a$$$$b"), ("$x$(y)", "$$x$$(y)")],
 )
 def test_variables_are_not_filled_in(value, written):
-    pod = read(in_a_row(), Run(settings={"a": value}))["Pod", "view"]
+    pod = read(in_a_row(), RunCommand(settings={"a": value}))["Pod", "view"]
     assert pod["spec"]["containers"][0]["args"][-1] == f"--set=a={written}"
 
 
 def test_secrets_are_read_as_they_were_written(tmp_path):
-    deployment = in_containers(in_a_row(), Run())
+    deployment = in_containers(in_a_row(), RunCommand())
     files = {"detect": '{"a": 1}\n', "view": "ä"}
     text = secrets(deployment, files)
     assert read_secrets(text, tmp_path) == files

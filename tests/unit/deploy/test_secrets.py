@@ -10,12 +10,12 @@ from support.deployable import in_a_row
 from holoflow.core.errors import HoloflowError
 from holoflow.deploy import keyfile
 from holoflow.deploy.secrets import secrets
-from holoflow.deploy.services import Run
+from holoflow.deploy.services import RunCommand
 from holoflow.deploy.split import in_containers
 
 
 def services(*names):
-    return in_containers(in_a_row(**{name: {} for name in names}), Run()).services
+    return in_containers(in_a_row(**{name: {} for name in names}), RunCommand()).services
 
 
 def test_each_knows_those_it_talks_to():

@@ -12,7 +12,7 @@ from support.graphs import Pass, Sink, Source, app, flow, fragment, node
 
 from holoflow.core.errors import AppError, HoloflowError
 from holoflow.deploy.names import LONGEST, dns_name
-from holoflow.deploy.services import Port, Run
+from holoflow.deploy.services import RunCommand, ServicePort
 from holoflow.deploy.split import MARGIN, in_containers, on_machines
 from holoflow.operators.visualize.web import WebOp
 
@@ -20,7 +20,7 @@ MB = 1 << 20
 
 
 def services(made, run=None):
-    return {s.name: s for s in in_containers(made, run or Run()).services}
+    return {s.name: s for s in in_containers(made, run or RunCommand()).services}
 
 
 @pytest.mark.parametrize(
@@ -36,14 +36,14 @@ def test_names(text, label):
 
 def test_a_fragment_is_a_service_of_its_own():
     made = in_a_row()
-    found = services(made, Run(settings={"a": "b c"}, arguments=("--lossless",)))
+    found = services(made, RunCommand(settings={"a": "b c"}, arguments=("--lossless",)))
     assert list(found) == ["source", "detect", "view"]
     where = ("--place=source=source", "--place=detect=detect", "--place=view=view", "--placed")
     rest = ("--set=a=b c", "--lossless")
     assert found["detect"].arguments == ("--fragment=detect", *where, *rest)
-    assert found["detect"].ports == (Port(7421, "link-detect", "link"),)
+    assert found["detect"].ports == (ServicePort(7421, "link-detect", "link"),)
     assert found["source"].ports == ()
-    assert found["view"].ports[1:] == (Port(8350, "page-op2", "page"),)
+    assert found["view"].ports[1:] == (ServicePort(8350, "page-op2", "page"),)
     assert found["detect"].peers == found["detect"].trusts == ("source", "view")
     assert found["source"].trusts == ("detect",)
     assert found["source"].devices == ("/dev/video0",)
@@ -65,10 +65,10 @@ def test_fragments_on_one_host_are_one_service():
 
 def test_an_app_without_fragments_is_one_service():
     plain = app([node("source", Source), node("sink", Sink)], [flow("source", "sink")])
-    (found,) = in_containers(plain, Run(settings={"k": "v"})).services
+    (found,) = in_containers(plain, RunCommand(settings={"k": "v"})).services
     assert (found.name, found.fragments, found.arguments) == ("app", (), ("--set=k=v",))
     assert not found.encrypted
-    assert on_machines(plain, Run()).services[0].arguments == ()
+    assert on_machines(plain, RunCommand()).services[0].arguments == ()
 
 
 def test_what_a_service_gets():
@@ -77,15 +77,15 @@ def test_what_a_service_gets():
         b={"host": "box", "gpu": 0, "cores": (1,), "memory": 200 * MB, "restart": "on-failure"},
         c={"gpu": 1, "restart": "always", "restarts": 3},
     )
-    found = services(made, Run(metrics=True))
+    found = services(made, RunCommand(metrics=True))
     box = found["box"]
     assert (box.gpus, box.cores) == ((0, 2), (1, 4, 5))
     assert box.memory == 300 * MB + box.shared_memory + MARGIN
     assert (box.restart, box.restarts) == ("on-failure", 10)
-    assert box.ports[-1] == Port(9464, "metrics", "metrics")
+    assert box.ports[-1] == ServicePort(9464, "metrics", "metrics")
     assert "--metrics=0.0.0.0:9464" in box.arguments
     assert (found["c"].restart, found["c"].restarts) == ("always", 3)
-    assert services(made, Run(ends=True))["c"].restart == "on-failure"
+    assert services(made, RunCommand(ends=True))["c"].restart == "on-failure"
 
 
 def test_one_fragment_without_a_limit_leaves_its_service_without():
@@ -117,7 +117,7 @@ def test_a_fragment_that_is_never_started_again_in_a_row():
 )  # fmt: skip
 def test_names_that_cannot_be(fragments, wrong):
     with pytest.raises(AppError) as error:
-        in_containers(in_a_row(**fragments), Run())
+        in_containers(in_a_row(**fragments), RunCommand())
     assert wrong in str(error.value)
 
 
@@ -130,12 +130,12 @@ def test_links_that_cannot_lead_to_another_container(link):
     made = in_a_row()
     made = replace(made, flows=tuple(replace(f, link=link, encrypt=False) for f in made.flows))
     with pytest.raises(AppError) as error:
-        in_containers(made, Run())
+        in_containers(made, RunCommand())
     assert len(error.value.mistakes) == 2
     assert f"'op0.out' to 'op1.x' is to go by {link}" in str(error.value)
     assert "put both on one host:" in str(error.value)
     together = {f.name: replace(f, host="box") for f in made.fragments.values()}
-    assert len(in_containers(replace(made, fragments=together), Run()).services) == 1
+    assert len(in_containers(replace(made, fragments=together), RunCommand()).services) == 1
 
 
 def test_who_does_not_encrypt_needs_no_keys():
@@ -154,12 +154,12 @@ def test_half_encrypted_is_refused():
         fragments=[fragment("one", "a"), fragment("two", "b"), fragment("three", "c", "d")],
     )
     with pytest.raises(HoloflowError, match="encrypt: false for all of them, or for none"):
-        in_containers(made, Run())
+        in_containers(made, RunCommand())
 
 
 def test_ports_that_are_given():
     found = services(in_a_row(a={}, b={"port": 9000}))
-    assert found["b"].ports[0] == Port(9000, "link-b", "link")
+    assert found["b"].ports[0] == ServicePort(9000, "link-b", "link")
 
 
 def test_pages():
@@ -167,28 +167,28 @@ def test_pages():
     nodes += [node(f"page{n}", WebOp, p) for n, p in enumerate([{}, {"port": 9001}, {}])]
     nodes += [node("far", WebOp, {"host": "127.0.0.1", "port": 9002})]
     flows = [flow("source", f"{n.name}.image") for n in nodes[1:]]
-    made = in_containers(app(nodes, flows), Run())
+    made = in_containers(app(nodes, flows), RunCommand())
     (service,) = made.services
     assert [port.number for port in service.ports] == [8350, 9001, 9002]
     assert [notice.partition(":")[0] for notice in made.notices] == ["page2", "far"]
-    assert in_containers(app(nodes, flows), Run(web=False)).services[0].ports == ()
+    assert in_containers(app(nodes, flows), RunCommand(web=False)).services[0].ports == ()
 
 
 def test_machines_are_those_of_the_app():
     box = {"host": "Box.lab", "cores": (3,), "gpu": 1}
-    found = on_machines(in_a_row(source={}, detect=box, view=box), Run()).services
+    found = on_machines(in_a_row(source={}, detect=box, view=box), RunCommand()).services
     assert [(s.name, s.host, s.fragments) for s in found] == [
         ("app", "app", ("source",)), ("box-lab", "Box.lab", ("detect", "view")),
     ]  # fmt: skip
     assert found[1].arguments == ("--fragment=detect", "--fragment=view")
     assert (found[1].cores, found[1].gpus) == ((3,), (1,))
-    (alone,) = on_machines(in_a_row(), Run()).services
+    (alone,) = on_machines(in_a_row(), RunCommand()).services
     assert (alone.name, alone.arguments, alone.encrypted) == ("app", (), False)
 
 
 def test_a_machine_that_nobody_could_reach():
     with pytest.raises(HoloflowError, match="write host: in fragment 'view'"):
-        on_machines(in_a_row(source={"host": "edge"}, view={}), Run())
+        on_machines(in_a_row(source={"host": "edge"}, view={}), RunCommand())
 
 
 @given(made=apps(), run=RUNS)

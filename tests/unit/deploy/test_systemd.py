@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.deployable import in_a_row
 
-from holoflow.deploy.services import Run
+from holoflow.deploy.services import RunCommand
 from holoflow.deploy.split import on_machines
 from holoflow.deploy.systemd import quoted, systemd
 
@@ -20,7 +20,7 @@ BOX = {
 
 def units(made, run=None, app="/srv/app.yaml"):
     command = ["/opt/holoflow/bin/python", "-m", "holoflow", "run"]
-    return systemd(on_machines(made, run or Run()), command, Path(app))
+    return systemd(on_machines(made, run or RunCommand()), command, Path(app))
 
 
 def entries(text):
@@ -33,7 +33,7 @@ def entries(text):
 
 
 def test_a_unit_for_each_host_and_a_target():
-    made = units(in_a_row(source={"host": "edge"}, a=BOX, b=BOX), Run(settings={"k": "a b"}))
+    made = units(in_a_row(source={"host": "edge"}, a=BOX, b=BOX), RunCommand(settings={"k": "a b"}))
     assert list(made) == [
         "holoflow-app-edge.service", "holoflow-app-box.service", "holoflow-app.target",
     ]  # fmt: skip

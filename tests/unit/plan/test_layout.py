@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holoflow.plan.draw.graph import Box, Edge, Graph, Group, Words
-from holoflow.plan.draw.layout import Frame, Layout, lay_out
+from holoflow.plan.draw.layout import Layout, Rectangle, lay_out
 
 
 @st.composite
@@ -31,7 +31,7 @@ def graphs(draw: st.DrawFn) -> Graph:
     return Graph("drawn", boxes, edges, [stage] if len(stage) > 1 else [], groups)
 
 
-def overlap(a: Frame, b: Frame) -> bool:
+def overlap(a: Rectangle, b: Rectangle) -> bool:
     return (
         a.x < b.x + b.width
         and b.x < a.x + a.width
@@ -40,7 +40,7 @@ def overlap(a: Frame, b: Frame) -> bool:
     )
 
 
-def inside(x: float, y: float, frame: Frame) -> bool:
+def inside(x: float, y: float, frame: Rectangle) -> bool:
     return 1 < x - frame.x < frame.width - 1 and 1 < y - frame.y < frame.height - 1
 
 

@@ -7,7 +7,7 @@ from support.snapshots import faces, history, times
 
 from holoflow.core.markup import el, join
 from holoflow.report import charts
-from holoflow.report.axes import Axis, Grid, logarithmic
+from holoflow.report.axes import Axis, BinGrid, logarithmic
 from holoflow.report.charts import CurvePoint, curve, distribution, heat_map
 from holoflow.stats.histogram import Histogram
 
@@ -39,7 +39,7 @@ def test_a_logarithmic_axis_has_equal_room_for_equal_ratios():
 
 def test_a_grid_holds_every_value_in_at_most_so_many_bins():
     many = times(0.01, count=5000, spread=1.0)
-    grid = Grid([many], 48)
+    grid = BinGrid([many], 48)
     bins = grid.bins(many)
     assert sum(item.values for item in bins) == 5000
     assert len(bins) <= 48
@@ -49,7 +49,7 @@ def test_a_grid_holds_every_value_in_at_most_so_many_bins():
 
 def test_values_of_nothing_are_in_the_first_bin():
     some = times(0.0, 0.0, 0.5)
-    assert [item.values for item in Grid([some], 9).bins(some)] == [3]
+    assert [item.values for item in BinGrid([some], 9).bins(some)] == [3]
 
 
 def numbers(drawing, attribute, kind):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from holoflow import Header, HoloflowError, Image
 from holoflow.core.operator import OperatorContext
-from holoflow.operators.io._files import NumberedFiles, Numbers, cut_to_whole_lines, part_name
+from holoflow.operators.io._files import NumberedFiles, NumberSet, cut_to_whole_lines, part_name
 from holoflow.operators.io.image_writer import ImageWriterOp
 from holoflow.operators.io.json_lines import JsonLinesOp
 from holoflow.operators.io.video_writer import VideoWriterOp
@@ -86,7 +86,7 @@ def test_numbered_images_go_on_counting(tmp_path, pattern):
 
 @given(st.lists(st.integers(0, 30), max_size=60))
 def test_a_number_is_taken_once(numbers):
-    taken, seen = Numbers(), set()
+    taken, seen = NumberSet(), set()
     for number in numbers:
         assert taken.add(number) == (number not in seen)
         seen.add(number)

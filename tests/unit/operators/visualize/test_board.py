@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holoflow.operators.visualize._page.board import FAR, PATHS, Board
-from holoflow.operators.visualize._page.look import FLOOR, NONE, ROWS, Times
+from holoflow.operators.visualize._page.look import FLOOR, NONE, ROWS, TimeSummary
 from holoflow.stats.histogram import Histogram
 from holoflow.stats.snapshot import Step
 from tests.support.snapshots import faces, history, path, times
@@ -54,7 +54,7 @@ def test_what_came_after_is_what_was_added(first, second):
     before, after = Histogram(), Histogram()
     before.add(np.array(first))
     after.add(np.array(first + second))
-    found = Times.of(after).since(Times.of(before))
+    found = TimeSummary.of(after).since(TimeSummary.of(before))
     alone = Histogram()
     alone.add(np.array(second))
     assert found.count == len(second)
@@ -68,7 +68,7 @@ def test_what_came_after_is_what_was_added(first, second):
 
 
 def test_a_count_that_has_begun_anew_is_taken_as_a_whole():
-    many, few = Times.of(times(0.1, count=50)), Times.of(times(0.2, count=5))
+    many, few = TimeSummary.of(times(0.1, count=50)), TimeSummary.of(times(0.2, count=5))
     assert few.since(many) is few
     assert few.since(few) is NONE
 
@@ -77,7 +77,7 @@ def test_a_count_that_has_begun_anew_is_taken_as_a_whole():
 def test_cells_hold_all_and_lie_where_the_values_are(values):
     histogram = Histogram()
     histogram.add(np.array(values))
-    cells = Times.of(histogram).cells()
+    cells = TimeSummary.of(histogram).cells()
     assert sum(n for _, n in cells) == len(values)
     assert [row for row, _ in cells] == sorted(row for row, _ in cells)
     assert cells[0][0] >= 0
