@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack, redirect_stdout
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from holoflow import engine
 from holoflow.cli import display, display_json, terminal
@@ -17,17 +18,17 @@ from holoflow.cli.summary import Summary, state, written
 from holoflow.core import log, output
 from holoflow.core.errors import is_shortage, words
 from holoflow.engine.control import Failure, RunOptions, RunResult, Stopper
-from holoflow.launch.configuration import LaunchConfiguration
-from holoflow.launch.launcher import Launcher
-from holoflow.launch.supervisor import LaunchOptions
 from holoflow.live.publish import Publisher
 from holoflow.plan import Plan
-from holoflow.report.export.metrics_server import MetricsServer
 from holoflow.report.export.table import write_trace
 from holoflow.report.page import write_html
 from holoflow.report.run_report import report_of, write_error_log, write_report
 from holoflow.stats import standing
 from holoflow.stats.snapshot import Sample, Snapshot
+
+if TYPE_CHECKING:
+    from holoflow.launch.configuration import LaunchConfiguration
+    from holoflow.launch.launcher import Launcher
 
 
 def run_plan(
@@ -61,6 +62,9 @@ def run_plan(
             # Until the end of the report, so that a late second Ctrl-C does not lose it.
             stack.enter_context(terminal.heard(run.on_signal))
             if configuration is not None:
+                from holoflow.launch.launcher import Launcher
+                from holoflow.launch.supervisor import LaunchOptions
+
                 launching = LaunchOptions(configuration, run.display.log, log_level, hosts)
                 run.launcher = Launcher(plan, options, launching)
             result = run.execute(plan, options, log_level, metrics)
@@ -131,6 +135,8 @@ class _Run:
                     publisher = Publisher(plan.app.name, options.run, fragment)
                     stack.enter_context(publisher)
                 if metrics is not None:
+                    from holoflow.report.export.metrics_server import MetricsServer
+
                     server = stack.enter_context(MetricsServer(*metrics))
                     self.display.note(f"metrics: {server.url}")
 

@@ -73,6 +73,12 @@ def test_checking_an_app_imports_its_operators_but_not_their_libraries(app, oper
     assert not HEAVY & modules
 
 
+def test_a_run_in_one_process_needs_no_launcher():
+    modules = loaded("import holoflow.cli.running")
+    assert "launch" not in rooms(modules)
+    assert not HEAVY - {"rich"} & modules
+
+
 def test_the_catalogue_is_listed_without_the_operators():
     modules = loaded_by("ops", "list")
     assert not any(name.startswith("holoflow.operators.") for name in modules)
