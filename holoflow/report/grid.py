@@ -14,16 +14,20 @@ _CLASSES = {
 }  # fmt: skip
 
 
-class Column(NamedTuple):
-    """A column: its heading, the kind of its cells, and an explanation of the heading."""
+class Heading(NamedTuple):
+    """The heading of a column, the kind of its cells, and an explanation of the heading."""
 
-    heading: str
+    text: str
     kind: Kind = "number"
     help: str | None = None
 
 
 def grid(
-    caption: str, columns: Sequence[Column], rows: Iterable[Sequence[Child]], *, total: bool = False
+    caption: str,
+    columns: Sequence[Heading],
+    rows: Iterable[Sequence[Child]],
+    *,
+    total: bool = False,
 ) -> Html:
     """Return a table whose first column names its rows.
 
@@ -46,7 +50,7 @@ def grid(
                 el(
                     "tr",
                     *(
-                        el("th", c.heading, scope="col", class_=_CLASSES[c.kind], title=c.help)
+                        el("th", c.text, scope="col", class_=_CLASSES[c.kind], title=c.help)
                         for c in columns
                     ),
                 ),
@@ -66,7 +70,7 @@ def grid(
     )
 
 
-def _row(columns: Sequence[Column], cells: Sequence[Child], *, last: bool) -> Html:
+def _row(columns: Sequence[Heading], cells: Sequence[Child], *, last: bool) -> Html:
     first, *others = (
         (cell, _CLASSES[column.kind]) for column, cell in zip(columns, cells, strict=True)
     )

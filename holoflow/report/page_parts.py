@@ -16,6 +16,7 @@ from holoflow.report.columns import (
     FLOWS,
     OPERATORS,
     PATHS,
+    Column,
     OperatorRow,
     PathRow,
     by_cause,
@@ -23,10 +24,9 @@ from holoflow.report.columns import (
     flow_rows,
     operator_rows,
 )
-from holoflow.report.columns import Column as Shown
 from holoflow.report.diagnosis.finding import Explanation, Finding
 from holoflow.report.graph import run_graph
-from holoflow.report.grid import Column, grid
+from holoflow.report.grid import Heading, grid
 from holoflow.report.grid import Kind as GridKind
 from holoflow.report.measures import LABELS, SHORT_LABELS, Kind, Part, split, totals
 from holoflow.report.run_report import RunReport
@@ -91,10 +91,10 @@ def _budgets(report: RunReport, _: Explanation) -> Iterator[Html]:
         yield grid(
             "Times in ms",
             (
-                Column("budget", "line"), Column("limit", "line"), Column("whole run"),
-                Column("worst window"), Column("last window"), Column("judged"), Column("missed"),
-                Column("when missed", "words"), Column("late frames dropped"),
-                Column("verdict", "words"),
+                Heading("budget", "line"), Heading("limit", "line"), Heading("whole run"),
+                Heading("worst window"), Heading("last window"), Heading("judged"),
+                Heading("missed"), Heading("when missed", "words"), Heading("late frames dropped"),
+                Heading("verdict", "words"),
             ),
             (_limit(stats, name) for stats in budgets for name in stats.limits),
         )  # fmt: skip
@@ -170,8 +170,8 @@ def _split(parts: tuple[Part, ...]) -> Html:
     whole = sum(part.total for part in parts)
     sums = totals(parts)
     columns = (
-        Column("operator", "name"), Column("from capture to the end", "curve"), Column("in all"),
-        Column("share"), *(Column(SHORT_LABELS[kind], help=LABELS[kind]) for kind in sums),
+        Heading("operator", "name"), Heading("from capture to the end", "curve"), Heading("in all"),
+        Heading("share"), *(Heading(SHORT_LABELS[kind], help=LABELS[kind]) for kind in sums),
     )  # fmt: skip
     rows = [
         _times(part.operator, part.seconds, part.total, whole, sums, part.begin) for part in parts
@@ -232,8 +232,8 @@ def _operators(report: RunReport, _: Explanation) -> Iterator[Html]:
         yield el("h3", "Workers of the scheduler")
         yield grid(
             "Share of the time in which they had a stage to work on",
-            (Column("worker", "name"), Column("fragment", "words"), Column("busy"),
-             Column("", "bar")),
+            (Heading("worker", "name"), Heading("fragment", "words"), Heading("busy"),
+             Heading("", "bar")),
             (
                 [
                     stats.name,
@@ -266,7 +266,7 @@ def _flows(report: RunReport, _: Explanation) -> Iterator[Html]:
 
 
 def _statistics(
-    caption: str, columns: Sequence[Shown[R]], rows: Sequence[R], **dressed: Callable[[R], Child]
+    caption: str, columns: Sequence[Column[R]], rows: Sequence[R], **dressed: Callable[[R], Child]
 ) -> Html:
     """Return the table of `columns`; of counts by cause it has a column for each that occurred.
 
@@ -275,12 +275,12 @@ def _statistics(
     shown = [one for column in columns for one in by_cause(column, rows)]
     return grid(
         caption,
-        [Column(column.heading, _kind(column), column.help or None) for column in shown],
+        [Heading(column.heading, _kind(column), column.help or None) for column in shown],
         [[dressed.get(c.name, c.cell)(row) for c in shown] for row in rows],
     )
 
 
-def _kind(column: Shown[Any]) -> GridKind:
+def _kind(column: Column[Any]) -> GridKind:
     if column.name == "name":
         return "line" if column.heading == "flow" else "name"
     return "words" if column.words else "bar" if column.name == "bar" else "number"
@@ -341,8 +341,8 @@ def _curve_table(
         yield el("h3", title)
         yield grid(
             f"From the start of the run to {text.duration(whole)}",
-            (Column(named, "line"), Column("over the run", "curve"), Column("least"),
-             Column("most")),
+            (Heading(named, "line"), Heading("over the run", "curve"), Heading("least"),
+             Heading("most")),
             rows,
         )  # fmt: skip
 
@@ -353,13 +353,13 @@ def _run(report: RunReport, _: Explanation) -> Iterator[Html]:
         yield grid(
             "Processes of the run",
             (
-                Column("fragment", "name"), Column("host", "words"), Column("process"),
-                Column("restarts", help="how often its process was restarted"),
-                Column("refused", help="what strangers have sent to its links"),
-                Column("engine", "words"), Column("scheduler", "words"), Column("workers"),
-                Column("cores"), Column("CPU cores in use"), Column("memory"),
-                Column("interpreter lock", help="share of the time in which threads wait for it"),
-                Column("crowded", help="share of the time in which threads wait for a core"),
+                Heading("fragment", "name"), Heading("host", "words"), Heading("process"),
+                Heading("restarts", help="how often its process was restarted"),
+                Heading("refused", help="what strangers have sent to its links"),
+                Heading("engine", "words"), Heading("scheduler", "words"), Heading("workers"),
+                Heading("cores"), Heading("CPU cores in use"), Heading("memory"),
+                Heading("interpreter lock", help="share of the time in which threads wait for it"),
+                Heading("crowded", help="share of the time in which threads wait for a core"),
             ),
             map(_fragment, fragments),
         )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from html import escape
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -29,7 +30,8 @@ def test_a_count_that_has_a_column_is_in_every_output(kind, cls):
     for name, declared in columns(cls).items():
         if declared.kind != "counter":
             continue
-        count = {next(iter(declared.keys)): SOME} if declared.by else SOME
+        key = next(iter(declared.keys), "")
+        count = {key: SOME} if declared.by else SOME
         first, *others = getattr(faces(), kind)
         snapshot = replace(faces(), **{kind: (replace(first, **{name: count}), *others)})
         assert numbers(snapshot)[kind][0][name] == count
@@ -45,6 +47,7 @@ def test_a_count_that_has_a_column_is_in_every_output(kind, cls):
         for words in shown:
             assert declared.column in words
             assert f"{SOME:,}" in words
+        assert escape(declared.keys.get(key, declared.help)) in shown[0]
         families = {f.name: f for f in text_string_to_metric_families(to_text(snapshot))}
         samples = families[f"holoflow_{declared.metric}"].samples
         assert SOME in [sample.value for sample in samples]
