@@ -1,1 +1,1 @@
-"""Apps as container images, and what runs them on hosts: the recipe and the manifests."""
+"""Deployment: container images of apps, and manifests that run them on hosts."""

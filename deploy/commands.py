@@ -1,4 +1,4 @@
-"""Running other programs: their output in errors, never a half-told failure."""
+"""Running other programs, with what they print in errors."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from holoflow.core.errors import HoloflowError
 
 SHOWN = 15
-"""Last lines of a program's output that an error shows."""
+"""Number of last lines of a program's output that an error shows."""
 
 
 class CommandError(HoloflowError):
-    """A program has failed."""
+    """A program that was run has failed."""
 
     def __init__(self, what: str, output: str) -> None:
-        """Say `what` could not be done, and how the program put it."""
+        """Report that `what` failed, with the last lines of the program's `output`."""
         self.output = output
         lines = [line.rstrip() for line in output.splitlines() if line.strip()][-SHOWN:]
         super().__init__("\n  ".join([what, *lines]))
@@ -25,7 +25,13 @@ class CommandError(HoloflowError):
 def run(command: Sequence[str], what: str, *, environment: Mapping[str, str] | None = None) -> str:
     """Run `command` to its end and return what it printed on stdout.
 
-    Raises CommandError with `what` went wrong and the last lines that it printed.
+    Args:
+        command: The program and its arguments.
+        what: Start of the error message, such as "the image cannot be built:".
+        environment: Its environment; None for that of this process.
+
+    Raises:
+        CommandError: It cannot be started, or fails.
     """
     try:
         ran = subprocess.run(

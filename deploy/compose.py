@@ -9,9 +9,9 @@ from holoflow.deploy.document import Data, commented, to_yaml
 from holoflow.deploy.services import GRACE, OUTPUT, TMP, Deployment, Mount, Service
 
 HEALTH = ("python3", "-m", "holoflow.cli.container", "health")
-"""What says whether a container lives; with `--ready` whether it is at work."""
+"""Health check: whether a container is alive; with `--ready`, whether it is working."""
 KEYS = "holoflow-keys"
-"""Name of the file with the keys in a container, below /run/secrets."""
+"""Name of the key file in a container, below /run/secrets."""
 
 _HEADING = """{title}
 Made by: holoflow deploy compose
@@ -27,17 +27,21 @@ talks to, also when one comes back."""
 
 
 def compose(deployment: Deployment, image: str, source: Mount | None = None) -> str:
-    """Return the Compose file of `deployment`, all of whose services run `image`.
+    """Return the Compose file of `deployment`.
 
-    `source` is what all of them can read of the host. The keys of a service are in
-    `keys/SERVICE.json` beside the file.
+    The keys of a service are in `keys/SERVICE.json` beside the file.
+
+    Args:
+        deployment: The services.
+        image: The image that all of them run.
+        source: What all of them can read from the host.
     """
     services = deployment.services
     published = _publish(services)
     secret = [service for service in services if service.encrypted]
     comments = dict.fromkeys(("services", "volumes", "networks"), "\n")
     if secret:
-        comments["secrets"] = "\nEach has its own key and the public ones of those it talks to."
+        comments["secrets"] = "\nEach has its own key and the public keys of those it talks to."
     document: dict[str, Data] = {
         "name": deployment.app,
         "services": commented(
@@ -87,7 +91,7 @@ def _service(
     if service.devices:
         made["devices"] = [f"{path}:{path}" for path in service.devices]
         made["group_add"] = ["video"]
-        comments["group_add"] = "whose devices these are; its number, where the image has no such"
+        comments["group_add"] = "The owner of these devices; give its number if the image lacks it."
     if service.shared_memory is not None:
         made["shm_size"] = megabytes(service.shared_memory)
         comments["shm_size"] = (
@@ -115,7 +119,7 @@ def _service(
 
 
 def megabytes(size: int) -> str:
-    """Return bytes as Compose takes them, rounded up to whole ones."""
+    """Return bytes as Compose expects them, rounded up to whole megabytes."""
     return f"{-(-size >> 20)}m"
 
 
@@ -127,9 +131,9 @@ def _summary(service: Service) -> str:
 
 
 def _publish(services: Sequence[Service]) -> dict[str, dict[int, int]]:
-    """Return the port on the host for each port of each service that is for people or Prometheus.
+    """Return, for each service, the host's port for each port of a page or for Prometheus.
 
-    It is the same number, or the next one that no other service has.
+    It has the same number, or the next one that no other service uses.
     """
     taken: set[int] = set()
     found: dict[str, dict[int, int]] = {}
@@ -158,5 +162,5 @@ def _gpus(service: Service) -> Data:
 
 
 def _escaped(text: str) -> str:
-    """Return `text` so that Compose takes nothing in it for a variable."""
+    """Return `text` with `$` escaped, so that Compose substitutes nothing in it."""
     return text.replace("$", "$$")

@@ -1,4 +1,4 @@
-"""What an image holds, as its manifest says."""
+"""What an image contains, as its manifest says."""
 
 from __future__ import annotations
 
@@ -16,40 +16,46 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Contents:
-    """What is known of an image before its app is read."""
+    """What is known about an image before its app is read."""
 
     text: str
     """The manifest."""
     name: str
-    """The app's."""
+    """Name of the app."""
     file: str
     """The app's YAML file, in its folder."""
     settings: Mapping[str, str]
-    """That were made when the image was."""
+    """Settings (`--set`) with which the image was made."""
     fragments: tuple[str, ...]
     types: Mapping[str, str]
-    """Of the operators, by their names."""
+    """Types of the operators, by name."""
 
 
 def read_contents(path: Path) -> Contents:
-    """Return what the manifest at `path` says; raises HoloflowError where it is none."""
+    """Return what the manifest at `path` says.
+
+    Raises:
+        HoloflowError: It cannot be read or is invalid.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise HoloflowError(
-            f"this is no image of an app: its manifest cannot be read: {error}"
+            f"this is not an image of an app: its manifest cannot be read: {error}"
         ) from None
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise HoloflowError(f"the manifest {path} is broken: {error}") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise HoloflowError(f"{path} is no manifest of an image", f"its format is {FORMAT!r}")
+        raise HoloflowError(
+            f"{path} is not a manifest of an image", f"its format must be {FORMAT!r}"
+        )
     if data.get("version") != VERSION:
         raise HoloflowError(
-            f"the manifest {path} has version {data.get('version')!r}, this holoflow knows "
+            f"the manifest {path} has version {data.get('version')!r}; this holoflow reads version "
             f"{VERSION}",
-            "package the app once more, with this one",
+            "package the app again with this holoflow",
         )
     try:
         return _contents(text, data)

@@ -1,4 +1,4 @@
-"""Manifests as text: YAML that every reader takes the same way, with comments for people."""
+"""Manifests as text: YAML that every parser reads alike, with comments for people."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from holoflow.core.text import printable
 
 Data: TypeAlias = Any
-"""Mappings, lists, text, numbers and booleans; see `commented`."""
+"""Mappings, lists, strings, numbers and booleans; see `commented`."""
 
 _INDENT = 2
 _PLAIN = re.compile(r"[A-Za-z/.][A-Za-z0-9_./-]*|[0-9]+(s|m|Mi)")
 _BREAK = re.compile("[\n\x85\u2028\u2029]")
-"""What ends a line, and with it a comment, for one reader of YAML or another."""
+"""Characters that end a line, and with it a comment, for some parser of YAML."""
 _WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
-"""What YAML 1.1, which container tools read, takes for something else than text."""
+"""Strings that YAML 1.1, which container tools use, would read as another type."""
 
 
 class commented(dict[str, Data]):  # noqa: N801 - stands where a literal would
-    """A mapping of which some keys have a comment before them; empty lines in it stay empty."""
+    """A mapping with comments before some of its keys; empty lines in comments stay empty."""
 
     def __init__(self, entries: Mapping[str, Data], comments: Mapping[str, str]) -> None:
-        """Take `entries`, and comments by key, which may have several lines."""
+        """Make a mapping of `entries`, with `comments` by key, each of one or more lines."""
         super().__init__(entries)
         self.comments = dict(comments)
 
 
 def to_yaml(data: Data, heading: str = "") -> str:
-    """Return `data` as one YAML document below the comment `heading`; without data only that."""
+    """Return `data` as a YAML document below the comment `heading`; empty data gives only that."""
     yaml = YAML()
     yaml.width = 1 << 30  # no line is broken
     yaml.indent(mapping=_INDENT, sequence=_INDENT + 2, offset=_INDENT)

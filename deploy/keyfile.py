@@ -1,4 +1,4 @@
-"""The keys of a service in one file: its own pair, and the public keys of those it talks to."""
+"""The keys of a service in one file: its own pair, and the public keys of its peers."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from holoflow.core.errors import HoloflowError, optional
 from holoflow.link.keys import KeyStore, OwnKeys, checked_name, is_key, new_keys
 
 LARGEST = 1_000_000
-"""Bytes of a file that is read: the keys of 10,000 hosts and more."""
+"""Most bytes of a file that is read: enough for the keys of 10,000 hosts."""
 
 VARIABLE = "HOLOFLOW_KEYS_FILE"
-"""Environment variable that says where the file is."""
+"""Environment variable with the path of the file."""
 
 _ENTRIES = {"name", "public", "secret", "allowed"}
 
 
 @dataclass(frozen=True)
 class KeyFile:
-    """What such a file holds."""
+    """The content of a key file."""
 
     own: OwnKeys
     allowed: Mapping[str, str] = field(default_factory=dict)
-    """Public keys of the hosts that are trusted, by name."""
+    """Public keys of trusted hosts, by name."""
 
 
 def new_pair(name: str) -> OwnKeys:
-    """Return a new key pair for the host `name`; raises HoloflowError where that is no name."""
+    """Return a new key pair for the host `name`; raises HoloflowError if the name is invalid."""
     return new_keys(name)
 
 
@@ -51,22 +51,27 @@ def write(own: OwnKeys, allowed: Mapping[str, str]) -> str:
 
 
 def parse(text: str, where: str) -> KeyFile:
-    """Return what the text of a key file says; errors name it `where`, and show no key of it.
+    """Return the content of a key file from its text.
 
-    Raises HoloflowError for anything that `write` would not write.
+    Args:
+        text: The text.
+        where: Name of the file for errors, which never show a key.
+
+    Raises:
+        HoloflowError: This is not the text of a key file.
     """
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
-        raise HoloflowError(f"{where} holds no keys: it is no JSON") from None
+        raise HoloflowError(f"{where} has no keys: it is not JSON") from None
     if not isinstance(data, dict) or set(data) != _ENTRIES:
-        raise _wrong(where, f"it is an object with {', '.join(sorted(_ENTRIES))}")
+        raise _wrong(where, f"it must be an object with {', '.join(sorted(_ENTRIES))}")
     allowed = data["allowed"]
     if not isinstance(allowed, dict):
-        raise _wrong(where, "allowed is an object of public keys by host")
+        raise _wrong(where, "allowed must be an object with public keys by host")
     for name in (data["name"], *allowed):
         if not isinstance(name, str):
-            raise _wrong(where, "name is that of a host")
+            raise _wrong(where, "name must be that of a host")
         checked_name(name)
     for what in ("public", "secret"):
         _check_key(data[what], where, f"the {what} key of {data['name']}")
@@ -74,30 +79,35 @@ def parse(text: str, where: str) -> KeyFile:
         _check_key(key, where, f"the public key of {name}")
     own = OwnKeys(data["name"], data["public"], data["secret"])
     if optional("zmq", "zeromq").curve_public(own.secret.encode()) != own.public.encode():
-        raise _wrong(where, f"the public key of {own.name} is that of its secret one")
+        raise _wrong(where, f"the public key of {own.name} does not belong to its secret key")
     return KeyFile(own, allowed)
 
 
 def read(path: Path) -> KeyFile:
-    """Return what the key file at `path` says; raises HoloflowError as `parse`."""
+    """Return the content of the key file at `path`.
+
+    Raises:
+        HoloflowError: It cannot be read or is not a key file.
+    """
     try:
         with path.open("rb") as file:
             text = file.read(LARGEST + 1)
     except OSError as error:
         raise HoloflowError(f"the keys cannot be read: {error.strerror}: {path}") from None
     if len(text) > LARGEST:
-        raise HoloflowError(f"{path} holds no keys: it is larger than {LARGEST:,} bytes")
+        raise HoloflowError(f"{path} has no keys: it is larger than {LARGEST:,} bytes")
     if not text.lstrip().startswith(b"{"):
-        # Podman 4.3 mounts a Secret of Kubernetes as it is written in its manifest.
+        # Podman 4.3 mounts a Secret of Kubernetes base64-encoded, as in its manifest.
         with suppress(ValueError):
             text = b64decode(text, validate=True)
     return parse(text.decode("utf-8", "replace"), str(path))
 
 
 def unpack(keys: KeyFile, folder: Path) -> None:
-    """Write `keys` to `folder`, where links look for them; nobody but this user may enter it.
+    """Write `keys` into `folder`, where links look for them; only this user can access it.
 
-    Raises HoloflowError where that cannot be done.
+    Raises:
+        HoloflowError: They cannot be written.
     """
     store = KeyStore(folder)
     store.keep(keys.own)
@@ -107,9 +117,10 @@ def unpack(keys: KeyFile, folder: Path) -> None:
 
 @contextmanager
 def unpacked() -> Iterator[None]:
-    """Have the links of the block use the keys in the file that the environment names, if any.
+    """Let links in the block use the keys in the file that the environment names, if any.
 
-    Raises HoloflowError as `read` and `unpack`.
+    Raises:
+        HoloflowError: The keys cannot be read or unpacked.
     """
     path = os.environ.get(VARIABLE)
     if not path:
@@ -134,13 +145,15 @@ def _private_folder(parent: str | None) -> Path:
     try:
         return Path(tempfile.mkdtemp(prefix="holoflow-keys-", dir=parent))
     except OSError as error:
-        raise HoloflowError(f"no folder for the keys: {error.strerror}: {error.filename}") from None
+        raise HoloflowError(
+            f"cannot make a folder for the keys: {error.strerror}: {error.filename}"
+        ) from None
 
 
 def _check_key(key: Any, where: str, whose: str) -> None:
     if not isinstance(key, str) or not is_key(key):
-        raise _wrong(where, f"{whose} is 32 bytes as 40 characters of z85")
+        raise _wrong(where, f"{whose} must be 32 bytes as 40 characters of z85")
 
 
 def _wrong(where: str, right: str) -> HoloflowError:
-    return HoloflowError(f"{where} is no key file", right)
+    return HoloflowError(f"{where} is not a key file", right)

@@ -1,4 +1,4 @@
-"""Kubernetes manifests for the services of an app: a Pod each, and what it needs."""
+"""Kubernetes manifests for the services of an app: a Pod for each, with what it needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from holoflow.deploy.document import Data, commented, to_yaml
 from holoflow.deploy.services import GRACE, OUTPUT, TMP, Deployment, Mount, Service
 
 USER = 10001
-"""Of the image, and its group."""
+"""User of the image, and its group."""
 SECRETS = "/run/secrets"
 
 _HEADING = """{title}
@@ -42,10 +42,15 @@ def kubernetes(
     nodes: Mapping[str, str] | None = None,
     storage: int | None = None,
 ) -> str:
-    """Return the manifest of `deployment`, all of whose Pods run `image`; without its secrets.
+    """Return the manifest of `deployment`, without its Secrets.
 
-    `source` is what all of them can read of their nodes, `nodes` are nodes by service. What a
-    Pod writes is kept in a claim of `storage` bytes, or goes with the Pod where that is None.
+    Args:
+        deployment: The services.
+        image: The image that all Pods run.
+        source: What all Pods can read from their nodes.
+        nodes: Name of the node of each service that must run on a certain one.
+        storage: Bytes of the claim in which the output of a Pod is kept; None keeps it only as long
+            as the Pod.
     """
     services = deployment.services
     files = "-f app.yaml" + " -f secrets.yaml" * any(s.encrypted for s in services)
@@ -66,17 +71,17 @@ def kubernetes(
 
 
 def surprises(deployment: Deployment) -> list[str]:
-    """Return what the manifest does not bring with it, a sentence each."""
+    """Return what the manifest does not provide, a sentence each."""
     return [
-        f"{service.name}: no Pod gets {path} by itself; a device plugin of the cluster offers it "
-        "as a resource, which then goes under limits:"
+        f"{service.name}: a Pod does not get {path} by itself; a device plugin of the "
+        "cluster offers it as a resource, to be named under limits:"
         for service in deployment.services
         for path in service.devices
     ]
 
 
 def secrets(deployment: Deployment, files: Mapping[str, str]) -> str:
-    """Return the Secrets of `deployment` from its key files by service."""
+    """Return the Secrets of `deployment`, made of its key files by service."""
     documents: list[Data] = [
         {
             "apiVersion": "v1",
@@ -89,14 +94,21 @@ def secrets(deployment: Deployment, files: Mapping[str, str]) -> str:
         for s in deployment.services
         if s.name in files
     ]
-    heading = f"The keys of {deployment.app}. Whoever has them can send to it: share with nobody."
+    heading = (
+        f"The keys of {deployment.app}. Anyone who has them can send to it: do not share them."
+    )
     return _stream(documents, heading)
 
 
 def read_secrets(text: str, path: Path) -> dict[str, str]:
-    """Return the key files by service in the text of Secrets, which stands at `path`.
+    """Return the key files by service that are in the text of Secrets.
 
-    Raises HoloflowError for anything else.
+    Args:
+        text: The text.
+        path: The path of its file, for errors.
+
+    Raises:
+        HoloflowError: This is not the text of such Secrets.
     """
     try:
         documents = list(YAML(typ="safe", pure=True).load_all(text))
@@ -109,7 +121,7 @@ def read_secrets(text: str, path: Path) -> dict[str, str]:
         }
     except (YAMLError, LookupError, TypeError, AttributeError, ValueError):
         raise HoloflowError(
-            f"{path} holds something else than the keys that were written there", "move it away"
+            f"{path} contains something else than keys of an app", "move it away"
         ) from None
 
 
@@ -147,7 +159,7 @@ def _service(service: Service, labels: Data) -> Data:
             for port in service.ports
         ],
     }
-    why = "Others reach a Pod before it is ready: that is how it becomes so."
+    why = "Others must reach a Pod before it is ready, as this makes it ready."
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -205,7 +217,7 @@ def _pod(
         "containers": [_filled(container, {})],
         "volumes": [commented(volume, notes.get(volume["name"], {})) for volume in volumes],
     }
-    comments = {"enableServiceLinks": "The app's ${…} are not to meet variables of the cluster."}
+    comments = {"enableServiceLinks": "The app's ${…} must not refer to the cluster's variables."}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -217,7 +229,7 @@ def _pod(
 def _volumes(
     service: Service, source: Mount | None, storage: int | None
 ) -> tuple[list[Data], list[Data], dict[str, dict[str, str]]]:
-    """Return mounts, volumes, and comments on keys of the volumes by their names."""
+    """Return mounts, volumes, and comments on the keys of each volume by its name."""
     claim = {"persistentVolumeClaim": {"claimName": f"{service.name}-output"}}
     volumes: list[tuple[str, str, Data, str]] = [
         ("output", OUTPUT, {"emptyDir": {}} if storage is None else claim, ""),
@@ -228,11 +240,11 @@ def _volumes(
         volumes.append(("shared-memory", "/dev/shm", _memory(service.shared_memory), why))  # noqa: S108
     if service.encrypted:
         secret: Data = {"secret": {"secretName": f"{service.name}-keys", "defaultMode": 0o444}}
-        secret["secret"]["optional"] = False  # not only the default: podman 4.3 asks for it
-        why = "292 is 0444: its user, who is not root, reads it."
+        secret["secret"]["optional"] = False  # the default, but podman 4.3 requires it
+        why = "292 is 0444, readable for the container's user, which is not root."
         volumes.append(("keys", SECRETS, secret, why))
     if source is not None:
-        why = "Must be there on its node; a persistentVolumeClaim: reaches further."
+        why = "Must exist on the node; use a persistentVolumeClaim: for storage of the cluster."
         volumes.append(("input", source.target, {"hostPath": {"path": str(source.path)}}, why))
     mounts: list[Data] = []
     for name, path, _, _ in volumes:
@@ -268,15 +280,15 @@ def _probe(*options: str) -> Data:
 
 
 def _filled(mapping: Mapping[str, Data], comments: Mapping[str, str]) -> Data:
-    """Return `mapping` without what is empty."""
+    """Return `mapping` without empty values."""
     return commented({k: v for k, v in mapping.items() if v not in ({}, [])}, comments)
 
 
 def mebibytes(size: int) -> str:
-    """Return bytes as Kubernetes takes them, rounded up to whole ones."""
+    """Return bytes as Kubernetes expects them, rounded up to whole mebibytes."""
     return f"{-(-size >> 20)}Mi"
 
 
 def _escaped(text: str) -> str:
-    """Return `text` so that Kubernetes takes nothing in it for a variable: `$(NAME)`."""
+    """Return `text` with `$(` escaped, so that Kubernetes substitutes nothing in it."""
     return text.replace("$", "$$") if "$(" in text or "$$" in text else text

@@ -1,4 +1,4 @@
-"""Locked dependencies: every library with its version and the checksums of its wheels."""
+"""Locked dependencies: every library with its version and the checksums of its wheels; its SBOM."""
 
 from __future__ import annotations
 
@@ -16,17 +16,22 @@ from holoflow.deploy.needs import Needs
 from holoflow.deploy.target import GLIBC, Target
 
 ONLY_WITH_GPU = ("cupy-cuda12x", "cupy-cuda13x", "fastrlock")
-"""Holoscan asks for these and does without them where there is no GPU: 200 MB."""
+"""Packages that Holoscan requires, but does without if there is no GPU: 200 MB."""
 
 _PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)", re.MULTILINE)
 
 
 def lock(needs: Needs, target: Target, wheels: Sequence[Path], *, offline: bool = False) -> str:
-    """Return the lines of a requirements file for `needs` on `target`, by `uv`.
+    """Return the lines of a requirements file for `needs` on `target`, resolved by `uv`.
 
-    A wheel of holoflow lies in one of the folders `wheels`; with `offline` all others do, too,
-    and nothing is asked of a package index. Raises HoloflowError where they cannot be had
-    together.
+    Args:
+        needs: What the app needs.
+        target: The platform and Python of the image.
+        wheels: Folders with wheels, among them that of holoflow.
+        offline: Use only these folders, and no package index.
+
+    Raises:
+        HoloflowError: They cannot be resolved together.
     """
     if find_spec("uv") is None:
         raise MissingExtraError("uv", "package")
@@ -42,12 +47,12 @@ def lock(needs: Needs, target: Target, wheels: Sequence[Path], *, offline: bool 
             "--no-header", "--no-annotate", "--no-python-downloads", "--no-config",
             *_sources(wheels, offline=offline),
         ]  # fmt: skip
-        what = "the libraries of the app cannot be had together:"
+        what = "the libraries of the app cannot be resolved together:"
         return _fetching(command, what, offline, indexes(os.environ))
 
 
 def asked(needs: Needs) -> list[str]:
-    """Return what is asked for, from which all else follows."""
+    """Return the direct requirements, from which all others follow."""
     return [f"holoflow[{','.join(needs.extras)}]", *needs.requirements]
 
 
@@ -59,10 +64,12 @@ def versions(locked: str) -> dict[str, str]:
 def gather(
     locked: str, target: Target, wheels: Sequence[Path], folder: Path, *, offline: bool = False
 ) -> list[Path]:
-    """Put the wheels of a lock into `folder`, checked, and return them, sorted.
+    """Put the wheels of a lock into `folder`, with checked hashes, and return them, sorted.
 
-    They are taken from the folders `wheels` where they are there. Raises HoloflowError where one
-    is not to be had.
+    Wheels are taken from the folders `wheels` if they are there.
+
+    Raises:
+        HoloflowError: A wheel is not available.
     """
     with tempfile.TemporaryDirectory(prefix="holoflow-lock-") as scratch:
         file = Path(scratch, "requirements.lock")
@@ -79,7 +86,7 @@ def gather(
             ]  # fmt: skip
 
         what = "the libraries of the app cannot be gathered:"
-        try:  # mostly all are there, and the index is not asked for each
+        try:  # usually all are there, and the index need not be asked for each of them
             _fetching(command(offline=True), what, offline)
         except CommandError:
             run(command(offline=False), what)
@@ -87,13 +94,13 @@ def gather(
 
 
 def _sources(wheels: Sequence[Path], *, offline: bool) -> list[str]:
-    """Return the options by which both pip and uv find wheels."""
+    """Return the options with which both pip and uv find wheels."""
     found = [part for folder in wheels for part in ("--find-links", str(folder))]
     return [*found, "--no-index"] if offline else found
 
 
 def indexes(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what tells uv of the package indexes that pip is told of by its own variables."""
+    """Return uv's variables for the package indexes that pip's variables name."""
     names = {"PIP_INDEX_URL": "UV_DEFAULT_INDEX", "PIP_EXTRA_INDEX_URL": "UV_INDEX"}
     return {
         ours: environment[theirs]
@@ -111,10 +118,27 @@ def _fetching(
         if not offline:
             raise
         raise HoloflowError(
-            f"{error}\nwith --offline only what was gathered before is taken",
+            f"{error}\n--offline uses only what was gathered before",
             "gather it with: holoflow package APP --gather",
         ) from None
 
 
 def _write(path: Path, lines: Sequence[str]) -> None:
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def write_sbom(lock: Path, file: Path) -> None:
+    """Write the bill of materials of a lock to `file`, as CycloneDX JSON.
+
+    Equal locks give equal files.
+
+    Raises:
+        HoloflowError: It cannot be written.
+    """
+    if find_spec("cyclonedx_py") is None:
+        raise MissingExtraError("cyclonedx_py", "package")
+    run(
+        [sys.executable, "-m", "cyclonedx_py", "requirements", str(lock),
+         "--output-reproducible", "--of", "JSON", "--output-file", str(file)],
+        "the bill of materials cannot be written:",
+    )  # fmt: skip

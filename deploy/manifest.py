@@ -20,7 +20,7 @@ METRICS_PORT = 9464
 
 @dataclass(frozen=True)
 class ImagePort:
-    """A TCP port at which something in the image may listen."""
+    """A TCP port at which something in the image can listen."""
 
     port: int
     name: str
@@ -36,18 +36,18 @@ class Origin:
     file: str
     """The app's YAML file, in its folder."""
     settings: Mapping[str, str]
-    """Of `--set`."""
+    """Settings of `--set`."""
     base: str
     target: Target
     needs: Needs
     versions: Mapping[str, str] = field(default_factory=dict)
-    """Of all libraries."""
+    """Versions of all libraries."""
     sizes: Mapping[str, int] = field(default_factory=dict)
     """Bytes of the assets, by name."""
 
 
 def manifest(plan: Plan, origin: Origin) -> dict[str, Any]:
-    """Return the manifest as data that JSON can hold."""
+    """Return the manifest as JSON-compatible values."""
     app = plan.app
     return {
         "format": FORMAT,
@@ -84,7 +84,7 @@ def manifest(plan: Plan, origin: Origin) -> dict[str, Any]:
 
 
 def ports_of(app: App) -> tuple[ImagePort, ...]:
-    """Return where pages, links and metrics of `app` can be reached, in a container each."""
+    """Return the ports of pages, links and metrics of `app`, if all of it runs in one container."""
     return (*_pages(app), *_links(app), ImagePort(METRICS_PORT, "metrics"))
 
 

@@ -1,4 +1,4 @@
-"""What an app needs from elsewhere: extras of holoflow, requirements, system packages."""
+"""What an app needs from elsewhere: extras of holoflow, requirements, Debian packages."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from holoflow.core.operator import Operator
 from holoflow.plan.plan import Plan
 
 REQUIREMENTS = "requirements.txt"
-"""File beside an app that says what its own operators need from the package index."""
+"""File beside an app with what its own operators need from the package index."""
 
 WHEELS = "wheels"
-"""Folder beside an app with wheels that no package index has."""
+"""Folder beside an app with wheels that are in no package index."""
 
 _LINKS = {"shared_memory": {"shared-memory"}, "zeromq": {"zeromq"}}
 _ENGINE = "cu12"
@@ -31,21 +31,22 @@ class Needs:
     """What is put into an image beside the app itself."""
 
     extras: tuple[str, ...]
-    """Of holoflow, sorted."""
+    """Extras of holoflow, sorted."""
     requirements: tuple[str, ...]
     """Lines of the app's own requirements.txt, without comments; then the plugins."""
     apt: tuple[str, ...]
     """Debian packages, sorted."""
     gpu: bool
-    """Whether what only works with a GPU is needed, too."""
+    """Whether to include what only works with a GPU."""
     plugins: tuple[str, ...] = ()
-    """Installed packages whose operators, fragment templates or app it uses, by name."""
+    """Installed packages that provide its operators, fragment templates or the app, by name."""
 
 
 def needs_of(plan: Plan, folder: Path, *, gpu: bool) -> Needs:
-    """Return what the app of `plan`, which lies in `folder`, needs; reads files, runs nothing.
+    """Return what the app of `plan` in `folder` needs; files are read, nothing is executed.
 
-    Raises HoloflowError where its requirements.txt has more than requirements.
+    Raises:
+        HoloflowError: Its requirements.txt has options of pip.
     """
     plugins = sorted({*plan.app.plugins, *_owners(folder)})
     pinned = [f"{package.name}=={package.version}" for package in plugins]
@@ -59,7 +60,7 @@ def needs_of(plan: Plan, folder: Path, *, gpu: bool) -> Needs:
 
 
 def _owners(folder: Path) -> Iterator[Package]:
-    """Yield the packages that add the app which lies in `folder`."""
+    """Yield the packages that provide the app in `folder`."""
     for entry in offered(APPS, frozenset()).entries.values():
         with suppress(PluginError):
             if file_of(entry).parent.resolve() == folder.resolve():
@@ -72,7 +73,7 @@ def _extras(plan: Plan) -> set[str]:
         found |= _LINKS.get(flow.link, set())
         if flow.compress == "jpeg":
             found.add("web")
-    if len(plan.processes) > 1:  # which of its fragments share a host is decided later
+    if len(plan.processes) > 1:  # it is decided later which of its fragments share a host
         found |= set().union(*_LINKS.values())
     return found
 
@@ -90,7 +91,7 @@ def _lines(path: Path) -> list[str]:
         text = line.partition(" #")[0].strip()
         if text.startswith("-"):
             raise HoloflowError(
-                f"{path}:{number}: {text.split()[0]} is an option of pip's",
+                f"{path}:{number}: {text.split()[0]} is an option of pip",
                 f"give requirements only (wheels of your own can lie in {WHEELS}/ beside it)",
             )
         if text and not text.startswith("#"):

@@ -1,4 +1,4 @@
-"""Writing a folder of files, whole or not at all."""
+"""Writing a folder of files, completely or not at all."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ IGNORED = ".gitignore"
 
 @dataclass(frozen=True)
 class File:
-    """A file that is to be written."""
+    """A file to write."""
 
     name: str
     """Its path in the folder."""
     text: str
     mode: int = 0o644
     folder_mode: int = 0o755
-    """Of the folder that it is in, if that is not the one of all."""
+    """Mode of the folder that it is in, if that is not the default."""
 
 
 def write(folder: Path, files: Sequence[File]) -> None:
-    """Write `files` into `folder`, which is made where it is not there.
+    """Write `files` into `folder`, which is created if it does not exist.
 
-    Raises HoloflowError where one cannot be written; then nothing that was there has changed.
+    Raises:
+        HoloflowError: One cannot be written; then none of them has changed.
     """
     try:
         with ExitStack() as all_written:
@@ -43,7 +44,7 @@ def write(folder: Path, files: Sequence[File]) -> None:
                     raise HoloflowError(f"cannot write {path}: it is a folder")
                 opened = all_written.enter_context(replacing(path))
                 opened.write(file.text.encode())
-                opened.flush()  # so that a full disk is noticed before any has taken its place
+                opened.flush()  # so that a full disk is noticed before any file is replaced
                 os.fchmod(opened.fileno(), file.mode)
     except OSError as error:
         where = error.filename or folder
@@ -51,7 +52,11 @@ def write(folder: Path, files: Sequence[File]) -> None:
 
 
 def read(path: Path) -> str | None:
-    """Return the text of a file, None where there is none; raises HoloflowError."""
+    """Return the text of a file, or None if it does not exist.
+
+    Raises:
+        HoloflowError: It cannot be read.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -61,6 +66,6 @@ def read(path: Path) -> str | None:
 
 
 def ignoring(folder: Path, name: str) -> File:
-    """Return the folder's `.gitignore` with `name` in it, beside what it has already."""
+    """Return the folder's `.gitignore` with `name` added to it."""
     lines = (read(folder / IGNORED) or "").splitlines()
     return File(IGNORED, "".join(f"{line}\n" for line in [*lines, *{name}.difference(lines)]))

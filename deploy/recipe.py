@@ -13,7 +13,7 @@ import holoflow
 
 RECIPE = "Containerfile"
 USER = "10001:10001"
-"""Who runs in a container: nobody in particular, but not root."""
+"""User of the container; any user except root would do."""
 
 _PREFIX = "io.holoflow"
 
@@ -31,11 +31,11 @@ def recipe(manifest: Mapping[str, Any]) -> str:
         apt=_apt(manifest["apt"]),
         ports=_ports(manifest["ports"]),
     )
-    return re.sub(r"\n{2,}(?!FROM)", "\n", text)  # what an app lacks leaves no hole
+    return re.sub(r"\n{2,}(?!FROM)", "\n", text)  # parts that an app lacks leave no empty lines
 
 
 def labels(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """Return the labels of the image: those of OCI, and what holoflow adds."""
+    """Return the labels of the image: those of OCI and those of holoflow."""
     app = manifest["app"]
     found = {
         "org.opencontainers.image.title": app["name"],
@@ -56,7 +56,7 @@ def _labels(found: Mapping[str, str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return `text` as a recipe takes it: in quotes, with nothing that is filled in."""
+    """Return `text` quoted for a recipe, with nothing in it substituted."""
     return json.dumps(" ".join(text.split()), ensure_ascii=False).replace("$", "\\$")
 
 

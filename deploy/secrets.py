@@ -1,4 +1,4 @@
-"""The keys of services: each has a pair of its own, and the public keys of those it talks to."""
+"""The keys of services: each has its own pair and the public keys of those it talks to."""
 
 from __future__ import annotations
 
@@ -17,17 +17,22 @@ class Secrets:
     """The key files of a deployment."""
 
     files: Mapping[str, str]
-    """Their text, by service; a service without encrypted links has none."""
+    """Their texts by service; a service without encrypted links has none."""
     made: tuple[str, ...]
     """Services with a new pair."""
     kept: tuple[str, ...]
-    """Services with the pair that they had."""
+    """Services that keep their pair."""
 
 
 def secrets(services: Sequence[Service], before: Mapping[str, str]) -> Secrets:
-    """Return the key files that `services` need; pairs in the texts `before` are kept.
+    """Return the key files that `services` need.
 
-    Raises HoloflowError for a text that is no key file of its service, so that it is not lost.
+    Args:
+        services: The services.
+        before: Texts of earlier key files by service, whose pairs are kept.
+
+    Raises:
+        HoloflowError: A text is not the key file of its service; it is not overwritten.
     """
     needing = [service for service in services if service.encrypted]
     hosts = {service.name: service.host for service in services}
@@ -42,15 +47,15 @@ def secrets(services: Sequence[Service], before: Mapping[str, str]) -> Secrets:
 
 
 def key_file(service: str) -> str:
-    """Return where the key file of a service is in the folder that is written."""
+    """Return the path of a service's key file in the folder that is written."""
     return f"keys/{service}.json"
 
 
 def key_files(texts: Mapping[str, str]) -> list[File]:
     """Return files with the `texts` of key files by service.
 
-    Whoever runs the containers mounts each file into one. It is the container's user, whom the
-    host does not know, who must be able to read it; the folder keeps all others of the host out.
+    Each file is mounted into a container, whose user must be able to read it and is unknown to the
+    host; other users of the host are kept out by the folder.
     """
     return [
         File(key_file(name), text, mode=0o644, folder_mode=0o700) for name, text in texts.items()
@@ -61,7 +66,7 @@ def _own(service: Service, text: str) -> OwnKeys:
     own = keyfile.parse(text, f"the key file of the service {service.name!r}").own
     if own.name != service.host:
         raise HoloflowError(
-            f"the key file of the service {service.name!r} is that of {own.name!r}",
-            "move it away, and a new one is made",
+            f"the key file of the service {service.name!r} belongs to {own.name!r}",
+            "move it away, and a new one will be made",
         )
     return own

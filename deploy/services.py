@@ -1,4 +1,4 @@
-"""What is deployed, as values: services, and how `holoflow run` is called in each."""
+"""Deployments as values: services, and how `holoflow run` is called in each."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from holoflow.app.format import RestartPolicy
 from holoflow.app.graph import Fragment
 
 GRACE = 30
-"""Seconds that a service has to work off what is under way, once it is told to stop."""
+"""Seconds that a service has to finish what is under way once it is told to stop."""
 TMP = 256 << 20
-"""Bytes that may be written to `/tmp`, which lies in memory."""
+"""Most bytes that can be written to `/tmp`, which is in memory."""
 OUTPUT = "/output"
-"""What a container writes."""
+"""Folder that a container writes to."""
 INPUT = "/input"
-"""Where a container finds what is given to it to read."""
+"""Folder in which a container finds its input."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class Mount:
     """A file or folder of the host that containers can read."""
 
     path: Path
-    """On the host, absolute."""
+    """Path on the host, absolute."""
     target: str
-    """In the container: `/input` for a folder, `/input/NAME` for a file."""
+    """Path in the container: `/input` for a folder, `/input/NAME` for a file."""
 
     def outside(self, text: str) -> str:
-        """Return a path in the container as it is on the host, and anything else as it is."""
+        """Return the host's path for a path in the container, and anything else unchanged."""
         if text == self.target or text.startswith(f"{self.target}/"):
             return f"{self.path}{text[len(self.target) :]}"
         return text
@@ -38,16 +38,16 @@ class Mount:
 
 @dataclass(frozen=True)
 class RunCommand:
-    """How `holoflow run` is to be called."""
+    """How to call `holoflow run`."""
 
     settings: Mapping[str, str] = field(default_factory=dict)
-    """Of `--set`."""
+    """Settings of `--set`."""
     arguments: tuple[str, ...] = ()
-    """Further ones, passed on as they are."""
+    """Further arguments, passed on unchanged."""
     metrics: bool = False
     web: bool = True
     ends: bool = False
-    """Whether it ends by itself, after so many frames or seconds."""
+    """Whether it ends by itself after a number of frames or seconds."""
     lossless: bool = False
     fuse: bool = True
 
@@ -69,27 +69,28 @@ class Service:
     name: str
     """A label in DNS."""
     host: str
-    """By which name the others reach it: its own in containers, else what the app says."""
+    """Name by which the others reach it: its own in containers, else the host that the app
+    names."""
     fragments: tuple[str, ...]
-    """In the order of the app; empty for an app without any."""
+    """Its fragments, in the order of the app; empty for an app without fragments."""
     arguments: tuple[str, ...]
-    """Of `holoflow run`, after the app."""
+    """Arguments of `holoflow run` after the app."""
     gpus: tuple[int, ...] = ()
     """Numbers of the GPUs on its host."""
     cores: tuple[int, ...] = ()
     """CPU cores on its host; empty leaves it to the system."""
     memory: int | None = None
-    """Bytes that all of it may use, shared memory too; None is no limit."""
+    """Most bytes of memory, including shared memory; None for no limit."""
     shared_memory: int | None = None
-    """Bytes for links between its fragments; None where there are no such."""
+    """Bytes of shared memory for links between its fragments; None without such links."""
     ports: tuple[ServicePort, ...] = ()
     peers: tuple[str, ...] = ()
     """Services that it sends to or receives from."""
     trusts: tuple[str, ...] = ()
-    """Those of them of which it must know the public key."""
+    """Those of its peers whose public key it must know."""
     restart: RestartPolicy = Fragment.restart
     restarts: int = 0
-    """How often in a row."""
+    """How often in a row it may be restarted."""
     devices: tuple[str, ...] = ()
     """Paths such as `/dev/video0`."""
 
@@ -106,7 +107,7 @@ class Deployment:
     app: str
     """The app's name, as a label in DNS."""
     title: str
-    """The app's name as it is written, and what it does."""
+    """The app's original name and its description."""
     services: tuple[Service, ...]
     notices: tuple[str, ...] = ()
     """What is allowed but may surprise, a sentence each."""

@@ -1,7 +1,8 @@
-"""How an app becomes services: its fragments, each in one container or one unit of systemd."""
+"""How an app becomes services: its fragments, grouped into containers or systemd units."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -11,29 +12,44 @@ from holoflow.app.mistakes import short
 from holoflow.app.unresolved import claims
 from holoflow.core.errors import AppError, Location, Mistake, optional
 from holoflow.deploy.manifest import METRICS_PORT
-from holoflow.deploy.names import LONGEST, dns_name
 from holoflow.deploy.services import TMP, Deployment, RunCommand, Service, ServicePort
 from holoflow.operators.visualize.web import USUAL_PORT, WebOp
 from holoflow.plan import Plan, PlannedFlow, plan
 from holoflow.plan.hosts import addresses, crosses_hosts, find_faults, put
 from holoflow.plan.plan import fragment_of
 
+LONGEST = 63
+"""Most characters of a label in DNS (RFC 1035)."""
+
+
+def dns_name(text: str) -> str:
+    """Return `text` as a label in DNS, as similar as possible; empty if nothing of it can be used.
+
+    A label has lower-case letters, digits and `-`, begins with a letter and does not end in `-`.
+    """
+    label = re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-")
+    return f"host-{label}" if label[:1].isdigit() else label
+
+
 MARGIN = TMP + (256 << 20)
-"""Bytes beside the fragments' own: the launcher, the process that watches it, `/tmp`."""
+"""Bytes beyond those of the fragments: the launcher, the process that watches it, `/tmp`."""
 MESSAGE = 8 << 20
-"""Bytes of a message in shared memory: an image of 1080p in RGB has 6.2 MB."""
+"""Bytes of a message in shared memory; an image of 1080p in RGB has 6.2 MB."""
 IN_HAND = 10
-"""Messages of a shared memory link beside those in its queue: held, on loan, being written."""
+"""Messages of a shared memory link beyond those in its queue: held, loaned or being written."""
 SHARED = 64 << 20
-"""Bytes of shared memory that links need besides their messages, and more than enough."""
+"""Bytes of shared memory that links need besides their messages, with a margin."""
 
 
 def in_containers(app: App, run: RunCommand) -> Deployment:
     """Return `app` as containers that find one another by name.
 
-    Fragments on the same named host are one service, called as the host; each other fragment is
-    one of its own. Raises AppError where names collide or are none, and where a link cannot lead
-    from one container to another; HoloflowError where a service cannot be reached.
+    Fragments on the same named host are one service with the name of the host; every other fragment
+    is a service of its own.
+
+    Raises:
+        AppError: Names collide or cannot be used, or a link cannot connect containers.
+        HoloflowError: A service cannot be reached.
     """
     groups = _grouped(app, {f.name: f.host or f.name for f in app.fragments.values()})
     places = {name: service for service, names in groups.items() for name in names}
@@ -43,10 +59,13 @@ def in_containers(app: App, run: RunCommand) -> Deployment:
 
 
 def on_machines(app: App, run: RunCommand) -> Deployment:
-    """Return `app` as one service for each host that it names, and one for fragments with none.
+    """Return `app` as one service for each host that it names, and one for all other fragments.
 
-    The launcher of each gives its fragments their cores and GPUs itself. Raises as
-    `in_containers`.
+    The launcher of each gives its fragments their cores and GPUs itself.
+
+    Raises:
+        AppError: Names collide or cannot be used, or a link cannot connect hosts.
+        HoloflowError: A service cannot be reached.
     """
     groups = _grouped(app, {f.name: f.host or app.name for f in app.fragments.values()})
     planned = plan(app, fuse=run.fuse, lossless=run.lossless)
@@ -55,9 +74,10 @@ def on_machines(app: App, run: RunCommand) -> Deployment:
 
 
 def _grouped(app: App, homes: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """Return the fragments of each service, which is called as their home in `homes`.
+    """Return the fragments of each service, which is called like their home in `homes`.
 
-    Raises AppError.
+    Raises:
+        AppError: Names collide or cannot be used.
     """
     if not homes:
         homes = {app.name: app.name}
@@ -71,7 +91,7 @@ def _grouped(app: App, homes: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
         whose = f"{'host' if fragment and fragment.host else kind} {short(home)}"
         owner = owners.setdefault(service, whose)
         if not 0 < len(service) <= LONGEST:
-            wrong = f"no service can be called as {whose}"
+            wrong = f"no service can have the name of {whose}"
             right = f"a name has at most {LONGEST} characters, and a letter among them"
             mistakes.append(_mistake(app, fragment, wrong, right))
         elif owner != whose:
@@ -86,7 +106,7 @@ def _grouped(app: App, homes: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
 def _deployment(
     planned: Plan, groups: Mapping[str, tuple[str, ...]], run: RunCommand, where: Sequence[str]
 ) -> Deployment:
-    """Return the services of `groups`; `where` are arguments of all that tell what is where."""
+    """Return the services of `groups`, all of which get the arguments `where`."""
     app = planned.app
     homes = {name: service for service, names in groups.items() for name in names}
     _check_links(planned)
@@ -141,7 +161,7 @@ def _deployment(
 
 
 def _check_links(planned: Plan) -> None:
-    """Raise AppError where a link cannot lead from one service to another."""
+    """Raise AppError if a link cannot connect two services."""
     app = planned.app
     mistakes = []
     told = set()
@@ -151,9 +171,9 @@ def _check_links(planned: Plan) -> None:
         if not apart or (source, target) in told:
             continue
         told.add((source, target))
-        wrong = f"the flow from {str(flow.source)!r} to {str(flow.target)!r} is to go by "
+        wrong = f"the flow from {str(flow.source)!r} to {str(flow.target)!r} is to use "
         wrong += f"{flow.link}, but fragments {short(source)} and {short(target)} would be "
-        wrong += "services of their own"
+        wrong += "separate services"
         right = "put both on one host:, which makes them one service, or write link: auto"
         mistakes.append(_mistake(app, app.fragments[target], wrong, right))
     if not mistakes:
@@ -173,7 +193,7 @@ def _ends(app: App, flow: PlannedFlow) -> tuple[str, str]:
 
 
 def _crossing(planned: Plan, homes: Mapping[str, str]) -> Iterator[tuple[PlannedFlow, str, str]]:
-    """Yield the flows between services, each with those of its source and its target."""
+    """Yield the flows between services, each with its sending and its receiving service."""
     for flow in planned.flows:
         source, target = (homes.get(end, "") for end in _ends(planned.app, flow))
         if source != target:
@@ -186,7 +206,7 @@ def _peers(planned: Plan, homes: Mapping[str, str], service: str) -> set[str]:
 
 
 def _trusts(planned: Plan, homes: Mapping[str, str]) -> dict[str, set[str]]:
-    """Return, for each service, of whom it must know the key; raises HoloflowError."""
+    """Return, for each service, those whose key it must know; raises HoloflowError."""
     entering: dict[str, list[PlannedFlow]] = {}
     for flow, _, _ in _crossing(planned, homes):
         entering.setdefault(_ends(planned.app, flow)[1], []).append(flow)
@@ -204,10 +224,10 @@ def _trusts(planned: Plan, homes: Mapping[str, str]) -> dict[str, set[str]]:
 
 
 def _restart(fragments: Sequence[Fragment], run: RunCommand) -> tuple[RestartPolicy, int]:
-    """Return when the whole of a service is started again, and how often in a row.
+    """Return when a whole service is restarted, and how often in a row.
 
-    Its launcher starts single fragments again; a container or a unit starts all of them, so it
-    may do what each of them allows.
+    Its launcher restarts single fragments. A container or a unit restarts all of them, so it may do
+    only what each of them allows.
     """
     if not fragments or any(f.restart == "never" or not f.restarts for f in fragments):
         return "never", 0
@@ -216,7 +236,7 @@ def _restart(fragments: Sequence[Fragment], run: RunCommand) -> tuple[RestartPol
 
 
 def _cores(fragments: Sequence[Fragment]) -> tuple[int, ...]:
-    """Return the cores of all `fragments`; none where one of them may use any."""
+    """Return the cores of all `fragments`; none if one of them may use any."""
     if not all(f.cores for f in fragments):
         return ()
     return tuple(sorted({core for f in fragments for core in f.cores}))
@@ -230,7 +250,7 @@ def _memory(fragments: Sequence[Fragment], shared: int | None) -> int | None:
 
 
 def _shared_memory(planned: Plan, names: Sequence[str]) -> int | None:
-    """Return room for the messages of all links between fragments of one service."""
+    """Return bytes for the messages of all links between fragments of one service."""
     waiting: dict[str, int] = {}
     for flow in planned.flows:
         if flow.link == "shared_memory" and fragment_of(planned.app, flow.source.operator) in names:
@@ -240,7 +260,7 @@ def _shared_memory(planned: Plan, names: Sequence[str]) -> int | None:
 
 
 def _pages(nodes: Sequence[Node]) -> tuple[list[ServicePort], list[str]]:
-    """Return where the pages of one service are, and what may surprise about them."""
+    """Return the ports of one service's pages, and what may surprise about them."""
     ports, notices = [], []
     taken: set[int] = set()
     for node in nodes:

@@ -1,4 +1,4 @@
-"""Units of systemd for the services of an app, where no containers are wanted."""
+"""Systemd units for the services of an app, to run it without containers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from holoflow.deploy.services import GRACE, Deployment, Service
 KEYS = "holoflow-keys"
 """Name of the credential with the keys."""
 KEYS_FOLDER = "/etc/holoflow/keys"
-"""Where the key files are on a host."""
+"""Folder of the key files on a host."""
 
 _HEADING = """{title}
 Made by: holoflow deploy systemd
@@ -26,16 +26,19 @@ What it writes is in /var/lib/{state}."""
 
 _RESTART = {"never": "no", "on-failure": "on-failure", "always": "always"}
 _PAUSE = 5
-"""Seconds before all of a service is started again."""
+"""Seconds before a whole service is restarted."""
 
 
 def systemd(
     deployment: Deployment, command: Sequence[str], app: Path, source: Path | None = None
 ) -> dict[str, str]:
-    """Return the units of `deployment` by the names of their files: one each, and a target.
+    """Return the units of `deployment` by file name: one for each service, and a target.
 
-    `command` calls `holoflow run`, `app` is the YAML file and `source` a
-    file or folder to read, all of them as they are on each host.
+    Args:
+        deployment: The services.
+        command: Calls `holoflow run`, as on each host.
+        app: Path of the YAML file on each host.
+        source: Path of a file or folder to read on each host.
     """
     target = f"holoflow-{deployment.app}.target"
     units = {
@@ -57,7 +60,7 @@ def _state(deployment: Deployment, service: Service) -> str:
 
 def _target(deployment: Deployment, units: Sequence[str]) -> str:
     return _unit(
-        "A host has those of these units that are meant for it; the others are passed over.",
+        "A host has those of these units that are meant for it; systemd ignores the others.",
         {
             "Unit": [("Description", _text(deployment.title)), ("Wants", " ".join(units))],
             "Install": [("WantedBy", "multi-user.target")],
@@ -88,17 +91,17 @@ def _service(
         ("Type", "exec"),
         ("ExecStart", " ".join(map(quoted, run))),
         ("Environment", "HOLOFLOW_CACHE=/var/cache/holoflow"),
-        ("SuccessExitStatus", "130"),  # that of a run that was told to end
+        ("SuccessExitStatus", "130"),  # of a run that was asked to end
         ("Restart", _RESTART[service.restart]),
     ]
     if service.restart != "never":
         entries.append(("RestartSec", str(_PAUSE)))
-        entries.append(("RestartPreventExitStatus", "2"))  # the app is wrong, and stays so
+        entries.append(("RestartPreventExitStatus", "2"))  # the app is wrong and will stay so
     if service.encrypted:
         entries.append(("LoadCredential", f"{KEYS}:{keys}"))
         entries.append(("Environment", f"HOLOFLOW_KEYS_FILE=%d/{KEYS}"))
     entries += [
-        # The launcher alone is told: it has its processes work off what is under way.
+        # Only the launcher gets the signal: it has its processes finish what is under way.
         ("KillMode", "mixed"),
         ("KillSignal", "SIGTERM"),
         ("TimeoutStopSec", str(GRACE)),
@@ -111,7 +114,7 @@ def _service(
     limits += [("PartOf", target), ("Wants", "network-online.target")]
     limits += [("After", "network-online.target")]
     if service.restart == "on-failure":
-        # As often in a row as the app says; a minute without a failure begins a new row.
+        # As often in a row as the app says; the count is reset after a minute without a failure.
         limits += [("StartLimitBurst", str(service.restarts + 1))]
         limits += [("StartLimitIntervalSec", str(60 + _PAUSE * service.restarts))]
     entries += [
@@ -126,7 +129,7 @@ def _service(
 
 
 def _hardening(service: Service, paths: Sequence[Path]) -> list[tuple[str, str]]:
-    """Return what keeps the service from all that it does not need; it reads `paths`."""
+    """Return what keeps the service from everything it does not need; it can read `paths`."""
     homes = any(path.parts[1:2] in (("home",), ("root",)) for path in paths)
     devices = [("PrivateDevices", "yes")]
     if service.devices or service.gpus:
@@ -162,7 +165,7 @@ def _unit(heading: str, sections: Mapping[str, Sequence[tuple[str, str]]]) -> st
 
 
 def quoted(text: str) -> str:
-    """Return `text` as one word of a command line of systemd's."""
+    """Return `text` as one word of a systemd command line."""
     text = text.replace("%", "%%").replace("$", "$$")
     if re.fullmatch(r"[A-Za-z0-9_@%+=:,./$-]+", text):
         return text
@@ -175,5 +178,5 @@ def _fragments(service: Service) -> str:
 
 
 def _text(text: str) -> str:
-    """Return `text` as the rest of one line."""
+    """Return `text` as the rest of a line."""
     return " ".join(printable(text).split()).replace("%", "%%").rstrip("\\")

@@ -1,4 +1,4 @@
-"""For which machine and Python an image is made."""
+"""The machine and the Python for which an image is made."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from holoflow.core.errors import HoloflowError
 
 BASE = "python:3.12-slim"
-"""What an image is based on that needs no GPU."""
+"""Base of images that need no GPU."""
 GPU_BASE = "nvcr.io/nvidia/clara-holoscan/holoscan:v4.6.0-cuda12-dgpu"
-"""What an image is based on that needs one: it has the libraries of CUDA."""
+"""Base of images that need a GPU: it has the libraries of CUDA."""
 USUAL_PYTHON = "3.12"
 
 ARCHITECTURES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
-"""Platforms as container tools call them, and their processors as wheels do."""
+"""Platforms by the names of container tools, with the processor in the names of wheels."""
 GLIBC = 36
-"""Of Debian 12 it is 2.36; wheels for newer ones are not taken."""
+"""Minor version of glibc in Debian 12, 2.36; wheels for newer ones are not used."""
 
 _PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 
@@ -33,22 +33,27 @@ class Target:
 
     @property
     def processor(self) -> str:
-        """Its processor, as the names of wheels have it."""
+        """Its processor, as in the names of wheels."""
         return ARCHITECTURES[self.platform]
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """Platforms of wheels that fit, the best first."""
+        """Platforms of compatible wheels, best first."""
         processor = self.processor
         numbered = [f"manylinux_2_{minor}_{processor}" for minor in range(GLIBC, 4, -1)]
         return (*numbered, f"manylinux2014_{processor}", f"linux_{processor}")
 
 
 def target_for(base: str, platform_name: str | None, python: str | None) -> Target:
-    """Return what an image over `base` is made for.
+    """Return the target of an image based on `base`.
 
-    Without a platform it is this machine's, without a Python that in the name of the base, or
-    3.12. Raises HoloflowError for what there are no libraries for.
+    Args:
+        base: Name of the base image.
+        platform_name: `linux/amd64` or `linux/arm64`; None for this machine's.
+        python: Version of Python; None for that in the name of the base, else 3.12.
+
+    Raises:
+        HoloflowError: There are no libraries for it.
     """
     if platform_name is None:
         here = platform.machine()

@@ -1,4 +1,4 @@
-"""What builds images on this machine: docker, podman or buildah."""
+"""The tool that builds images on this machine: docker, podman or buildah."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _ANSWERS = {"docker": "version", "podman": "info", "buildah": "info"}
 _PATIENCE = 30.0
 _CHECK = "holoflow.cli.container check"
 _NOISE = re.compile(r"^(subprocess exited with status|Error: building at STEP|time=)|^\s*$")
-"""Lines of a build that say nothing of what went wrong."""
+"""Lines in the output of a build that say nothing about the cause of a failure."""
 
 
 @dataclass(frozen=True)
 class Tool:
-    """One of them."""
+    """A tool that builds images."""
 
     name: str
     path: str
@@ -38,15 +38,15 @@ class Tool:
         return found.returncode == 0
 
     def pull(self, image: str, platform: str) -> None:
-        """Fetch `image`; raises HoloflowError where that does not work."""
+        """Fetch `image`; raises HoloflowError if that fails."""
         run(
             [self.path, "pull", "--quiet", "--platform", platform, image],
             f"the base {image!r} cannot be pulled; name another with --base:",
         )
 
     def python(self, image: str) -> str | None:
-        """Return the version of Python in `image`, such as 3.12; None where it does not tell."""
-        if self.name == "buildah":  # which runs nothing
+        """Return the version of Python in `image`, such as 3.12; None if that is unknown."""
+        if self.name == "buildah":  # cannot run anything
             return None
         asked = subprocess.run(
             [self.path, "run", "--rm", "--network", "none", "--entrypoint", "python3", image,
@@ -56,10 +56,10 @@ class Tool:
         return asked.stdout.strip() if asked.returncode == 0 else None
 
     def build(self, context: Path, tag: str, platform: str) -> None:
-        """Build the image `tag` from the recipe in `context`.
+        """Build the image `tag` from the recipe in `context`; equal contexts give equal layers.
 
-        Equal contexts give equal layers. Raises HoloflowError where it fails; then there is no
-        image, and one that was called so before is as it was.
+        Raises:
+            HoloflowError: The build fails; an earlier image with this tag is unchanged.
         """
         try:
             run(
@@ -74,11 +74,11 @@ class Tool:
     def _options(self) -> Sequence[str]:
         if self.name == "docker":  # the builder reads SOURCE_DATE_EPOCH
             return ["--pull=false", "--build-arg", "SOURCE_DATE_EPOCH=0"]
-        # No layer of a build that fails is kept; health checks are known to this format only.
+        # Layers of failed builds are not kept; only this format supports health checks.
         return ["--pull=never", "--layers=false", "--force-rm", "--timestamp=0", "--format=docker"]
 
     def size(self, image: str) -> int:
-        """Return the bytes of `image`, with those of its base."""
+        """Return the bytes of `image`, including its base."""
         if self.name == "buildah":
             listed = run([self.path, "images", "--json", image], f"{image} cannot be looked at:")
             found = re.search(r'"size":\s*"([\d.]+) ([KMG]?)B"', listed)
@@ -88,8 +88,8 @@ class Tool:
         return int(run(command, f"{image} cannot be looked at:"))
 
     def push(self, image: str) -> None:
-        """Push `image` to its registry; raises HoloflowError where that does not work."""
-        # Registries on this machine have no certificates; docker knows that by itself.
+        """Push `image` to its registry; raises HoloflowError if that fails."""
+        # Registries on this machine have no certificates, which docker knows by itself.
         plain = self.name != "docker" and _LOOPBACK.match(image)
         run(
             [self.path, "push", "--quiet", *(["--tls-verify=false"] if plain else []), image],
@@ -98,9 +98,10 @@ class Tool:
 
 
 def find_tool(name: str | None = None) -> Tool:
-    """Return the tool of that name, else the first of `TOOLS` that works.
+    """Return the tool with that name, or the first of `TOOLS` that works.
 
-    Raises HoloflowError where there is none, and says how to install one.
+    Raises:
+        HoloflowError: There is none; the message says how to install one.
     """
     silent = []
     for candidate in (name,) if name else TOOLS:
@@ -117,7 +118,7 @@ def find_tool(name: str | None = None) -> Tool:
             "another way: apt-get install podman",
         )
     raise HoloflowError(
-        f"there is no {' or '.join((name,) if name else TOOLS)} here to build images with",
+        f"{' or '.join((name,) if name else TOOLS)} is needed here to build images",
         "install one, such as: apt-get install podman",
     )
 
@@ -133,7 +134,7 @@ def _works(path: str, question: str) -> bool:
 
 
 def explained(error: CommandError) -> HoloflowError:
-    """Return what went wrong in a build: what its last step printed, and what to do about it."""
+    """Return the error of a build: what its last step printed, and what to do about it."""
     if re.search("no space left on device", error.output, re.IGNORECASE):
         return HoloflowError(
             f"{error}\nthe disk is full: make room where images are kept, or remove some"
@@ -143,5 +144,5 @@ def explained(error: CommandError) -> HoloflowError:
     if not said:
         return error
     if _CHECK in error.output.rpartition("STEP ")[2]:
-        return CommandError("no image is made, as the app would not run in it:", "\n".join(said))
+        return CommandError("no image was made, as the app would not run in it:", "\n".join(said))
     return CommandError(str(error).splitlines()[0], "\n".join(said))

@@ -1,6 +1,6 @@
-"""Wheels of the holoflow that runs here, and of plugins, however they were installed.
+"""Wheels of the holoflow that runs here and of plugins, however they were installed.
 
-Their bytes are equal each time.
+Equal contents give equal bytes.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import holoflow
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 _LEFT_OUT = ("__pycache__", "apps")
-"""Folders that no image needs: an app brings its own."""
+"""Folders that images do not need: an app brings its own."""
 _COMPILED = (".so", ".pyd", ".dylib")
 _WHEEL = "Wheel-Version: 1.0\nGenerator: holoflow\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
 def write_wheel(folder: Path) -> Path:
-    """Write the wheel into `folder` and return its path."""
+    """Write the wheel of holoflow into `folder` and return its path."""
     distribution = metadata.distribution("holoflow")
     files = dict(_files(Path(holoflow.__file__).parent, "holoflow", _LEFT_OUT))
     return _write(distribution, files, folder)
@@ -35,8 +35,8 @@ def write_wheel(folder: Path) -> Path:
 def write_plugin(name: str, folder: Path) -> Path | None:
     """Write a wheel of the installed package `name` into `folder` and return its path.
 
-    It holds what is installed, or where that is editable, what is there now. None, and nothing is
-    written, for a package with compiled parts, which is for this machine alone.
+    It contains the installed files or, for an editable package, its current files. The result is
+    None, and nothing is written, for a package with compiled parts, which only fit this machine.
     """
     distribution = metadata.distribution(name)
     files = dict(_editable(distribution) if _is_editable(distribution) else _recorded(distribution))
@@ -70,7 +70,7 @@ def _is_editable(distribution: metadata.Distribution) -> bool:
 
 
 def _editable(distribution: metadata.Distribution) -> Iterator[tuple[str, bytes]]:
-    """Yield the files of the packages that the distribution's entry points lead to."""
+    """Yield the files of the packages to which the distribution's entry points lead."""
     modules = {point.value.partition(":")[0].strip() for point in distribution.entry_points}
     for top in sorted({module.partition(".")[0] for module in modules}):
         spec = importlib.util.find_spec(top)
@@ -83,7 +83,7 @@ def _editable(distribution: metadata.Distribution) -> Iterator[tuple[str, bytes]
 
 
 def _recorded(distribution: metadata.Distribution) -> Iterator[tuple[str, bytes]]:
-    """Yield the files that were installed, in the order of their names, scripts left out."""
+    """Yield the installed files without scripts, ordered by name."""
     for file in sorted(distribution.files or (), key=str):
         inside = not file.parts[0].endswith(".dist-info") and ".." not in file.parts
         if inside and "__pycache__" not in file.parts:
@@ -91,7 +91,7 @@ def _recorded(distribution: metadata.Distribution) -> Iterator[tuple[str, bytes]
 
 
 def _files(package: Path, name: str, left_out: Collection[str]) -> Iterator[tuple[str, bytes]]:
-    """Yield the files of the package `name`; what links in it lead to belongs to it."""
+    """Yield the files of the package `name`; targets of its links belong to it."""
     for folder, folders, names in os.walk(package, followlinks=True):
         folders[:] = sorted(set(folders) - set(left_out))
         for file in sorted(names):

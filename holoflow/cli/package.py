@@ -149,7 +149,7 @@ def _for_python(wanted: Wanted, found: str | None, given: str | None) -> Wanted:
 
 def _write(wanted: Wanted, folder: Path, sbom: Path | None) -> Context:
     from holoflow.deploy.context import LOCK, write_context
-    from holoflow.deploy.sbom import write_sbom
+    from holoflow.deploy.lock import write_sbom
 
     _report(f"gathering what {wanted.plan.app.name} needs on {wanted.target.platform}")
     try:

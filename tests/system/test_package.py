@@ -308,7 +308,7 @@ def test_a_library_that_nobody_declared(
 ) -> None:
     app = tiny(tmp_path, operator="        import scipy.signal\n")
     said = refused(containers, str(app), *options(), "--offline")
-    assert "no image is made" in said
+    assert "no image was made" in said
     assert "scipy" in said
     assert "requirements.txt" in said
 

@@ -193,7 +193,7 @@ def test_keys_are_unpacked_for_the_run(image, layout):
     assert list((layout / "runtime").glob("holoflow-keys-*")) == []
     (layout / "keys").write_text("{}")
     status, _, err = image("--engine", "inline", HOLOFLOW_KEYS_FILE=layout / "keys")
-    assert (status, "is no key file" in err) == (2, True)
+    assert (status, "is not a key file" in err) == (2, True)
 
 
 def test_libraries_that_nobody_declared_are_found_by_check(image, layout):
@@ -226,4 +226,4 @@ def test_wrong_arguments_are_said(image, arguments, words):
 def test_without_a_manifest_it_is_no_image(image):
     status, out, err = image("describe", HOLOFLOW_MANIFEST="/no/manifest")
     assert (status, out) == (2, "")
-    assert err.startswith("this is no image of an app: its manifest cannot be read")
+    assert err.startswith("this is not an image of an app: its manifest cannot be read")

@@ -34,9 +34,12 @@ def test_it_says_what_there_is_to_run(path):
         ("", "is broken: Expecting value"),
         ("{", "is broken"),
         ("[" * 100_000, "is broken"),
-        ("[]", "is no manifest of an image"),
-        (json.dumps({**GOOD, "format": "x"}), "its format is 'holoflow image'"),
-        (json.dumps({**GOOD, "version": 2}), "has version 2, this holoflow knows 1; package the"),
+        ("[]", "is not a manifest of an image"),
+        (json.dumps({**GOOD, "format": "x"}), "its format must be 'holoflow image'"),
+        (
+            json.dumps({**GOOD, "version": 2}),
+            "has version 2; this holoflow reads version 1; package the",
+        ),
         (json.dumps({**GOOD, "app": None}), "is broken: TypeError"),
         (json.dumps({**GOOD, "settings": []}), "is broken: AttributeError"),
         (json.dumps({"format": "holoflow image", "version": 1}), "is broken: KeyError: 'app'"),
@@ -49,7 +52,7 @@ def test_a_broken_one_is_said(path, text, words):
 
 
 def test_one_that_is_missing_is_said(path):
-    with pytest.raises(HoloflowError, match=r"this is no image of an app: .*No such file"):
+    with pytest.raises(HoloflowError, match=r"this is not an image of an app: .*No such file"):
         read_contents(path)
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(HoloflowError, match="cannot be read"):

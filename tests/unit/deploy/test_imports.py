@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from holoflow.deploy.imports import absent, missing
+from holoflow.deploy.undeclared import absent, missing
 
 GONE = "no_such_module_anywhere"
 

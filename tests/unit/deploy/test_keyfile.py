@@ -71,20 +71,20 @@ def changed(entries, **new):
 
 
 WRONG = [
-    ("{", "is no JSON"),
-    ("[" * 100_000, "is no JSON"),
-    ("[]", "it is an object with allowed, name, public, secret"),
-    ('{"name": "edge"}', "it is an object with"),
+    ("{", "is not JSON"),
+    ("[" * 100_000, "is not JSON"),
+    ("[]", "it must be an object with allowed, name, public, secret"),
+    ('{"name": "edge"}', "it must be an object with"),
 ]
 CHANGED = [
-    ({"name": 1}, "name is that of a host"),
+    ({"name": 1}, "name must be that of a host"),
     ({"name": "../x"}, "is not a name of a host"),
-    ({"secret": "x"}, "the secret key of edge is 32 bytes"),
-    ({"public": None}, "the public key of edge is 32 bytes"),
-    ({"allowed": []}, "allowed is an object"),
-    ({"allowed": {"view": "x"}}, "the public key of view is 32 bytes"),
+    ({"secret": "x"}, "the secret key of edge must be 32 bytes"),
+    ({"public": None}, "the public key of edge must be 32 bytes"),
+    ({"allowed": []}, "allowed must be an object"),
+    ({"allowed": {"view": "x"}}, "the public key of view must be 32 bytes"),
     ({"allowed": {"a/b": "x"}}, "is not a name of a host"),
-    ({"more": 1}, "it is an object with"),
+    ({"more": 1}, "it must be an object with"),
 ]
 
 
@@ -103,7 +103,9 @@ def test_what_is_wrong_in_one_is_said_and_no_key_of_it(entries, new, words):
 
 def test_both_keys_of_a_pair_belong_together(entries):
     other = keyfile.new_pair("edge").public
-    with pytest.raises(HoloflowError, match="the public key of edge is that of its secret one"):
+    with pytest.raises(
+        HoloflowError, match="the public key of edge does not belong to its secret key"
+    ):
         keyfile.parse(changed(entries, public=other), "keys")
 
 
@@ -121,5 +123,8 @@ def test_a_folder_that_cannot_be_made_is_said(entries, tmp_path, monkeypatch):
     path.write_text(json.dumps(entries))
     monkeypatch.setenv(keyfile.VARIABLE, str(path))
     monkeypatch.setattr(keyfile.tempfile, "mkdtemp", lambda **_: os.mkdir("/proc/none"))
-    with pytest.raises(HoloflowError, match="no folder for the keys"), keyfile.unpacked():
+    with (
+        pytest.raises(HoloflowError, match="cannot make a folder for the keys"),
+        keyfile.unpacked(),
+    ):
         raise AssertionError

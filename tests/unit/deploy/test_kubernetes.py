@@ -109,7 +109,7 @@ def test_input_can_be_read():
 
 def test_cameras_are_told_of():
     (told,) = surprises(in_containers(in_a_row(), RunCommand()))
-    assert told.startswith("source: no Pod gets /dev/video0")
+    assert told.startswith("source: a Pod does not get /dev/video0")
 
 
 @pytest.mark.parametrize(
@@ -130,5 +130,5 @@ def test_secrets_are_read_as_they_were_written(tmp_path):
 
 @pytest.mark.parametrize("text", ["a: [", "- 1", "kind: Secret", "metadata: {name: 1}\ndata: {}"])
 def test_other_files_are_no_secrets(text, tmp_path):
-    with pytest.raises(HoloflowError, match=f"{tmp_path} holds something else than the keys"):
+    with pytest.raises(HoloflowError, match=f"{tmp_path} contains something else than keys"):
         read_secrets(text, tmp_path)

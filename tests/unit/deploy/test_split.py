@@ -11,9 +11,8 @@ from support.deployable import RUNS, apps, in_a_row
 from support.graphs import Pass, Sink, Source, app, flow, fragment, node
 
 from holoflow.core.errors import AppError, HoloflowError
-from holoflow.deploy.names import LONGEST, dns_name
 from holoflow.deploy.services import RunCommand, ServicePort
-from holoflow.deploy.split import MARGIN, in_containers, on_machines
+from holoflow.deploy.split import LONGEST, MARGIN, dns_name, in_containers, on_machines
 from holoflow.operators.visualize.web import WebOp
 
 MB = 1 << 20
@@ -111,8 +110,8 @@ def test_a_fragment_that_is_never_started_again_in_a_row():
          "fragment 'A-b' and fragment 'a_b' would both be the service 'a-b'"),
         ({"a": {"host": "box"}, "box": {}},
          "fragment 'box' and host 'box' would both be the service 'box'"),
-        ({"a": {"host": "::"}}, "no service can be called as host '::'"),
-        ({"a" * (LONGEST + 1): {}}, "no service can be called as fragment"),
+        ({"a": {"host": "::"}}, "no service can have the name of host '::'"),
+        ({"a" * (LONGEST + 1): {}}, "no service can have the name of fragment"),
     ],
 )  # fmt: skip
 def test_names_that_cannot_be(fragments, wrong):
@@ -132,7 +131,7 @@ def test_links_that_cannot_lead_to_another_container(link):
     with pytest.raises(AppError) as error:
         in_containers(made, RunCommand())
     assert len(error.value.mistakes) == 2
-    assert f"'op0.out' to 'op1.x' is to go by {link}" in str(error.value)
+    assert f"'op0.out' to 'op1.x' is to use {link}" in str(error.value)
     assert "put both on one host:" in str(error.value)
     together = {f.name: replace(f, host="box") for f in made.fragments.values()}
     assert len(in_containers(replace(made, fragments=together), RunCommand()).services) == 1

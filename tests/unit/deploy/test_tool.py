@@ -27,7 +27,7 @@ def test_the_first_that_works_is_taken(tmp_path: Path, monkeypatch: pytest.Monke
     program(tmp_path, "docker", "exit 0")
     assert find_tool().name == "docker"
     assert find_tool("podman").name == "podman"
-    with pytest.raises(HoloflowError, match="no buildah here"):
+    with pytest.raises(HoloflowError, match="buildah is needed here"):
         find_tool("buildah")
 
 
@@ -62,7 +62,7 @@ def test_a_check_that_fails_speaks_for_itself() -> None:
     )
     error = explained(CommandError("the image cannot be built (podman):", said))
     assert str(error).splitlines() == [
-        "no image is made, as the app would not run in it:", "  a.py:1: needs 'scipy'",
+        "no image was made, as the app would not run in it:", "  a.py:1: needs 'scipy'",
     ]  # fmt: skip
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from holoflow.core.errors import HoloflowError
-from holoflow.deploy import folder
-from holoflow.deploy.folder import app_files, copy_app
+from holoflow.deploy import context
+from holoflow.deploy.context import app_files, copy_app
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_what_is_copied_can_be_read_by_anybody(app: Path, tmp_path: Path) -> Non
 def test_a_folder_of_recordings_is_refused(
     app: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folder, "LARGEST", 24)
+    monkeypatch.setattr(context, "LARGEST", 24)
     (app / "data/big.mp4").write_bytes(b"123456")
     with pytest.raises(HoloflowError, match=r"data/big\.mp4 is the largest.*\.containerignore"):
         copy_app(app, tmp_path / "target")
