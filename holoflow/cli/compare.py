@@ -21,7 +21,7 @@ _TIMES = (
     (70, "p99 a"), (70, "p99 b"), (30, "p99 b:a"), (110, "max a"), (110, "max b"), (0, "verdict"),
 )  # fmt: skip
 _RATES = ((0, "operator"), (30, "a /s"), (30, "b /s"), (0, "b:a"), (0, "verdict"))
-_DROPS = ((0, "flow"), (0, "a"), (0, "b"), (0, "verdict"))
+_DROPS = ((0, "a"), (0, "b"), (0, "verdict"))
 
 
 def compare(
@@ -77,10 +77,12 @@ def parts(compared: Comparison, width: int) -> Iterator[RenderableType]:
         yield Text("")
         yield sections.heading("operators: frames per second")
         yield table(_RATES, map(_rate, compared.rates), width)
-    if compared.drops:
-        yield Text("")
-        yield sections.heading("dropped")
-        yield table(_DROPS, map(_drops, compared.drops), width)
+    for kind in ("operator", "flow"):
+        drops = [_drops(item) for item in compared.drops if item.kind == kind]
+        if drops:
+            yield Text("")
+            yield sections.heading(f"dropped by {kind}s")
+            yield table(((0, kind), *_DROPS), drops, width)
 
 
 def _times(item: TimeComparison) -> dict[str, Cell]:
@@ -125,7 +127,7 @@ def _drops(item: Drops) -> dict[str, Cell]:
         for causes, sent in zip((item.a, item.b), item.sent, strict=True)
     ]
     return {
-        "flow": item.name,
+        item.kind: item.name,
         "a": lost[0],
         "b": lost[1],
         "verdict": _verdict(("more" if more else "fewer") if item.changed else "", bad=more),

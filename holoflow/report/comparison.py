@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from holoflow.core.text import brief, duration, percent
 from holoflow.report import measures
+from holoflow.report.columns import lost
 from holoflow.report.diagnosis.decision import explain
 from holoflow.report.diagnosis.finding import Explanation
 from holoflow.report.numbers import explained, spread
 from holoflow.report.run_report import RunReport
 from holoflow.stats.histogram import Histogram
-from holoflow.stats.snapshot import FlowStats, Snapshot
+from holoflow.stats.snapshot import FlowStats, OperatorStats, Snapshot
+from holoflow.stats.statistic import statistics
 
 ALIKE = 5
 """Successive frames that count as one value, as they are not independent."""
@@ -154,12 +157,14 @@ class Rate:
 
 @dataclass(frozen=True)
 class Drops:
-    """The messages of a flow that were dropped, and those that were sent."""
+    """What was lost at an operator or on a flow, by cause."""
 
+    kind: Kind
     name: str
     a: Mapping[str, int]
     b: Mapping[str, int]
     sent: tuple[int, int]
+    """Of how many messages of the flow, or calls of the operator."""
     changed: bool
 
 
@@ -172,7 +177,7 @@ class Comparison:
     times: tuple[TimeComparison, ...]
     rates: tuple[Rate, ...]
     drops: tuple[Drops, ...]
-    """Of flows that dropped messages in one of the runs."""
+    """Of operators and flows that lost something in one of the runs."""
     added: tuple[tuple[Kind, str], ...]
     removed: tuple[tuple[Kind, str], ...]
     verdicts: tuple[Explanation, Explanation]
@@ -239,6 +244,7 @@ def to_plain(comparison: Comparison) -> dict[str, Any]:
         ],
         "drops": [
             {
+                "kind": item.kind,
                 "name": item.name,
                 "a": dict(item.a),
                 "b": dict(item.b),
@@ -267,12 +273,22 @@ def _both(a: Iterable[T], b: Sequence[T], name: Callable[[T], str]) -> Iterator[
 
 def _times(a: Snapshot, b: Snapshot) -> Iterator[TimeComparison]:
     spans = a.seconds, b.seconds
-    for p, q in _both(a.paths, b.paths, lambda stats: stats.name):
-        yield _pair("path", q.name, "end to end", p.end_to_end, q.end_to_end, spans)
-    for o, r in _both(a.operators, b.operators, lambda stats: stats.name):
-        yield _pair("operator", r.name, "working", o.working, r.working, spans)
-    for f, g in _both(a.flows, b.flows, lambda stats: stats.name):
-        yield _pair("flow", g.name, "wait", f.waits, g.waits, spans)
+    for kind, one, other in _pairs(a, b):
+        for name, statistic in statistics(type(other)).items():
+            if what := statistic.compared:
+                yield _pair(kind, other.name, what, getattr(one, name), getattr(other, name), spans)
+
+
+def _pairs(a: Snapshot, b: Snapshot) -> Iterator[tuple[Kind, Any, Any]]:
+    """Yield the paths, operators and flows that both have."""
+    groups: tuple[tuple[Kind, Sequence[Any], Sequence[Any]], ...] = (
+        ("path", a.paths, b.paths),
+        ("operator", a.operators, b.operators),
+        ("flow", a.flows, b.flows),
+    )
+    for kind, before, after in groups:
+        for one, other in _both(before, after, attrgetter("name")):
+            yield kind, one, other
 
 
 def _pair(
@@ -326,17 +342,24 @@ def _sampled(report: RunReport, operator: str) -> list[float]:
 
 
 def _drops(a: Snapshot, b: Snapshot) -> Iterator[Drops]:
-    for f, g in _both(a.flows, b.flows, lambda stats: stats.name):
-        if f.lost or g.lost:
-            yield Drops(g.name, _lost(f), _lost(g), (f.sent, g.sent), _lose_differently(f, g))
+    for kind, one, other in _pairs(a, b):
+        if kind == "path":
+            continue
+        before, after = lost(one), lost(other)
+        if before or after:
+            of = _of(one, before), _of(other, after)
+            changed = _lose_differently(before, of[0], after, of[1])
+            yield Drops(kind, other.name, before, after, of, changed)
 
 
-def _lost(flow: FlowStats) -> dict[str, int]:
-    return {cause: count for cause, count in flow.dropped.items() if count}
+def _of(stats: FlowStats | OperatorStats, losses: Mapping[str, int]) -> int:
+    """Return of how many messages or calls those in `losses` were lost."""
+    return stats.sent if isinstance(stats, FlowStats) else stats.calls + sum(losses.values())
 
 
-def _lose_differently(a: FlowStats, b: FlowStats) -> bool:
-    return shares_differ(min(max(a.lost, 0), a.sent), a.sent, min(max(b.lost, 0), b.sent), b.sent)
+def _lose_differently(a: Mapping[str, int], sent_a: int, b: Mapping[str, int], sent_b: int) -> bool:
+    k, j = (sum(losses.values()) for losses in (a, b))
+    return shares_differ(min(max(k, 0), sent_a), sent_a, min(max(j, 0), sent_b), sent_b)
 
 
 def _changes(comparison: Comparison) -> Iterator[str]:
@@ -357,7 +380,7 @@ def _changes(comparison: Comparison) -> Iterator[str]:
                 for lost, sent in zip((drop.a, drop.b), drop.sent, strict=True)
             )
             more = "more" if b > a else "fewer"
-            yield f"flow {drop.name}: {more} dropped: {percent(a)} to {percent(b)}"
+            yield f"{drop.kind} {drop.name}: {more} dropped: {percent(a)} to {percent(b)}"
     for one, other in _both(
         comparison.a.snapshot.budgets, comparison.b.snapshot.budgets, lambda stats: stats.name
     ):

@@ -74,6 +74,7 @@ class FlowStats:
             metric="flow_wait",
             column="wait",
             shown=("p50", "p99"),
+            compared="wait",
         ),
     )
     """One value for each message that was used."""
@@ -196,6 +197,7 @@ class OperatorStats:
             metric="operator_working",
             column="work",
             shown=("p50", "p99", "max"),
+            compared="working",
         ),
     )
     """From the call's start to its end; for a source, from the request for a frame to the frame."""
@@ -314,6 +316,7 @@ class PathStats:
             metric="path_latency",
             column="end to end",
             shown=("mean", "p50", "p90", "p95", "p99", "p99.9", "max", "std"),
+            compared="end to end",
         )
     )
     working: Times = field(metadata=histogram("Time for which operators worked on a frame."))

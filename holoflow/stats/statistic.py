@@ -67,6 +67,8 @@ class Statistic:
     """Heading in tables; empty if they leave it out or treat it specially."""
     shown: tuple[str, ...] = ()
     """For a histogram: the statistics that tables show, such as `p99`."""
+    compared: str = ""
+    """For a histogram: its name in comparisons of runs; empty if they leave it out."""
     width: int = 0
     """Least width of a terminal, in characters, at which the column is shown."""
 

@@ -12,11 +12,15 @@ from support.snapshots import faces
 
 from holoflow.cli import sections
 from holoflow.cli.tables import plain_text
+from holoflow.cli.top_drawing import draw
+from holoflow.cli.top_view import view
+from holoflow.live.state import LiveState
+from holoflow.report.comparison import compare
 from holoflow.report.diagnosis.decision import explain
 from holoflow.report.export.prometheus import to_text
 from holoflow.report.numbers import numbers
 from holoflow.report.page import page
-from holoflow.stats.snapshot import FlowStats, OperatorStats
+from holoflow.stats.snapshot import FlowStats, OperatorStats, PathStats
 from holoflow.stats.statistic import columns, statistics
 
 SOME = 7_654_321
@@ -56,3 +60,26 @@ def test_a_count_that_has_a_column_is_in_every_output(kind, cls):
 @KINDS
 def test_every_statistic_is_in_the_numbers_of_a_report(kind, cls):
     assert statistics(cls).keys() <= numbers(faces())[kind][0].keys()
+
+
+@KINDS
+def test_what_is_declared_as_a_loss_is_in_live_views_and_in_comparisons(kind, cls):
+    for name, declared in columns(cls).items():
+        if not declared.loss:
+            continue
+        cause = next(iter(declared.keys)) if declared.by else declared.column
+        count = {cause: SOME} if declared.by else SOME
+        *others, last = getattr(faces(), kind)
+        snapshot = replace(faces(), **{kind: (*others, replace(last, **{name: count}))})
+        shown = plain_text([draw(view(LiveState("live", snapshot=snapshot), snapshot), 200, 100)])
+        assert f"{SOME:,} {cause}" in shown
+        compared = compare(report(faces()), report(snapshot))
+        (drops,) = (drops for drops in compared.drops if SOME in drops.b.values())
+        assert (drops.kind, drops.b) == (kind.removesuffix("s"), {cause: SOME})
+
+
+@pytest.mark.parametrize("cls", [PathStats, OperatorStats, FlowStats])
+def test_times_that_are_declared_for_it_are_compared(cls):
+    named = [statistic.compared for statistic in statistics(cls).values() if statistic.compared]
+    assert named
+    assert set(named) <= {times.what for times in compare(report(faces()), report(faces())).times}
