@@ -50,10 +50,8 @@ def names() -> list[str]:
 
 
 def package(name: str) -> plugins.Package | None:
-    """Return the package that adds operator `name`; None if it is built in, a class or unknown."""
-    if ":" in name or name in _shipped():
-        return None
-    entry = offered().entries.get(name)
+    """Return the package that adds operator `name`; None if it is built in or unknown."""
+    entry = None if name in _shipped() else offered().entries.get(name)
     return entry.package if entry is not None else None
 
 

@@ -66,7 +66,9 @@ def pieces(plan: Plan) -> Mapping[str, str]:
         for file in _files(node.cls):
             found[_called(file, folder, node.cls)] = _content(file)
         package = node.cls.__module__.partition(".")[0]
-        if package != "holoflow" and (version := _version(package)) is not None:
+        # To find out that no package has a name takes a look at all of them.
+        installed = package != "holoflow" and not package.startswith(_BESIDE)
+        if installed and (version := _version(package)) is not None:
             found[f"the version of {package}"] = version
     found |= {f"the version of {package.name}": package.version for package in app.plugins}
     for asset in app.assets.values():
