@@ -85,10 +85,10 @@ class ArrayOp(Operator):
             )
         lengths = {len(array) if array.ndim else 0 for array in arrays.values()}
         if len(lengths) != 1 or lengths == {0}:
-            shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+            shapes = choices(f"{name} {array.shape}" for name, array in arrays.items())
             raise HoloflowError(
-                f"arrays must have one entry or more along their first axis, all of them the "
-                f"same number; there are {shapes or 'none'} in {self.path}"
+                f"the arrays in {self.path} are {shapes}",
+                "all must have the same number of entries along their first axis, one or more",
             )
         return arrays
 

@@ -101,16 +101,21 @@ def _read(path: Path, file: TextIO) -> Records:
         _check_header(next(reader, []))
         for row in reader:
             if len(calls) == MOST_CALLS:
-                raise ValueError(f"there are more than {MOST_CALLS:,} calls")
+                raise HoloflowError(f"there are more than {MOST_CALLS:,} calls")
             run, call = _parse(row)
             calls.append(call)
             runs.add(run)
             if len(runs) > 1:
-                raise ValueError("it belongs to another run than the lines before; give one run")
+                raise HoloflowError(
+                    "it belongs to another run than the lines before", "give one run"
+                )
     except UnicodeDecodeError:
         raise HoloflowError(f"{path} is not a table of calls: it is not text") from None
-    except (ValueError, csv.Error) as error:
+    except csv.Error as error:
         raise HoloflowError(f"{path}:{max(reader.line_num, 1)}: {error}") from None
+    except HoloflowError as error:
+        wrong = f"{path}:{max(reader.line_num, 1)}: {error.wrong}"
+        raise HoloflowError(wrong, error.right) from None
     if not calls:
         raise HoloflowError(f"{path} has no calls: no frame was traced")
     return Records(*runs.pop(), tuple(calls))
@@ -118,19 +123,21 @@ def _read(path: Path, file: TextIO) -> Records:
 
 def _check_header(row: Sequence[str]) -> None:
     if tuple(row) != COLUMNS:
-        raise ValueError(f"not a table of calls; its first line must be {','.join(COLUMNS)}")
+        right = f"its first line must be {','.join(COLUMNS)}"
+        raise HoloflowError("not a table of calls", right)
 
 
 def _parse(row: Sequence[str]) -> tuple[tuple[str, str, int], CallRecord]:
-    """Return the run (app, run, epoch) and the call of a row; raises ValueError if invalid."""
+    """Return the run (app, run, epoch) and the call of a row; raises HoloflowError if invalid."""
     if len(row) != len(COLUMNS):
-        raise ValueError(f"{len(row)} columns instead of {len(COLUMNS)}; is the line truncated?")
+        wrong = f"{len(row)} columns instead of {len(COLUMNS)}"
+        raise HoloflowError(wrong, "is the line truncated?")
     cells = dict(zip(COLUMNS, row, strict=True))
     sequence, arrived, start, end = (
         _number(name, cells[name]) for name in ("sequence", "arrived_ns", "start_ns", "end_ns")
     )
     if end < start:
-        raise ValueError(f"the call ends (end_ns {end}) before it starts (start_ns {start})")
+        raise HoloflowError(f"the call ends (end_ns {end}) before it starts (start_ns {start})")
     call = CallRecord(
         cells["operator"], cells["fragment"], cells["worker"], cells["source"], sequence,
         arrived, start, end, _messages("takes", cells), _messages("gives", cells),
@@ -142,7 +149,7 @@ def _number(name: str, text: str) -> int:
     digits = text.removeprefix("-")
     value = int(text) if digits.isascii() and digits.isdigit() and len(digits) < 20 else None
     if value is None or not -_GREATEST <= value < _GREATEST:
-        raise ValueError(f"{name} is {text[:40]!r}; it must be a whole number")
+        raise HoloflowError(f"{name} is {text[:40]!r}", "it must be a whole number")
     return value
 
 
@@ -158,7 +165,7 @@ def _split(name: str, text: str) -> Iterator[tuple[str, int]]:
     for message in text.split("; "):
         flow, _, number = message.rpartition("#")
         if flow.count(" -> ") != 1:
-            raise ValueError(f"{name} has {message[:80]!r}; it must be 'a.out -> b.image#17'")
+            raise HoloflowError(f"{name} has {message[:80]!r}", "it must be 'a.out -> b.image#17'")
         yield flow, _number(f"the number of {flow[:80]!r} in {name}", number)
 
 
