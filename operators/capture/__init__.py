@@ -1,1 +1,1 @@
-"""Sources."""
+"""Sources: cameras, videos, images, DICOM files, arrays and synthetic scenes."""

@@ -1,7 +1,7 @@
-"""What a DICOM file says of its frames: when they come, how far apart their pixels are, how dark.
+"""What a DICOM file says about its frames: their times, pixel spacing and gray values.
 
-Pure functions of a data set that pydicom has read. Section numbers are those of the DICOM
-standard, part 3.
+Pure functions of a data set read by pydicom. Section numbers refer to part 3 of the DICOM
+standard.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _OF_A_FRAME = {
     ),
     "FrameVOILUTSequence": ("WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence"),
 }  # fmt: skip
-"""What is said of all frames, or in a functional group of one frame or of all."""
+"""Attributes that may be given for all frames, or in a functional group of one or of all frames."""
 _PLANES = ("Red", "Green", "Blue")
 _UNSPECIFIED = "US"
 
@@ -38,9 +38,9 @@ class Region(NamedTuple):
     """A calibrated part of the picture."""
 
     spacing: tuple[float, float]
-    """Distance of pixel centres down and across in mm."""
+    """Distances of pixel centres in mm, vertically and horizontally."""
     box: tuple[int, int, int, int]
-    """Left, top, right, bottom in pixels."""
+    """Left, top, right and bottom in pixels."""
 
 
 def frame_count(data: Any) -> int:
@@ -49,13 +49,14 @@ def frame_count(data: Any) -> int:
 
 
 def frame_starts(data: Any) -> list[int] | None:
-    """Return when each frame begins and the last one ends, in ns; None where nothing says it."""
+    """Return when each frame begins and the last one ends, in ns; None if the file does not say."""
     count = frame_count(data)
     steps = [float(step) for step in _list(data.get("FrameTimeVector"))]
     if data.get("FrameIncrementPointer") == _FRAME_TIME and data.get("FrameTime"):
         steps = [float(data.FrameTime)] * count
     elif len(steps) == count > 1:
-        # Each is the time since the frame before; the last frame stays as long as it took to come.
+        # Each is the time since the previous frame; the last frame lasts as long as its
+        # predecessor.
         steps = [*steps[1:], steps[-1]]
     elif data.get("FrameTime"):
         steps = [float(data.FrameTime)] * count
@@ -65,19 +66,19 @@ def frame_starts(data: Any) -> list[int] | None:
             return None
         steps = [1000 / rate] * count
     if not all(0 <= step < math.inf for step in steps):
-        raise ValueError("times from one frame to the next are finite numbers from 0 on")
+        raise ValueError("times between frames must be finite numbers from 0 on")
     return [round(at * _MILLISECOND) for at in accumulate(steps, initial=0.0)]
 
 
 def attributes_of(data: Any, frame: int) -> Any:
-    """Return a data set of what says how to show `frame`, wherever in the file it stands."""
+    """Return a data set with the attributes for displaying `frame`, wherever the file has them."""
     found = optional("pydicom", "dicom").Dataset()
     found.file_meta = data.file_meta
     shared = _list(data.get("SharedFunctionalGroupsSequence"))[:1]
     own = _list(data.get("PerFrameFunctionalGroupsSequence"))[frame : frame + 1]
     places = [dict.fromkeys(_OF_THE_FILE, data)]
     for sequence, keywords in _OF_A_FRAME.items():
-        # As a whole from one place: a slope of one and a table of another do not belong together.
+        # All from one place: a slope from one and a table from another do not belong together.
         items = [item for group in [*own, *shared] for item in _list(group.get(sequence))[:1]]
         places.append(dict.fromkeys(keywords, items[0] if items else data))
     for keyword, place in (pair for several in places for pair in several.items()):
@@ -87,9 +88,10 @@ def attributes_of(data: Any, frame: int) -> Any:
 
 
 def unit(data: Any, attributes: Any) -> str | None:
-    """Return the unit of the values of a modality, such as HU; None where none is said.
+    """Return the unit of the values of a modality, such as HU; None if the file has none.
 
-    Raises ValueError where the only unit is that of a mapping that is not applied.
+    Raises:
+        ValueError: The only unit is that of a mapping that is not applied.
     """
     said = attributes.get("RescaleType") or data.get("Units")
     if said and said != _UNSPECIFIED:
@@ -101,7 +103,7 @@ def unit(data: Any, attributes: Any) -> str | None:
 
 
 def spacing(data: Any) -> tuple[float, float] | None:
-    """Return the distance of pixel centres down and across in mm; None where it is not said."""
+    """Return the distances of pixel centres in mm, vertically and horizontally; None if unknown."""
     said = (
         attributes_of(data, 0).get("PixelSpacing")
         or data.get("ImagerPixelSpacing")
@@ -111,16 +113,16 @@ def spacing(data: Any) -> tuple[float, float] | None:
         return None
     down, across = (float(step) for step in said)
     if "PixelSpacing" not in attributes_of(data, 0):
-        # What lies before the detector is smaller than its shadow.
+        # An object in front of the detector is smaller than its shadow.
         factor = float(data.get("EstimatedRadiographicMagnificationFactor") or 1)
         down, across = down / factor, across / factor
     if not (0 < down < math.inf and 0 < across < math.inf):
-        raise ValueError(f"a spacing is two distances above 0, not {down:g} and {across:g} mm")
+        raise ValueError(f"a spacing must be two distances above 0, not {down:g} and {across:g} mm")
     return down, across
 
 
 def is_at_the_detector(data: Any) -> bool:
-    """Whether `spacing` is that of the detector, not of what lies before it."""
+    """Whether `spacing` is that at the detector, and not that of the object in front of it."""
     return (
         "PixelSpacing" not in attributes_of(data, 0)
         and bool(data.get("ImagerPixelSpacing"))
@@ -129,7 +131,7 @@ def is_at_the_detector(data: Any) -> bool:
 
 
 def is_uneven(data: Any) -> bool:
-    """Whether pixels are said to be higher than wide, or wider than high."""
+    """Whether the file says that pixels are not square."""
     sides = [float(side) for side in _list(data.get("PixelAspectRatio"))]
     return len(set(sides)) > 1
 
@@ -137,7 +139,7 @@ def is_uneven(data: Any) -> bool:
 def is_calibrated_otherwise(data: Any) -> bool:
     """Whether parts of an ultrasound picture are calibrated, but none in centimetres both ways.
 
-    A spectrum is, in seconds and centimetres a second.
+    A spectrum, for example, is calibrated in seconds and centimetres per second.
     """
     return bool(_list(data.get("SequenceOfUltrasoundRegions"))) and not ultrasound_regions(data)
 
@@ -172,9 +174,9 @@ def in_their_unit(stored: Array, attributes: Any) -> Array:
 
 
 def display_range(stored: Array, attributes: Any) -> tuple[float, float]:
-    """Return the values in their unit that are to be black and white where no window says it.
+    """Return the values to be shown as black and white if the file has no window.
 
-    All that can be stored, up to 8 bits; beyond that the range of `stored`.
+    Up to 8 bits this is the range of what can be stored, beyond that the range of `stored`.
     """
     bits = int(attributes.get("BitsStored") or 32)
     signed = bool(attributes.get("PixelRepresentation"))
@@ -188,7 +190,7 @@ def display_range(stored: Array, attributes: Any) -> tuple[float, float]:
 
 
 def as_shown(values: Array, attributes: Any, full_range: tuple[float, float]) -> Array:
-    """Return values in their unit as uint8: windowed, dark is low (C.11.2, C.7.6.3.1.2)."""
+    """Return values in their unit as uint8, windowed, low ones dark (C.11.2, C.7.6.3.1.2)."""
     shown = _windowed(values, attributes, full_range)
     if attributes.PhotometricInterpretation == "MONOCHROME1":
         shown = 1 - shown
@@ -196,7 +198,7 @@ def as_shown(values: Array, attributes: Any, full_range: tuple[float, float]) ->
 
 
 def _windowed(values: Array, attributes: Any, full_range: tuple[float, float]) -> Array:
-    """Return `values` from 0 to 1."""
+    """Return `values` scaled to 0 to 1."""
     tables = _list(attributes.get("VOILUTSequence"))
     if tables:
         entries, first, bits = (int(number) for number in tables[0].LUTDescriptor)
@@ -218,18 +220,18 @@ def _windowed(values: Array, attributes: Any, full_range: tuple[float, float]) -
 
 
 def depth(said: int, highest: int) -> int:
-    """Return the bits of a table's values, which has `said` bits and its `highest` value.
+    """Return the bits of a table's values, which claims `said` bits and has the maximum `highest`.
 
-    What is said is often the size of the words that they are stored in.
+    The claim is often the size of the words in which the values are stored.
     """
     needed = max(highest.bit_length(), 8)
     return needed if needed > said or (said == 16 and needed <= 12) else said
 
 
 def palette(data: Any) -> tuple[Array, int]:
-    """Return the colours of a palette, (entries, 3) uint8, and the stored value of the first.
+    """Return the colours of a palette, (entries, 3) uint8, and the stored value of the first one.
 
-    Values below it have its colour, those above the last the last one's (C.7.6.3.1.5).
+    Lower values have the first colour, values beyond the last entry the last one (C.7.6.3.1.5).
     """
     entries, first, bits = (int(number) for number in data.RedPaletteColorLookupTableDescriptor)
     if "RedPaletteColorLookupTableData" in data:
@@ -246,7 +248,7 @@ def palette(data: Any) -> tuple[Array, int]:
 
 
 def _table(written: Any, entries: int, data: Any) -> Array:
-    """Return the values of a table as uint16: numbers, or bytes with one or two for each."""
+    """Return the values of a table as uint16, given as numbers or as bytes."""
     entries = entries or 2**16
     values = np.asarray(written)
     if isinstance(written, bytes):
@@ -261,7 +263,7 @@ def _table(written: Any, entries: int, data: Any) -> Array:
 
 
 def looked_up(values: Array, table: Array, first: int) -> Array:
-    """Return what `table` has for `values`; its first is for `first` and all that is below."""
+    """Return the entries of `table` for `values`; the first is for `first` and all lower values."""
     place = np.clip(np.nan_to_num(np.rint(values)) - first, 0, len(table) - 1)
     return np.asarray(table[place.astype(np.int64)])
 
@@ -272,7 +274,7 @@ def to_eight_bits(colours: Array, bits: int) -> Array:
 
 
 def _list(value: Any) -> Sequence[Any]:
-    """Return the values of an element that may be missing, single or several."""
+    """Return the values of an element that may be missing, a single value or several."""
     if value is None or value == "":
         return []
     return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]

@@ -1,4 +1,4 @@
-"""How much of a recording is there, and which of its frames are as they were recorded."""
+"""How much of a recording exists, and which of its frames are decoded correctly."""
 
 from __future__ import annotations
 
@@ -13,28 +13,27 @@ from holoflow.core.array import Array
 
 _MICROSECOND = Fraction(1, 1_000_000)
 _ALLOWANCE = Fraction(1, 10)
-"""Seconds that a file may be shorter than it says, and two frames: durations are not exact."""
+"""Seconds, besides two frames, that a file may be shorter than stated: durations are not exact."""
 
 
 class Missing(NamedTuple):
-    """What a file announces and does not have."""
+    """What a file announces but does not contain."""
 
     frames: int
-    """How many of which nothing is there; 0 where the file does not say it."""
+    """Number of frames that are missing entirely; 0 if unknown."""
     text: str
     """How much there is, such as `33 of 60 frames`."""
 
 
 class Extent:
-    """What has been read of a recording."""
+    """Measures what has been read of a recording."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self._packets = self._whole = 0
         self._end = Fraction(0)
 
     def see(self, packet: Any, *, own: bool) -> None:
-        """Note a packet of any stream; `own` is that of which frames are made."""
+        """Add a packet of any stream; `own` says that it is of the stream that is decoded."""
         self._packets += own
         self._whole += own and not packet.is_corrupt
         time = packet.dts if packet.pts is None else packet.pts
@@ -42,15 +41,18 @@ class Extent:
             self._end = max(self._end, (time + (packet.duration or 0)) * packet.time_base)
 
     def missing(self, container: Any, stream: Any, step: int) -> Missing | None:
-        """Return what is missing at the end of the file; None where nothing is, as far as it says.
+        """Return what is missing at the end of the file; None if nothing is known to be.
 
-        `step` are the nanoseconds from one frame to the next.
+        Args:
+            container: The opened file.
+            stream: The stream that is decoded.
+            step: Nanoseconds between frames.
         """
         if "mov" in container.format.name.split(","):
-            # It lists its packets; its durations count what an edit list leaves out.
+            # Such a file lists its packets; its durations include what an edit list leaves out.
             return self._of(len(stream.index_entries))
         announced = (container.duration or 0) * _MICROSECOND
-        # What begins late is announced with the time before it by some, without it by others.
+        # Durations of streams that begin late include the time before in some files only.
         reached = self._end - min(container.start_time or 0, 0) * _MICROSECOND
         if announced - reached <= _ALLOWANCE + 2 * Fraction(step, 1_000_000_000):
             return None
@@ -59,58 +61,57 @@ class Extent:
         )
 
     def _of(self, total: int) -> Missing | None:
-        """Return what is missing of `total` frames."""
+        """Return what is missing of `total` frames; None if nothing is."""
         if self._whole >= total:
             return None
         return Missing(total - self._packets, f"{self._whole} of {total} frames")
 
 
 class Picture(NamedTuple):
-    """What a decoder made of a packet."""
+    """What a decoder has made of a packet."""
 
     number: int
-    """Of the packet, counted in the order of decoding."""
+    """Number of the packet in the order of decoding."""
     time: int | None
     """When it is shown."""
     key: bool
-    """It was made of nothing but its packet."""
+    """Whether it was decoded from its packet alone."""
     corrupt: bool
-    """The decoder knows that some of its pixels are wrong."""
+    """Whether the decoder knows that some of its pixels are wrong."""
     frame: Any
 
 
 class Intact:
-    """Picks the frames whose pixels are right from those that a decoder gives.
+    """Picks the frames whose pixels are correct from those that a decoder returns.
 
-    A frame is made of any that were decoded before it, back to a key frame. What is lost spoils
-    all that are decoded after it, though the decoder gives them without a word, until the next
-    key frame. A frame may be shown before one that it was made of; it is held until that one
-    has come.
+    A frame may depend on any frame decoded before it, back to a key frame. A loss therefore spoils
+    all frames decoded after it up to the next key frame, although the decoder returns them without
+    an error. A frame may be shown before one that it depends on, so it is held until that one has
+    been decoded.
 
-    A recording can be decoded again from `key` on: frames are given and counted once.
+    Decoding can be repeated from `key` on: each frame is yielded and counted only once.
     """
 
     def __init__(self) -> None:
-        """Begin a recording."""
         self.key = 0
-        """Number of the last key frame that was given or counted."""
+        """Number of the last key frame that was yielded or counted."""
         self.lost = 0
-        """Frames that were not given."""
+        """Number of frames that were not yielded."""
         self._done: set[int] = set()
-        """Numbers, from `key` on, of what was given or counted."""
+        """Numbers, from `key` on, of frames that were yielded or counted."""
         self.begin_again()
 
     def begin_again(self) -> None:
         """Expect the packet numbered `key` next."""
         self._awaited: dict[int, int | None] = {}
-        """When each packet's frame that has not come yet is shown, by its number."""
+        """When the frames of packets that have not been returned yet are shown, by number."""
         self._held: deque[Picture] = deque()
         self._spoiled: tuple[int, int] | None = None
         """Numbers of the first and the last loss since the last key frame."""
 
     @property
     def awaited(self) -> bool:
-        """Whether there are packets that gave no frame."""
+        """Whether there are packets that have not led to a frame."""
         return bool(self._awaited)
 
     def send(self, number: int, time: int | None) -> None:
@@ -118,14 +119,14 @@ class Intact:
         self._awaited[number] = time
 
     def lose(self, number: int) -> None:
-        """Note that there is no right frame of packet `number`."""
+        """Note that there is no correct frame for packet `number`."""
         self._awaited.pop(number, None)
         first, last = self._spoiled or (number, number)
         self._spoiled = min(first, number), max(last, number)
         self.lost += self._finish(number)
 
     def take(self, picture: Picture) -> Iterator[Any]:
-        """Note what came of a packet, in the order of showing; yield frames that are right."""
+        """Add a decoded frame, in the order of showing, and yield frames that are correct."""
         self._awaited.pop(picture.number, None)
         if picture.corrupt:
             self.lose(picture.number)
@@ -135,13 +136,13 @@ class Intact:
             yield from self._give(self._held.popleft())
 
     def end(self) -> Iterator[Any]:
-        """Yield the right ones of those frames that are still held."""
+        """Yield the correct ones of the frames that are still held."""
         while self._held:
             yield from self._give(self._held.popleft())
         self._pass_over(list(self._awaited))
 
     def _waits(self, picture: Picture) -> bool:
-        """Whether a frame that `picture` may be made of is yet to come."""
+        """Whether a frame that `picture` may depend on has not been decoded yet."""
         return picture.time is not None and any(
             number < picture.number and time is not None and time > picture.time
             for number, time in self._awaited.items()
@@ -166,14 +167,14 @@ class Intact:
         self.lost += new and not right
 
     def _pass_over(self, numbers: list[int]) -> None:
-        """Await no frame of `numbers`: of some packets none is made, and of spoiled ones."""
+        """Expect no frames for `numbers`, as some packets lead to none, nor do spoiled ones."""
         for number in numbers:
             del self._awaited[number]
             if self._spoiled and number > self._spoiled[0]:
                 self.lost += self._finish(number)
 
     def _finish(self, number: int) -> bool:
-        """Return whether it is the first time that `number` is given or counted."""
+        """Return whether `number` is yielded or counted for the first time."""
         new = number >= self.key and number not in self._done
         self._done.add(number)
         return new
@@ -184,17 +185,19 @@ NEITHER = (1, 0, 0, 1)
 
 
 def is_quarter(matrix: tuple[int, int, int, int]) -> bool:
-    """Whether `matrix` is of quarter turns and mirrors alone."""
+    """Whether `matrix` consists only of quarter turns and mirroring."""
     a, b, c, d = matrix
     return bool(a and d and not b and not c) or bool(b and c and not a and not d)
 
 
 def upright(pixels: Array, matrix: tuple[int, int, int, int]) -> Array:
-    """Return a view of `pixels` as a display matrix says that they are shown.
+    """Return a view of `pixels` oriented by a display matrix.
 
-    `matrix` is (a, b, c, d) of which only the signs count: what is at (x, y) is shown at
-    (ax + cy, bx + dy), moved into the picture. Where it is no matrix of quarter turns and
-    mirrors, `pixels` are returned as they are.
+    Args:
+        pixels: (height, width) or (height, width, channels).
+        matrix: (a, b, c, d), of which only the signs count: the pixel at (x, y) is shown at
+            (ax + cy, bx + dy), moved into the picture. `pixels` are returned unchanged unless it
+            consists only of quarter turns and mirroring.
     """
     if not is_quarter(matrix):
         return pixels

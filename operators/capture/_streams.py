@@ -1,8 +1,8 @@
-"""What comes over a network: HTTP streams in chunks, MPEG transport streams with gaps.
+"""Defects of network streams: HTTP streams in chunks, and gaps in MPEG transport streams.
 
-FFmpeg takes a connection that is closed between two chunks for the end of the stream; that is
-said by an empty chunk. It sees the gaps in a transport stream, and marks what it reads; but when
-it cuts that into frames, the mark goes to the frame before the hurt one, or is lost.
+FFmpeg takes a connection that is closed between two chunks for the end of the stream, although
+only an empty chunk is. It notices gaps in a transport stream and marks packets; but when it
+splits them into frames, the mark is attached to the frame before the damaged one, or is lost.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     import requests
 
 _PLAYLISTS = ("mpegurl", "dash+xml")
-"""In the media types of lists of what is elsewhere, which FFmpeg fetches by itself."""
+"""Parts of the media types of playlists, whose entries FFmpeg fetches by itself."""
 
 
 class Chunked:
-    """A file that FFmpeg reads from a response in chunks."""
+    """A file object for FFmpeg that reads a response in chunks."""
 
     def __init__(self, response: requests.Response, name: str) -> None:
-        """Read `response`; messages call it `name`."""
+        """Read `response`, which messages call `name`."""
         self.error: HoloflowError | None = None
-        """Why there is no more; None as long as all is well."""
+        """Why the stream broke off; None unless it did."""
         self._response = response
         self._name = name
         self._chunks: Iterator[bytes] = response.raw.stream(decode_content=False)
         self._left = b""
 
     def read(self, size: int) -> bytes:
-        """Return up to `size` bytes as they come; none after the end, and after an error."""
+        """Return up to `size` bytes as they arrive; none after the end or an error."""
         import urllib3
 
         try:
@@ -43,7 +43,7 @@ class Chunked:
         except StopIteration:
             return b""
         except urllib3.exceptions.ReadTimeoutError:
-            self.error = HoloflowError(f"nothing came any more from {self._name}")
+            self.error = HoloflowError(f"no more data arrived from {self._name}")
         except (urllib3.exceptions.HTTPError, OSError):
             self.error = HoloflowError(f"the connection broke off: {self._name}")
         data, self._left = self._left[:size], self._left[size:]
@@ -55,8 +55,8 @@ class Chunked:
 
 
 def chunked(url: str, name: str, timeout: float) -> Chunked | None:
-    """Return the answer to `url` where it comes in chunks; else, or without one, None."""
-    import requests  # slow to import, and only streams need it
+    """Return the response of `url` if it comes in chunks; None if not, or without a response."""
+    import requests  # slow to import, and only needed for streams
 
     try:
         response = requests.get(url, stream=True, timeout=timeout)
@@ -74,14 +74,16 @@ def chunked(url: str, name: str, timeout: float) -> Chunked | None:
 
 
 def is_transport(container: Any) -> bool:
-    """Whether a container that PyAV has opened is an MPEG transport stream."""
+    """Whether a container opened by PyAV is an MPEG transport stream."""
     return bool(container.format.name == "mpegts")
 
 
 def hurt_of_file(packets: Iterator[Any], uncut: Iterator[Any]) -> Iterator[tuple[Any, bool]]:
-    """Yield each of `packets`, and whether some of it is lost.
+    """Yield each of `packets`, and whether a part of it is lost.
 
-    `packets` are frames; `uncut` is the same stream of the same file, not cut into frames.
+    Args:
+        packets: Packets of a stream, split into frames.
+        uncut: Packets of the same stream and file, not split into frames.
     """
     marks = _Marks(uncut)
     begin = 0
@@ -96,9 +98,9 @@ def hurt_of_file(packets: Iterator[Any], uncut: Iterator[Any]) -> Iterator[tuple
 
 
 def hurt_of_stream(packets: Iterator[Any]) -> Iterator[tuple[Any, bool]]:
-    """Yield each of `packets`, and whether some of it may be lost: it, or the one before, says so.
+    """Yield each of `packets`, and whether it or its predecessor is marked: a part may be lost.
 
-    Of the first one it is not known.
+    For the first packet this is unknown.
     """
     before = False
     for packet in packets:
@@ -107,16 +109,16 @@ def hurt_of_stream(packets: Iterator[Any]) -> Iterator[tuple[Any, bool]]:
 
 
 class _Marks:
-    """Where in a file something is lost."""
+    """Positions in a file at which something is lost."""
 
     def __init__(self, uncut: Iterator[Any]) -> None:
         self._uncut = uncut
         self._marked: deque[int] = deque()
         self._read = 0
-        """Up to where."""
+        """Position up to which the file has been checked."""
 
     def between(self, begin: int, end: int | None) -> bool:
-        """Whether something is lost of what begins at `begin`, or later and before `end`."""
+        """Whether something is lost of a frame that begins from `begin` on and before `end`."""
         last = sys.maxsize if end is None else max(begin, end - 1)
         while self._read <= last:
             packet = next(self._uncut, None)

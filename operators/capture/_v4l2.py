@@ -1,8 +1,7 @@
-"""Frames from a Video4Linux2 device, straight from the kernel.
+"""Frames from a Video4Linux2 device, directly from the kernel.
 
-The kernel numbers the frames of a device and says when each was captured; that is what makes
-it possible to count the ones that never came. Structures and numbers are those of
-<linux/videodev2.h> on 64-bit machines.
+The kernel numbers the frames of a device and says when each was captured; only thus can missing
+frames be counted. Structures and numbers are those of <linux/videodev2.h> on 64-bit machines.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 _LOOK = 0.2
-"""Seconds of waiting for a frame after which is looked whether the run ends."""
+"""Seconds of waiting for a frame between checks whether the run is to end."""
 
 CAPTURE = 1  # V4L2_BUF_TYPE_VIDEO_CAPTURE
 MEMORY_MMAP = 1
@@ -69,7 +68,7 @@ class PixelFormat(ctypes.Structure):
 
 
 class _FormatUnion(ctypes.Union):
-    # The kernel's union holds pointers, which is why it lies on a multiple of 8 bytes.
+    # The kernel's union contains pointers, so it is aligned to 8 bytes.
     _fields_ = (("pix", PixelFormat), ("raw", c_uint8 * 200), ("align", c_uint64))
 
 
@@ -121,7 +120,7 @@ class Buffer(ctypes.Structure):
 
 
 def _request(direction: int, number: int, structure: Any) -> int:
-    """Return the number of an ioctl of videos: 1 writes to the kernel, 2 reads from it, 3 both."""
+    """Return the number of a video ioctl: direction 1 writes to the kernel, 2 reads, 3 both."""
     return direction << 30 | ctypes.sizeof(structure) << 16 | ord("V") << 8 | number
 
 
@@ -140,19 +139,19 @@ SET_PARAMETERS = _request(3, 22, StreamParameters)
 
 
 class Kernel(Protocol):
-    """The system calls that a device is read with; all may raise OSError."""
+    """The system calls with which a device is read; all may raise OSError."""
 
     def open(self, path: str) -> int:
-        """Open the device without blocking."""
+        """Open the device in non-blocking mode, and return its descriptor."""
 
     def ioctl(self, descriptor: int, request: int, argument: Any) -> None:
-        """Do `request`, which may change `argument`, a ctypes object."""
+        """Perform `request`, which may change `argument`, a ctypes object."""
 
     def map(self, descriptor: int, length: int, offset: int) -> Any:
-        """Return the memory of a buffer; its slices are bytes."""
+        """Return the memory of a buffer, slices of which are bytes."""
 
     def wait(self, descriptor: int, seconds: float) -> None:
-        """Return when a frame is there, when something is wrong, or after `seconds`."""
+        """Return when there is a frame or an error, or after `seconds`."""
 
     def close(self, descriptor: int) -> None:
         """Close the device."""
@@ -162,11 +161,11 @@ class SystemKernel:
     """The kernel of this machine."""
 
     def open(self, path: str) -> int:
-        """Open the device without blocking."""
+        """Open the device in non-blocking mode, and return its descriptor."""
         return os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
     def ioctl(self, descriptor: int, request: int, argument: Any) -> None:
-        """Do `request`, again where a signal came between."""
+        """Perform `request`, again if a signal interrupts it."""
         while True:
             try:
                 fcntl.ioctl(descriptor, request, argument)
@@ -179,7 +178,7 @@ class SystemKernel:
         return mmap.mmap(descriptor, length, offset=offset)
 
     def wait(self, descriptor: int, seconds: float) -> None:
-        """Wait for a frame, an error or the time to pass."""
+        """Wait for a frame, an error or the end of the time."""
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
         poll.poll(seconds * 1000)
@@ -191,22 +190,26 @@ class SystemKernel:
 
 @dataclass(frozen=True)
 class RawFrame:
-    """A frame as the device gives it."""
+    """A frame as delivered by the device."""
 
     data: bytes
     sequence: int
     """The device's own count, modulo 2³²."""
     age: int
-    """Nanoseconds since its capture."""
+    """Nanoseconds since it was captured."""
     broken: bool
-    """The device says that data are missing or wrong."""
+    """Whether the device says that data are missing or wrong."""
 
 
 class Device:
-    """A capture device: open, agree on a format, stream, close."""
+    """A capture device: open it, set a format, stream, close it."""
 
     def __init__(self, path: str, kernel: Kernel) -> None:
-        """Open `path`; raises OSError, also (ENODEV) where it is no streaming camera."""
+        """Open `path`.
+
+        Raises:
+            OSError: It cannot be opened, or (ENODEV) is not a streaming camera.
+        """
         self.path = path
         self._kernel = kernel
         self._descriptor = kernel.open(path)
@@ -217,7 +220,7 @@ class Device:
             own = found.capabilities & HAS_DEVICE_CAPS
             able = found.device_caps if own else found.capabilities
             if not (able & CAN_CAPTURE and able & CAN_STREAM):
-                raise OSError(errno.ENODEV, "not a camera that streams", path)
+                raise OSError(errno.ENODEV, "not a camera that can stream", path)
         except BaseException:
             kernel.close(self._descriptor)
             raise
@@ -225,7 +228,7 @@ class Device:
     def close(self) -> None:
         """Stop streaming and close."""
         if self._maps:
-            with contextlib.suppress(OSError):  # unplugged: there is nothing left to stop
+            with contextlib.suppress(OSError):  # after unplugging there is nothing left to stop
                 self._do(STREAM_OFF, c_int32(CAPTURE))
             for memory in self._maps:
                 memory.close()
@@ -246,7 +249,7 @@ class Device:
             codes.append(_letters(description.pixelformat))
 
     def set_format(self, code: str, width: int | None, height: int | None) -> PixelFormat:
-        """Ask for a format and return what the device made of it."""
+        """Request a format and return the one that the device has set."""
         wanted = Format(type=CAPTURE)
         self._do(GET_FORMAT, wanted)
         pixels: PixelFormat = wanted.fmt.pix
@@ -257,7 +260,7 @@ class Device:
         return pixels
 
     def set_rate(self, rate: float) -> float | None:
-        """Ask for `rate` frames a second; return what is given, None where it is not settable."""
+        """Request `rate` frames per second; return the rate set, or None if it cannot be set."""
         wanted = StreamParameters(type=CAPTURE)
         capture: CaptureParameters = wanted.parm.capture
         try:
@@ -273,7 +276,7 @@ class Device:
         return float(capture.denominator / capture.numerator) if capture.numerator else None
 
     def stream(self) -> None:
-        """Begin to stream into buffers shared with the kernel."""
+        """Start to stream into buffers shared with the kernel."""
         request = BufferRequest(count=BUFFERS, type=CAPTURE, memory=MEMORY_MMAP)
         self._do(REQUEST_BUFFERS, request)
         for index in range(request.count):
@@ -286,7 +289,12 @@ class Device:
         self._do(STREAM_ON, c_int32(CAPTURE))
 
     def frames(self, timeout: float, ending: threading.Event) -> Iterator[RawFrame]:
-        """Yield frames until `ending`; raises TimeoutError after `timeout` seconds without one."""
+        """Yield frames until `ending` is set.
+
+        Raises:
+            TimeoutError: There was no frame for `timeout` seconds.
+            OSError: The device fails.
+        """
         deadline = time.monotonic() + timeout
         while not ending.is_set():
             left = deadline - time.monotonic()
@@ -297,14 +305,14 @@ class Device:
             try:
                 self._do(DEQUEUE_BUFFER, buffer)
             except OSError as error:
-                if error.errno not in (errno.EAGAIN, errno.EIO):  # EIO: no picture for now
+                if error.errno not in (errno.EAGAIN, errno.EIO):  # EIO: no picture at the moment
                     raise
                 continue
             yield self._take(buffer)
             deadline = time.monotonic() + timeout
 
     def _take(self, buffer: Buffer) -> RawFrame:
-        """Copy a frame out and give its buffer back, so that the device never runs short."""
+        """Copy a frame and return its buffer to the device, so that the device never runs short."""
         age = 0
         if buffer.flags & TIMESTAMP_KIND == TIMESTAMP_MONOTONIC:
             captured = buffer.seconds * 1_000_000_000 + buffer.microseconds * 1000

@@ -1,4 +1,4 @@
-"""Messages from arrays in a file."""
+"""`capture.array`: messages from arrays in a file."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from holoflow.core.text import choices, suggestion
 from holoflow.core.times import at_rate
 
 _NPY = b"\x93NUMPY"
-"""How a .npy file begins."""
+"""Start of a .npy file."""
 
 
 class ArrayOp(Operator):
     """Read an array from a .npy or .npz file and send it piece by piece along its first axis.
 
-    What is sent, by `payload`: `array`, `image` and `volume` one entry a message, `signal` a
-    block of `block` samples (the array is samples x channels, or samples alone), `arrays` one
-    entry of every array in the file, by name. A .npy file is read as it goes, an .npz file at
-    the start. Files with Python objects in them are refused.
+    Depending on `payload`, a message is one entry of the array (`array`, `image`, `volume`), a
+    block of `block` samples (`signal`, whose array is samples x channels, or samples only), or one
+    entry of every array in the file, by name (`arrays`). A .npy file is read as needed, an .npz
+    file at the start. Files that contain Python objects are refused.
 
     Example:
         ecg:
@@ -38,17 +38,17 @@ class ArrayOp(Operator):
     """
 
     path: InputPath = param(doc="a .npy or .npz file")
-    rate: Frequency = param(gt=0, doc="entries a second: frames, or the samples of a signal")
+    rate: Frequency = param(gt=0, doc="entries per second: frames, or samples of a signal")
     payload: Literal["array", "arrays", "image", "signal", "volume"] = param(
-        "array", doc="what each message carries"
+        "array", doc="what each message contains"
     )
-    key: str | None = param(None, doc="which array of an .npz file; not needed where it has one")
-    block: int = param(1024, ge=1, doc="samples in one message of a signal; the last may be short")
-    colour: Colour = param("rgb", doc="channels of images that have a third axis; else gray")
+    key: str | None = param(None, doc="which array of an .npz file; not needed if it has only one")
+    block: int = param(1024, ge=1, doc="samples in a message of a signal; the last may have fewer")
+    colour: Colour = param("rgb", doc="channels of images with a third axis; others are gray")
     paced: bool = param(
-        True, doc="hold each message until its time; false: as fast as the app takes them"
+        True, doc="hold each message until its time; false: send as fast as the app takes them"
     )
-    loop: bool = param(False, doc="begin again at the end, for ever")
+    loop: bool = param(False, doc="start again at the end, without end")
 
     def frames(self) -> Iterator[Stamped[Any]]:
         """Yield copies of the entries in the dtype of the file."""
@@ -72,7 +72,7 @@ class ArrayOp(Operator):
             done += entries
 
     def _pick(self, arrays: Arrays) -> Arrays:
-        """Return the arrays to send; raises HoloflowError where that is not clear."""
+        """Return the arrays to send; raises HoloflowError if that is not clear."""
         if self.key is not None:
             if self.key not in arrays:
                 right = suggestion(self.key, arrays, f"there are {choices(arrays)}")
@@ -119,7 +119,7 @@ class ArrayOp(Operator):
 
 
 def _load(path: Path) -> Arrays:
-    """Return the arrays of a file by name, that of a .npy file under `""`."""
+    """Return the arrays of a file by name; that of a .npy file has the name `""`."""
     try:
         with path.open("rb") as file:
             if file.read(len(_NPY)) != _NPY:
@@ -127,10 +127,10 @@ def _load(path: Path) -> Arrays:
                 with np.load(file, allow_pickle=False) as archive:
                     return Arrays({name: archive[name] for name in archive.files})
         return Arrays({"": np.load(path, mmap_mode="r", allow_pickle=False)})
-    except Exception as error:  # whatever NumPy and what it reads with say of a damaged file
+    except Exception as error:  # NumPy and its readers may raise anything for a damaged file
         if isinstance(error, OSError) and error.errno is not None:
             raise
         why = " ".join(str(error).split())
         if "pickle" in why or "Python objects" in why:
-            why = "it is another kind of file, or holds Python objects, which are never loaded"
+            why = "it is another kind of file, or contains Python objects, which are never loaded"
         raise HoloflowError(f"cannot read the file as .npy or .npz: {why}: {path}") from None

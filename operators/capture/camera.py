@@ -1,4 +1,4 @@
-"""Frames of a camera."""
+"""`capture.camera`: frames of a camera."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ _END_OF_JPEG = b"\xff\xd9"
 _HINTS = {
     errno.EACCES: "add the user to the group 'video'",
     errno.EBUSY: "another program uses it",
-    errno.ENOSPC: "the USB bus has no room for it; ask for fewer pixels, a lower rate or mjpg",
-    errno.ENODEV: "it was unplugged, or is no camera",
+    errno.ENOSPC: "the USB bus is full; request fewer pixels, a lower rate or mjpg",
+    errno.ENODEV: "it was unplugged, or is not a camera",
 }
 
 
 class CameraOp(Operator):
-    """Read the frames of a camera that Linux knows (Video4Linux2).
+    """Read the frames of a camera through Video4Linux2.
 
-    Each frame carries the time at which the kernel captured it. Frames that the device numbered
-    but never gave (it had no free buffer, or the bus no room), and those that it says are
+    Each frame has the time at which the kernel captured it. Frames that the device has numbered but
+    not delivered (because it had no free buffer, or the bus was full), and frames that it marks as
     broken, are counted as dropped by the device.
 
     Needs the extra `vision`.
@@ -55,24 +55,24 @@ class CameraOp(Operator):
 
     live: ClassVar[bool] = True
     kernel: ClassVar[Kernel] = SystemKernel()
-    """What stands in for the kernel in a test."""
+    """Replaces the kernel in tests."""
 
     device: int | str = param(0, doc="number N of /dev/videoN, or a path")
-    width: int | None = param(None, ge=1, doc="pixels; by default as the device is set")
-    height: int | None = param(None, ge=1, doc="pixels; by default as the device is set")
-    rate: Frequency | None = param(None, gt=0, doc="frames a second to ask for")
+    width: int | None = param(None, ge=1, doc="pixels; by default the device's setting")
+    height: int | None = param(None, ge=1, doc="pixels; by default the device's setting")
+    rate: Frequency | None = param(None, gt=0, doc="frames per second to request")
     format: Literal["auto", "mjpg", "yuyv", "uyvy", "gray", "rgb", "bgr"] = param(
-        "auto", doc="how the device sends pixels; auto: the first of its own list"
+        "auto", doc="how the device sends pixels; auto: the first in its own list"
     )
     colour: Literal["rgb", "bgr", "gray"] = param("rgb", doc="order of the channels; uint8")
     timeout: Duration = param("5s", gt=0, doc="longest wait for a frame")
 
     def claims(self) -> tuple[str, ...]:
-        """Return the device."""
+        """Return the device, which no other operator can use."""
         return (self._device_path(),)
 
     def start(self) -> None:
-        """Open the device and agree with it on a format."""
+        """Open the device and set its format."""
         self._path = path = self._device_path()
         try:
             self._device = Device(path, self.kernel)
@@ -93,7 +93,7 @@ class CameraOp(Operator):
             for raw in self._device.frames(self.timeout, self.context.ending):
                 captured = self.context.now() - raw.age
                 lost = 0 if expected is None else (raw.sequence - expected) % 2**32
-                if lost >= 2**31:  # a driver that does not count
+                if lost >= 2**31:  # the driver does not count
                     lost = 0
                 expected = raw.sequence + 1
                 pixels = None if raw.broken else self._decode(raw.data)
@@ -109,7 +109,7 @@ class CameraOp(Operator):
         return f"/dev/video{self.device}" if isinstance(self.device, int) else self.device
 
     def _agree(self, device: Device) -> tuple[PixelFormat, str]:
-        """Set format, size and rate; raises HoloflowError where the device has no such."""
+        """Set format, size and rate; raises HoloflowError if the device does not support them."""
         offered = device.formats()
         known = [
             code
@@ -126,7 +126,7 @@ class CameraOp(Operator):
         asked = (self.width or pixels.width, self.height or pixels.height)
         if asked != (pixels.width, pixels.height):
             raise HoloflowError(
-                f"camera {device.path} does not give {asked[0]} x {asked[1]} pixels in {known[0]}",
+                f"camera {device.path} does not offer {asked[0]} x {asked[1]} pixels in {known[0]}",
                 f"the nearest is {pixels.width} x {pixels.height}",
             )
         if self.rate is not None:
@@ -139,7 +139,7 @@ class CameraOp(Operator):
         return pixels, known[0]
 
     def _decode(self, data: bytes) -> Array | None:
-        """Return the pixels of a frame; None where it is not whole."""
+        """Return the pixels of a frame; None if it is incomplete."""
         cv2 = optional("cv2", "vision")
         raw = np.frombuffer(data, np.uint8)
         if self._code not in _BYTES_A_PIXEL:
@@ -147,7 +147,7 @@ class CameraOp(Operator):
         height, width = self._pixels.height, self._pixels.width
         depth = _BYTES_A_PIXEL[self._code]
         stride = max(self._pixels.bytesperline, depth * width)
-        # The last row need not be padded.
+        # The last row may lack its padding.
         if raw.size < stride * (height - 1) + depth * width:
             return None
         rows = np.lib.stride_tricks.as_strided(raw, (height, depth * width), (stride, 1))

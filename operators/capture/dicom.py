@@ -1,4 +1,4 @@
-"""Frames of a DICOM file."""
+"""`capture.dicom`: frames of a DICOM file."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ from holoflow.operators.capture import _dicom
 
 _GRAY = ("MONOCHROME1", "MONOCHROME2")
 _COLOURED = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
-"""What the decoder makes RGB of."""
+"""Kinds of pixels that the decoder converts to RGB."""
 _KNOWN = (*_GRAY, *_COLOURED, "PALETTE COLOR")
 
 
 class DicomOp(Operator):
     """Read the frames of a DICOM file: a cine loop, or a single image.
 
-    Colour comes as rgb, all else as gray. Gray values are windowed as the file says they are
-    to be shown (where it says nothing and they have more than 8 bits: over the range of frame
-    0), or with `values: modality` left in their own unit, such as Hounsfield's. Frames come
-    with the times of the file, or evenly spaced where `rate` is given.
+    Colour images are rgb, all others gray. Gray values are windowed for display as the file says;
+    if it says nothing and they have more than 8 bits, over the range of frame 0. With `values:
+    modality` they keep their own unit, such as Hounsfield's. Frames have the times of the file, or
+    are evenly spaced if `rate` is given.
 
-    The header's metadata holds `frame` (from 0), `modality` and, with `values: modality`,
-    `unit`, where the file says it. The image's geometry knows the
-    distance of pixel centres (`image.spacing_mm`), where the file says it. An ultrasound file
-    says it of a part of the picture (`image.geometry.source_region`); of several parts the
-    largest is taken. A part that reaches out of the picture is not believed, because the frames
-    were resized after the calibration; give `spacing` then. There is a warning where a file is
-    calibrated in other units than cm, says only the shape of its pixels, or only their distance
-    at a detector, where all is larger than it is. Nothing that tells who
-    the patient is leaves this operator, unless it is burnt into the pixels.
+    The header's metadata contains `frame` (from 0), `modality` and, with `values: modality`,
+    `unit`, if the file has them. The image's geometry has the distance of pixel centres
+    (`image.spacing_mm`), if the file states it. An ultrasound file states it for a part of the
+    picture (`image.geometry.source_region`); of several parts the largest is used. A part that
+    extends beyond the picture is ignored, because the frames were resized after the calibration;
+    use `spacing` then. A warning says if a file is calibrated in other units than cm, or states
+    only the shape of its pixels, or only their distance at a detector, where everything appears
+    larger than it is. Nothing that identifies the patient leaves this operator, unless it is burnt
+    into the pixels.
 
-    A frame that cannot be decoded stops the run, or is passed over with `on_error: skip`.
+    A frame that cannot be decoded stops the run, or is skipped with `on_error: skip`.
 
     Needs the extra `dicom`.
 
@@ -60,21 +60,22 @@ class DicomOp(Operator):
 
     path: InputPath = param(doc="a DICOM file")
     rate: Frequency | None = param(
-        None, gt=0, doc="frames a second, instead of the file's own times"
+        None, gt=0, doc="frames per second, instead of the file's own times"
     )
     paced: bool = param(
-        True, doc="hold each frame until its time; false: as fast as the app takes them"
+        True, doc="hold each frame until its time; false: send as fast as the app takes them"
     )
-    loop: bool = param(False, doc="begin again at the end, for ever")
+    loop: bool = param(False, doc="start again at the end, without end")
     values: Literal["display", "modality"] = param(
-        "display", doc="gray values: as they are to be shown (uint8), or in their unit (float32)"
+        "display", doc="gray values: for display (uint8), or in their unit (float32)"
     )
     spacing: tuple[PositiveFloat, PositiveFloat] | None = param(
-        None, doc="distance of pixel centres down and across in mm, instead of the file's"
+        None,
+        doc="distances of pixel centres in mm, vertically and horizontally, instead of the file's",
     )
 
     def start(self) -> None:
-        """Read all but the pixels, so that a mistake shows before frame 0."""
+        """Read everything except the pixels, so that mistakes show before frame 0."""
         self._data = self._read()
         try:
             self._starts = self._frame_starts()
@@ -86,19 +87,19 @@ class DicomOp(Operator):
             elif self.values == "modality":
                 unit = _dicom.unit(self._data, _dicom.attributes_of(self._data, 0))
                 self._metadata |= {"unit": unit} if unit else {}
-        except Exception as error:  # whatever a library says of a damaged file
+        except Exception as error:  # libraries may raise anything for a damaged file
             why = " ".join(str(error).split())
             raise HoloflowError(f"the DICOM header is wrong: {why}: {self.path}") from None
 
     def frames(self) -> Iterator[Stamped[Image]]:
-        """Give (height, width, 3) rgb uint8, or (height, width) gray; call `start()` first."""
+        """Yield (height, width, 3) rgb uint8, or (height, width) gray; call `start()` first."""
         self._decoding: Iterator[Array] | None = None
         self._range: tuple[float, float] | None = None
-        # A generator would end with the first frame that cannot be decoded.
+        # A generator would end at the first frame that cannot be decoded.
         return map(self._frame, count() if self.loop else range(len(self._starts) - 1))
 
     def _frame(self, number: int) -> Stamped[Image]:
-        """Return frame `number`, counted over all times that the file is played."""
+        """Return frame `number`, counted over all repetitions of the file."""
         *starts, period = self._starts
         played, index = divmod(number, len(starts))
         return Stamped(
@@ -110,7 +111,7 @@ class DicomOp(Operator):
 
     def _read(self) -> Any:
         pydicom = optional("pydicom", "dicom")
-        # It logs, with a traceback, what it then raises; here each error is told once.
+        # pydicom logs what it raises, with a traceback; here each error is reported once.
         logging.getLogger("pydicom.pixels.decoders").setLevel(logging.CRITICAL)
         try:
             data = pydicom.dcmread(self.path, stop_before_pixels=True)
@@ -119,9 +120,9 @@ class DicomOp(Operator):
             raise HoloflowError(f"not a DICOM file: {self.path}") from None
         except OSError:
             raise
-        except Exception as error:  # whatever a library says of a damaged file
+        except Exception as error:  # libraries may raise anything for a damaged file
             why = " ".join(str(error).split())
-            raise HoloflowError(f"not a whole DICOM file: {why}: {self.path}") from None
+            raise HoloflowError(f"the DICOM file is incomplete: {why}: {self.path}") from None
         if kind is None:
             raise HoloflowError(f"there is no image in the DICOM file {self.path}")
         if kind not in _KNOWN:
@@ -139,12 +140,12 @@ class DicomOp(Operator):
         starts = _dicom.frame_starts(self._data)
         if starts is None:
             if frames > 1 or self.loop:
-                raise HoloflowError(f"no time of a frame is said in {self.path}", "give a `rate`")
+                raise HoloflowError(f"there are no times of frames in {self.path}", "give a `rate`")
             return [0, 0]
         return starts
 
     def _calibrated(self) -> Geometry:
-        """Return the frames' geometry, with the distance of pixels where it is known."""
+        """Return the frames' geometry, with the distance of pixels if it is known."""
         whole = Geometry.of(int(self._data.Columns), int(self._data.Rows))
         if self.spacing is not None:
             return replace(whole, source_spacing_mm=self.spacing)
@@ -152,7 +153,7 @@ class DicomOp(Operator):
         if spacing:
             if _dicom.is_at_the_detector(self._data):
                 self.context.log.warning(
-                    "the distance of pixels is that at the detector; what lies before it is "
+                    "the pixel distance is that at the detector; objects in front of it are "
                     "smaller, and the file does not say by how much; give `spacing` if you know "
                     "it: %s", self.path,
                 )  # fmt: skip
@@ -169,19 +170,19 @@ class DicomOp(Operator):
             return whole
         if _dicom.is_calibrated_otherwise(self._data):
             self.context.log.warning(
-                "no part of the picture is calibrated in cm, so no distance of pixels is known: %s",
+                "no part of the picture is calibrated in cm, so the pixel distance is unknown: %s",
                 self.path,
             )
         if _dicom.is_uneven(self._data):
             down, across = self._data.PixelAspectRatio
             self.context.log.warning(
-                "pixels are not square, but %s to %s (height to width), and how large they are is "
-                "not said; give `spacing`: %s", down, across, self.path,
+                "pixels are not square, but %s to %s (height to width), and their size is "
+                "unknown; give `spacing`: %s", down, across, self.path,
             )  # fmt: skip
         return whole
 
     def _decoded(self, index: int) -> Array:
-        """Return a frame as it is stored; raises HoloflowError where it is unreadable."""
+        """Return a frame as stored; raises HoloflowError if it cannot be read."""
         if index == 0 or self._decoding is None:
             self._decoding = self._stored(index)
         decoding, self._decoding = self._decoding, None
@@ -192,15 +193,15 @@ class DicomOp(Operator):
         except OSError:
             raise
         except Exception as error:
-            # Whatever pydicom and what it decodes with say of pixels that are missing, cut
-            # short or of a kind that no installed library decodes.
+            # pydicom and its decoders may raise anything for pixels that are missing, truncated or
+            # of a kind that no installed library decodes.
             why = " ".join(str(error).split())
             raise HoloflowError(f"frame {index} is unreadable: {why}: {self.path}") from None
         self._decoding = decoding
         return pixels
 
     def _stored(self, first: int) -> Iterator[Array]:
-        """Yield the frames from `first` on."""
+        """Yield the stored frames from `first` on."""
         pixels = optional("pydicom.pixels", "dicom")
         indices = range(first, _dicom.frame_count(self._data))
         started = False
@@ -211,7 +212,7 @@ class DicomOp(Operator):
         except Exception:
             if started:
                 raise
-        if not started:  # some files, such as deflated ones, are only read as a whole
+        if not started:  # some files, such as deflated ones, can only be read as a whole
             data = optional("pydicom", "dicom").dcmread(self.path)
             for index in indices:
                 yield pixels.pixel_array(data, index=index)
@@ -226,6 +227,6 @@ class DicomOp(Operator):
         values = _dicom.in_their_unit(pixels, attributes)
         if self.values == "modality":
             return Image(values, "gray")
-        if self._range is None:  # held for all frames, so that the picture does not flicker
+        if self._range is None:  # the same for all frames, so that the picture does not flicker
             self._range = _dicom.display_range(pixels, attributes)
         return Image(_dicom.as_shown(values, attributes, self._range), "gray")

@@ -1,4 +1,4 @@
-"""Frames from image files."""
+"""`capture.images`: frames from image files."""
 
 from __future__ import annotations
 
@@ -27,18 +27,17 @@ SUFFIXES = frozenset([
 
 
 class ImagesOp(Operator):
-    """Read the image files of a folder, in the order of their names: frame2 before frame10.
+    """Read the image files of a folder, in natural order of their names: frame2 before frame10.
 
-    All pages of a TIFF file and all frames of an animation come, in order; of a JPEG file that
-    others follow in (MPO), the first. Pictures come upright, as their EXIF data say, and in the
-    depth of the file, floats as they are. Colour profiles are left out, and so is transparency,
-    but for that of a TIFF file, which is shown over black. Files in CIELAB, and AVIF files that
-    are to be turned, are refused.
+    All pages of a TIFF file and all frames of an animation are sent in order; of a JPEG file with
+    several pictures (MPO), the first. Pictures are upright, according to their EXIF data, and keep
+    the depth of the file; floats are unchanged. Colour profiles and transparency are ignored,
+    except that a transparent TIFF file is shown over black. Files in CIELAB, and AVIF files that
+    must be turned, are refused.
 
-    The header's metadata holds `file`, the name within the folder, and `picture` (from 0) where
-    the file has several. Images may differ in size. The app fails on a file that cannot be read
-    whole, or goes on with the next one where it has `on_error: skip`; it fails on a folder
-    without images.
+    The header's metadata contains `file`, the name within the folder, and `picture` (from 0) if the
+    file has several. Images may differ in size. The app fails on a file that cannot be read
+    completely, or skips it with `on_error: skip`; it fails on a folder without images.
 
     Needs the extra `vision`.
 
@@ -54,26 +53,31 @@ class ImagesOp(Operator):
     pattern: str | None = param(
         None,
         min_length=1,
-        doc="which files of the folder, such as `left_*.png`, with `**/` also of folders in it; "
+        doc="which files of the folder, such as `left_*.png`; `**/` includes its subfolders; "
         "by default all images in it",
     )
-    rate: Frequency = param("30hz", gt=0, doc="images a second")
+    rate: Frequency = param("30hz", gt=0, doc="images per second")
     paced: bool = param(
-        True, doc="hold each image until its time; false: as fast as the app takes them"
+        True, doc="hold each image until its time; false: send as fast as the app takes them"
     )
-    loop: bool = param(False, doc="begin again at the end, for ever")
+    loop: bool = param(False, doc="start again at the end, without end")
     colour: Literal["rgb", "bgr", "gray"] = param("rgb", doc="order of the channels")
 
     _told = False
 
     def frames(self) -> Iterator[Stamped[Image]]:
-        """Give (height, width, 3) or, for gray, (height, width); dtype as stored."""
+        """Yield (height, width, 3) or, for gray, (height, width); dtype as stored."""
         folder, files = _find(Path(self.path), self.pattern)
         played = chain.from_iterable(repeat(files)) if self.loop else iter(files)
         return _Frames(self, folder, played)
 
     def read(self, file: Path) -> list[Array]:
-        """Return the pictures of `file`; raises OSError, or HoloflowError where it is no image."""
+        """Return the pictures of `file`.
+
+        Raises:
+            OSError: It cannot be read.
+            HoloflowError: It is not an image.
+        """
         content = np.fromfile(file, np.uint8)
         why = refused(content)
         if why is not None:
@@ -84,13 +88,13 @@ class ImagesOp(Operator):
         if len(found) == 1 and has_more(content) and not self._told:
             self._told = True
             self.context.log.warning(
-                "of several pictures in a JPEG file the first is read: %s", file
+                "of the pictures in a JPEG file only the first is read: %s", file
             )
         return found
 
 
 class _Frames(Iterator[Stamped[Image]]):
-    """The pictures of files; unlike a generator, it goes on after one that cannot be read."""
+    """The pictures of files; unlike a generator, it continues after a file that cannot be read."""
 
     def __init__(self, operator: ImagesOp, folder: Path, files: Iterator[Path]) -> None:
         self._operator, self._folder, self._files = operator, folder, files
@@ -99,7 +103,7 @@ class _Frames(Iterator[Stamped[Image]]):
 
     def __next__(self) -> Stamped[Image]:
         found = next(self._pictures, None)
-        self._index += 1  # of a file that cannot be read, too
+        self._index += 1  # also for a file that cannot be read
         if found is None:
             self._pictures = self._read(next(self._files))
             found = next(self._pictures)
@@ -120,15 +124,15 @@ class _Frames(Iterator[Stamped[Image]]):
 
 
 def natural_order(path: Path) -> tuple[list[str | int], str]:
-    """Return a key that sorts numbers in names by their value."""
+    """Return a sort key by which numbers in names are ordered by their value."""
     name = path.as_posix()
-    # Split by a group, the odd parts are the numbers: strings never meet numbers.
+    # Split at a group, the odd parts are the numbers: strings are never compared with numbers.
     parts = re.split(r"([0-9]+)", name.lower())
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
 
 
 def _find(path: Path, pattern: str | None) -> tuple[Path, list[Path]]:
-    """Return the folder and its files in order; raises HoloflowError where there are none."""
+    """Return the folder and its files in order; raises HoloflowError if there are none."""
     if path.is_file():
         return path.parent, [path]
     if not path.is_dir():
@@ -136,7 +140,7 @@ def _find(path: Path, pattern: str | None) -> tuple[Path, list[Path]]:
     try:
         found = [file for file in path.glob(pattern or "*") if file.is_file()]
     except (ValueError, NotImplementedError) as error:
-        raise HoloflowError(f"{pattern!r} is no pattern of files: {error}") from None
+        raise HoloflowError(f"{pattern!r} is not a pattern of files: {error}") from None
     if pattern is None:
         found = [file for file in found if file.suffix.lower() in SUFFIXES]
     if not found:

@@ -1,4 +1,4 @@
-"""A moving scene of which the truth is known."""
+"""`capture.synthetic`: a moving scene with known truth."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from holoflow.core.quantity import Frequency
 from holoflow.core.times import at_rate
 
 _GOLDEN = 0.618033988749895
-"""Steps of the hue by which any number of objects get colours far from one another."""
+"""Steps of the hue that give any number of objects clearly different colours."""
 _LUMA = np.array([0.299, 0.587, 0.114])
 _CELL = 24
-"""Pixels from one knot of the background's texture to the next."""
+"""Pixels between the knots of the background's texture."""
 
 
 class Scene(TypedDict):
-    """A frame and what is in it."""
+    """A frame and the objects in it."""
 
     image: Image
     boxes: Boxes
 
 
 class SyntheticOp(Operator):
-    """Make a moving scene: bright discs or rectangles that bounce about on a dark, still texture.
+    """Make a moving scene: bright discs or rectangles that bounce around on a dark, still texture.
 
-    `boxes` is the truth about `image`: the exact box of each object, an id that stays with it,
-    a score of 1. An object that goes behind another keeps its whole box; a higher id lies in
-    front. In at least one channel every pixel of an object is 255, or above 110 in gray, and
-    none of the background is above 90. The same parameters always make the same frames.
+    `boxes` is the truth about `image`: the exact box of each object, an id that stays the same, and
+    a score of 1. An object behind another keeps its whole box; higher ids are in front. Every pixel
+    of an object is 255 in at least one channel, or above 110 in gray, and no pixel of the
+    background is above 90. Equal parameters give equal frames.
 
     Example:
         scene:
@@ -49,20 +49,26 @@ class SyntheticOp(Operator):
 
     width: int = param(320, ge=16, le=16384, doc="pixels")
     height: int = param(240, ge=16, le=16384, doc="pixels")
-    rate: Frequency = param("30hz", gt=0, doc="frames a second")
-    length: int | None = param(None, ge=1, doc="frames until the scene ends; by default never")
-    paced: bool = param(
-        True, doc="hold each frame until its time; false: as fast as the app takes them"
+    rate: Frequency = param("30hz", gt=0, doc="frames per second")
+    length: int | None = param(
+        None, ge=1, doc="frames until the scene ends; by default it does not"
     )
-    objects: int = param(3, ge=0, le=1000, doc="how many things move")
-    shape: Literal["disc", "rectangle"] = param("disc", doc="what they are")
-    size: int = param(40, ge=1, doc="height of each in pixels; rectangles are half as wide again")
-    speed: float = param(90.0, ge=0, doc="of each, in pixels a second, in a direction of its own")
+    paced: bool = param(
+        True, doc="hold each frame until its time; false: send as fast as the app takes them"
+    )
+    objects: int = param(3, ge=0, le=1000, doc="number of moving objects")
+    shape: Literal["disc", "rectangle"] = param("disc", doc="shape of the objects")
+    size: int = param(
+        40, ge=1, doc="height of an object in pixels; rectangles are 1.5 times as wide"
+    )
+    speed: float = param(
+        90.0, ge=0, doc="of each object in pixels per second, in its own direction"
+    )
     colour: Literal["rgb", "bgr", "gray"] = param("rgb", doc="order of the channels; uint8")
-    seed: int = param(0, ge=0, doc="another number makes another scene")
+    seed: int = param(0, ge=0, doc="a different number makes a different scene")
 
     def frames(self) -> Iterator[Stamped[Scene]]:
-        """Yield the frames, and (objects, 4) boxes with ids 0, 1, …, whole pixels in float32."""
+        """Yield frames, and (objects, 4) boxes with ids 0, 1, …, whole pixels in float32."""
         stencil = _stencil(self.shape, self.size)
         extent = np.array(stencil.shape)
         room = np.array([self.height, self.width]) - extent
@@ -91,7 +97,7 @@ class SyntheticOp(Operator):
             )
 
     def _channels(self, rgb: Array) -> Array:
-        """Return (…, 3) red, green, blue from 0 to 255 as uint8 in the channels to be sent."""
+        """Return red, green and blue, (…, 3) from 0 to 255, as uint8 in the channels to be sent."""
         if self.colour == "gray":
             ordered = rgb @ _LUMA
         else:
@@ -108,7 +114,7 @@ class SyntheticOp(Operator):
 
 
 def _stencil(shape: str, size: int) -> Array:
-    """Return which pixels an object covers; it touches all four sides of the array."""
+    """Return the mask of an object, bool; it touches all four sides of the array."""
     if shape == "rectangle":
         return np.ones((size, size + size // 2), bool)
     centred = np.arange(size) - (size - 1) / 2
@@ -116,21 +122,21 @@ def _stencil(shape: str, size: int) -> Array:
 
 
 def _bounced(positions: Array, room: Array) -> Array:
-    """Fold `positions` (N, 2) into 0 to `room` as walls would; whole pixels."""
+    """Reflect `positions` (N, 2) at 0 and `room` as walls would; whole pixels."""
     folded = np.mod(positions, 2 * np.maximum(room, 1))
     inside: Array = np.minimum(folded, 2 * room - folded).clip(0, room)
     return np.rint(inside).astype(int)
 
 
 def _colours(number: int) -> Array:
-    """Return (number, 3) red, green, blue from 0 to 255: bright, far from one another."""
+    """Return (number, 3) red, green and blue from 0 to 255: bright and clearly different."""
     hues = (np.arange(number) * _GOLDEN) % 1.0
     colours = [colorsys.hsv_to_rgb(hue, 0.6, 255.0) for hue in hues]
     return np.array(colours).reshape(number, 3)
 
 
 def _texture(height: int, width: int, random: np.random.Generator) -> Array:
-    """Return (height, width, 3) soft dark, soft noise from 20 to 90."""
+    """Return (height, width, 3) dark, smooth noise from 20 to 90."""
     knots = (height // _CELL + 2, width // _CELL + 2)
     grid = random.uniform(25, 75, (*knots, 1)) + random.uniform(-5, 15, (*knots, 3))
     rows, columns = (_tents(n, k) for n, k in zip((height, width), knots, strict=True))

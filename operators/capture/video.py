@@ -1,4 +1,4 @@
-"""Frames of a video file or stream."""
+"""`capture.video`: frames of a video file or stream."""
 
 from __future__ import annotations
 
@@ -35,33 +35,32 @@ from holoflow.operators.capture._streams import (
 
 _FORMATS = {"rgb": "rgb24", "bgr": "bgr24", "gray": "gray"}
 _MADE_OF_OTHERS = (2, 3, 4)
-"""FFmpeg's numbers of the kinds of frames P, B and S."""
+"""FFmpeg's numbers for frames of the kinds P, B and S."""
 
 
 class VideoOp(Operator):
-    """Read the frames of a video: any file or stream that FFmpeg reads.
+    """Read the frames of a video: any file or stream that FFmpeg supports.
 
-    Frames come with the times of the recording, or evenly spaced where `rate` is given, and are
-    held back until their time unless `paced` is false. A clip that is looped goes on in time.
-    Clips that were filmed with the camera turned or mirrored come upright, as players show
-    them. More than 8 bits are reduced to 8, a palette becomes its colours, and transparency is
-    left out.
+    Frames have the times of the recording, or are evenly spaced if `rate` is given, and are held
+    until their time unless `paced` is false. The times of a looped clip continue. Clips filmed with
+    the camera turned or mirrored are upright, as in video players. More than 8 bits are reduced to
+    8, a palette is converted to its colours, and transparency is dropped.
 
-    A frame that cannot be decoded whole is left out, and with it those after it up to the next
-    key frame, because they are made of it. Each frame that is missing is counted as dropped by
-    the device, and logged. A file that ends before it says is played up to there; where it
-    says only how long it is (.mkv, .avi without an index), there is a warning and no count: the
-    rate may vary, and sound may last longer. A network stream is waited for: for at most
-    `timeout` at a time; one that breaks off is an error.
+    A frame that cannot be decoded completely is left out, and so are the following ones up to the
+    next key frame, because they depend on it. Each missing frame is counted as dropped by the
+    device and logged. A file that is shorter than it states is played to its end. If it states only
+    its duration (.mkv, .avi without an index), there is a warning but no count, as the rate may
+    vary and sound may last longer. A network stream is waited for, for at most `timeout` at a time;
+    one that breaks off is an error.
 
-    Damage is seen where a container or a codec shows it. Not seen, and shown with wrong pixels,
-    may be: bits that were flipped within a frame, in H.264, H.265, MPEG-2, MPEG-4, MJPEG, VP8,
-    VP9, AV1, uncompressed video and FFV1 without checksums; of an MPEG transport stream, the
-    loss of 16 packets in a row of the same video, or a multiple of it, and from a network
-    whatever is missing of its first frame.
+    Damage is noticed if a container or a codec shows it. It may go unnoticed, and give wrong
+    pixels, in these cases: bits flipped within a frame, in H.264, H.265, MPEG-2, MPEG-4, MJPEG,
+    VP8, VP9, AV1, uncompressed video and FFV1 without checksums; the loss of 16 successive packets
+    of a video in an MPEG transport stream, or a multiple of it, and from a network any missing part
+    of its first frame.
 
-    Of several video streams, the one that the file names as its default is read, of several
-    such the largest; pictures that are attached, such as covers, are none.
+    Of several video streams, the file's default is read; of several defaults, the largest. Attached
+    pictures, such as covers, are not video streams.
 
     Example:
         camera:
@@ -73,19 +72,19 @@ class VideoOp(Operator):
 
     path: InputPath = param(doc="file, or URL: rtsp://, http://, udp:// …")
     rate: Frequency | None = param(
-        None, gt=0, doc="frames a second, instead of the recording's own times"
+        None, gt=0, doc="frames per second, instead of the recording's own times"
     )
     paced: bool = param(
-        True, doc="hold each frame until its time; false: as fast as the app takes them"
+        True, doc="hold each frame until its time; false: send as fast as the app takes them"
     )
-    loop: bool = param(False, doc="begin again at the end, for ever")
+    loop: bool = param(False, doc="start again at the end, without end")
     colour: Literal["rgb", "bgr", "gray"] = param("rgb", doc="order of the channels; uint8")
     stream: int | None = param(
-        None, ge=0, doc="which stream of the file, by FFmpeg's number (from 0; sound counts, too)"
+        None, ge=0, doc="stream of the file, by FFmpeg's number (from 0, counting sound too)"
     )
     timeout: Duration = param("10s", gt=0, doc="longest wait for a network stream")
     transport: Literal["tcp", "udp"] = param(
-        "tcp", doc="how rtsp:// streams travel: udp is quicker and loses packets"
+        "tcp", doc="transport of rtsp:// streams: udp is faster but loses packets"
     )
 
     _chunked: Chunked | None = None
@@ -94,7 +93,7 @@ class VideoOp(Operator):
     _matrix = NEITHER
 
     def start(self) -> None:
-        """Open the file or stream, so that a mistake shows, and waiting ends, before frame 0."""
+        """Open the file or stream, so that mistakes show, and waiting ends, before frame 0."""
         self._threads = "://" not in self.path
         self._open()
 
@@ -133,18 +132,18 @@ class VideoOp(Operator):
 
     @property
     def _shown(self) -> str:
-        """The path as messages show it: without a password."""
+        """The path for messages, without a password."""
         return re.sub(r"(?<=://)[^/@]+@", "…@", self.path)
 
     def _step(self) -> int:
-        """Return the nanoseconds from one frame to the next, on the average."""
+        """Return the average time between frames in ns."""
         return round(SECOND / (self._stream.average_rate or self._stream.guessed_rate or 30))
 
     def _nanoseconds(self, ticks: int | None) -> int | None:
         return None if ticks is None else int(ticks * self._stream.time_base * SECOND)
 
     def _open(self) -> None:
-        """Open the path, anew where it was open."""
+        """Open the path, or open it again."""
         self.stop()
         av = optional("av", "video")
         options: dict[str, str] = {}
@@ -180,7 +179,7 @@ class VideoOp(Operator):
             if not stream.disposition & attached or stream.index == self.stream
         ]
         if streams and not any(stream.codec_context for stream in streams):
-            raise HoloflowError(f"the video is in a format that is not known: {self._shown}")
+            raise HoloflowError(f"the format of the video is unknown: {self._shown}")
         streams = [stream for stream in streams if stream.codec_context is not None]
         there = ", ".join(
             f"{stream.index} ({stream.codec_context.name}, {stream.width} x {stream.height})"
@@ -192,7 +191,7 @@ class VideoOp(Operator):
             for stream in streams:
                 if stream.index == self.stream:
                     return stream
-            raise HoloflowError(f"stream {self.stream} is no video, but {there}: {self._shown}")
+            raise HoloflowError(f"stream {self.stream} is not video, but {there}: {self._shown}")
         best = max(
             streams,
             key=lambda stream: (
@@ -207,20 +206,20 @@ class VideoOp(Operator):
         return best
 
     def _unreadable(self, av: Any, error: Any) -> HoloflowError:
-        if isinstance(error, av.error.ExitError):  # what FFmpeg calls an interrupted wait
-            return HoloflowError(f"nothing came for {self.timeout:g} s from {self._shown}")
+        if isinstance(error, av.error.ExitError):  # FFmpeg's error for an interrupted wait
+            return HoloflowError(f"no data arrived for {self.timeout:g} s from {self._shown}")
         if "://" in self.path and error.errno == errno.EIO:
             return HoloflowError(f"the connection broke off: {self._shown}")
         return HoloflowError(f"cannot read the video: {error.strerror}: {self._shown}")
 
     def _intact(self) -> Iterator[Any]:
-        """Yield the frames that are right, up to the end, and count those that are missing."""
+        """Yield the correct frames up to the end, and count those that are missing."""
         intact = Intact()
         extent = Extent()
         try:
             yield from self._counted(intact, self._decoded(intact, extent))
         except _UncertainError:
-            # Threads decode several frames at once, and do not say which of them failed.
+            # Threads decode several frames at once, and do not report which of them failed.
             self._threads = False
             self._open()
             extent = Extent()
@@ -228,7 +227,7 @@ class VideoOp(Operator):
         missing = extent.missing(self._container, self._stream, self._step())
         if intact.lost > 1:
             self.context.log.warning(
-                "%d frames could not be decoded, or were made of such, in %s",
+                "%d frames could not be decoded, or depend on such frames, in %s",
                 intact.lost, self._shown,
             )  # fmt: skip
         if missing:
@@ -252,9 +251,10 @@ class VideoOp(Operator):
                 counted = intact.lost
 
     def _decoded(self, intact: Intact, extent: Extent) -> Iterator[Any]:
-        """Yield the right frames from `intact.key` on, and None after each packet.
+        """Yield the correct frames from `intact.key` on, and None after each packet.
 
-        Raises _UncertainError where it is unknown which frame is wrong.
+        Raises:
+            _UncertainError: It is unknown which frame is wrong.
         """
         intact.begin_again()
         number = -1
@@ -264,8 +264,8 @@ class VideoOp(Operator):
                 continue
             if hurt:
                 intact.lose(number)
-            elif packet.size:  # one without data would end the decoder
-                packet.opaque = (number,)  # an object of its own, by whose place PyAV finds it
+            elif packet.size:  # a packet without data would end the decoder
+                packet.opaque = (number,)  # a new object, as PyAV identifies it by its address
                 intact.send(number, packet.pts)
                 yield from self._made(packet, number, intact)
             yield None
@@ -276,7 +276,7 @@ class VideoOp(Operator):
         yield None
 
     def _judged(self, packets: Iterator[Any]) -> Iterator[tuple[Any, bool]]:
-        """Yield each packet, and whether some of its data are missing."""
+        """Yield each packet, and whether a part of its data is missing."""
         if self._uncut is not None:
             return hurt_of_file(packets, self._own(self._uncut))
         if is_transport(self._container):
@@ -291,7 +291,7 @@ class VideoOp(Operator):
                 packet for packet in uncut.demux() if packet.stream_index == self._stream.index
             )
         except av.FFmpegError:
-            return  # which is told where the frames are read
+            return  # reported where the frames are read
 
     def _packets(self, extent: Extent) -> Iterator[Any]:
         """Yield the packets of the stream, and let `extent` see those of all streams."""
@@ -299,7 +299,7 @@ class VideoOp(Operator):
         try:
             for packet in self._container.demux():
                 if packet.dts is None and not packet.size:
-                    continue  # the mark of an end
+                    continue  # PyAV's mark of the end
                 own = packet.stream_index == self._stream.index
                 extent.see(packet, own=own)
                 if own:
@@ -313,11 +313,11 @@ class VideoOp(Operator):
             raise broken_off
 
     def _broken_off(self) -> HoloflowError | None:
-        """Return why a stream in chunks ended before its end."""
+        """Return why a chunked stream ended before its end; None if it did not."""
         return None if self._chunked is None else self._chunked.error
 
     def _made(self, packet: Any, number: int, intact: Intact) -> Iterator[Any]:
-        """Yield the right frames that the decoder gives for `packet`, for None all it still has."""
+        """Yield the correct frames that `packet` leads to; for None, all that are left."""
         av = optional("av", "video")
         try:
             frames = self._stream.codec_context.decode(packet)
@@ -339,7 +339,7 @@ class VideoOp(Operator):
             pixels = rows[:, : frame.width]
         else:
             pixels = rows[:, : 3 * frame.width].reshape(frame.height, frame.width, 3)
-        if frame.key_frame:  # with which alone it changes
+        if frame.key_frame:  # the matrix changes only with key frames
             self._turn(_matrix(frame))
         pixels = upright(pixels, self._matrix)
         data: Array = self.allocate(pixels.shape, np.uint8)
@@ -347,10 +347,11 @@ class VideoOp(Operator):
         return Image(data, self.colour)
 
     def _turn(self, matrix: tuple[int, int, int, int]) -> None:
-        """Have frames turned by `matrix` from now on."""
+        """Orient frames by `matrix` from now on."""
         if matrix != self._matrix and not is_quarter(matrix):
             self.context.log.warning(
-                "frames are to be turned by less than a quarter, which is not done: %s", self._shown
+                "frames must be turned by less than a quarter turn, which is not supported: %s",
+                self._shown,
             )
         self._matrix = matrix
 

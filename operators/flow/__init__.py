@@ -1,1 +1,1 @@
-"""Ways that part and come together again."""
+"""Splitting and merging streams."""

@@ -9,12 +9,12 @@ from holoflow.core.ports import Trigger
 
 
 class MergeOp(Operator):
-    """Pass on the messages of all inputs, one by one.
+    """Pass on the messages of all inputs, one at a time.
 
-    Where all of them come from one source, in the order of its frames, whichever way was faster;
-    what a way has dropped or lost is not waited for. Else as they come, in turn where several
-    inputs have some: then each is a frame of the merge's own, numbered anew, and the header's
-    metadata say which it was: `from: {source: left, sequence: 7}`.
+    If all of them come from one source, they are in the order of its frames, whichever path was
+    faster; what a path has dropped or lost is not waited for. Otherwise they are in the order of
+    arrival, taking turns if several inputs have messages. Then each is a frame of its own, numbered
+    anew, and the header's metadata say which one it was: `from: {source: left, sequence: 7}`.
 
     Example:
         merge:
@@ -25,5 +25,5 @@ class MergeOp(Operator):
     trigger: ClassVar[Trigger] = "any"
 
     def process(self, messages: list[Any]) -> Any:
-        """Return the message that has come."""
+        """Return the message that has arrived."""
         return messages[0]

@@ -1,1 +1,1 @@
-"""Models."""
+"""Inference with models."""

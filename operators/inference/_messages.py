@@ -1,4 +1,4 @@
-"""Which arrays a model takes, and messages put together to one call of it and taken apart again."""
+"""The arrays that a model takes, and how messages are joined for one call and split again."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ _DTYPES = {
 
 @dataclass(frozen=True)
 class Specification:
-    """One input or output of a model."""
+    """An input or output of a model."""
 
     name: str
     dtype: str
     shape: tuple[int | str | None, ...]
-    """Lengths of the axes; a name or None is any."""
+    """Lengths of the axes; a name or None stands for any length."""
 
     @staticmethod
     def of(value: Any) -> Specification:
-        """Read ONNX Runtime's description of an input or output."""
+        """Return ONNX Runtime's description of an input or output as a specification."""
         kind = value.type.removeprefix("tensor(").removesuffix(")")
         return Specification(value.name, _DTYPES.get(kind, kind), tuple(value.shape))
 
     @property
     def first(self) -> int | str | None:
-        """Length or name of the first axis; None where nothing is said of it."""
+        """Length or name of the first axis; None if it has neither."""
         return self.shape[0] if self.shape else None
 
     def takes(self, array: Array) -> bool:
-        """Whether `array` has this dtype and this shape."""
+        """Whether `array` has this dtype and a matching shape."""
         shape = tuple(array.shape)
         return (
             str(array.dtype) == self.dtype
@@ -61,8 +61,15 @@ class Specification:
 def matched(arrays: Arrays, inputs: Sequence[Specification], model: str) -> Arrays:
     """Return `arrays` under the names of the model's inputs.
 
-    A single array goes to the only input, whatever its name. Raises ValueError where they do
-    not fit `inputs`; `model` is how the message names the model.
+    A single array goes to the only input, whatever its name.
+
+    Args:
+        arrays: The arrays of a message.
+        inputs: The inputs of the model.
+        model: Name of the model for messages.
+
+    Raises:
+        ValueError: The arrays do not fit the inputs.
     """
     if len(inputs) == len(arrays) == 1:
         arrays = Arrays({inputs[0].name: next(iter(arrays.values()))})
@@ -88,16 +95,16 @@ def _list(names: Any) -> str:
 
 
 class InseparableError(HoloflowError):
-    """Of a result for several messages nobody can say what belongs to which."""
+    """A result for several messages cannot be split."""
 
 
 def contradiction(
     inputs: Sequence[Specification], outputs: Sequence[Specification], model: str
 ) -> str:
-    """Say why `outputs` for several messages cannot be taken apart along their first axis.
+    """Return why `outputs` for several messages cannot be split along their first axis, or "".
 
-    It must be that of `inputs`, which is told by its name; where an axis has none, only the
-    result can tell. Empty if nothing speaks against it.
+    It must be the first axis of `inputs`, identified by its name. If an axis has no name, only the
+    result can show it.
     """
     names = {axis for entry in inputs if isinstance(axis := entry.first, str)}
     if len(names) > 1:
@@ -114,11 +121,13 @@ def contradiction(
 
 
 def run_together(messages: Sequence[Arrays], run: Callable[[Arrays], Arrays]) -> list[Arrays]:
-    """Return what `run` makes of each of `messages`, with as few calls as possible.
+    """Return the results of `run` for each of `messages`, with as few calls as possible.
 
-    Those with arrays of equal shapes, but for the first axis, are joined along it; a message
-    whose own arrays differ in its length is run alone. Raises InseparableError where a result for
-    several has not as many rows as they.
+    Messages whose arrays have equal shapes, except for the first axis, are joined along it; a
+    message whose own arrays differ in its length is run alone.
+
+    Raises:
+        InseparableError: A result for several messages does not have as many rows as they have.
     """
     groups: dict[object, list[int]] = {}
     for index, message in enumerate(messages):
@@ -131,7 +140,7 @@ def run_together(messages: Sequence[Arrays], run: Callable[[Arrays], Arrays]) ->
 
 
 def _form(message: Arrays) -> object:
-    """Return what arrays must have in common to be joined; None where they have no such axis."""
+    """Return what arrays must have in common to be joined; None if a message has no such axis."""
     lengths = {array.shape[:1] for array in message.values()}
     if len(lengths) != 1 or lengths == {()}:
         return None

@@ -1,4 +1,4 @@
-"""ONNX models."""
+"""`inference.onnx`: ONNX models."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from ._messages import InseparableError, Specification, contradiction, matched, 
 
 
 class OnnxOp(Operator):
-    """Compute an ONNX model with ONNX Runtime.
+    """Run an ONNX model with ONNX Runtime.
 
-    The model's inputs are arrays by name; a single array goes to the only input, whatever its
-    name. Nothing is converted: `preprocess.tensor` makes the dtype and axes that the model wants.
-    What it returns are NumPy arrays by the names of its outputs.
+    The model's inputs are arrays by name; a single array goes to the only input, whatever its name.
+    Nothing is converted: `preprocess.tensor` sets the dtype and axes that the model needs. The
+    result consists of NumPy arrays under the names of the model's outputs.
 
-    With a `batch` above 1, messages with arrays of equal shapes, but for the first axis, are
-    computed together, and the outputs are taken apart along theirs. That is done only where it is
-    the same axis: it has the name of the inputs' first axis or, where the model names none, as
-    many rows. Of a model with another one, such as the boxes that were found in all images, or that
-    fails on more than one image, each message is computed alone, which is told in the log.
+    With a `batch` above 1, messages whose arrays have equal shapes, except for the first axis, are
+    computed together, and the outputs are split along their first axis. This requires that it is
+    the same axis: it has the name of the inputs' first axis or, if the model names none, as many
+    rows. If it is not, such as for the boxes found in all images, or if the model fails on more
+    than one image, each message is computed alone, which is logged.
 
     Needs the extra `onnx`; for NVIDIA GPUs, install onnxruntime-gpu in place of onnxruntime.
 
@@ -46,37 +46,38 @@ class OnnxOp(Operator):
     model: InputPath = param(doc="the .onnx file")
     providers: list[str] = param(
         [],
-        doc="what to compute with, in order of preference: tensorrt, cuda, cpu and others that "
-        "ONNX Runtime knows; those that are not there are passed over. Empty for cuda, cpu",
+        doc="execution providers in order of preference: tensorrt, cuda, cpu and others that "
+        "ONNX Runtime has; unavailable ones are skipped. Empty for cuda, cpu",
     )
     inputs: dict[str, str] = param(
-        {}, doc="which array of the message is which input of the model, where names differ"
+        {}, doc="array of the message for each input of the model, if names differ"
     )
     outputs: dict[str, str] = param(
-        {}, doc="which outputs of the model to give, by which names; empty for all, by their own"
+        {}, doc="outputs of the model to return, with their new names; empty for all, unchanged"
     )
     free_axes: list[int] = param(
         [],
         doc="axes that the model declares with a fixed length although it takes any: [0, 2, 3] "
         "for batch, height and width of NCHW",
     )
-    batch: int = param(1, ge=1, doc="messages that are computed together, at most")
+    batch: int = param(1, ge=1, doc="most messages that are computed together")
     batched: list[str] = param(
         [],
         doc="outputs of the model that have a row for each row of the inputs although their first "
         "axis has another name, or a fixed length",
     )
-    wait: Duration = param("10ms", doc="for a batch to fill, from its first message")
-    threads: int = param(0, ge=0, doc="CPU threads for one run; 0 is one for each core")
+    wait: Duration = param("10ms", doc="longest time for a batch to fill, from its first message")
+    threads: int = param(0, ge=0, doc="CPU threads for one run; 0 means one for each core")
 
     _apart = False
-    """Whether each message of a batch is computed alone: results for several say not whose."""
+    """Whether each message of a batch is computed alone, as results for several cannot be split."""
 
     def start(self) -> None:
-        """Load the model, run it once if its shapes allow, and log the provider taken.
+        """Load the model, run it once if its shapes permit, and log the provider that is used.
 
-        Raises ParameterError for an unknown provider, input or output, HoloflowError for a file
-        that is no model.
+        Raises:
+            ParameterError: A provider, an input or an output does not exist.
+            HoloflowError: The file is not a model.
         """
         self._name = Path(self.model).name
         runtime = optional("onnxruntime", "onnx")
@@ -97,19 +98,24 @@ class OnnxOp(Operator):
         self._warm_up()
 
     def stop(self) -> None:
-        """Let go of the model and its memory."""
+        """Release the model and its memory."""
         self._session = None
 
     def batching(self) -> Batching | None:
-        """Gather up to `batch` messages, unless the model says that each is computed alone."""
+        """Gather up to `batch` messages, unless the model does not permit it."""
         return Batching(self.batch, self.wait) if self.batch > 1 and not self._apart else None
 
     def process(self, tensors: Arrays) -> Arrays:
-        """Return the outputs; ValueError for other arrays, HoloflowError where the model fails."""
+        """Return the outputs of the model.
+
+        Raises:
+            ValueError: The arrays do not fit its inputs.
+            HoloflowError: The model fails.
+        """
         return self._run(self._matched(tensors))
 
     def process_batch(self, batch: Sequence[Mapping[str, Any]]) -> Sequence[Arrays]:
-        """Return the outputs for each of `batch`; errors as `process`."""
+        """Return the outputs for each message of `batch`; errors as in `process`."""
         messages = [self._matched(call["tensors"]) for call in batch]
         if not self._apart:
             try:
@@ -122,14 +128,14 @@ class OnnxOp(Operator):
         options = runtime.SessionOptions()
         options.log_severity_level = 3
         options.intra_op_num_threads = self.threads
-        # Threads that spin between runs take the cores from the other operators.
+        # Threads that spin between runs take cores from the other operators.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             source = with_free_axes(self.model, self.free_axes) if self.free_axes else self.model
             return runtime.InferenceSession(source, options, providers=providers)
         except HoloflowError:
             raise
-        except Exception as error:  # those of onnx, protobuf and ONNX Runtime share no base
+        except Exception as error:  # those of onnx, protobuf and ONNX Runtime have no common base
             raise HoloflowError(f"cannot load the model {self.model}: {_line(error)}") from None
 
     def _matched(self, tensors: Arrays) -> Arrays:
@@ -139,7 +145,7 @@ class OnnxOp(Operator):
     def _run(self, arrays: Arrays) -> Arrays:
         try:
             found = self._session.run(list(self._outputs), arrays)
-        except Exception as error:  # ONNX Runtime's own share no base
+        except Exception as error:  # those of ONNX Runtime have no common base
             raise HoloflowError(f"the model {self._name} failed: {_line(error)}") from None
         return Arrays(zip(self._outputs.values(), found, strict=True))
 
@@ -172,14 +178,14 @@ class OnnxOp(Operator):
         """Compute each message alone from now on."""
         self._apart = True
         self.context.log.warning(
-            "each message is computed alone, in spite of batch: %d, for the results of several "
-            "cannot be taken apart: %s", self.batch, reason,
+            "each message is computed alone in spite of batch: %d, as the results for several "
+            "cannot be split: %s", self.batch, reason,
         )  # fmt: skip
 
     def _warm_up(self) -> None:
-        """Run on zeros, where all lengths are known, so that the first frame is not slow.
+        """Run on zeros if all lengths are known, so that the first frame is not slow.
 
-        Two messages of them show whether results can be taken apart, before any are used.
+        Two messages of zeros show whether results can be split, before any result is used.
         """
         zeros = Arrays()
         for entry in self._inputs:
@@ -203,10 +209,12 @@ def _line(error: Exception) -> str:
 def with_free_axes(path: str, axes: Sequence[int]) -> bytes:
     """Return the ONNX model in the file `path` with the lengths of `axes` left open.
 
-    This holds for each input and output that has such an axis; names of axes stay. Weights that
-    are listed as inputs, as old exporters do, become constants, so that the model can be
+    This applies to each input and output that has such an axis; names of axes are kept. Weights
+    that are listed as inputs, as by old exporters, become constants, so that the model can be
     optimised.
-    Raises onnx's and protobuf's errors for a file that is no model.
+
+    Raises:
+        Exception: The file is not a model; the error is one of onnx or protobuf.
     """
     model = optional("onnx", "onnx").load(path)
     graph = model.graph
@@ -219,7 +227,7 @@ def with_free_axes(path: str, axes: Sequence[int]) -> bytes:
         for axis in axes:
             if axis < len(sizes) and sizes[axis].HasField("dim_value"):
                 sizes[axis].Clear()
-    # Shapes in between were derived from the ones that are now open.
+    # Shapes in between were derived from the lengths that are now open.
     del graph.value_info[:]
     content: bytes = model.SerializeToString()
     return content
@@ -230,16 +238,20 @@ _SUFFIX = "ExecutionProvider"
 
 
 def short(provider: str) -> str:
-    """Return the name that an app uses: `CUDAExecutionProvider` is `cuda`."""
+    """Return the name of a provider in an app: `CUDAExecutionProvider` is `cuda`."""
     return provider.removesuffix(_SUFFIX).lower()
 
 
 def choose(wanted: Sequence[str], known: Sequence[str], available: Sequence[str]) -> list[str]:
-    """Return those of `wanted` that are there, in this order, as ONNX Runtime names them.
+    """Return the available ones of `wanted` in this order, by ONNX Runtime's names.
 
-    `known` are all that ONNX Runtime has a name for, `available` those that this build can
-    offer; none wanted means `USUAL`. Raises ParameterError for one that is not known, and where
-    none is available.
+    Args:
+        wanted: Short names; none means `USUAL`.
+        known: All providers for which ONNX Runtime has a name.
+        available: Those that this build offers.
+
+    Raises:
+        ParameterError: A provider is not known, or none of them is available.
     """
     names = {short(provider): provider for provider in known}
     offered = ", ".join(short(provider) for provider in available)

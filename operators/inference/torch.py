@@ -1,4 +1,4 @@
-"""PyTorch models."""
+"""`inference.torch`: PyTorch models."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from holoflow.core.samples import Arrays
 
 
 class TorchOp(Operator):
-    """Compute a PyTorch model: TorchScript (.pt) or an exported program (.pt2).
+    """Run a PyTorch model: TorchScript (.pt) or an exported program (.pt2).
 
-    The model's arguments are the arrays in the order of `inputs`; what it returns, a tensor, a
-    tuple or a dict of tensors, is given as NumPy arrays by name. Pickled modules are not loaded.
-    PyTorch lets an exported program run any code when it is loaded, so the app must say that it
-    is trusted; a checksum under `assets:` makes sure that it is the one meant.
+    The model's arguments are the arrays in the order of `inputs`; its result, a tensor, a tuple or
+    a dict of tensors, is returned as NumPy arrays by name. Pickled modules are not loaded. PyTorch
+    lets an exported program execute any code while it is loaded, so the app must say that it is
+    trusted; a checksum under `assets:` ensures that it is the intended file.
 
     Needs the extra `torch`.
 
@@ -35,22 +35,26 @@ class TorchOp(Operator):
 
     model: InputPath = param(doc="the .pt (TorchScript) or .pt2 (torch.export) file")
     trusted: bool = param(
-        False, doc="true says that a .pt2 file comes from somebody whose code may run here"
+        False, doc="true says that a .pt2 file is from someone whose code may be executed here"
     )
     device: Literal["auto", "cpu", "cuda"] = param(
-        "auto", doc="what to compute on; auto is cuda where there is one, else cpu"
+        "auto", doc="device; auto is cuda if there is one, else cpu"
     )
     inputs: list[str] = param(
         [], doc="names of the arrays in the order of the model's arguments; empty for one array"
     )
     outputs: list[str] = param(
         [],
-        doc="names for what the model returns, in order; empty for a dict's own, or output_0, "
+        doc="names for the model's results, in order; empty for a dict's own names, or output_0, "
         "output_1 …",
     )
 
     def start(self) -> None:
-        """Load the model and log the device; HoloflowError for a bad file or no CUDA device."""
+        """Load the model and log the device.
+
+        Raises:
+            HoloflowError: The file is not a model, or there is no such device.
+        """
         self._torch = optional("torch", "torch")
         cuda = self._torch.cuda.is_available()
         if self.device == "cuda" and not cuda:
@@ -63,11 +67,16 @@ class TorchOp(Operator):
         self.context.log.info("the model %s is computed on %s", self._name, self._device)
 
     def stop(self) -> None:
-        """Let go of the model and its memory."""
+        """Release the model and its memory."""
         self._model = None
 
     def process(self, tensors: Arrays) -> Arrays:
-        """Return the outputs; ValueError for other arrays, HoloflowError where the model fails."""
+        """Return the outputs of the model.
+
+        Raises:
+            ValueError: The arrays do not fit its arguments.
+            HoloflowError: The model fails.
+        """
         order = self.inputs or list(tensors)
         if set(order) != set(tensors) or (not self.inputs and len(order) != 1):
             raise ValueError(
@@ -75,7 +84,7 @@ class TorchOp(Operator):
                 f"{sorted(tensors)}; `inputs` says which array is which argument"
             )
         torch = self._torch
-        # Copied, for a model may change its arguments.
+        # Copied, because a model may change its arguments.
         arguments = [torch.tensor(to_numpy(tensors[name]), device=self._device) for name in order]
         try:
             with torch.inference_mode():
@@ -104,11 +113,13 @@ class TorchOp(Operator):
 def load(path: str, device: str, *, trusted: bool) -> Any:
     """Return the model in the file `path` as a function of tensors on `device`.
 
-    `.pt2` is an exported program, `.pt` TorchScript. PyTorch evaluates Python expressions that
-    stand in an exported program (for its dynamic shapes) and unpickles parts of it, so that the
-    file can run any code as it is loaded: it is opened only where `trusted` says so. Raises
-    ParameterError for another suffix or without trust, HoloflowError for a file that holds
-    something else.
+    `.pt2` is an exported program, `.pt` TorchScript. PyTorch evaluates Python expressions in an
+    exported program (for its dynamic shapes) and unpickles parts of it, so the file can execute any
+    code while it is loaded: it is opened only if `trusted`.
+
+    Raises:
+        ParameterError: The suffix is another one, or the file is not trusted.
+        HoloflowError: The file contains something else.
     """
     suffix = Path(path).suffix
     if suffix not in (".pt", ".pt2"):
@@ -119,14 +130,14 @@ def load(path: str, device: str, *, trusted: bool) -> Any:
     if suffix == ".pt2" and not trusted:
         raise ParameterError(
             "TorchOp.model: an exported program can run any code when it is loaded",
-            f"say `trusted: true` if {Path(path).name} comes from somebody you trust",
+            f"set `trusted: true` if {Path(path).name} is from someone you trust",
         )
     torch = optional("torch", "torch")
     try:
         if suffix == ".pt2":
             model = torch.export.load(path).module()
         else:
-            # TorchScript is deprecated, but what many models still come in.
+            # TorchScript is deprecated, but many models still use it.
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", r"`torch\.jit", DeprecationWarning)
                 model = torch.jit.load(path, map_location="cpu").eval()

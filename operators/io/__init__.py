@@ -1,1 +1,1 @@
-"""Files."""
+"""Writing files."""

@@ -216,7 +216,7 @@ def test_a_misspelled_parameter_is_not_missing_too(mistakes):
          "  many: {type: flow.share, inputs: {message: camera}, with: {of: 1, part: 0}}",
          "input 'messages' of 'a' takes a list; write messages: [OPERATOR, …]"),
         ("a: {type: flow.share, inputs: {message: camera}, with: {of: 2, part: «2}}",
-         "'part': of 2 parts the last is 1"),
+         "'part': the last of 2 parts is 1"),
         ("a: {type: './ops.py:GrayOp', inputs: {image: {«form: camera}}}",
          "unknown key 'form' of input 'image'; did you mean 'from'?"),
         ("a: {type: './ops.py:GrayOp', inputs: {image: «{queue: 1}}}",

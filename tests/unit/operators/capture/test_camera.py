@@ -335,7 +335,11 @@ def test_a_size_that_the_camera_has_is_set(running):
         (["NV12"], {}, "sends NV12, not mjpg, yuyv"),
         (["YUYV"], {"format": "mjpg"}, "sends YUYV, not mjpg"),
         ([], {}, "sends nothing"),
-        (["YUYV"], {"width": 1920}, "does not give 1920 x 8 pixels in YUYV; the nearest is 16 x 8"),
+        (
+            ["YUYV"],
+            {"width": 1920},
+            "does not offer 1920 x 8 pixels in YUYV; the nearest is 16 x 8",
+        ),
     ],
 )
 def test_what_the_camera_does_not_give_is_an_error(formats, parameters, message):

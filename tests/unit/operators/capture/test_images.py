@@ -106,7 +106,7 @@ def test_a_file_that_cannot_be_read_is_an_error_that_names_it(folder, content):
         ("none", None, "no such folder.*none"),
         ("dir.png", None, r"no image in the folder .*dir\.png"),
         (".", "*.jpg", r"nothing that matches '\*\.jpg' in"),
-        (".", "/etc/*", "no pattern of files"),
+        (".", "/etc/*", "not a pattern of files"),
     ],
 )
 def test_nothing_to_read_is_an_error(folder, name, pattern, message):

@@ -169,7 +169,7 @@ def test_avif_that_is_to_be_turned_is_refused(tmp_path):
         exif[0x0112] = orientation
         path = tmp_path / f"{orientation}.avif"
         in_mode("RGB").save(path, exif=exif)
-        with pytest.raises(HoloflowError, match="AVIF file that is to be turned is not read"):
+        with pytest.raises(HoloflowError, match="AVIF files that must be turned are not read"):
             read(path)
 
 
@@ -190,7 +190,7 @@ def test_of_several_pictures_in_a_jpeg_the_first_comes_and_a_warning(tmp_path, c
         tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[in_mode("RGB", 1)]
     )
     assert len(read(tmp_path)) == 1
-    assert "of several pictures in a JPEG file the first is read" in caplog.text
+    assert "of the pictures in a JPEG file only the first is read" in caplog.text
 
 
 @pytest.mark.parametrize("white", [15, 255, 1023, 4095, 65535])

@@ -128,6 +128,6 @@ def expressions(folder):
             if name.endswith("models/model.json"):
                 data = re.sub(rb'("expr_str": ?")[^"]*', rb"\1" + code.encode(), data)
             copy.writestr(name, data)
-    with pytest.raises(ParameterError, match=r"say `trusted: true` if trap\.pt2 comes"):
+    with pytest.raises(ParameterError, match=r"set `trusted: true` if trap\.pt2 is from"):
         started(trap)
     assert not sprung.exists()
