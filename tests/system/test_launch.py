@@ -80,7 +80,7 @@ def test_each_fragment_has_a_process_of_its_own(launched, engine):
 WORDS = {
     "kill": "its process was killed by SIGKILL",
     "fail": "operator 'work_fail' of fragment 'fail' failed on frame 4 of count_fail: ValueError",
-    "leak": "MB of memory, but may use 400 MB",
+    "leak": "B of memory, but may use 400 MB",
     "exit": "its process ended with exit status 3",
     "leave": "its process was killed by SIGKILL",
     "crash": "its process was killed by SIGSEGV",
