@@ -12,7 +12,7 @@ from typing import Any
 from holoflow.engine.control import EngineName
 from holoflow.plan.plan import Plan
 from holoflow.stats.counters import Counters
-from holoflow.stats.difference import subtract, with_counts
+from holoflow.stats.difference import with_counts
 from holoflow.stats.histogram import Histogram
 from holoflow.stats.machine import History, cores
 from holoflow.stats.merge import merge
@@ -100,7 +100,7 @@ class RunStatistics:
         )
         times = {path.name: path.end_to_end for path in snapshot.paths}
         fresh = {
-            name: subtract(now, self._times.get(name, Histogram())) for name, now in times.items()
+            name: now.without(self._times.get(name, Histogram())) for name, now in times.items()
         }
         self._history.add(snapshot, fresh)
         self._times = times

@@ -47,44 +47,6 @@ def difference(now: Snapshot, before: Snapshot) -> Snapshot:
     )
 
 
-def subtract(now: Histogram, before: Histogram) -> Histogram:
-    """Return the values of `now` that `before` does not have, or `now` if it lacks any of these.
-
-    Count and mean are exact. Minimum and maximum are exact if they were reached in this time;
-    otherwise they have, like the percentiles, a relative error of at most 1%.
-    """
-    if not before.count:
-        return now
-    new, old = now.to_plain(), before.to_plain()
-    bins = dict(new["bins"])
-    for key, number in old["bins"]:
-        bins[key] = bins.get(key, 0) - number
-    zeros, count = new["zeros"] - old["zeros"], now.count - before.count
-    if zeros < 0 or min(bins.values(), default=0) < 0:
-        return now
-    if not count:
-        return Histogram()
-    mean = max((now.total - before.total) / count, 0.0)
-    between = (mean - before.mean) ** 2 * before.count * count / now.count
-    made = Histogram.from_plain(
-        {
-            "count": count, "mean": mean, "m2": max(now.m2 - before.m2 - between, 0.0),
-            "min": now.min, "max": now.max, "zeros": zeros,
-            "bins": sorted((key, number) for key, number in bins.items() if number),
-        }
-    )  # fmt: skip
-    held = list(made.bins())
-    made.min = now.min if now.min < before.min else min(max(_middle(held[0]), now.min), now.max)
-    made.max = now.max if now.max > before.max else min(max(_middle(held[-1]), made.min), now.max)
-    return made
-
-
-def _middle(bin_: tuple[float, float, int]) -> float:
-    """Return the value with the least relative error for every value of a bin."""
-    above, up_to, _ = bin_
-    return 2 * above * up_to / (above + up_to) if up_to else 0.0
-
-
 def _key(path: PathStats) -> Hashable:
     return tuple((step.kind, step.operator, step.port) for step in path.steps)
 
@@ -136,7 +98,7 @@ def _less(now: Any, before: Any) -> Any:
     if now is None or before is None:
         return now
     if isinstance(now, Histogram):
-        return subtract(now, before)
+        return now.without(before)
     if isinstance(now, Mapping):
         return {key: value - before.get(key, 0) for key, value in now.items()}
     if isinstance(now, Waiting):

@@ -111,6 +111,39 @@ class Histogram:
             self._zeros += other._zeros
             self._store.merge(other._store)
 
+    def without(self, before: Histogram) -> Histogram:
+        """Return the values that `before` does not have; all of them if it has any others.
+
+        Count and mean are exact. Minimum and maximum are exact if they are beyond those of
+        `before`; otherwise they have, like the percentiles, a relative error of at most 1%.
+        """
+        if not before.count:
+            return self
+        left = dict(self._bins())
+        for key, number in before._bins():
+            left[key] = left.get(key, 0) - number
+        zeros, count = self._zeros - before._zeros, self.count - before.count
+        if zeros < 0 or min(left.values(), default=0) < 0:
+            return self
+        made = Histogram()
+        if not count:
+            return made
+        keys = sorted(key for key, number in left.items() if number)
+        made._zeros = zeros
+        made._add_bins((key, left[key]) for key in keys)
+        mean = max((self.total - before.total) / count, 0.0)
+        between = (mean - before.mean) ** 2 * before.count * count / self.count
+        least = 0.0 if zeros else min(max(_MAPPING.value(keys[0]), self.min), self.max)
+        most = min(max(_MAPPING.value(keys[-1]) if keys else 0.0, least), self.max)
+        made._add_moments(
+            count,
+            mean,
+            max(self.m2 - before.m2 - between, 0.0),
+            self.min if self.min < before.min else least,
+            self.max if self.max > before.max else most,
+        )
+        return made
+
     def copy(self) -> Histogram:
         """Return an independent histogram with the same values."""
         made = Histogram()

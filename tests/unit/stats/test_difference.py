@@ -10,7 +10,7 @@ from support.snapshots import faces, operator
 from support.stats import alike
 
 from holoflow.live.state import WINDOW, Recent
-from holoflow.stats.difference import difference, subtract
+from holoflow.stats.difference import difference
 from holoflow.stats.histogram import Histogram
 from holoflow.stats.merge import merge
 from holoflow.stats.snapshot import Snapshot
@@ -26,7 +26,7 @@ def held(values):
 
 @given(SECONDS, SECONDS)
 def test_what_is_left_of_a_histogram_is_what_was_added(before, added):
-    left = subtract(held(before + added), held(before))
+    left = held(before + added).without(held(before))
     truth = held(added)
     assert left.count == truth.count
     assert list(left.bins()) == list(truth.bins())
@@ -42,9 +42,9 @@ def test_what_is_left_of_a_histogram_is_what_was_added(before, added):
 
 def test_a_histogram_that_began_anew_is_taken_as_a_whole():
     now = held([1.0, 2.0])
-    assert subtract(now, held([1.0, 3.0])) == now
-    assert subtract(now, held([0.0])) == now
-    assert subtract(now, Histogram()) == now
+    assert now.without(held([1.0, 3.0])) == now
+    assert now.without(held([0.0])) == now
+    assert now.without(Histogram()) == now
 
 
 def seen(snapshot: Snapshot, times: int) -> Snapshot:
