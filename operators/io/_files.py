@@ -1,4 +1,4 @@
-"""Where sinks write, what their inputs may be called, and pixels as files hold them."""
+"""Output paths, names of inputs in files, and pixels as files can store them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from holoflow.operators.visualize._pixels import SHOWN, Scale, pixels
 
 
 def output_file(folder: Path, path: str) -> Path:
-    """Return `path` within the output `folder`, whose folders are made where they are missing.
+    """Return `path` within the output `folder`, with its folders created if missing.
 
-    Raises ParameterError for a path that leads out of `folder`.
+    Raises:
+        ParameterError: `path` leads out of `folder`.
     """
     parts = PurePath(path).parts
     if PurePath(path).is_absolute() or ".." in parts or not parts:
@@ -32,16 +33,16 @@ def output_file(folder: Path, path: str) -> Path:
 
 
 def part_name(path: str, generation: int) -> str:
-    """Return the name for a file that an operator cannot go on with after its process died.
+    """Return the name of a file that a restarted operator writes instead of continuing `path`.
 
-    `clip.mp4` at first, then `clip.2.mp4` and so on.
+    It is `clip.mp4` at first, then `clip.2.mp4` and so on.
     """
     name = PurePath(path)
     return str(name.with_name(f"{name.stem}.{generation + 1}{name.suffix}") if generation else path)
 
 
 def cut_to_whole_lines(file: Path) -> None:
-    """Remove what a process that died has written of a last line; `file` may be missing."""
+    """Remove an incomplete last line that a dead process has left; `file` may be missing."""
     with contextlib.suppress(FileNotFoundError), file.open("r+b") as lines:
         end = lines.seek(0, os.SEEK_END)
         while end:
@@ -56,13 +57,13 @@ def cut_to_whole_lines(file: Path) -> None:
 
 
 def claimed(path: str) -> str:
-    """Return what a writer of `path` in the output folder claims for itself alone."""
+    """Return the claim of a writer of `path` in the output folder, which only one can have."""
     return f"the file {PurePath(path)}"
 
 
 @contextmanager
 def naming(file: Path) -> Iterator[None]:
-    """Put `file` into every OSError from inside that does not say which file it was."""
+    """Put the name of `file` into every OSError of the block that lacks one."""
     try:
         yield
     except OSError as error:
@@ -72,18 +73,18 @@ def naming(file: Path) -> Iterator[None]:
 
 
 class NumberSet:
-    """A set of numbers that mostly rise; it stays small."""
+    """A set of mostly ascending numbers that needs little memory."""
 
     _GAPS = 10_000
 
     def __init__(self) -> None:
-        """Begin with none."""
         self._end = 0
         self._gaps: deque[range] = deque(maxlen=self._GAPS)
-        """Below `_end`, what is not in the set; beyond so many, the first count as in it."""
+        """Numbers below `_end` that are not in the set; if there are too many, the lowest count as
+        in."""
 
     def add(self, number: int) -> bool:
-        """Add `number`; return False where it was there."""
+        """Add `number`; return False if it was there already."""
         if number >= self._end:
             if number > self._end:
                 self._gaps.append(range(self._end, number))
@@ -101,17 +102,23 @@ class NumberSet:
 class NumberedFiles:
     """Names of files in the output folder, one for each message.
 
-    `{sequence}` in the pattern stands for the number of the frame, `{index}` for that of the
-    message, counted from 0 in the order of writing; both with six digits or more.
+    In the pattern, `{sequence}` stands for the number of the frame, and `{index}` for that of the
+    message, counted from 0 in the order of writing; both have six digits or more.
     """
 
     PATTERN = r"^[^{}]*(\{(sequence|index)\}[^{}]*)+"
-    """What a pattern must match; a suffix is added to it."""
+    """What a pattern must match; a suffix is appended to it."""
 
     def __init__(self, folder: Path, pattern: str, *, go_on: bool = False) -> None:
-        """Check that `pattern` lies in `folder`; raises ParameterError.
+        """Use `pattern` in `folder`.
 
-        With `go_on` the files that are there already are counted.
+        Args:
+            folder: The output folder.
+            pattern: Relative path with `{sequence}` or `{index}`.
+            go_on: Whether to continue the numbers of existing files.
+
+        Raises:
+            ParameterError: The pattern is invalid, or leads out of `folder`.
         """
         output_file(folder, pattern)
         self._folder, self._pattern = folder, pattern
@@ -119,7 +126,7 @@ class NumberedFiles:
         self._taken = NumberSet()
 
     def _next_index(self) -> int:
-        """Return the index after the highest of the files that are there."""
+        """Return the index after the highest one of existing files."""
         parts = re.split(r"(\{sequence\}|\{index\})", self._pattern)
         known = {"{sequence}": r"\d+", "{index}": r"(\d+)"}
         named = re.compile("".join(known.get(part) or re.escape(part) for part in parts))
@@ -132,11 +139,12 @@ class NumberedFiles:
     def next(self, sequence: int) -> Path:
         """Return the file for a message of frame `sequence`.
 
-        Raises HoloflowError where it would overwrite one of this run.
+        Raises:
+            HoloflowError: It would overwrite a file of this run.
         """
         if "{index}" not in self._pattern and not self._taken.add(sequence):
             raise HoloflowError(
-                f"several messages came of frame {sequence}, and all would go to the same file",
+                f"there are several messages of frame {sequence}, which would use the same file",
                 f"write {{index}} in the path {self._pattern}",
             )
         name = self._pattern.replace("{sequence}", f"{sequence:06d}")
@@ -149,29 +157,30 @@ OF_THE_HEADER = ("sequence", "timestamp", "source", "metadata")
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Raise HoloflowError where an input is named as a part of the header is."""
+    """Raise HoloflowError if an input has the name of a field of the header."""
     for name in names:
         if name in OF_THE_HEADER:
             raise HoloflowError(
-                f"an input named {name!r} cannot be told from the header's", "name it otherwise"
+                f"an input named {name!r} would collide with the header's", "give it another name"
             )
 
 
 def eight_bits(image: Image, scale: Scale) -> Array:
     """Return the pixels of `image` in main memory as uint8; `scale` says what is white.
 
-    Raises HoloflowError for a colour order or a dtype that no file holds.
+    Raises:
+        HoloflowError: No file can store its colour order or dtype.
     """
     checked(image)
     return pixels(image, scale)
 
 
 def checked(image: Image) -> Array:
-    """Return the pixels of `image` in main memory, if they can be written."""
+    """Return the pixels of `image` in main memory; HoloflowError if they cannot be written."""
     if image.colour not in SHOWN:
         raise HoloflowError(
             f"an image in {image.colour} cannot be written",
-            f"put preprocess.colour before, which makes one of {', '.join(SHOWN)}",
+            f"put preprocess.colour before it, which converts to {', '.join(SHOWN)}",
         )
     data = to_numpy(image.data)
     if data.dtype.kind not in "buf":

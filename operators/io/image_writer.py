@@ -1,4 +1,4 @@
-"""Frames to image files."""
+"""`io.image_writer`: frames to image files."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _WITHOUT_ALPHA = {"rgba": "RGBA2BGR", "bgra": "BGRA2BGR"}
 class ImageWriterOp(Operator):
     """Write each image to a file of its own, as PNG (exact) or JPEG.
 
-    Takes gray, rgb, bgr, rgba and bgra. PNG keeps 8 and 16 bits and transparency; anything
-    else becomes 8 bits (floats from 0 to 1 are scaled; values that cannot be meant so are scaled by
-    the bits that hold them, and that is told). A file is there whole or not at all,
+    Accepts gray, rgb, bgr, rgba and bgra. PNG stores 8 and 16 bits and transparency; anything else
+    is converted to 8 bits. Floats from 0 to 1 are scaled; values out of this range are scaled by
+    the number of bits that they need, with a warning. A file is written completely or not at all,
     whenever the program ends.
 
     Needs the extra `vision`.
@@ -43,14 +43,14 @@ class ImageWriterOp(Operator):
         pattern=NumberedFiles.PATTERN + r"\.(png|jpg|jpeg)$",
         doc="files in the output folder; {sequence} is the frame's number, {index} the message's",
     )
-    quality: int = param(90, ge=1, le=100, doc="of JPEG: 100 is best")
+    quality: int = param(90, ge=1, le=100, doc="quality of JPEG; 100 is best")
 
     def claims(self) -> tuple[str, ...]:
-        """Return what is written."""
+        """Return the files that only this operator may write."""
         return (claimed(self.path),)
 
     def start(self) -> None:
-        """Make the folder."""
+        """Create the folder."""
         self._scale = Scale(self.context.warn_once)
         self._files = NumberedFiles(
             self.context.output, self.path, go_on=self.context.generation > 0
@@ -67,8 +67,8 @@ class ImageWriterOp(Operator):
             _, white = Scale().of(to_numpy(image.data))
             if white < np.iinfo(np.uint16).max:
                 self.context.warn_once(
-                    "PNG files hold 16 bits as they are, and these values are those of fewer, up "
-                    "to %g: viewers will show them dark; preprocess.contrast before it brings "
+                    "PNG files store 16 bits unchanged, and these values need fewer, up "
+                    "to %g: viewers will show them dark; preprocess.contrast before it scales "
                     "them to full scale", white,
                 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Messages to a file of JSON lines."""
+"""`io.json_lines`: messages to a file of JSON lines."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from holoflow.operators.io._files import (
 class JsonLinesOp(Operator):
     """Write a line of JSON for each set of inputs: what was found in which frame.
 
-    A line is an object with `sequence`, `timestamp` (ns) and `source` of the frame, its
-    `metadata` if it has some, and each input by the name that the app gives it: boxes as a list
-    of objects, text as a string, images only described (see `holoflow.core.plain`). A name of
-    a file that is no Unicode is as Python has it: `os.fsencode` gives its bytes. Each
-    line is written at once, so that all but the last are whole whenever the program ends. A
-    fragment that is started again goes on with the file.
+    A line is an object with `sequence`, `timestamp` (ns) and `source` of the frame, its `metadata`
+    if it has any, and each input under the name given in the app: boxes as a list of objects, text
+    as a string, images as a description only (see `holoflow.core.plain`). A file name that is not
+    valid Unicode is written as in Python: `os.fsencode` returns its bytes. Each line is written at
+    once, so that all lines except the last are complete whenever the program ends. A restarted
+    fragment continues the file.
 
     Example:
         results:
@@ -35,10 +35,10 @@ class JsonLinesOp(Operator):
           with: {path: results.jsonl}
     """
 
-    path: OutputPath = param("results.jsonl", doc="file in the output folder; is overwritten")
+    path: OutputPath = param("results.jsonl", doc="file in the output folder; overwritten")
 
     def claims(self) -> tuple[str, ...]:
-        """Return what is written."""
+        """Return the file that only this operator may write."""
         return (claimed(self.path),)
 
     def start(self) -> None:
@@ -59,10 +59,10 @@ class JsonLinesOp(Operator):
             record["metadata"] = to_plain(header.metadata)
         record |= {name: to_plain(value) for name, value in values.items()}
         text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        # A name that is no Unicode has lone surrogates: `\\udcfc`, as JSON writes them.
+        # A name that is not valid Unicode has lone surrogates: `\\udcfc`, which JSON escapes.
         line = memoryview(text.encode(errors="backslashreplace") + b"\n")
         with naming(self._path):
-            while line:  # an almost full disk takes a part
+            while line:  # an almost full disk accepts only a part
                 line = line[self._file.write(line) :]
 
     def stop(self) -> None:

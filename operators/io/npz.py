@@ -1,4 +1,4 @@
-"""Messages to .npz files."""
+"""`io.npz`: messages to .npz files."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from holoflow.core.operator import Operator, param
 from holoflow.operators.io._files import NumberedFiles, check_names, claimed, naming
 
 _LONGEST = 1000
-"""Characters in the name of an array: an archive has room for 65,535 bytes."""
+"""Most bytes in the name of an array: an archive has room for 65,535."""
 
 
 class NpzOp(Operator):
-    """Write an .npz file for each set of inputs: every array in it, whole and exact.
+    """Write an .npz file for each set of inputs, with every array in it, complete and exact.
 
-    A file holds `sequence`, `timestamp` (ns) and `source` of the frame, and each input by the
-    name that the app gives it: an array as `name`, the fields of other payloads as
-    `name.field`, such as `boxes.xyxy` and `signal.rate`, bytes as uint8. Shapes may
-    differ from message to message, and memory stays flat. A file is there whole or not at all,
-    whenever the program ends. `numpy.load` reads it without `allow_pickle`.
+    A file contains `sequence`, `timestamp` (ns) and `source` of the frame, and each input under the
+    name given in the app: an array as `name`, the fields of other payloads as `name.field`, such as
+    `boxes.xyxy` and `signal.rate`, and bytes as uint8. Shapes may differ between messages, and
+    memory stays constant. A file is written completely or not at all, whenever the program ends.
+    `numpy.load` reads it without `allow_pickle`.
 
     Example:
         outputs:
@@ -43,14 +43,14 @@ class NpzOp(Operator):
         pattern=NumberedFiles.PATTERN + r"\.npz$",
         doc="files in the output folder; {sequence} is the frame's number, {index} the message's",
     )
-    compress: bool = param(False, doc="smaller and slower")
+    compress: bool = param(False, doc="smaller files, but slower")
 
     def claims(self) -> tuple[str, ...]:
-        """Return what is written."""
+        """Return the files that only this operator may write."""
         return (claimed(self.path),)
 
     def start(self) -> None:
-        """Make the folder."""
+        """Create the folder."""
         self._files = NumberedFiles(
             self.context.output, self.path, go_on=self.context.generation > 0
         )
@@ -70,12 +70,13 @@ class NpzOp(Operator):
 
 
 def to_arrays(payloads: Mapping[str, Any]) -> dict[str, Array]:
-    """Return all that `payloads` hold as arrays by dotted names; nothing for None and ().
+    """Return everything in `payloads` as arrays under dotted names; nothing for None and ().
 
-    Nor for the geometry of a picture that is its own source, which its arrays tell.
+    The geometry of a picture that is its own source is left out, as its arrays imply it.
 
-    Raises HoloflowError for what is not an array, number or string, for a masked array, and where
-    two have the same name.
+    Raises:
+        HoloflowError: Something is not an array, number or string, an array is masked, or two have
+            the same name.
     """
     arrays: dict[str, Array] = {}
     for name, array in _named("", payloads):
@@ -105,7 +106,7 @@ def _array(name: str, payload: Any) -> Array:
     if isinstance(payload, (bytes, bytearray, memoryview)):
         return np.frombuffer(payload, np.uint8)
     if isinstance(payload, str) and payload.endswith("\0"):
-        raise HoloflowError(f"{name}: text that ends with a zero character loses it in a file")
+        raise HoloflowError(f"{name}: text that ends with a zero character would lose it in a file")
     try:
         array = to_numpy(payload)
     except MaskedArrayError as error:
@@ -114,27 +115,27 @@ def _array(name: str, payload: Any) -> Array:
         array = np.empty((), object)
     if array.dtype.hasobject:
         raise HoloflowError(
-            f"{name} is a {type(payload).__name__}, which an .npz file does not hold",
+            f"{name} is a {type(payload).__name__}, which an .npz file cannot store",
             "arrays, numbers, strings and payloads of these can be written",
         )
     return array
 
 
 def _archive(arrays: Mapping[str, Array], *, compress: bool) -> bytes:
-    """Return an .npz file; unlike `numpy.savez`, whatever the arrays are called."""
+    """Return an .npz file; unlike with `numpy.savez`, arrays may have any name."""
     buffer = io.BytesIO()
     kind = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
     with zipfile.ZipFile(buffer, "w", kind) as archive:
         for name, array in arrays.items():
             if not _is_kept(name):
-                raise HoloflowError(f"an .npz file keeps no array by the name {name!r}")
+                raise HoloflowError(f"an .npz file cannot store an array named {name!r}")
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, array, allow_pickle=False)
     return buffer.getvalue()
 
 
 def _is_kept(name: str) -> bool:
-    """Whether `name` comes out of an archive as it goes in."""
+    """Whether `name` comes out of an archive unchanged."""
     return name == name.encode(errors="replace").decode() and not (
         "\0" in name or name.endswith(".npy") or len(name) > _LONGEST
     )

@@ -1,4 +1,4 @@
-"""Frames to a video file."""
+"""`io.video_writer`: frames to a video file."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from holoflow.operators.io._files import claimed, eight_bits, output_file, part_
 from holoflow.operators.visualize._pixels import Scale
 
 _TICKS = 30_000
-"""A second, in units that hold the common rates exactly and that MPEG-4 can count (16 bits)."""
+"""Ticks per second, which represent common rates exactly and which MPEG-4 can count (16 bits)."""
 _LONGEST = 15 * 3600 * _TICKS
-"""Ticks for which one frame is shown: .mp4 and .mov count them in 31 bits."""
+"""Ticks for which one frame can be shown: .mp4 and .mov count them in 31 bits."""
 _FRAMES_TO_LOSE = 30
-"""From one frame that stands alone to the next: what a cut off file lacks at its end."""
+"""Frames from one key frame to the next, which is what a truncated file lacks at its end."""
 _ENCODERS = {"h264": "libx264", "vp9": "libvpx-vp9", "mpeg4": "mpeg4", "ffv1": "ffv1"}
 _SUFFIXES = {
     "h264": (".mp4", ".mov", ".mkv"), "vp9": (".webm", ".mp4", ".mkv"),
@@ -35,25 +35,24 @@ _SUFFIXES = {
 }  # fmt: skip
 _FORMATS = {"gray": "gray", "rgb": "rgb24", "bgr": "bgr24", "rgba": "rgba", "bgra": "bgra"}
 _BT601, _LIMITED = 6, 1
-"""FFmpeg's numbers for the colours' matrix and range that are written, and stated in the file."""
+"""FFmpeg's numbers for the matrix and range of colours that are written and stated in the file."""
 
 
 class VideoWriterOp(Operator):
-    """Write frames to a video file that plays as they were captured, or at an even `rate`.
+    """Write frames to a video file that plays as they were captured, or at a constant `rate`.
 
-    Pauses are kept, however long; before a frame that comes more than 15 hours after the last
-    one, that one is written again. Where the clock of the frames was set back, the file goes on
+    Pauses are kept, however long; before a frame that comes more than 15 hours after the last one,
+    the last one is written again. If the clock of the frames was set back, the file continues
     without a gap.
 
-    Takes gray, rgb, bgr, rgba and bgra images, all of one size; what has more than 8 bits is
-    reduced, and an odd width or height is filled up by repeating the last column or row. The
-    same frames always make the same file. A file that is cut off, because the program was
-    killed, plays up to about its last second; where its fragment is started again, the rest is
-    in a file of its own, `annotated.2.mp4`.
+    Accepts gray, rgb, bgr, rgba and bgra images, all of one size. More than 8 bits are reduced to
+    8, and an odd width or height is extended by repeating the last column or row. Equal frames give
+    equal files. A truncated file, because the program was killed, plays except for about its last
+    second; after a restart of its fragment, the rest is in a file of its own, `annotated.2.mp4`.
 
-    PyAV's wheels bundle encoders under the GPL, of which `h264` (libx264) is one; where that
-    matters, choose `mpeg4`, `vp9` or the lossless `ffv1`. A build without libx264 writes
-    `mpeg4` instead and says so.
+    PyAV's wheels include encoders under the GPL, of which `h264` (libx264) is one; if that matters,
+    choose `mpeg4`, `vp9` or the lossless `ffv1`. A build without libx264 writes `mpeg4` instead,
+    with a warning.
 
     Needs the extra `video`.
 
@@ -69,22 +68,22 @@ class VideoWriterOp(Operator):
     path: OutputPath = param(
         "video.mp4",
         pattern=r"\.(mp4|mov|mkv|webm)$",
-        doc="file in the output folder, .mp4, .mov, .mkv or .webm; is overwritten",
+        doc="file in the output folder, .mp4, .mov, .mkv or .webm; overwritten",
     )
     codec: Literal["h264", "vp9", "mpeg4", "ffv1"] = param(
         "h264", doc="vp9 for .webm, ffv1 (lossless) for .mkv"
     )
     rate: Frequency | None = param(
-        None, gt=0, doc="frames a second, instead of the times at which they were captured"
+        None, gt=0, doc="frames per second, instead of the times at which they were captured"
     )
     quality: int = param(80, ge=1, le=100, doc="100 is best; ffv1 is always lossless")
 
     def claims(self) -> tuple[str, ...]:
-        """Return what is written."""
+        """Return the file that only this operator may write."""
         return (claimed(self.path),)
 
     def start(self) -> None:
-        """Find the encoder and make the folder; the file begins with the first frame."""
+        """Find the encoder and create the folder; the file starts with the first frame."""
         name = part_name(self.path, self.context.generation)
         self._path = output_file(self.context.output, name)
         self._scale = Scale(self.context.warn_once)
@@ -104,8 +103,8 @@ class VideoWriterOp(Operator):
         if (image.width, image.height) != self._size:
             raise HoloflowError(
                 f"the frames of {self._path.name} were {self._size[0]} x {self._size[1]} pixels "
-                f"and are {image.width} x {image.height} from frame {header.sequence} on",
-                "a video has one size: put preprocess.resize before",
+                f"but are {image.width} x {image.height} from frame {header.sequence} on",
+                "a video has one size: put preprocess.resize before it",
             )
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), _FORMATS[image.colour])
         frame = frame.reformat(format=self._stream.pix_fmt, dst_colorspace="ITU601")
@@ -117,7 +116,7 @@ class VideoWriterOp(Operator):
         self._count += 1
 
     def stop(self) -> None:
-        """Write what the encoder still holds and close the file."""
+        """Write what the encoder still holds, and close the file."""
         if getattr(self, "_container", None) is not None:
             self._guarded(lambda: self._container.mux(self._stream.encode(None)))
             self._guarded(self._container.close)
@@ -143,13 +142,13 @@ class VideoWriterOp(Operator):
         return "mpeg4"
 
     def _begin(self, image: Image, pixels: Array) -> None:
-        """Open the file for frames like `image`, `pixels` of which are encoded."""
+        """Open the file for frames like `image`, with `pixels` to be encoded."""
         self._size = (image.width, image.height)
         self._timeline, self._count, self._last = Timeline(SECOND // 30), 0, -1
         av = optional("av", "video")
         options = {"fflags": "+bitexact+flush_packets", "cluster_time_limit": "1000"}
         if self._path.suffix in (".mp4", ".mov"):
-            # In pieces that each can be played, made one when the file is closed.
+            # In fragments that can each be played, joined when the file is closed.
             options = {"fflags": options["fflags"], "movflags": "+hybrid_fragmented"}
         self._container = self._guarded(lambda: av.open(str(self._path), "w", options=options))
         rate = Fraction(self.rate or 30).limit_denominator(1001)
@@ -166,11 +165,11 @@ class VideoWriterOp(Operator):
             self._stream.codec_context.max_b_frames = 0
         self._stream.codec_context.time_base = Fraction(1, _TICKS)
         self._stream.codec_context.gop_size = _FRAMES_TO_LOSE
-        self._stream.codec_context.thread_count = 1  # their number would change the file
+        self._stream.codec_context.thread_count = 1  # another number would change the file
         self.context.announce("video", str(self._path))
 
     def _ticks(self, timestamp: int) -> int:
-        """Return when the next frame is shown; always after the one before."""
+        """Return when the next frame is shown, always after the previous one."""
         if self.rate is None:
             ticks = round(Fraction(self._timeline.place(timestamp) * _TICKS, SECOND))
         else:
@@ -178,7 +177,7 @@ class VideoWriterOp(Operator):
         return max(ticks, self._last + 1)
 
     def _guarded(self, write: Callable[[], Any]) -> Any:
-        """Call `write`; where it fails, give the file up and say which one it was."""
+        """Call `write`; if it fails, give the file up and name it in the error."""
         av = optional("av", "video")
         try:
             return write()
@@ -207,6 +206,6 @@ def _encoder_options(encoder: str, quality: int) -> dict[str, str]:
 
 
 def _even(pixels: Array) -> Array:
-    """Return `pixels` with an even height and width, as colour at half resolution needs."""
+    """Return `pixels` with an even height and width, which colour at half resolution requires."""
     odd = [(0, pixels.shape[0] % 2), (0, pixels.shape[1] % 2), (0, 0)][: pixels.ndim]
     return np.pad(pixels, odd, mode="edge") if any(after for _, after in odd) else pixels

@@ -1,1 +1,1 @@
-"""From what a model gives to boxes, masks, keypoints."""
+"""From the results of a model to boxes, masks and keypoints."""

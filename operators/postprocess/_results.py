@@ -1,4 +1,4 @@
-"""What a model gives: one array out of several; geometry and selection of boxes, in NumPy."""
+"""Results of models: picking an array; geometry and selection of boxes, in NumPy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from holoflow.core.text import choices, suggestion
 
 
 def pick(arrays: Arrays, name: str) -> Array:
-    """Return the array `name`, or the only one where `name` is empty; raises ValueError."""
+    """Return the array `name`, or the only array if `name` is empty; raises ValueError."""
     if name in arrays:
         return arrays[name]
     if not name and len(arrays) == 1:
@@ -23,21 +23,21 @@ def pick(arrays: Arrays, name: str) -> Array:
         meant = suggestion(name, arrays, f"there are {choices(map(repr, arrays))}")
         raise ValueError(f"there is no array {name!r}; {meant}")
     has = choices(map(repr, arrays))
-    raise ValueError(f"there are the arrays {has}; `array` says which one to take")
+    raise ValueError(f"there are the arrays {has}; `array` must say which one to use")
 
 
 def check_known(arrays: Arrays, warn: Callable[..., None]) -> None:
-    """Have `warn` tell where nothing is known of the picture that `arrays` are about."""
+    """Call `warn` if the geometry of the picture behind `arrays` is unknown."""
     if arrays.geometry is None:
         warn(
-            "nothing is known of the picture that the arrays were made of, so places are given "
-            "in pixels that the model saw; an image that goes through preprocess.tensor takes "
-            "its geometry along"
+            "the geometry of the picture behind the arrays is unknown, so places are given "
+            "in pixels of the model's input; an image that goes through preprocess.tensor passes "
+            "its geometry on"
         )
 
 
 def take(boxes: Boxes, index: Array) -> Boxes:
-    """Return the boxes at `index`, in that order, with all that is known of them."""
+    """Return the boxes at `index`, in that order, with all their attributes."""
 
     def part(values: Array | None) -> Array | None:
         return None if values is None else to_numpy(values)[index]
@@ -52,9 +52,9 @@ def take(boxes: Boxes, index: Array) -> Boxes:
 
 
 def in_source(boxes: Boxes) -> Boxes:
-    """Return the boxes in pixels of their source, cut off at its edges.
+    """Return the boxes in pixels of their source, clipped to its edges.
 
-    They stay as they are where their geometry is not known.
+    They are returned unchanged if their geometry is unknown.
     """
     if boxes.geometry is None:
         return boxes
@@ -66,7 +66,7 @@ def in_source(boxes: Boxes) -> Boxes:
 def iou(one: Array, others: Array) -> Array:
     """Return intersection over union, (N,), of box `one` (4,) with `others` (N, 4).
 
-    0 where both are without area.
+    It is 0 if both have no area.
     """
     upper_left = np.maximum(one[:2], others[:, :2])
     lower_right = np.minimum(one[2:], others[:, 2:])
@@ -77,17 +77,17 @@ def iou(one: Array, others: Array) -> Array:
 
 
 def sound(xyxy: Array, scores: Array, warn: Callable[..., None]) -> Array:
-    """Return which boxes are such, (N,) bool: finite, not inside out, and with a finite score.
+    """Return which boxes are valid, (N,) bool: finite, not inverted, and with a finite score.
 
-    `warn` takes a text, and what is to be put into it, where there are others.
+    `warn` is called with a format and its values if there are invalid ones.
     """
     with np.errstate(invalid="ignore"):
         ordered = (xyxy[:, 2:] >= xyxy[:, :2]).all(axis=1)
     good: Array = np.isfinite(xyxy).all(axis=1) & ordered & np.isfinite(scores)
     if not good.all():
         warn(
-            "%d of %d boxes are none: their corners or scores are no numbers or not finite, or "
-            "their right or bottom edge lies before the left or top one; such boxes are left out",
+            "%d of %d boxes are invalid: their corners or scores are not finite, or "
+            "their right or bottom edge is before the left or top one; they are left out",
             np.count_nonzero(~good), len(good),
         )  # fmt: skip
     return good
@@ -97,11 +97,18 @@ def suppress(
     xyxy: Array, scores: Array, labels: Array | None, overlap: float, limit: int,
     warn: Callable[..., None],
 ) -> Array:  # fmt: skip
-    """Greedy non-maximum suppression: return the indices of the boxes that stay, best first.
+    """Greedy non-maximum suppression: return the indices of the boxes that remain, best first.
 
-    A box goes where its intersection over union with a better one that stays is above
-    `overlap`; with `labels` only boxes of one class compete. Of equal scores the first wins.
-    At most `limit` stay, and none that is not `sound`. xyxy: (N, 4), scores: (N,), labels: (N,).
+    A box is removed if its intersection over union with a better remaining box is above `overlap`;
+    with `labels`, only boxes of the same class compete. Of equal scores the first wins.
+
+    Args:
+        xyxy: Corners, (N, 4).
+        scores: Scores, (N,).
+        labels: Classes, (N,), or None.
+        overlap: Largest intersection over union that remains.
+        limit: Largest number of boxes that remain; invalid ones never do.
+        warn: See `sound`.
     """
     xyxy = xyxy.astype(np.float64)
     good = sound(xyxy, scores, warn)
@@ -119,7 +126,7 @@ def suppress(
 
 
 def corners(centre: Array, size: Array) -> Array:
-    """Return left, top, right, bottom, (N, 4), of boxes given by centre and size, (N, 2) each."""
+    """Return left, top, right, bottom, (N, 4), of boxes with centre and size, (N, 2) each."""
     return np.concatenate([centre - size / 2, centre + size / 2], axis=1)
 
 

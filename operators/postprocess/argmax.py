@@ -1,4 +1,4 @@
-"""The best class of each pixel."""
+"""`postprocess.argmax`: the best class of each pixel."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from ._results import check_known, pick
 
 
 class ArgmaxOp(Operator):
-    """Make a mask of scores: each pixel gets the class that scores best there.
+    """Make a mask from scores: each pixel gets the class with the highest score there.
 
-    Scores have shape (1, classes, height, width), of any unit and dtype; of equal ones the
-    first class wins. The mask is one of the source of the image, whatever
-    `preprocess.letterbox`, `resize` and `crop` have made of it: pixels are taken from the
-    nearest place, and what the model did not see is background. Scores that are no numbers win
-    nowhere, and are told once. Where the scores know no
-    geometry, it has their rows and columns.
+    Scores have shape (1, classes, height, width), in any unit and dtype; of equal scores the first
+    class wins. The mask is that of the source of the image, whatever `preprocess.letterbox`,
+    `resize` and `crop` have changed: pixels are taken from the nearest place, and what the model
+    did not see is background. Scores that are NaN never win, and there is one warning. If the
+    geometry of the scores is unknown, the mask has their rows and columns.
 
     Example:
         organs:
@@ -24,11 +23,15 @@ class ArgmaxOp(Operator):
           with: {names: [background, liver, kidney]}
     """
 
-    names: list[str] = param([], doc="of the classes, the background's first")
-    array: str = param("", doc="name of the array to read; empty for the only one")
+    names: list[str] = param([], doc="names of the classes, the background first")
+    array: str = param("", doc="name of the array to use; empty for the only one")
 
     def process(self, scores: Arrays) -> Mask:
-        """Return the mask, uint8 up to 256 classes, else int32; ValueError for another shape."""
+        """Return the mask, uint8 up to 256 classes, else int32.
+
+        Raises:
+            ValueError: The scores have another shape.
+        """
         check_known(scores, self.context.warn_once)
         found = pick(scores, self.array)
         shape = tuple(found.shape)
@@ -51,7 +54,7 @@ class ArgmaxOp(Operator):
         )
 
     def _numbers(self, scores: Array) -> Array:
-        """Return `scores` with the lowest of all for those that are no numbers."""
+        """Return `scores` with NaN replaced by the lowest of all scores."""
         xp = namespace(scores)
         if not xp.isdtype(scores.dtype, "real floating"):
             return scores

@@ -1,4 +1,4 @@
-"""Boxes and landmarks from heatmaps of object centres."""
+"""`postprocess.centres`: boxes and landmarks from heatmaps of object centres."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ class CentresOp(Operator):
     """Find objects as peaks of a heatmap of their centres, with size and landmarks.
 
     Objects as points (Zhou et al., arXiv:1904.07850) in the form of CenterFace (Xu et al.,
-    arXiv:1911.03599). The model gives maps at one `stride`-th of the image's height and width:
+    arXiv:1911.03599). The model returns maps at one `stride`-th of the image's height and width:
 
-    - `heatmap` (1, classes, h, w): how likely an object's centre lies here, 0 to 1;
+    - `heatmap` (1, classes, h, w): how likely an object's centre is here, 0 to 1;
     - `offset` (1, 2, h, w): from the middle of the cell to the centre, y and x, in cells;
     - `scale` (1, 2, h, w): logarithm of height and width in cells;
-    - `landmarks` (1, 2 K, h, w), may be missing: y and x of each of K points, from the upper
-      left corner of the box, in heights and widths of the box.
+    - `landmarks` (1, 2 K, h, w), optional: y and x of each of K points, from the upper left corner
+      of the box, in heights and widths of the box.
 
-    Overlapping boxes of a class are reduced to the best one (see `postprocess.nms`). All is
-    given in pixels of the source of the image, whatever `preprocess.letterbox`, `resize` and
-    `crop` have made of it; boxes are cut off at the source's edges. Where the maps know no
-    geometry, in pixels of the image that the model saw.
+    Overlapping boxes of a class are reduced to the best one (see `postprocess.nms`). Everything is
+    in pixels of the source of the image, whatever `preprocess.letterbox`, `resize` and `crop` have
+    changed; boxes are clipped to the source's edges. If the geometry of the maps is unknown, it is
+    in pixels of the model's input.
 
     Example:
         faces:
@@ -54,20 +54,20 @@ class CentresOp(Operator):
 
     threshold: float = param(0.5, ge=0, le=1, doc="lowest score of an object")
     overlap: float = param(
-        0.3, ge=0, le=1, doc="intersection over union that two of a class may have"
+        0.3, ge=0, le=1, doc="largest intersection over union of two boxes of a class"
     )
-    limit: int = param(100, ge=1, doc="objects, at most")
-    stride: int = param(4, ge=1, doc="pixels of the image for each cell of the maps")
-    names: list[str] = param([], doc="of the classes")
+    limit: int = param(100, ge=1, doc="largest number of objects")
+    stride: int = param(4, ge=1, doc="pixels of the image per cell of the maps")
+    names: list[str] = param([], doc="names of the classes")
     points: list[str] = param([], doc="names of the landmarks")
 
     def process(self, maps: Arrays) -> Centres:
-        """Return the objects, best first; raises ValueError where maps lack or do not fit."""
+        """Return the objects, best first; raises ValueError if maps are missing or do not fit."""
         check_known(maps, self.context.warn_once)
         heat, scale, offset, marks = self._maps(maps)
         xp = namespace(heat)
-        # (objects,) each: class, row and column of every cell that is hot enough.
-        # Those that are no numbers are told and left out, like places that are none.
+        # (objects,) each: class, row and column of every cell with a score above the threshold.
+        # NaN is kept until now, to be reported and left out like invalid boxes.
         cells = xp.nonzero(~(heat < self.threshold))
         score = _host(heat[cells])
         label, row, column = (to_numpy(axis) for axis in cells)
@@ -122,7 +122,7 @@ def _form(name: str, landmarks: int) -> str:
 def _columns(values: Array, place: Array) -> Array:
     """Return `values`, (depth, h, w), at the cells `place` as float32 of (objects, depth).
 
-    Cells are counted row by row.
+    Cells are numbered row by row.
     """
     xp = namespace(values)
     flat = xp.reshape(values, (values.shape[0], values.shape[1] * values.shape[2]))

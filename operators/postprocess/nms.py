@@ -1,4 +1,4 @@
-"""One box for each object."""
+"""`postprocess.nms`: one box for each object."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ._results import suppress, take
 
 
 class NmsOp(Operator):
-    """Keep the best of boxes that overlap: non-maximum suppression.
+    """Keep the best of overlapping boxes: non-maximum suppression.
 
-    Boxes come out best first. A box goes where its intersection over union with a better one
-    that stays is above `overlap`. Boxes without scores count as better the earlier they come.
-    Boxes with corners or scores that are not finite go, and that is told once.
-    `postprocess.yolo` and `postprocess.centres` do all this by themselves.
+    Boxes are returned best first. A box is removed if its intersection over union with a better
+    remaining box is above `overlap`. Of boxes without scores, earlier ones count as better. Boxes
+    with corners or scores that are not finite are removed, with one warning. `postprocess.yolo` and
+    `postprocess.centres` include all this.
 
     Example:
         objects:
@@ -24,12 +24,12 @@ class NmsOp(Operator):
           with: {overlap: 0.5}
     """
 
-    overlap: float = param(0.5, ge=0, le=1, doc="intersection over union that two may have")
+    overlap: float = param(0.5, ge=0, le=1, doc="largest intersection over union of two boxes")
     by_class: bool = param(True, doc="only boxes of the same class compete")
-    limit: int = param(300, ge=1, doc="boxes that stay, at most")
+    limit: int = param(300, ge=1, doc="largest number of boxes that remain")
 
     def process(self, boxes: Boxes) -> Boxes:
-        """Return the boxes that stay, best first, with their scores, labels and ids."""
+        """Return the remaining boxes, best first, with their scores, labels and ids."""
         scores = np.zeros(len(boxes)) if boxes.scores is None else to_numpy(boxes.scores)
         labels = None
         if self.by_class and boxes.labels is not None:

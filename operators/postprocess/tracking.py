@@ -1,4 +1,4 @@
-"""Boxes that keep their identity over frames."""
+"""`postprocess.tracking`: boxes that keep their identity over frames."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from holoflow.core.errors import optional
 from ._results import sound, take
 
 _APART = 1000.0
-"""Pixels by which boxes are moved for ioutrack, which loses those with an edge at exactly 0."""
+"""Pixels by which boxes are shifted for ioutrack, which loses those with an edge at exactly 0."""
 
 
 class TrackingOp(Operator):
     """Give boxes an id that stays with an object from frame to frame.
 
-    SORT (Bewley et al., arXiv:1602.00763) of the library ioutrack: a Kalman filter foresees
-    where each object goes, and boxes are assigned to where they overlap most. Boxes come out as
-    they came in, with ids from 1; -1 has what is not yet, or never, followed. The class plays
-    no part: a detector that wavers between two of them does not make an object another one.
-    Boxes that are none, with corners or scores that are not finite, are not followed.
+    SORT (Bewley et al., arXiv:1602.00763) of the library ioutrack: a Kalman filter predicts the
+    motion of each object, and boxes are assigned by greatest overlap. Boxes are returned unchanged,
+    with ids from 1; -1 means not tracked yet, or never. The class is ignored: a detector that
+    wavers between two classes does not turn one object into another. Boxes with corners or scores
+    that are not finite are not tracked.
 
-    Frames must come in order and be evenly spaced. Needs the extra `tracking`.
+    Frames must be in order and evenly spaced. Needs the extra `tracking`.
 
     Example:
         followed:
@@ -35,16 +35,18 @@ class TrackingOp(Operator):
     """
 
     overlap: float = param(
-        0.3, ge=0, le=1, doc="lowest intersection over union of a box and where it is expected"
+        0.3, ge=0, le=1, doc="lowest intersection over union of a box with its prediction"
     )
     patience: int = param(30, ge=1, doc="frames for which an object may be out of sight")
-    confirm: int = param(1, ge=1, doc="frames in a row that an object must be seen to get an id")
-    threshold: float = param(0.0, ge=0, le=1, doc="lowest score of a box that begins a track")
+    confirm: int = param(
+        1, ge=1, doc="successive frames in which an object must be seen to get an id"
+    )
+    threshold: float = param(0.0, ge=0, le=1, doc="lowest score of a box that starts a track")
 
     def start(self) -> None:
-        """Begin without any object; raises MissingExtraError without the library."""
-        # It would give ids a frame late, all at once in the first frames of a run, and take them
-        # from objects that were out of sight for a frame: so that is done here.
+        """Start without objects; raises MissingExtraError if ioutrack is not installed."""
+        # The library would assign ids a frame late, all at once in the first frames of a run, and
+        # take them from objects that were out of sight for a frame: therefore it is done here.
         self._tracker: Any = optional("ioutrack", "tracking").Sort(
             max_age=self.patience,
             min_hits=0,
@@ -53,18 +55,18 @@ class TrackingOp(Operator):
         )
         self._frame = 0
         self._followed: dict[int, _Followed] = {}
-        """What may still be there, by the library's number."""
+        """Objects that may still be there, by the library's number."""
         self._next = 1
 
     def process(self, boxes: Boxes) -> Boxes:
         """Return the boxes with their ids."""
         scores = np.ones(len(boxes)) if boxes.scores is None else to_numpy(boxes.scores)
-        # A frame may show another part of the source than the one before.
+        # A frame may show another part of the source than the previous one.
         placed = boxes if boxes.geometry is None else boxes.on(boxes.geometry.of_source)
         xyxy = to_numpy(placed.xyxy)
         good = np.flatnonzero(sound(xyxy, scores, self.context.warn_once))
         rows = np.column_stack([xyxy[good] + _APART, scores[good]]).astype(np.float32)
-        # left, top, right, bottom, number and index of the box, for each that is followed
+        # Left, top, right, bottom, number and index of the box, for each tracked one.
         found = self._tracker.update(rows, return_all=False, return_indices=True)
         self._frame += 1
         ids = np.full(len(boxes), -1, np.int64)
@@ -74,7 +76,7 @@ class TrackingOp(Operator):
         return replace(take(boxes, np.arange(len(boxes))), ids=ids)
 
     def _identity(self, number: int) -> int:
-        """Return the id of what is seen now; -1 until it has been seen often enough."""
+        """Return the id of an object seen now; -1 until it has been seen often enough."""
         one = self._followed.setdefault(number, _Followed())
         one.row = one.row + 1 if one.last == self._frame - 1 else 1
         one.last = self._frame
@@ -83,7 +85,7 @@ class TrackingOp(Operator):
         return one.identity
 
     def _forget(self) -> None:
-        """Forget what the library has given up."""
+        """Forget objects that the library has given up."""
         oldest = self._frame - self.patience
         for number in [n for n, one in self._followed.items() if one.last < oldest]:
             del self._followed[number]
@@ -91,10 +93,10 @@ class TrackingOp(Operator):
 
 @dataclass(slots=True)
 class _Followed:
-    """An object that is followed."""
+    """A tracked object."""
 
     last: int = -1
-    """The frame in which it was seen last."""
+    """The frame in which it was last seen."""
     row: int = 0
-    """Frames in a row in which it was seen."""
+    """Number of successive frames in which it was seen."""
     identity: int = -1

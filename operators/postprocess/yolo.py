@@ -1,4 +1,4 @@
-"""Boxes from the output of YOLO models."""
+"""`postprocess.yolo`: boxes from the output of YOLO models."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ._results import check_known, corners, in_source, pick, suppress
 
 
 class YoloOp(Operator):
-    """Turn what a YOLO model gives into boxes.
+    """Turn the output of a YOLO model into boxes.
 
-    `head: v5`, also of v7 and YOLOX: (1, candidates, 5 + classes) of centre x, centre y, width,
-    height, objectness and a score for each class; a box's score is objectness times the best
-    class's. `head: v8`, also of later ones: (1, 4 + classes, candidates) without objectness.
-    Sizes are in pixels of the image that the model saw, scores from 0 to 1, both as exported
-    models give them. Overlapping boxes of a class are reduced to the best one (see
+    `head: v5`, also for v7 and YOLOX: (1, candidates, 5 + classes) with centre x, centre y, width,
+    height, objectness and a score for each class; a box's score is objectness times the score of
+    the best class. `head: v8`, also for later ones: (1, 4 + classes, candidates) without
+    objectness. Sizes are in pixels of the model's input, scores from 0 to 1, both as exported
+    models return them. Overlapping boxes of a class are reduced to the best one (see
     `postprocess.nms`).
 
-    Boxes are given in pixels of the source of that image, whatever `preprocess.letterbox`,
-    `resize` and `crop` have made of it, cut off at the source's edges. Where the arrays know no
-    geometry, in pixels of the image that the model saw.
+    Boxes are in pixels of the source of that image, whatever `preprocess.letterbox`, `resize` and
+    `crop` have changed, clipped to the source's edges. If the geometry of the arrays is unknown,
+    they are in pixels of the model's input.
 
     Example:
         objects:
@@ -32,18 +32,18 @@ class YoloOp(Operator):
           with: {head: v8, threshold: 0.4, names: [person, bicycle, car]}
     """
 
-    head: Literal["v5", "v8"] = param(doc="what the model's output looks like")
+    head: Literal["v5", "v8"] = param(doc="form of the model's output")
     threshold: float = param(0.25, ge=0, le=1, doc="lowest score of a box")
     overlap: float = param(
-        0.45, ge=0, le=1, doc="intersection over union that two of a class may have"
+        0.45, ge=0, le=1, doc="largest intersection over union of two boxes of a class"
     )
     by_class: bool = param(True, doc="only boxes of the same class compete")
-    limit: int = param(300, ge=1, doc="boxes that stay, at most")
-    names: list[str] = param([], doc="of the classes")
-    array: str = param("", doc="name of the array to read; empty for the only one")
+    limit: int = param(300, ge=1, doc="largest number of boxes that remain")
+    names: list[str] = param([], doc="names of the classes")
+    array: str = param("", doc="name of the array to use; empty for the only one")
 
     def process(self, outputs: Arrays) -> Boxes:
-        """Return the boxes, best first; raises ValueError for an array of another shape."""
+        """Return the boxes, best first; raises ValueError if the array has another shape."""
         check_known(outputs, self.context.warn_once)
         found = pick(outputs, self.array)
         rows = self._rows(found)
@@ -52,9 +52,9 @@ class YoloOp(Operator):
         if self.head == "v5":
             scores = scores * rows[:, 4:5]
         best = xp.max(scores, axis=1)
-        # With those that are no numbers, which are told and left out like places that are none.
+        # NaN is kept until now, to be reported and left out like invalid boxes.
         chosen = xp.nonzero(~(best < self.threshold))[0]
-        # From here on there are few, and one depends on the other.
+        # From here on there are few candidates, and the steps depend on one another.
         near = to_numpy(xp.take(rows[:, :4], chosen, axis=0)).astype(np.float32)
         score = to_numpy(xp.take(best, chosen)).astype(np.float32)
         labels = to_numpy(xp.take(xp.argmax(scores, axis=1), chosen)).astype(np.int64)
@@ -75,7 +75,7 @@ class YoloOp(Operator):
         if len(found.shape) != 3 or found.shape[0] != 1 or found.shape[axis] < columns:
             form = "(1, candidates, 5 + classes)" if axis == 2 else "(1, 4 + classes, candidates)"
             raise ValueError(
-                f"a head {self.head} gives an array of shape {form}, got {tuple(found.shape)}"
+                f"head: {self.head} needs an array of shape {form}, got {tuple(found.shape)}"
             )
         rows = found[0, ...] if axis == 2 else found[0, ...].T
         if self.names and rows.shape[1] != self._first + len(self.names):

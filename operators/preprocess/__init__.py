@@ -1,1 +1,1 @@
-"""From sensor data to what a model takes."""
+"""From sensor data to the input of a model."""

@@ -1,4 +1,4 @@
-"""Orders of an image's axes, and pixel values as fractions of full scale and back.
+"""Orders of an image's axes, and pixel values as fractions of full scale.
 
 Axes are N batch, C channels, H rows, W columns; see `holoflow.Image` for the scale of values.
 """
@@ -20,10 +20,12 @@ def axes_of(image: Image) -> Layout:
 
 
 def arrange(data: Array, source: Layout, target: Layout) -> Array:
-    """Return `data` with its axes in another order.
+    """Return `data` with its axes in another order; the result may share memory with `data`.
 
-    An axis that is new gets the length 1; one that goes must have it. The result may share
-    memory with `data`. Raises ValueError where `data` does not have the axes of `source`.
+    A new axis has length 1; an axis that is removed must have it.
+
+    Raises:
+        ValueError: `data` does not have the axes of `source`, or a removed axis is longer than 1.
     """
     xp = namespace(data)
     if len(data.shape) != len(source):
@@ -48,7 +50,7 @@ def arrange(data: Array, source: Layout, target: Layout) -> Array:
 
 
 def packed(data: Array, dtype: object) -> Array:
-    """Return a copy of `data` in `dtype`, its elements in memory in the order of its axes."""
+    """Return a copy of `data` in `dtype`, contiguous in the order of its axes."""
     xp = namespace(data)
     result = xp.empty(data.shape, dtype=dtype)
     result[...] = xp.astype(data, dtype, copy=False)
@@ -56,16 +58,16 @@ def packed(data: Array, dtype: object) -> Array:
 
 
 def full_scale(data: Array) -> float:
-    """Return the value that stands for 1.0: the highest of an integer dtype, 1.0 of others."""
+    """Return the value that represents 1.0: the highest of an integer dtype, 1.0 of others."""
     xp = namespace(data)
     return float(xp.iinfo(data.dtype).max) if xp.isdtype(data.dtype, "integral") else 1.0
 
 
 def to_float(data: Array) -> Array:
-    """Return `data` with the same values in a floating dtype that holds them.
+    """Return `data` with the same values in a floating dtype that can represent them.
 
-    float32 for integers up to 16 bits, bool and float16, float64 for wider integers; float32
-    and float64 stay as they are, without a copy.
+    This is float32 for integers up to 16 bits, bool and float16, and float64 for wider integers;
+    float32 and float64 are returned unchanged, without a copy.
     """
     xp = namespace(data)
     if data.dtype in (xp.float32, xp.float64):
@@ -75,13 +77,13 @@ def to_float(data: Array) -> Array:
 
 
 def to_fraction(data: Array) -> Array:
-    """Return `data` in the dtype of `to_float`, full scale being 1.0."""
+    """Return `data` in the dtype of `to_float`, scaled so that full scale is 1.0."""
     scale = full_scale(data)
     return to_float(data) if scale == 1.0 else to_float(data) / scale
 
 
 def all_finite(data: Array) -> bool:
-    """Whether all values are numbers and finite; a sum of finite ones may overflow, and is none."""
+    """Whether all values are finite; may be False for finite ones whose sum overflows."""
     xp = namespace(data)
     if not xp.isdtype(data.dtype, "real floating"):
         return True
@@ -89,7 +91,7 @@ def all_finite(data: Array) -> bool:
 
 
 def check_fits(data: Array, name: str) -> None:
-    """Raise ValueError where integers of the dtype `name` cannot hold `data`, but for fractions."""
+    """Raise ValueError if integers of the dtype `name` cannot hold `data`, apart from fractions."""
     xp = namespace(data)
     dtype = getattr(xp, name)
     if not xp.isdtype(dtype, "integral") or xp.isdtype(data.dtype, "bool") or 0 in data.shape:
@@ -100,7 +102,7 @@ def check_fits(data: Array, name: str) -> None:
         if wanted.min <= own.min and own.max <= wanted.max:
             return
     least, most = float(xp.min(data)), float(xp.max(data))
-    if not (wanted.min - 1 < least and most < wanted.max + 1):  # nor what is no number
+    if not (wanted.min - 1 < least and most < wanted.max + 1):  # also if it is NaN
         raise ValueError(
             f"values from {least:g} to {most:g} do not fit into {name}, which holds "
             f"{wanted.min} to {wanted.max}; preprocess.normalise scales an image"
@@ -108,7 +110,7 @@ def check_fits(data: Array, name: str) -> None:
 
 
 def from_float(data: Array, dtype: Any) -> Array:
-    """Return floating `data` in `dtype`: to integers rounded and clipped to what they hold."""
+    """Return floating `data` in `dtype`; for integers, rounded and clipped to their range."""
     xp = namespace(data)
     if data.dtype == dtype:
         return data
@@ -123,6 +125,6 @@ def from_float(data: Array, dtype: Any) -> Array:
 
 
 def from_fraction(data: Array, like: Array) -> Array:
-    """Return floating `data`, full scale being 1.0, in the dtype and scale of `like`."""
+    """Return floating `data` with full scale 1.0 in the dtype and scale of `like`."""
     scale = full_scale(like)
     return from_float(data if scale == 1.0 else data * scale, like.dtype)

@@ -1,7 +1,7 @@
-"""Conversion between colour orders: in OpenCV for NumPy's arrays, else in the array API.
+"""Conversion between colour orders: with OpenCV for NumPy's arrays, else with the array API.
 
-Every conversion goes over RGB. With S for full scale and P for the period of a hue (S of floats,
-S + 1 of integers, so that no two values stand for the same hue):
+Every conversion goes through RGB. S is full scale, and P the period of a hue (S for floats, S + 1
+for integers, so that no two values represent the same hue):
 
 - gray is the luma of ITU-R BT.601, 0.299 R + 0.587 G + 0.114 B;
 - ycbcr is the full-range one of JFIF (ITU-T T.871): that luma, and chroma around P / 2;
@@ -22,7 +22,7 @@ from ._kernels import for_opencv, opencv
 _WIDE = frozenset({"uint8", "uint16", "float32"})
 _NARROW = frozenset({"uint8"})
 
-# OpenCV's conversion by its name, and the dtypes for which it scales as holoflow does.
+# OpenCV's conversion by name, and the dtypes for which it scales as holoflow does.
 _OPENCV: dict[tuple[Colour, Colour], tuple[str, frozenset[str]]] = {
     ("gray", "rgb"): ("COLOR_GRAY2RGB", _WIDE),
     ("bgr", "rgb"): ("COLOR_BGR2RGB", _WIDE),
@@ -37,7 +37,7 @@ _OPENCV: dict[tuple[Colour, Colour], tuple[str, frozenset[str]]] = {
     ("bgra", "rgba"): ("COLOR_BGRA2RGBA", _WIDE),
 }
 
-# Where the channels come from; -1 is an opaque alpha.
+# The source of each channel; -1 is an opaque alpha.
 _MOVED: dict[tuple[Colour, Colour], tuple[int, ...]] = {
     ("bgr", "rgb"): (2, 1, 0), ("rgba", "rgb"): (0, 1, 2), ("bgra", "rgb"): (2, 1, 0),
     ("rgb", "bgr"): (2, 1, 0), ("rgb", "rgba"): (0, 1, 2, -1), ("rgb", "bgra"): (2, 1, 0, -1),
@@ -54,8 +54,10 @@ _RGB = np.linalg.inv(_YCBCR)
 def convert(data: Array, source: Colour, target: Colour) -> Array:
     """Return `data` in the colour order `target`, in the same dtype.
 
-    Alpha goes, where `target` has none, and comes as opaque, where `source` has none. Raises
-    ValueError for lab.
+    Alpha is dropped if `target` has none, and opaque if `source` has none.
+
+    Raises:
+        ValueError: One of the orders is lab.
     """
     if "lab" in (source, target):
         raise ValueError(f"cannot convert {source} to {target}: lab is not converted")
@@ -128,7 +130,7 @@ def _to_hsv(data: Array) -> Array:
     )
     period = _period(data)
     hue = xp.where(chroma > 0, sixth, 0 * one) * (period / 6) % period
-    if full_scale(data) != 1.0:  # what is rounded to a full turn is none
+    if full_scale(data) != 1.0:  # a hue rounded to a full turn is 0
         hue = xp.round(hue) % period
     saturation = chroma / xp.where(value > 0, value, one) * full_scale(data)
     return from_float(xp.stack([hue, saturation, value], axis=-1), data.dtype)
@@ -145,7 +147,7 @@ def _from_hsv(data: Array) -> Array:
     pixels = to_float(data)
     hue = pixels[..., 0:1] * (6 / _period(data))
     saturation, value = pixels[..., 1:2] / scale, pixels[..., 2:3]
-    # How far a channel lies from the hue, in sixths of a turn.
+    # Distance of a channel from the hue, in sixths of a turn.
     turned = (hue + xp.asarray([5.0, 3.0, 1.0], dtype=pixels.dtype)) % 6
     share = xp.clip(xp.where(turned < 4 - turned, turned, 4 - turned), 0, 1)
     return from_float(value - value * saturation * share, data.dtype)

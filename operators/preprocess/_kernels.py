@@ -1,7 +1,7 @@
-"""The neighbourhood kernels: in OpenCV for NumPy's arrays, in the array API for all others.
+"""Neighbourhood kernels: with OpenCV for NumPy's arrays, with the array API for all others.
 
-On a CPU, OpenCV is ten times faster or more. Both take (height, width) or (height, width,
-channels), work on each channel by itself, repeat the pixels of the border outwards, keep the
+On a CPU, OpenCV is at least ten times faster. Both take (height, width) or (height, width,
+channels), process each channel separately, extend the image by repeating its border, keep the
 dtype and leave their input unchanged.
 """
 
@@ -26,12 +26,12 @@ _OPENCV_DTYPES = frozenset({"uint8", "uint16", "int16", "float32", "float64"})
 
 
 def opencv() -> Any:
-    """Import OpenCV; raises `MissingExtraError` where it is not installed."""
+    """Return OpenCV; raises `MissingExtraError` if it is not installed."""
     return optional("cv2", "vision")
 
 
 def for_opencv(data: Array, dtypes: frozenset[str] = _OPENCV_DTYPES) -> bool:
-    """Whether OpenCV takes `data`: an array of NumPy with pixels, in one of `dtypes`."""
+    """Whether OpenCV can process `data`: a non-empty NumPy array in one of `dtypes`."""
     return (
         array_api_compat.is_numpy_array(data)
         and data.size > 0
@@ -43,9 +43,12 @@ def for_opencv(data: Array, dtypes: frozenset[str] = _OPENCV_DTYPES) -> bool:
 def resize(data: Array, height: int, width: int, interpolation: Interpolation) -> Array:
     """Return `data` resampled to `height` rows and `width` columns.
 
-    Centres of pixels lie at halves. `nearest`, `linear` and `cubic` (Keys 1981, a = -0.75)
-    sample, so that they alias when shrinking; `area` averages all that a new pixel covers, and
-    is `linear` where either axis grows. Raises ValueError for an image without pixels.
+    Centres of pixels are at halves. `nearest`, `linear` and `cubic` (Keys 1981, a = -0.75) sample,
+    and therefore alias when shrinking; `area` averages everything that a new pixel covers, and is
+    `linear` if either axis grows.
+
+    Raises:
+        ValueError: The image has no pixels.
     """
     if 0 in data.shape:
         raise ValueError(f"an image without pixels cannot be resized, got shape {data.shape}")
@@ -77,16 +80,17 @@ def resize(data: Array, height: int, width: int, interpolation: Interpolation) -
 
 
 def gaussian(data: Array, sigma: float) -> Array:
-    """Return `data` smoothed by a Gaussian of `sigma` pixels, cut off at 4 `sigma`.
+    """Return `data` smoothed by a Gaussian of `sigma` pixels, truncated at 4 `sigma`.
 
-    Raises ValueError where `sigma` is more than a side of the image.
+    Raises:
+        ValueError: `sigma` is larger than a side of the image.
     """
     if 0 in data.shape:
         return data
     if sigma > min(data.shape[:2]):
         raise ValueError(
-            f"a sigma of {sigma:g} pixels is too much for an image of {_size(data)}; "
-            f"it can be {min(data.shape[:2])} at most"
+            f"a sigma of {sigma:g} pixels is too large for an image of {_size(data)}; "
+            f"it can be at most {min(data.shape[:2])}"
         )
     radius = ceil(4 * sigma)
     if for_opencv(data):
@@ -109,12 +113,13 @@ def gaussian(data: Array, sigma: float) -> Array:
 def median(data: Array, radius: int) -> Array:
     """Return the median of the (2 `radius` + 1)² pixels around each; NaN counts as the highest.
 
-    Raises ValueError where such a window is larger than the image.
+    Raises:
+        ValueError: The window is larger than the image.
     """
     if 0 in data.shape:
         return data
     size = _window(data, radius)
-    # OpenCV has wide medians for 8 bits only, and none of what is no number.
+    # OpenCV has wide medians for 8 bits only, and none for NaN.
     known = frozenset({"uint8"} if radius > 2 else {"uint8", "uint16", "float32"})
     if for_opencv(data, known) and all_finite(data):
         middle: Array = opencv().medianBlur(data, size)
@@ -129,7 +134,8 @@ def median(data: Array, radius: int) -> Array:
 def box_mean(data: Array, radius: int) -> Array:
     """Return the mean of the (2 `radius` + 1)² pixels around each.
 
-    Raises ValueError where such a window is larger than the image.
+    Raises:
+        ValueError: The window is larger than the image.
     """
     if 0 in data.shape:
         return data
@@ -144,7 +150,7 @@ def _box_mean(data: Array, radius: int) -> Array:
         mean: Array = cv2.blur(data, (size, size), borderType=cv2.BORDER_REPLICATE)
         return mean
     xp = namespace(data)
-    # Differences of running sums: float64, since the sums grow with the image.
+    # Differences of running sums, in float64 because the sums grow with the image.
     result = xp.astype(data, xp.float64)
     for axis in (0, 1):
         length = data.shape[axis]
@@ -157,16 +163,16 @@ def _box_mean(data: Array, radius: int) -> Array:
 
 
 def _sparing(data: Array, mean: Callable[[Array], Array]) -> Array:
-    """Return a weighted `mean` of pixels, which is NaN only where one that is not finite counts.
+    """Return a weighted `mean` of pixels, which is NaN only where a non-finite pixel contributes.
 
-    Left to themselves, sums that run on and weights of 0 would spread it over whole rows.
+    Otherwise, running sums and weights of 0 would spread NaN over whole rows.
     """
     if all_finite(data):
         return mean(data)
     xp = namespace(data)
     finite = xp.isfinite(data)
     result = mean(xp.where(finite, data, xp.zeros_like(data)))
-    # Weights are at least 1 / 255²; below are the remains of sums.
+    # Weights are at least 1 / 255²; anything below is a rounding error of the sums.
     spoilt = xp.abs(mean(xp.astype(~finite, data.dtype))) > 1e-6
     return xp.where(spoilt, xp.full_like(result, xp.nan), result)  # type: ignore[no-any-return]
 
@@ -176,12 +182,12 @@ def _size(data: Array) -> str:
 
 
 def _window(data: Array, radius: int) -> int:
-    """Return the side of the window; raises ValueError where it is larger than the image."""
+    """Return the side of the window; raises ValueError if it is larger than the image."""
     size, least = 2 * radius + 1, min(data.shape[:2])
     if size > least:
         raise ValueError(
             f"a window of {size} x {size} pixels (radius {radius}) does not fit into an image "
-            f"of {_size(data)}; the radius can be {(least - 1) // 2} at most"
+            f"of {_size(data)}; the radius can be at most {(least - 1) // 2}"
         )
     return size
 

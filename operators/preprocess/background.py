@@ -1,4 +1,4 @@
-"""Background model."""
+"""`preprocess.background`: background model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ._arrays import all_finite, to_fraction
 
 
 class BackgroundOp(Operator):
-    """Learn the background of a still camera's view and mark what does not belong to it.
+    """Learn the background in the view of a fixed camera, and mark what does not belong to it.
 
     `gaussian`: each pixel's background is a running Gaussian with mean m and variance v
     (C. Wren et al., Pfinder: real-time tracking of the human body, IEEE Trans. PAMI 19(7),
@@ -18,11 +18,11 @@ class BackgroundOp(Operator):
     deviation; then m += rate (z - m) and v += rate ((z - m)² - v).
     `mean`: the mean alone, and a pixel is foreground where |z - m| exceeds `threshold`.
 
-    With `selective` only pixels that are background teach the model (D. Koller et al., Towards
-    robust automatic traffic scene analysis in real-time, ICPR 1994): what stands still stays
-    foreground. An image in colour is foreground where any of its channels is; in `gray` it
-    takes a third of the time. The first frame, and one of another shape or geometry, begins the
-    model anew with a mask of zeros. What is not finite is background and teaches nothing.
+    With `selective`, only background pixels update the model (D. Koller et al., Towards robust
+    automatic traffic scene analysis in real-time, ICPR 1994): objects that stop remain foreground.
+    A colour image is foreground where any of its channels is; `gray` takes a third of the time. The
+    first frame, and one of another shape or geometry, restarts the model with a mask of zeros.
+    Values that are not finite are background and do not update the model.
 
     Example:
         moving:
@@ -39,24 +39,24 @@ class BackgroundOp(Operator):
     )
     noise: float = param(
         0.02, gt=0, le=1,
-        doc="gaussian: standard deviation that a pixel begins with and never falls below, as a "
+        doc="gaussian: initial and least standard deviation of a pixel, as a "
         "fraction of full scale",
     )  # fmt: skip
-    selective: bool = param(False, doc="let only background teach the model")
+    selective: bool = param(False, doc="update the model with background only")
 
     _model: tuple[Array, Array] | None = None
     """Mean and variance of each pixel."""
     _geometry: Geometry | None = None
-    """Where those pixels lie."""
+    """Geometry of these pixels."""
     _sound: bool = True
-    """Whether all means are numbers."""
+    """Whether all means are finite."""
 
     def start(self) -> None:
         """Forget the background."""
         self._model = None
 
     def process(self, image: Image) -> Mask:
-        """Return uint8: 1 where the image is foreground."""
+        """Return the mask, uint8: 1 where the image is foreground."""
         xp = namespace(image.data)
         pixels = to_fraction(image.data)
         if (
@@ -68,11 +68,11 @@ class BackgroundOp(Operator):
             self._model = pixels, xp.full_like(pixels, self.noise**2)
         mean, variance = self._model
         sound = all_finite(image.data) and self._sound
-        if not sound:  # what is no number yet takes the first that comes
+        if not sound:  # a mean that is not finite yet is set to the first value
             mean = xp.where(xp.isfinite(mean), mean, pixels)
             self._sound = all_finite(mean)
         distance = pixels - mean
-        if not sound:  # and teaches nothing
+        if not sound:  # values that are not finite do not update the model
             distance = xp.where(xp.isfinite(distance), distance, xp.zeros_like(distance))
         squared = distance * distance
         if self.method == "mean":
@@ -92,7 +92,7 @@ class BackgroundOp(Operator):
         )
 
     def _rates(self, foreground: Array, like: Array) -> Array | float:
-        """Return the weight of the new frame, of each pixel where they differ."""
+        """Return the weight of the new frame, an array if it differs between pixels."""
         if not self.selective:
             return self.rate
         xp = namespace(like)

@@ -1,4 +1,4 @@
-"""Contrast."""
+"""`preprocess.contrast`: contrast stretching."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ._arrays import all_finite, from_fraction, to_fraction
 
 
 class ContrastOp(Operator):
-    """Stretch an image's values between two percentiles to full scale, and bend them.
+    """Stretch an image's values between two percentiles to full scale, and apply a gamma curve.
 
-    The values below which `low` and `high` percent of all pixels lie become 0 and full scale,
-    what is outside is clipped; then every value v (0 to 1) becomes v^gamma: below 1 lifts the
-    dark parts. Percentiles are those of each frame, over all channels together so that hues
-    stay. An image of one value only is not stretched, and what is not finite counts for nothing.
-    Takes gray, rgb and bgr; colour and dtype stay.
+    The percentiles `low` and `high` of all pixels become 0 and full scale, and values beyond are
+    clipped; then every value v (0 to 1) becomes v^gamma: below 1 brightens dark parts. Percentiles
+    are those of each frame, over all channels together so that hues are kept. An image of one value
+    is not stretched, and values that are not finite are ignored. Accepts gray, rgb and bgr; colour
+    and dtype are kept.
 
     Example:
         bright:
@@ -27,7 +27,7 @@ class ContrastOp(Operator):
 
     low: float = param(1.0, ge=0, le=100, doc="percentile that becomes 0, in percent")
     high: float = param(99.0, ge=0, le=100, doc="percentile that becomes full scale, in percent")
-    gamma: float = param(1.0, gt=0, le=10, doc="exponent on the stretched values")
+    gamma: float = param(1.0, gt=0, le=10, doc="exponent for the stretched values")
 
     def __init__(self, **parameters: Any) -> None:
         """Check the parameters; raises `ParameterError`."""
@@ -38,11 +38,11 @@ class ContrastOp(Operator):
             )
 
     def process(self, image: Image) -> Image:
-        """Return the image with its new values; raises ValueError for one not gray, rgb or bgr."""
+        """Return the image with its new values; raises ValueError if it is not gray, rgb or bgr."""
         if image.colour not in ("gray", "rgb", "bgr"):
             raise ValueError(
                 f"the contrast of an image in {image.colour} cannot be stretched, only of one in "
-                f"gray, rgb or bgr; put preprocess.colour before"
+                f"gray, rgb or bgr; put preprocess.colour before it"
             )
         xp = namespace(image.data)
         if 0 in image.data.shape:
@@ -57,7 +57,7 @@ class ContrastOp(Operator):
         return image.with_data(from_fraction(pixels, image.data))
 
     def _range(self, data: Array) -> tuple[float, float]:
-        """Return both percentiles, the nearest values that occur, as fractions of full scale."""
+        """Return both percentiles, each the nearest existing value, as fractions of full scale."""
         xp = namespace(data)
         values = xp.reshape(data, (-1,))
         if not all_finite(values):

@@ -1,4 +1,4 @@
-"""Cutting out a part of an image."""
+"""`preprocess.crop`: cutting out a part of an image."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from holoflow import Image, Operator, param
 class CropOp(Operator):
     """Cut a rectangle out of an image.
 
-    The result shares the pixels of the image that came in: nothing is copied. Its geometry says
-    where it lies, so that what is found in it can be given in pixels of the whole.
+    The result shares the pixels of the input: nothing is copied. Its geometry says where it is, so
+    that anything found in it can be given in pixels of the whole image.
 
     Example:
         sector:
@@ -20,11 +20,11 @@ class CropOp(Operator):
 
     left: int = param(0, ge=0, doc="first column of the result, in pixels")
     top: int = param(0, ge=0, doc="first row of the result, in pixels")
-    width: int | None = param(None, ge=1, doc="columns, in pixels; all to the right without it")
-    height: int | None = param(None, ge=1, doc="rows, in pixels; all below without it")
+    width: int | None = param(None, ge=1, doc="columns, in pixels; by default up to the right edge")
+    height: int | None = param(None, ge=1, doc="rows, in pixels; by default down to the lower edge")
 
     def process(self, image: Image) -> Image:
-        """Return the rectangle; raises ValueError where it does not lie inside the image."""
+        """Return the rectangle; raises ValueError if it is not within the image."""
         right = image.width if self.width is None else self.left + self.width
         bottom = image.height if self.height is None else self.top + self.height
         return image.cropped(self.left, self.top, right, bottom)

@@ -1,4 +1,4 @@
-"""What changes from frame to frame."""
+"""`preprocess.difference`: what changes from frame to frame."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from holoflow import Array, Image, Operator, namespace
 
 
 class DifferenceOp(Operator):
-    """Subtract the frame before from each frame: what moves lights up.
+    """Subtract the previous frame from each frame: moving objects light up.
 
-    Gives the absolute difference in the same colour and dtype. The first frame, and one of
-    another size, geometry, dtype or colour than that before it, gives zeros, so that every
-    frame that comes in has one that goes out.
+    The result is the absolute difference in the same colour and dtype. The first frame, and one of
+    another size, geometry, dtype or colour than the previous one, gives zeros, so that there is one
+    result for every frame.
 
     Example:
         motion:
@@ -21,11 +21,11 @@ class DifferenceOp(Operator):
     _before: Image | None = None
 
     def start(self) -> None:
-        """Forget the frame before."""
+        """Forget the previous frame."""
         self._before = None
 
     def process(self, image: Image) -> Image:
-        """Return the absolute difference to the frame before."""
+        """Return the absolute difference from the previous frame."""
         before, self._before = self._before, image
         if (
             before is None
@@ -39,11 +39,11 @@ class DifferenceOp(Operator):
 
 
 def _distance(one: Array, other: Array) -> Array:
-    """Return |one - other| in the same dtype, at most what it holds."""
+    """Return |one - other| in the same dtype, clipped to its range."""
     xp = namespace(one, other)
     if xp.isdtype(one.dtype, "bool"):
         return xp.not_equal(one, other)  # type: ignore[no-any-return]
     difference = xp.maximum(one, other) - xp.minimum(one, other)
-    if xp.isdtype(one.dtype, "signed integer"):  # may have gone past the highest value
+    if xp.isdtype(one.dtype, "signed integer"):  # may exceed the highest value
         difference = xp.where(difference < 0, xp.iinfo(one.dtype).max, difference)
     return difference  # type: ignore[no-any-return]

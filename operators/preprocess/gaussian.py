@@ -1,4 +1,4 @@
-"""Gaussian filter."""
+"""`preprocess.gaussian`: Gaussian filter."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from ._kernels import gaussian
 
 
 class GaussianOp(Operator):
-    """Smooth an image with a Gaussian, cut off at 4 `sigma`.
+    """Smooth an image with a Gaussian, truncated at 4 `sigma`.
 
-    Each channel by itself; the border's pixels are repeated outwards. Colour and dtype stay.
+    Each channel is processed separately; border pixels are repeated. Colour and dtype are kept.
 
     Example:
         smooth:
@@ -22,5 +22,5 @@ class GaussianOp(Operator):
     sigma: float = param(1.0, gt=0, le=100, doc="standard deviation of the Gaussian, in pixels")
 
     def process(self, image: Image) -> Image:
-        """Return the smoothed image; raises ValueError where `sigma` is more than a side of it."""
+        """Return the smoothed image; raises ValueError if `sigma` is larger than a side of it."""
         return image.with_data(gaussian(image.data, self.sigma))

@@ -1,4 +1,4 @@
-"""Order of axes."""
+"""`preprocess.layout`: order of axes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ._arrays import Layout, arrange, axes_of, packed
 class LayoutOp(Operator):
     """Put the axes of an image or an array in another order.
 
-    Axes: N batch, C channels, H rows, W columns. An axis that is new gets the length 1, one
-    that goes must have it. The result is packed: the last axis lies together in memory. Values
-    and dtype stay.
+    Axes: N batch, C channels, H rows, W columns. A new axis has length 1, and an axis that is
+    removed must have it. The result is contiguous, with the last axis varying fastest. Values and
+    dtype are kept.
 
     Example:
         planes:
@@ -21,11 +21,11 @@ class LayoutOp(Operator):
           with: {to: nchw}
     """
 
-    to: Layout = param(doc="order of the axes that go out")
+    to: Layout = param(doc="order of the axes of the result")
     source: Layout = param("hwc", doc="order of the axes of an array; an image knows its own")
 
     def process(self, image: Image | Array) -> Array:
-        """Return the array; raises ValueError where its axes are not those of `source`."""
+        """Return the array; raises ValueError if its axes are not those of `source`."""
         if isinstance(image, Image):
             data, source = image.data, axes_of(image)
         else:

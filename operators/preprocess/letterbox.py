@@ -1,4 +1,4 @@
-"""Fitting into a fixed size without distortion."""
+"""`preprocess.letterbox`: fitting into a fixed size without distortion."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ._kernels import Interpolation, resize
 class LetterboxOp(Operator):
     """Fit an image into a fixed size without distortion, with a border around it.
 
-    The geometry of the result says how to get back, and goes with the arrays that are made of
-    it: `postprocess.yolo` and others give what they find in pixels of the source. Colour and
-    dtype stay.
+    The geometry of the result allows to map back, and is passed on with the arrays made of it:
+    `postprocess.yolo` and others return what they find in pixels of the source. Colour and dtype
+    are kept.
 
     Example:
         fitted:
@@ -29,17 +29,19 @@ class LetterboxOp(Operator):
     padding: float = param(
         0.0, ge=0, le=1, doc="value of the border in every channel, as a fraction of full scale"
     )
-    align: Literal["centre", "top_left"] = param("centre", doc="where the image lies in the result")
+    align: Literal["centre", "top_left"] = param(
+        "centre", doc="position of the image in the result"
+    )
     enlarge: bool = param(True, doc="whether an image smaller than the result is enlarged")
-    interpolation: Interpolation = param("area", doc="how pixels are made, as in preprocess.resize")
+    interpolation: Interpolation = param("area", doc="resampling, as in preprocess.resize")
 
     def process(self, image: Image) -> Image:
-        """Return the image with its border; raises ValueError for one without pixels."""
+        """Return the image with its border; raises ValueError if it has no pixels."""
         xp = namespace(image.data)
         scale = min(self.width / max(image.width, 1), self.height / max(image.height, 1))
         if not self.enlarge:
             scale = min(scale, 1.0)
-        # Rounding a side moves the far edge by half a pixel at most.
+        # Rounding a side moves the far edge by at most half a pixel.
         width = max(round(image.width * scale), 1)
         height = max(round(image.height * scale), 1)
         centred = self.align == "centre"

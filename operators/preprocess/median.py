@@ -1,4 +1,4 @@
-"""Median filter."""
+"""`preprocess.median`: median filter."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from ._kernels import median
 
 
 class MedianOp(Operator):
-    """Replace each pixel by the median of those around it: takes out specks, keeps edges.
+    """Replace each pixel by the median of those around it: removes specks, keeps edges.
 
-    Each channel by itself; the border's pixels are repeated outwards. Colour and dtype stay.
-    Images of other dtypes than uint8 take long, and much memory, with a radius above 2.
+    Each channel is processed separately; border pixels are repeated. Colour and dtype are kept.
+    With a radius above 2, images of other dtypes than uint8 take long and need much memory.
 
     Example:
         clean:
@@ -23,5 +23,5 @@ class MedianOp(Operator):
     radius: int = param(1, ge=1, le=127, doc="the window has 2 radius + 1 pixels a side")
 
     def process(self, image: Image) -> Image:
-        """Return the filtered image; raises ValueError where the window is larger than it."""
+        """Return the filtered image; raises ValueError if the window is larger than it."""
         return image.with_data(median(image.data, self.radius))

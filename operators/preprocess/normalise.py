@@ -1,4 +1,4 @@
-"""Pixels as a model wants them."""
+"""`preprocess.normalise`: pixel values for a model."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from holoflow import Image, Operator, ParameterError, namespace, param
 from ._arrays import full_scale
 
 _MUCH = 32.0
-"""Floats that reach this are no fractions of full scale."""
+"""Floats from this value on are not fractions of full scale."""
 _LITTLE = 1 / 16
-"""Integers that stay below this share of their full scale are those of a sensor of fewer bits."""
+"""Integers below this share of their full scale are from a sensor with fewer bits."""
 
 
 class NormaliseOp(Operator):
-    """Scale and shift pixels, as models want them, to float32.
+    """Scale and shift pixels to float32, as models expect them.
 
-    The full scale of the dtype that comes in (0 to 255 for uint8, 0 to 1 for floats), or what
-    `full_scale` says, is mapped to `range`; then `mean` is taken off and `std` divided by, both
-    in units of `range`. So `range: [0, 255]` gives plain float values of 8 bits,
-    `range: [-1, 1]` values around zero, and `mean: [0.485, 0.456, 0.406]` with
-    `std: [0.229, 0.224, 0.225]` those of models trained on ImageNet.
+    The full scale of the input's dtype (0 to 255 for uint8, 0 to 1 for floats), or `full_scale` if
+    it is given, is mapped to `range`; then `mean` is subtracted and the result divided by `std`,
+    both in units of `range`. For example, `range: [0, 255]` gives 8-bit values as floats, `range:
+    [-1, 1]` values around zero, and `mean: [0.485, 0.456, 0.406]` with `std: [0.229, 0.224, 0.225]`
+    those of models trained on ImageNet.
 
     Example:
         scaled:
@@ -31,28 +31,32 @@ class NormaliseOp(Operator):
           with: {range: [-1, 1]}
     """
 
-    range: tuple[float, float] = param((0.0, 1.0), doc="what zero and full scale become")
+    range: tuple[float, float] = param(
+        (0.0, 1.0), doc="values of zero and full scale in the result"
+    )
     full_scale: float | None = param(
         None, gt=0,
-        doc="value of full scale, where it is not the dtype's: 4095 for 12 bits in 16, 255 for "
+        doc="value of full scale, if it is not the dtype's: 4095 for 12 bits in 16, 255 for "
         "floats up to 255",
     )  # fmt: skip
-    mean: list[float] = param([0.0], min_length=1, doc="taken off; one for all channels or each")
+    mean: list[float] = param([0.0], min_length=1, doc="subtracted; one for all channels or each")
     std: list[float] = param([1.0], min_length=1, doc="divisor; one for all channels or each")
 
     _judged: bool = False
-    """Whether values have come that tell whether full scale is meant."""
+    """Whether values have arrived that show whether full scale is right."""
 
     def __init__(self, **parameters: Any) -> None:
         """Check the parameters; raises `ParameterError`."""
         super().__init__(**parameters)
         if 0 in self.std:
-            raise ParameterError(f"{type(self).__name__}.std: holds 0, which divides nothing")
+            raise ParameterError(
+                f"{type(self).__name__}.std: contains 0, by which nothing can be divided"
+            )
         if self.range[0] == self.range[1]:
             raise ParameterError(f"{type(self).__name__}.range: both ends are {self.range[0]:g}")
 
     def process(self, image: Image) -> Image:
-        """Return the image in float32; raises ValueError where channels and parameters differ."""
+        """Return the image in float32; ValueError if channels and parameters do not match."""
         xp = namespace(image.data)
         channels = 1 if image.colour == "gray" else image.data.shape[2]
         for name, values in (("mean", self.mean), ("std", self.std)):
@@ -63,7 +67,7 @@ class NormaliseOp(Operator):
                 )
         low, high = self.range
         factors = [(high - low) / self._full_scale(image) / std for std in self.std]
-        # One value for all stands beside a list of three.
+        # One value for all is as valid as a list of three.
         pairs = max(len(self.mean), len(self.std))
         means, stds = self.mean * (pairs // len(self.mean)), self.std * (pairs // len(self.std))
         offsets = [(low - mean) / std for mean, std in zip(means, stds, strict=True)]
@@ -71,7 +75,7 @@ class NormaliseOp(Operator):
         return image.with_data(data + xp.asarray(offsets, dtype=xp.float32))
 
     def _full_scale(self, image: Image) -> float:
-        """Return the value of full scale; warns where the first values cannot be meant so."""
+        """Return the value of full scale; warns if the first values contradict it."""
         if self.full_scale is not None:
             return self.full_scale
         own = full_scale(image.data)
@@ -87,7 +91,7 @@ class NormaliseOp(Operator):
         if odd:
             self._judged = True
             self.context.warn_once(
-                "the values of the image reach %g, and %g is taken for full scale; say "
-                "`full_scale` if it is another", highest, own,
+                "the values of the image reach %g, but full scale is %g; set "
+                "`full_scale` if it is another value", highest, own,
             )  # fmt: skip
         return own

@@ -1,4 +1,4 @@
-"""Resampling to another size."""
+"""`preprocess.resize`: resampling to another size."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from ._kernels import Interpolation, resize
 class ResizeOp(Operator):
     """Resample an image to another size.
 
-    Give `width`, `height` or both, or `scale`. With one of `width` and `height` the other
-    follows, so that the shape of things stays. Colour and dtype stay; the distance of pixel
-    centres follows, where it is known. To a fixed size without distortion:
-    `preprocess.letterbox`.
+    Give `width`, `height` or both, or `scale`. With only one of `width` and `height`, the other
+    follows from the aspect ratio. Colour and dtype are kept, and the distance of pixel centres is
+    adapted if it is known. For a fixed size without distortion use `preprocess.letterbox`.
 
     Example:
         smaller:
@@ -26,11 +25,11 @@ class ResizeOp(Operator):
 
     width: int | None = param(None, ge=1, doc="columns of the result, in pixels")
     height: int | None = param(None, ge=1, doc="rows of the result, in pixels")
-    scale: float | None = param(None, gt=0, doc="factor on both, instead of width and height")
+    scale: float | None = param(None, gt=0, doc="factor for both, instead of width and height")
     interpolation: Interpolation = param(
         "area",
-        doc="how pixels are made: area averages what a pixel covers (linear where it grows); "
-        "nearest, linear and cubic sample, and so alias when shrinking",
+        doc="resampling: area averages what a pixel covers (linear if the image grows); "
+        "nearest, linear and cubic sample, and therefore alias when shrinking",
     )
 
     def __init__(self, **parameters: Any) -> None:
@@ -45,7 +44,7 @@ class ResizeOp(Operator):
             )
 
     def process(self, image: Image) -> Image:
-        """Return the image in the new size; raises ValueError for one without pixels."""
+        """Return the image in the new size; raises ValueError if it has no pixels."""
         height, width = self._size(image.height, image.width)
         if (height, width) == (image.height, image.width):
             return image

@@ -1,4 +1,4 @@
-"""Speckle filter."""
+"""`preprocess.speckle`: speckle filter."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ._kernels import box_mean
 
 
 class SpeckleOp(Operator):
-    """Take speckle out of an image, as of ultrasound or radar, and keep edges.
+    """Remove speckle from an image, as of ultrasound or radar, and keep edges.
 
     Lee's local-statistics filter for multiplicative noise (J.-S. Lee, Digital image enhancement
     and noise filtering by use of local statistics, IEEE Trans. PAMI 2(2), 1980): with the mean
@@ -18,7 +18,7 @@ class SpeckleOp(Operator):
     m + (z - m) q / (q + s² m²). Where the window varies no more than speckle does, that is its
     mean; at an edge, the pixel itself.
 
-    Each channel by itself; the border's pixels are repeated outwards. Colour and dtype stay.
+    Each channel is processed separately; border pixels are repeated. Colour and dtype are kept.
 
     Example:
         calm:
@@ -35,11 +35,11 @@ class SpeckleOp(Operator):
     )  # fmt: skip
 
     def process(self, image: Image) -> Image:
-        """Return the filtered image; raises ValueError where the window is larger than it."""
+        """Return the filtered image; raises ValueError if the window is larger than it."""
         xp = namespace(image.data)
         pixels = to_fraction(image.data)
         mean = box_mean(pixels, self.radius)
-        # What cancels in float32 is a millionth of m², and so far below the noise.
+        # The cancellation error in float32 is a millionth of m², far below the noise.
         variance = box_mean(pixels * pixels, self.radius) - mean * mean
         speckle = self.noise**2 * mean * mean
         scene = xp.clip(variance - speckle, 0, None) / (1 + self.noise**2)

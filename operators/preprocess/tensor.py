@@ -1,4 +1,4 @@
-"""Images as the named arrays that models take."""
+"""`preprocess.tensor`: images as the named arrays that models take."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ._arrays import Layout, arrange, axes_of, check_fits, packed
 class TensorOp(Operator):
     """Turn an image or an array into a named array, as `inference.onnx` takes it.
 
-    Values stay as they are (`preprocess.normalise` scales them), only the dtype changes; a
-    float that goes to an integer dtype loses its fraction. An image gets its axes in the order
-    of `layout`, an array is taken as it is.
+    Values are kept (`preprocess.normalise` scales them), only the dtype changes; a float converted
+    to an integer dtype loses its fraction. The axes of an image are put in the order of `layout`;
+    an array keeps its axes.
 
     Example:
         tensor:
@@ -30,7 +30,7 @@ class TensorOp(Operator):
     )
 
     def process(self, image: Image | Array) -> Arrays:
-        """Return the array under its name; ValueError where the dtype cannot hold its values."""
+        """Return the array under its name; ValueError if the dtype cannot hold its values."""
         if isinstance(image, Image):
             data, geometry = arrange(image.data, axes_of(image), self.layout), image.geometry
         else:

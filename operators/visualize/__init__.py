@@ -1,1 +1,1 @@
-"""To be looked at."""
+"""Showing results: drawing, windows and the live page."""

@@ -1,4 +1,4 @@
-"""What is drawn over a picture, the same in a clip and on the live page: colours and labels."""
+"""What is drawn over a picture, equal in a clip and on the live page: colours and labels."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ PALETTE: tuple[tuple[int, int, int], ...] = (
     (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66),
     (0, 114, 178), (213, 94, 0), (204, 121, 167),
 )  # fmt: skip
-"""Red, green, blue of class 0, 1, ... and again from the start.
+"""Red, green and blue of class 0, 1, … and again from the start.
 
-Colours that colour-blind people tell apart: Okabe and Ito, "Color Universal Design", 2008.
+Colours that colour-blind people can distinguish: Okabe and Ito, "Color Universal Design", 2008.
 """
 
 Found = TypeVar("Found", Boxes, Mask, Keypoints)
 LabelPart: TypeAlias = Literal["name", "id", "score"]
 
-_FAR = 30_000.0  # pixels; beyond any screen, and still within what drawing libraries take
+_FAR = 30_000.0  # pixels; beyond any screen, but within what drawing libraries accept
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def box_marks(
 ) -> list[BoxMark]:
     """Return what to draw for `boxes`, with labels made of `parts`.
 
-    Leaves out boxes without a place, and those outside of a picture of `width` x `height`.
+    Boxes without a place, and those outside a picture of `width` x `height`, are left out.
     """
     xyxy = to_numpy(boxes.xyxy).astype(float).tolist()
     labels, ids, scores = (
@@ -71,12 +71,12 @@ def box_marks(
 
 
 def on(image: Image, found: Found | None) -> Found | None:
-    """Return `found` in pixels of `image`; raises ValueError where it is of another source."""
+    """Return `found` in pixels of `image`; raises ValueError if it is from another source."""
     return None if found is None else found.on(image.geometry)
 
 
 def check_flat(keypoints: Keypoints) -> None:
-    """Raise ValueError for points in space, which have no place on a picture."""
+    """Raise ValueError for points in space, which have no place in a picture."""
     if keypoints.points.shape[2] != 2:
         raise ValueError(
             "cannot draw keypoints in space, of shape (N, K, 3); give their place on the "
@@ -85,9 +85,10 @@ def check_flat(keypoints: Keypoints) -> None:
 
 
 def points(keypoints: Keypoints) -> list[list[tuple[float, float] | None]]:
-    """Return x, y of each point of each object; None for a point without place.
+    """Return x, y of each point of each object; None for a point without a place.
 
-    Raises ValueError for points in space.
+    Raises:
+        ValueError: The points are in space.
     """
     check_flat(keypoints)
     place = to_numpy(keypoints.points).astype(float).tolist()
@@ -115,8 +116,8 @@ def check_size(mask: Mask, image: Image) -> None:
 def mask_colours(mask: Mask) -> tuple[npt.NDArray[np.uint8], int, int]:
     """Return the part of `mask` that is not background, and its left and top in pixels.
 
-    The part is (h, w) uint8: 0 is background, k stands for colour k - 1 of `PALETTE`; it is
-    empty where all is background.
+    The part is (h, w) uint8, empty if everything is background. 0 is background, k stands for
+    colour k - 1 of `PALETTE`.
     """
     data = to_numpy(mask.data)
     inside = data > 0

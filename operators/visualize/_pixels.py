@@ -1,4 +1,4 @@
-"""Pixels in 8 bits, as screens show them and most files hold them: one rule for all operators."""
+"""Pixels in 8 bits, as screens and most files need them: one rule for all operators."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from holoflow.core.array import Array, to_numpy
 from holoflow.core.pictures import Image
 
 SHOWN = ("gray", "rgb", "bgr", "rgba", "bgra")
-"""Colour orders that can be shown as they are."""
+"""Colour orders that can be shown without conversion."""
 
 _MUCH = 32.0
-"""Floats that reach this are no fractions of full scale any more, but numbers of another scale."""
+"""Floats from this value on are not fractions of full scale, but have another scale."""
 _SPARE = 0.25
-"""What resampling may add at edges, of full scale."""
+"""Overshoot at edges that resampling may cause, as a share of full scale."""
 
 
 class Scale:
-    """Which values of a stream are black and white.
+    """Determines which values of a stream are black and white.
 
-    That is nothing and the full scale of an integer dtype, 0 and 1 of a floating one. Where the
-    values cannot be meant so, because all of them would be black, or white, it is the range of
-    as many bits as hold what has come so far: 0 to 4095 for 12 bits in 16, 0 to 255 for floats
-    up to 255. That is told once. The range only grows, so that the picture does not flicker.
+    These are 0 and the full scale of an integer dtype, 0 and 1 for a floating one. If the values
+    contradict this, because everything would be black or white, it is the range of as many bits as
+    all values so far need: 0 to 4095 for 12 bits in 16, 0 to 255 for floats up to 255. There is one
+    warning. The range only grows, so that the picture does not flicker.
     """
 
     def __init__(self, warn: Callable[..., None] = lambda *_: None) -> None:
-        """Tell by `warn`, which takes a text and what is to be put into it."""
+        """Call `warn`, with a format and its values, for each warning."""
         self._warn = warn
         self._held: dict[np.dtype[Any], tuple[float, float]] = {}
         """Black and white so far, by dtype."""
 
     def of(self, data: Array) -> tuple[float, float]:
-        """Return the values of `data` (any dtype but complex) that are black and white."""
+        """Return the values of `data` (any dtype except complex) that are black and white."""
         if data.dtype.kind == "b":
             return 0.0, 1.0
         low, high = _extremes(data)
@@ -45,18 +45,18 @@ class Scale:
         black, white = self._held.get(data.dtype, (0.0, 0.0))
         black, white = min(black, _black(low, data.dtype)), max(white, _white(high, data.dtype))
         self._held[data.dtype] = black, white
-        white = white or own  # of nothing but black nobody knows
+        white = white or own  # a picture that is all black shows nothing about its scale
         if (black, white) != (0.0, own):
             self._warn(
-                "the values of the image, %s from %g to %g, are not of its full scale, 0 to %g: "
-                "%g is shown as black and %g as white; preprocess.normalise (full_scale) or "
-                "preprocess.contrast before it say otherwise",
+                "the values of the image, %s from %g to %g, do not use its full scale, 0 to %g: "
+                "%g is shown as black and %g as white; use preprocess.normalise (full_scale) or "
+                "preprocess.contrast before it to change that",
                 data.dtype, low, high, own, black, white,
             )  # fmt: skip
         elif low < -_SPARE or high > (1 + _SPARE) * own:
             self._warn(
-                "the values of the image, %s from %g to %g, reach beyond 0 to 1, which is black "
-                "to white, and are cut off; put preprocess.normalise or preprocess.contrast "
+                "the values of the image, %s from %g to %g, exceed the range from 0 (black) to 1 "
+                "(white) and are clipped; put preprocess.normalise or preprocess.contrast "
                 "before",
                 data.dtype, low, high,
             )  # fmt: skip
@@ -64,9 +64,10 @@ class Scale:
 
 
 def check_shown(image: Image) -> None:
-    """Raise ValueError where `image` cannot be shown.
+    """Check that `image` can be shown.
 
-    That is for a colour order that is not in `SHOWN`, an empty image and complex values.
+    Raises:
+        ValueError: Its colour order is not in `SHOWN`, it is empty, or its values are complex.
     """
     if image.colour not in SHOWN:
         raise ValueError(
@@ -79,11 +80,17 @@ def check_shown(image: Image) -> None:
 
 
 def pixels(image: Image, scale: Scale | None = None) -> npt.NDArray[np.uint8]:
-    """Return the pixels of `image` in main memory, 8 bits a channel, in its own colour order.
+    """Return the pixels of `image` in main memory, uint8, in its own colour order.
 
-    `scale` says what is black and white in its stream; beyond is clipped, NaN is black. May be
-    a view of the image's own memory: do not write to it. Raises ValueError as `check_shown`
-    does.
+    Args:
+        image: (height, width) or (height, width, channels); not changed. The result may be a view
+            of its memory: do not write to it.
+        scale: Says what is black and white in the image's stream; values beyond are clipped, and
+        NaN
+            is black.
+
+    Raises:
+        ValueError: See `check_shown`.
     """
     check_shown(image)
     data = to_numpy(image.data)
@@ -98,7 +105,7 @@ def pixels(image: Image, scale: Scale | None = None) -> npt.NDArray[np.uint8]:
 
 
 def _extremes(data: Array) -> tuple[float, float]:
-    """Return the least and the greatest finite value; 0 and 0 where there is none."""
+    """Return the least and the greatest finite value; 0 and 0 if there is none."""
     low, high = float(data.min()), float(data.max())
     if math.isfinite(low) and math.isfinite(high):
         return low, high
@@ -107,16 +114,16 @@ def _extremes(data: Array) -> tuple[float, float]:
 
 
 def _black(low: float, dtype: np.dtype[Any]) -> float:
-    """Return what is black where `low` is the least value."""
+    """Return the value of black if `low` is the least value."""
     if low >= 0 or (dtype.kind == "f" and low > -_MUCH):
         return 0.0
     return -float(2 ** (math.ceil(-low) - 1).bit_length())
 
 
 def _white(high: float, dtype: np.dtype[Any]) -> float:
-    """Return what is white where `high` is the greatest value; 0 where that tells nothing.
+    """Return the value of white if `high` is the greatest value; 0 if that is unknown.
 
-    12 of 16 bits and fewer are those of a sensor of that depth: a picture so dark is rare.
+    Up to 12 of 16 bits are those of a sensor of that depth: a picture so dark is rare.
     """
     if dtype.kind == "f":
         bits = max(math.ceil(high / (1 + _SPARE)).bit_length(), 8)

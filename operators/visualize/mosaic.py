@@ -17,8 +17,8 @@ from holoflow.operators.visualize._pixels import Scale, pixels
 class MosaicOp(Operator):
     """Put images side by side, in rows from the top left, in the order of the inputs.
 
-    Each is fitted into a tile without distortion. The image that comes out is rgb with 8 bits a
-    channel, whatever colours and dtypes come in; tiles without an image are black.
+    Each is fitted into a tile without distortion. The result is rgb with 8 bits per channel,
+    whatever the colours and dtypes of the inputs; tiles without an image are black.
 
     Example:
         both:
@@ -28,22 +28,22 @@ class MosaicOp(Operator):
     """
 
     columns: int | None = param(
-        None, ge=1, doc="tiles in a row; left out, so many that rows and columns are about as many"
+        None, ge=1, doc="tiles in a row; by default, about as many as there are rows"
     )
     width: int | None = param(
-        None, ge=1, doc="columns of a tile, in pixels; left out, those of the first image"
+        None, ge=1, doc="columns of a tile, in pixels; by default those of the first image"
     )
     height: int | None = param(
-        None, ge=1, doc="rows of a tile, in pixels; left out, those of the first image"
+        None, ge=1, doc="rows of a tile, in pixels; by default those of the first image"
     )
 
     _fit: LetterboxOp | None = None
     _scales: tuple[Scale, ...] = ()
-    """What is black and white in the stream of each input."""
+    """Black and white in the stream of each input."""
 
     def process(self, images: list[Image]) -> Image:
-        """Return the images in one; raises ValueError for one that cannot be shown."""
-        if self._fit is None:  # all results have the size of the first
+        """Return the images in one; raises ValueError if one cannot be shown."""
+        if self._fit is None:  # all results have the size of the first one
             first = images[0]
             self._fit = LetterboxOp(
                 width=self.width or first.width, height=self.height or first.height,

@@ -1,4 +1,4 @@
-"""`visualize.overlay`: draw onto the picture."""
+"""`visualize.overlay`: drawing on the picture."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class OverlayOp(Operator):
     """Draw boxes, masks, keypoints and text onto the picture.
 
     The colour of a box or a mask is that of its class, from a fixed palette that colour-blind
-    people can tell apart; that of a keypoint is that of its place in the list. What was found in
-    another picture of the same source (a larger or smaller one, a part of it) is drawn where it
-    lies in this one; in one of another source it has no place, which is an error. Lines and
-    letters follow the size of the image. The image that comes out has 8 bits a channel in the
-    colour order of the one that came in, rgb for gray. The letters are ASCII: accents are left
-    out. `visualize.web` draws all this by itself, sharper and to be switched on and off.
+    people can distinguish; that of a keypoint depends on its position in the list. Objects found in
+    another picture of the same source (a larger or smaller one, or a part of it) are drawn where
+    they are in this one; those of another source are an error. Lines and letters scale with the
+    size of the image. The result has 8 bits per channel in the colour order of the input, rgb for
+    gray. Letters are ASCII: accents are dropped. `visualize.web` draws all this itself, sharper,
+    and to be switched on and off.
 
     Example:
         overlay:
@@ -51,11 +51,11 @@ class OverlayOp(Operator):
     """
 
     labels: tuple[LabelPart, ...] = param(
-        ("name", "id", "score"), doc="what is written at a box, in this order; empty for nothing"
+        ("name", "id", "score"), doc="text at a box, in this order; empty for none"
     )
-    opacity: float = param(0.4, ge=0, le=1, doc="of masks, 1 hides the picture")
+    opacity: float = param(0.4, ge=0, le=1, doc="opacity of masks; 1 hides the picture")
     thickness: int = param(
-        0, ge=0, le=50, doc="of lines in pixels; 0 follows the size of the image"
+        0, ge=0, le=50, doc="width of lines in pixels; 0 scales with the size of the image"
     )
 
     _scale: Scale | None = None
@@ -73,7 +73,7 @@ class OverlayOp(Operator):
         keypoints: Keypoints | None = None,
         text: Text | None = None,
     ) -> Image:
-        """Return a copy of `image` with everything drawn; ValueError where it cannot be shown."""
+        """Return a copy of `image` with everything drawn; ValueError if it cannot be shown."""
         draw = self._draw()
         scale = self._scale = self._scale or Scale(self.context.warn_once)
         source = pixels(image, scale)
@@ -140,7 +140,7 @@ class _Pen:
         self.cv2.rectangle(self.canvas, (x1, y1), (x2, y2), colour, self.thickness)
 
     def label(self, mark: BoxMark) -> None:
-        """Write the label on the upper edge of the box, or below where there is no room."""
+        """Write the label above the upper edge of the box, or below if there is no room."""
         if not mark.label:
             return
         label, gap = _ascii(mark.label), self.thickness + 1
@@ -180,7 +180,7 @@ class _Pen:
                     )
 
     def text(self, text: str) -> None:
-        """Write `text` in the upper left corner on a darkened ground."""
+        """Write `text` in the upper left corner on a dark background."""
         lines = [_ascii(line) for line in text.splitlines()]
         if not lines:
             return

@@ -22,26 +22,25 @@ if TYPE_CHECKING:
 LIBRARIES = ("simplejpeg", "starlette", "uvicorn", "websockets")
 USUAL_PORT = 8350
 LISTEN = "HOLOFLOW_LISTEN"
-"""Environment variable with the address to listen on, for a container, whose only address beyond
-loopback is behind what its runtime lets through."""
+"""Environment variable with the address to listen on. It is for a container, whose only address
+beyond loopback can be reached only as its runtime permits."""
 OLDEST = 3600.0
-"""Seconds; a picture that claims to be older has the time of another day."""
+"""Seconds; a picture that is apparently older has the time of another day."""
 
 
 class WebOp(Operator):
     """Show the stream live in a browser.
 
-    The address is announced when the app starts. Boxes, masks, keypoints and text are drawn by
-    the browser, sharp and to be switched on and off, also what was found in another picture of
-    the same source (a larger or smaller one, a part of it). Viewers get the newest frame
-    whenever they are done with the one before: slow ones hold up nobody, and without any
-    nothing is encoded.
-    Beside the picture (the button Flow) a dashboard shows where frames spend their time.
-    Next to the page, `/stream.mjpg` is for `<img>` and curl, and `/snapshot.jpg` the newest
-    frame, both without what is drawn over it.
+    The address is announced when the app starts. Boxes, masks, keypoints and text are drawn by the
+    browser, sharply and to be switched on and off, also if they were found in another picture of
+    the same source (a larger or smaller one, or a part of it). Viewers get the newest frame
+    whenever they have shown the previous one: slow viewers hold up nobody, and without viewers
+    nothing is encoded. Beside the picture (button Flow) a dashboard shows where frames spend their
+    time. In addition, `/stream.mjpg` is for `<img>` and curl, and `/snapshot.jpg` is the newest
+    frame, both without anything drawn.
 
-    It can be seen from this machine only, unless `host`, or the environment variable
-    `HOLOFLOW_LISTEN`, names an address that others reach. Then it asks for a token, which is part
+    The page can be reached from this machine only, unless `host`, or the environment variable
+    `HOLOFLOW_LISTEN`, is an address that others can reach. Then it requires a token, which is part
     of the announced address; the connection is not encrypted.
 
     Example:
@@ -52,7 +51,7 @@ class WebOp(Operator):
     """
 
     port: int = param(
-        0, ge=0, le=65535, doc=f"to listen on; 0 takes {USUAL_PORT}, or any free one if it is taken"
+        0, ge=0, le=65535, doc=f"port; 0 means {USUAL_PORT}, or any free one if that is taken"
     )
     host: str | None = param(
         None, min_length=1,
@@ -60,20 +59,20 @@ class WebOp(Operator):
     )  # fmt: skip
     token: str | None = param(
         None, min_length=16, pattern=r"^[A-Za-z0-9_-]+$",
-        doc="secret that the address must carry; by default a new one each run where others "
-        "reach `host`, none otherwise",
+        doc="secret that the address must contain; by default a new one in each run if others "
+        "can reach `host`, else none",
     )  # fmt: skip
-    title: str = param("", doc="of the page; empty for the operator's name")
-    quality: int = param(80, ge=1, le=100, doc="of the JPEG pictures")
+    title: str = param("", doc="title of the page; empty for the operator's name")
+    quality: int = param(80, ge=1, le=100, doc="quality of the JPEG pictures")
 
     def __init__(self, **parameters: Any) -> None:
-        """Take the parameters; the server starts with `start()`."""
+        """Set the parameters; the server starts with `start()`."""
         super().__init__(**parameters)
         self._server: Server | None = None
         self._scale = Scale()
 
     def claims(self) -> tuple[str, ...]:
-        """Return the port, if it is a certain one."""
+        """Return the port, if it is fixed."""
         return (f"port {self.port}",) if self.port else ()
 
     def start(self) -> None:
@@ -113,7 +112,7 @@ class WebOp(Operator):
         keypoints: Keypoints | None = None,
         text: Text | None = None,
     ) -> None:
-        """Show a frame; raises ValueError where it cannot be shown."""
+        """Show a frame; raises ValueError if it cannot be shown."""
         if self._server is None:
             return
         from holoflow.operators.visualize._marks import on
@@ -131,7 +130,7 @@ class WebOp(Operator):
         )  # fmt: skip
 
     def stop(self) -> None:
-        """Tell the viewers that the stream has ended, and close the server."""
+        """Tell viewers that the stream has ended, and close the server."""
         if self._server is not None:
             self._server.stop()
             self._server = None

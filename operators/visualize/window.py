@@ -12,15 +12,15 @@ from holoflow.core.pictures import Image
 from holoflow.operators.visualize._pixels import Scale, check_shown, pixels
 
 POLL = 10
-"""Milliseconds between two looks for a newer frame."""
+"""Milliseconds between two checks for a newer frame."""
 
 
 class WindowOp(Operator):
     """Show the stream in a window on this machine's screen.
 
     It shows the newest frame, scaled to the window, and never holds up the stream. Closing the
-    window does not end the run. Draw boxes and the like with `visualize.overlay` first. Needs a
-    display and Python's tkinter; `visualize.web` needs neither.
+    window does not end the run. Use `visualize.overlay` before it to draw boxes and the like. Needs
+    a display and Python's tkinter; `visualize.web` needs neither.
 
     Example:
         screen:
@@ -28,10 +28,10 @@ class WindowOp(Operator):
           inputs: {image: overlay}
     """
 
-    title: str = param("", doc="of the window; empty for the operator's name")
+    title: str = param("", doc="title of the window; empty for the operator's name")
 
     def start(self) -> None:
-        """Open the window; raises HoloflowError where there is no display."""
+        """Open the window; raises HoloflowError if there is no display."""
         name = self.context.name
         self._window = _Window(
             self.title or name, optional("cv2", "vision"), _tkinter(name), self.context
@@ -44,7 +44,7 @@ class WindowOp(Operator):
             )
 
     def process(self, image: Image) -> None:
-        """Show a frame; raises ValueError where it cannot be shown."""
+        """Show a frame; raises ValueError if it cannot be shown."""
         check_shown(image)
         self._window.show(image)
 
@@ -54,7 +54,7 @@ class WindowOp(Operator):
 
 
 class _Window:
-    """A window and the thread that all its calls are made in, as Tk wants it."""
+    """A window and the thread in which all its calls are made, as Tk requires."""
 
     def __init__(self, title: str, cv2: Any, tkinter: Any, context: OperatorContext) -> None:
         self._title = title
@@ -70,18 +70,18 @@ class _Window:
         self._thread = threading.Thread(target=self._run, name=f"window {title}", daemon=True)
 
     def open(self) -> str | None:
-        """Open the window; returns why that is not possible, or None."""
+        """Open the window; return why that is impossible, or None."""
         self._thread.start()
         self._opened.wait()
         return self._failure
 
     def show(self, image: Image) -> None:
-        """Show `image` next, in place of one that was not shown yet."""
+        """Show `image` next, instead of one that has not been shown yet."""
         if self._thread.is_alive():
             self._newest = image
 
     def close(self) -> None:
-        """Close the window, if its user has not done so."""
+        """Close the window, unless its user has done so."""
         self._closing.set()
         self._thread.join()
 
@@ -100,15 +100,16 @@ class _Window:
         self._opened.set()
         self._root.mainloop()
         if not self._closing.is_set():
-            self._log.info("%s: the window is closed; the run goes on", self._title)
-        with contextlib.suppress(self._tkinter.TclError):  # The window manager has done it.
+            self._log.info("%s: the window is closed; the run continues", self._title)
+        with contextlib.suppress(self._tkinter.TclError):  # the window manager has closed it
             self._root.destroy()
-        # The last references go here: Tk ends the process if they go in another thread.
+        # The last references are dropped here: Tk aborts the process if that happens in another
+        # thread.
         del self._label, self._root
         self._newest = self._shown = None
 
     def _look(self) -> None:
-        """Show what is new, and look again a little later."""
+        """Show a new image, if there is one, and schedule the next check."""
         if self._closing.is_set():
             self._root.quit()
             return
@@ -126,10 +127,10 @@ class _Window:
             master=self._root, data=_ppm(self._cv2, *wanted, self._scale), format="ppm"
         )
         self._label.configure(image=picture)
-        self._label.picture = picture  # Tk shows it only while somebody holds it.
+        self._label.picture = picture  # Tk shows it only while there is a reference
 
     def _fit(self, image: Image) -> None:
-        """Give the window the size of `image`, or what the screen has room for."""
+        """Give the window the size of `image`, or the largest that fits on the screen."""
         scale = min(
             1.0,
             0.9 * self._root.winfo_screenwidth() / image.width,

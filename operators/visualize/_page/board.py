@@ -1,4 +1,4 @@
-"""What the dashboard shows, as messages: made from the snapshots of a run."""
+"""The messages of the dashboard, made from the snapshots of a run."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from holoflow.stats.difference import difference
 from holoflow.stats.snapshot import BudgetStats, FlowStats, PathStats, Sample, Snapshot
 
 NEAR, FAR = 5.0, 10.0
-"""Seconds over which operators and flows, and over which paths are looked at."""
+"""Seconds over which operators and flows, and over which paths are evaluated."""
 PATHS = 16
-"""Most paths that are shown, the slowest."""
+"""Number of paths that are shown, the slowest ones."""
 STEADY = 1.1
-"""How much slower another path must be to become the worst: the mark is not to jump about."""
+"""How much slower another path must be to become the worst, so that the mark does not jump."""
 THINKING = 2.0
-"""Seconds between explanations: they cost more, and are read more slowly."""
+"""Seconds between explanations, which take longer to make and to read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,19 +43,19 @@ class Update:
     """One state of the run, for all viewers."""
 
     generation: int
-    """Who does not know this one needs `hello` first; 0 where nothing is known of the run."""
+    """Generation: viewers of another one need `hello` first; 0 if nothing is known of the run."""
     now: Plain
     before: Callable[[], Plain]
-    """What stays, and the curves up to now."""
+    """The structure of the run, and its curves so far."""
 
     @cached_property
     def text(self) -> str:
-        """The numbers of now."""
+        """The current numbers, as JSON."""
         return _json({"kind": "now", **self.now} if self.generation else {"kind": "nothing"})
 
     @cached_property
     def hello(self) -> str:
-        """All there is to know, for who has seen nothing yet."""
+        """Everything that a new viewer needs, as JSON."""
         if not self.generation:
             return self.text
         return _json({"kind": "hello", **self.before(), "now": self.now})
@@ -69,7 +69,7 @@ class Board:
     """Turns snapshots into updates."""
 
     def __init__(self, history: Callable[[], Sequence[Sample]]) -> None:
-        """Nothing has been seen yet; `history` returns the curves up to now."""
+        """Start without a snapshot; `history` returns the samples of the run so far."""
         self._history = history
         self._looks: deque[Look] = deque()
         self._generation = 0
@@ -80,7 +80,7 @@ class Board:
         self._verdict: Plain = {}
 
     def update(self, snapshot: Snapshot | None) -> Update:
-        """Return what `snapshot` tells, beside those before."""
+        """Return the update for `snapshot`, compared with earlier ones."""
         if snapshot is None:
             return Update(0, {}, dict)
         self._recognise(snapshot)
@@ -90,7 +90,7 @@ class Board:
         return Update(self._generation, self._now(snapshot), lambda: self._before(snapshot))
 
     def _recognise(self, snapshot: Snapshot) -> None:
-        """Begin a new generation where what the page has built no longer fits."""
+        """Begin a new generation if the structure that the page has built no longer fits."""
         known = (
             snapshot.run,
             [(b.name, b.stage, b.fragment) for b in snapshot.operators],
@@ -111,7 +111,7 @@ class Board:
             self._verdict = {}
 
     def _change(self, seconds: float) -> Change:
-        """Return what happened in about that many seconds up to now, or as many as are known."""
+        """Return what happened in about the last `seconds`, or in as many as are known."""
         now = self._looks[-1]
         past = [look for look in self._looks if look is not now]
         long_ago = [look for look in past if now.seconds - look.seconds >= seconds]
@@ -139,13 +139,13 @@ class Board:
         }
 
     def _judge(self, snapshot: Snapshot, paths: Sequence[Plain]) -> tuple[int | None, bool]:
-        """Return the number of the path that is worst, and whether it misses its budget."""
+        """Return the number of the worst path, and whether it misses its budget."""
         stats = {b.name: b for b in snapshot.paths}
         missed = [budget for budget in snapshot.budgets if is_over(budget)]
         ranked = [
             (
                 any(_passes(stats[name], budget) for budget in missed),
-                # Where it is never the last at its joins, another sets its latency.
+                # If it is never the last at its joins, another path determines its latency.
                 numbers["critical"],
                 numbers["recent"][1] * (STEADY if number == self._worst else 1),
                 -number,
@@ -163,7 +163,7 @@ class Board:
             self._explained = now.seconds
             before = far.before
             recent = difference(now.snapshot, before.snapshot) if before else now.snapshot
-            # Of a short pause there is nothing to tell; what was found before it stays.
+            # A short pause explains nothing, so the last explanation is kept.
             moves = any(stats.frames for stats in recent.operators)
             if not self._verdict or moves or amiss(recent):
                 finding = explain(recent).bottleneck
@@ -200,13 +200,13 @@ class Board:
 
 
 def _tracked(snapshot: Snapshot) -> bool:
-    """Whether the times of frames are known, as far as one can tell."""
+    """Whether the times of frames are measured, as far as can be known."""
     stats = snapshot.operators
     return any(b.working.count for b in stats) or not any(b.frames for b in stats)
 
 
 def _graph(snapshot: Snapshot, flows: Sequence[FlowStats]) -> Plain:
-    """Return what never changes of operators and flows, and two drawings of them."""
+    """Return what never changes about operators and flows, and two drawings of them."""
     graph = live_graph(snapshot)
     return {
         "operators": [
@@ -229,13 +229,13 @@ def _operators(path: PathStats) -> list[str]:
 
 
 def _passes(path: PathStats, budget: BudgetStats) -> bool:
-    """Whether frames of `path` are among those that `budget` is about."""
+    """Whether frames of `path` are among those that `budget` covers."""
     ways = _operators(path)
     return budget.source in ways and budget.target in ways[ways.index(budget.source) :]
 
 
 def _path(path: PathStats, snapshot: Snapshot, flows: Sequence[FlowStats]) -> Plain:
-    """Return a path by the numbers of its operators and flows, and the limits on all of it."""
+    """Return a path with the positions of its operators and flows, and limits for all of it."""
     numbers = {stats.name: number for number, stats in enumerate(snapshot.operators)}
     ways = _operators(path)
     targets = [f"{step.operator}.{step.port}" for step in path.steps if step.kind == "work"]

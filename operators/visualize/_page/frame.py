@@ -1,4 +1,4 @@
-"""One frame on its way to the viewers: encoded once for all of them, and only if one looks."""
+"""A frame on its way to the viewers: encoded once for all, and only if somebody looks."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from holoflow.operators.visualize._marks import (
 from holoflow.operators.visualize._pixels import Scale, check_shown, pixels
 
 LARGEST = 65_500
-"""Pixels along a side that JPEG can hold."""
+"""Largest number of pixels along a side of a JPEG."""
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """A picture and what is to be drawn over it."""
+    """A picture and what is drawn over it."""
 
     header: Header
     image: Image
@@ -40,13 +40,13 @@ class Frame:
     keypoints: Keypoints | None
     text: Text | None
     quality: int
-    """Of the JPEG, 1 to 100."""
+    """Quality of the JPEG, 1 to 100."""
     scale: Scale
-    """What of the stream's values is black and white."""
+    """Black and white in the image's stream."""
     arrived: float
-    """When it came here, in seconds of `time.monotonic()`."""
+    """When it arrived here, in seconds of `time.monotonic()`."""
     age: float | None
-    """Seconds from capture to arrival; None where the timestamp tells nothing about it."""
+    """Seconds from capture to arrival; None if the timestamp does not say."""
 
     def __post_init__(self) -> None:
         """Refuse what the server could not show later; raises ValueError."""
@@ -76,11 +76,11 @@ class Frame:
         return encoded
 
     def message(self, delay: float) -> bytes:
-        """Return what one viewer gets.
+        """Return the message for one viewer.
 
-        A float32 with that viewer's `delay` in milliseconds (NaN where unknown), a uint32 with
-        the length of the JSON, both little-endian; then the JSON, the JPEG, and the mask: a byte
-        for each pixel of its part, compressed with zlib.
+        It has a float32 with that viewer's `delay` in milliseconds (NaN if unknown) and a uint32
+        with the length of the JSON, both little-endian; then the JSON, the JPEG, and the mask, a
+        byte for each pixel of its part, compressed with zlib.
         """
         return struct.pack("<fI", delay, len(self._parts[0])) + b"".join(self._parts)
 

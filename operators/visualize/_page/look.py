@@ -1,7 +1,7 @@
-"""Two looks at a run, what has changed between them, and percentiles of the last seconds.
+"""Comparing two snapshots of a run, and percentiles of what happened in between.
 
-Percentiles come from two histograms of a whole run; cheaply, as the page asks for hundreds of
-them twice a second in the process that does the work.
+Percentiles are computed from the histograms of both snapshots. This must be cheap: the page needs
+hundreds of them twice a second, in the process that does the work.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from holoflow.stats.histogram import ACCURACY, Histogram
 from holoflow.stats.snapshot import Snapshot
 
 ROWS = 12
-"""Rows of the heat map for each doubling of the latency: 6% each."""
+"""Rows of the heat map per doubling of the latency: 6% each."""
 FLOOR = 1e-6
-"""Seconds of the lowest row's lower edge; what is less is in that row too."""
+"""Lower edge of the lowest row in seconds; shorter times are in that row too."""
 
 
 @dataclass(frozen=True)
 class TimeSummary:
-    """What a histogram holds, in few numbers."""
+    """A histogram in few numbers."""
 
     count: int
     total: float
-    """Seconds."""
+    """Sum of all values in seconds."""
     bins: Mapping[float, int]
-    """How many by the upper end of their bin, in seconds, ascending."""
+    """Counts by the upper bound of their bin, in seconds, ascending."""
     max: float
 
     @classmethod
     def of(cls, histogram: Histogram) -> TimeSummary:
-        """Take all of `histogram`."""
+        """Summarise `histogram`."""
         bins = {upper: count for _, upper, count in histogram.bins()}
         return cls(histogram.count, histogram.total, bins, histogram.max)
 
     def since(self, before: TimeSummary) -> TimeSummary:
-        """Return what came after `before`; all, where the count has begun anew."""
+        """Return what came after `before`, or everything if counting has begun anew."""
         if before.count > self.count:
             return self
         if before.count == self.count:
@@ -55,11 +55,11 @@ class TimeSummary:
 
     @property
     def mean(self) -> float:
-        """Seconds; 0 where there are none."""
+        """Mean in seconds; 0 if there are no values."""
         return self.total / self.count if self.count else 0.0
 
     def quantiles(self, shares: Sequence[float]) -> list[float | None]:
-        """Return the nearest rank of each of the ascending `shares`, in seconds; None if empty."""
+        """Return the quantile of each of the ascending `shares`, in seconds; None if empty."""
         if not self.bins:
             return [None] * len(shares)
         found: list[float | None] = []
@@ -73,7 +73,7 @@ class TimeSummary:
         return found
 
     def cells(self) -> list[tuple[int, int]]:
-        """Return (row, count) of the rows of the heat map that hold something."""
+        """Return (row, count) of the non-empty rows of the heat map."""
         cells: dict[int, int] = {}
         for upper, count in self.bins.items():
             seconds = upper * (1 - ACCURACY)
@@ -90,10 +90,10 @@ Kind: TypeAlias = Literal["operators", "flows", "paths", "workers", "fragments"]
 
 
 class Look:
-    """A snapshot, its books by name, and the bins of those histograms that were asked for."""
+    """A snapshot with its statistics by name, and summaries of the histograms that are needed."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        """Look at `snapshot`."""
+        """Index `snapshot`."""
         self.snapshot = snapshot
         self.seconds = snapshot.seconds
         self._stats: dict[Kind, Mapping[Any, Any]] = {
@@ -106,11 +106,11 @@ class Look:
         self._times: dict[tuple[Kind, Any, str], TimeSummary] = {}
 
     def find(self, kind: Kind, name: Any) -> Any:
-        """Return the books of that name; None if there are none."""
+        """Return the statistics with that name; None if there are none."""
         return self._stats[kind].get(name)
 
     def times(self, kind: Kind, name: Any, field: str) -> TimeSummary:
-        """Return the histogram `field` of the books of that name; empty if there are none."""
+        """Return the histogram `field` of the statistics with that name, or an empty one."""
         key = (kind, name, field)
         if key not in self._times:
             stats = self.find(kind, name)
@@ -121,14 +121,13 @@ class Look:
 
 
 class Change:
-    """What happened from one look (or the beginning of the run) to a later one.
+    """What happened from one snapshot (or the beginning of the run) to a later one.
 
-    Whatever counts from the beginning again, because its process was started again, is taken as
-    a whole.
+    Where counting has begun anew because a process was restarted, the whole later value is used.
     """
 
     def __init__(self, before: Look | None, now: Look) -> None:
-        """Compare two looks at one run."""
+        """Compare two snapshots of one run."""
         self.before = before
         self.now = now
         self.seconds = now.seconds - (before.seconds if before else 0.0)
@@ -139,17 +138,17 @@ class Change:
         return now.since(self.before.times(kind, name, field)) if self.before else now
 
     def number(self, kind: Kind, name: Any, *fields: str) -> float:
-        """Return by how much `fields`, one within the other, has grown."""
+        """Return by how much a number has grown; `fields` lead to it, one within the other."""
         now = _number(self.now.find(kind, name), fields)
         before = _number(self.before.find(kind, name), fields) if self.before else 0.0
         return now - before if now >= before else now
 
     def share(self, kind: Kind, name: Any, *fields: str) -> float:
-        """Return the same as a share of the time."""
+        """Return the growth of a number of seconds as a share of the time."""
         return self.number(kind, name, *fields) / self.seconds if self.seconds > 0 else 0.0
 
     def dropped(self, kind: Literal["operators", "flows"], name: str) -> dict[str, int]:
-        """Return how many messages were dropped, by cause; none are left out."""
+        """Return how many messages were dropped, by cause, without causes that did not occur."""
         now = self.now.find(kind, name)
         before = self.before.find(kind, name) if self.before else None
         past = before.dropped if before is not None else {}

@@ -1,4 +1,4 @@
-"""The numbers of the dashboard: what changes, rounded, as JSON has it; times in seconds."""
+"""The changing numbers of the dashboard, rounded, as JSON-compatible values; times in seconds."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from holoflow.stats.statistic import columns
 Plain: TypeAlias = dict[str, Any]
 
 SEVERAL = "several"
-"""Cause of past drops where only their flow is known, and it drops for more than one cause."""
+"""Cause of past drops if only their flow is known, and it drops for several causes."""
 RARE = 0.01
-"""Share of a path's frames: paths that set the latency of fewer are told of in passing."""
+"""Share of a path's frames below which a path that determines latency is not reported."""
 
 
 def operator_numbers(stats: OperatorStats, change: Change) -> Plain:
-    """Return what an operator does."""
+    """Return the numbers of an operator."""
     name = stats.name
     working = change.times("operators", name, "working")
     waits = change.times("operators", name, "waits")
@@ -44,7 +44,7 @@ def operator_numbers(stats: OperatorStats, change: Change) -> Plain:
     return {
         "frames": stats.frames,
         "rate": short(change.share("operators", name, "frames")) if counted else None,
-        # A call that began earlier counts when it ends.
+        # A call counts when it ends, also if it began earlier.
         "busy": None if busy is None else short(min(busy, 1.0)),
         "held": short(change.share("operators", name, "held")),
         "paced": short(change.share("operators", name, "paced")),
@@ -57,7 +57,7 @@ def operator_numbers(stats: OperatorStats, change: Change) -> Plain:
 
 
 def flow_numbers(stats: FlowStats, change: Change) -> Plain:
-    """Return how a flow's messages fare."""
+    """Return the numbers of a flow."""
     p50 = p99 = None
     if stats.queue:
         p50, p99 = change.times("flows", stats.name, "waits").quantiles((0.5, 0.99))
@@ -67,13 +67,13 @@ def flow_numbers(stats: FlowStats, change: Change) -> Plain:
         "p50": short(p50), "p99": short(p99),
         "counts": counts(stats),
         "dropped": {cause: n for cause, n in stats.dropped.items() if n},
-        # What a `Latest` input replaces is as it should be.
+        # A `Latest` input is meant to replace messages.
         "rising": sum(n for c, n in change.dropped("flows", stats.name).items() if c != "replaced"),
     }  # fmt: skip
 
 
 def counts(stats: OperatorStats | FlowStats) -> dict[str, int]:
-    """Return the counts that are declared with a column, by its heading, but those by cause."""
+    """Return the counts that are declared with a column, by heading, except those by cause."""
     return {
         declared.column: getattr(stats, name)
         for name, declared in columns(type(stats)).items()
@@ -82,14 +82,14 @@ def counts(stats: OperatorStats | FlowStats) -> dict[str, int]:
 
 
 def path_numbers(stats: PathStats, recent: Change, last: Change) -> Plain:
-    """Return how long frames took on a path: lately, over the run, and since the last time."""
+    """Return how long frames took on a path: recently, over the run, and since the last update."""
     name = stats.name
     run = recent.now.times("paths", name, "end_to_end")
     return {
         "recent": _extent(recent.times("paths", name, "end_to_end")),
         "run": _extent(run),
         "frames": run.count,
-        # Elsewhere another path came later at the joins, and set the latency.
+        # For other frames, another path came last at the joins and determined the latency.
         "critical": stats.critical >= RARE * stats.frames,
         "cells": last.times("paths", name, "end_to_end").cells(),
     }
@@ -113,12 +113,12 @@ def drops(snapshot: Snapshot, change: Change) -> dict[str, int]:
 
 
 def worker_numbers(stats: WorkerStats, change: Change) -> float | None:
-    """Return the share of its time in which a worker had work."""
+    """Return the share of the time in which a worker had work."""
     return short(change.share("workers", (stats.fragment, stats.name), "busy"))
 
 
 def fragment_numbers(stats: FragmentStats, change: Change) -> Plain:
-    """Return what a process took of its machine: `cpu` in cores, `memory` in bytes."""
+    """Return what a process used of its machine: `cpu` in cores, `memory` in bytes."""
     key = (stats.name, stats.host, stats.pid)
     return {
         "cpu": short(change.share("fragments", key, "machine", "cpu")),
@@ -129,7 +129,7 @@ def fragment_numbers(stats: FragmentStats, change: Change) -> Plain:
 
 
 def budget_numbers(stats: BudgetStats) -> Plain:
-    """Return how a budget is kept."""
+    """Return how a budget is being kept."""
     return {
         "now": {name: short(value) for name, value in stats.now.items()},
         "judged": stats.judged,
@@ -144,7 +144,7 @@ def is_over(stats: BudgetStats) -> bool:
 
 
 def sample_numbers(sample: Sample, snapshot: Snapshot, paths: Sequence[str]) -> Plain:
-    """Return a piece of the curves over the run."""
+    """Return a sample for the curves over the run."""
     causes = {stats.name: [c for c, n in stats.dropped.items() if n] for stats in snapshot.flows}
     dropped: dict[str, int] = {}
     for flow, count in sample.dropped.items():
@@ -164,7 +164,7 @@ def sample_numbers(sample: Sample, snapshot: Snapshot, paths: Sequence[str]) -> 
 
 
 def short(value: float | None) -> float | None:
-    """Return `value` with four digits that count."""
+    """Return `value` rounded to four significant digits."""
     if value is None:
         return None
     rounded = float(f"{value:.4g}")

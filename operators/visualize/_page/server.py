@@ -1,4 +1,4 @@
-"""The server of a live page: one thread with an event loop of its own."""
+"""The server of a live page: one thread with its own event loop."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from holoflow.operators.visualize._page.watch import Newest, Updater
 from holoflow.stats.snapshot import Sample, Snapshot
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-"""Names of this machine that reach nobody else."""
+"""Names under which only this machine can be reached."""
 
 HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
@@ -44,17 +44,18 @@ HEADERS: Mapping[str, str] = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""Sent with every answer: the page loads nothing from elsewhere and is embedded nowhere."""
+"""Sent with every response: the page loads nothing from elsewhere and cannot be embedded."""
 
 
 class Guard:
-    """Lets a request pass to `app` if it may, and answers 403 otherwise.
+    """Passes a permitted request to `app`, and answers 403 to any other.
 
-    `allowed` is told the peer (host, port) of each that may see pictures or numbers.
+    `allowed` is called with the peer (host, port) of each request that may see pictures or numbers.
 
-    Without a token the request must name this machine as its host: a foreign site that makes
-    its own name point here (DNS rebinding) does not. A page of another origin may not connect
-    (cross-site WebSocket hijacking). With a token, all but the files in `open_paths` need it.
+    Without a token, the request must name this machine as its host, which a foreign site that
+    points its own name here (DNS rebinding) does not. A page of another origin may not connect
+    (cross-site WebSocket hijacking). With a token, everything except the files in `open_paths`
+    requires it.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Guard:
         self._open_paths = open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["client"] = tuple(scope["client"] or ("", 0))  # None where it has gone already
+        scope["client"] = tuple(scope["client"] or ("", 0))  # None if it has disconnected
         refusal = self._refusal(scope)
         if refusal is None:
             if scope["path"] not in self._open_paths:
@@ -113,25 +114,25 @@ FILES = {
     "/graph.css": (_DRAWING / "graph.css", "text/css"),
 }
 PATIENCE = 1.0
-"""Seconds that viewers have at the end to take leave."""
+"""Seconds for viewers to disconnect at the end."""
 LARGEST = 16 << 10
-"""Bytes of a request's head."""
+"""Most bytes of a request's head."""
 KEPT = 2
 """Seconds for which a connection is kept open between two requests."""
 BACKLOG = 64
-"""Connections that are accepted at a time, before others get their turn."""
+"""Connections that are accepted at a time, before others are served."""
 
 _seldom = Seldom()
 
 
 class Server:
-    """Serves a page that shows the newest frame and how the app is doing.
+    """Serves a page that shows the newest frame and the state of the run.
 
     It takes over the listening socket that it is given.
 
-    A viewer asks for a frame with a message on the WebSocket and gets the newest that it has not
-    seen, as soon as there is one. So there is never more than one on its way to it, and one who
-    does not read gets nothing more, and harms nobody.
+    A viewer requests a frame with a message on the WebSocket and gets the newest one that it has
+    not seen, as soon as there is one. So at most one frame is on the way to a viewer, and a viewer
+    that does not read gets nothing more and slows nobody down.
     """
 
     def __init__(
@@ -162,17 +163,17 @@ class Server:
         self._ready = threading.Event()
 
     def start(self) -> None:
-        """Serve, until `stop()`."""
+        """Start to serve, until `stop()`."""
         self._thread.start()
         self._ready.wait()
 
     def put(self, frame: Frame) -> None:
-        """Show `frame`; takes microseconds, whoever is looking."""
+        """Show `frame`; takes microseconds, whoever is watching. From any thread."""
         self._newest.put(frame)
 
     def stop(self) -> None:
-        """Tell the viewers that it has ended, and close everything."""
-        with contextlib.suppress(RuntimeError):  # It has failed, and said so in the log.
+        """Tell viewers that the stream has ended, and close everything."""
+        with contextlib.suppress(RuntimeError):  # it has failed, and logged it
             self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
 
@@ -209,7 +210,7 @@ class Server:
         self._updater.close()
         server.should_exit = True
         await asyncio.wait((serving,), timeout=PATIENCE)
-        # Those who do not read would keep it waiting for ever.
+        # Viewers that do not read would keep it waiting forever.
         for connection in list(server.server_state.connections):
             connection.transport.abort()
         await serving
@@ -220,10 +221,10 @@ class Server:
             self._listener.expire()
 
     async def _live(self, viewer: WebSocket) -> None:
-        """Serve a viewer: text messages ask for frames, `Frame.message` answers.
+        """Serve a viewer: text messages request frames, which are sent as `Frame.message`.
 
-        A message says when the frame that the viewer has just shown arrived here (`arrived`,
-        as it was told), or nothing.
+        A message says when the frame that the viewer has just shown arrived here (`arrived`, as
+        sent with it), or is empty.
         """
         if not await self._accept(viewer):
             return
@@ -241,7 +242,7 @@ class Server:
             return
 
     async def _flow(self, viewer: WebSocket) -> None:
-        """Serve a viewer of the dashboard: any text message asks for the newest `Update`."""
+        """Serve a viewer of the dashboard: any text message requests the newest `Update`."""
         if not await self._accept(viewer):
             return
         update: Update | None = None
@@ -255,7 +256,8 @@ class Server:
                         await viewer.close(reason="the run has ended")
                         return
                     kind = "text" if update.generation == known else "hello"
-                    # Making it takes a while in large apps; pictures are waiting to be sent.
+                    # In a thread, because making it takes a while in large apps, and pictures must
+                    # be sent.
                     await viewer.send_text(await asyncio.to_thread(getattr, update, kind))
             except (WebSocketDisconnect, KeyError):  # KeyError: not a text message
                 return
@@ -281,7 +283,7 @@ class Server:
         )
 
     async def _parts(self) -> AsyncIterator[bytes]:
-        # The boundary follows each picture at once: browsers show it when they see its end.
+        # The boundary follows each picture at once: browsers show a picture when it has ended.
         yield b"--frame\r\n"
         frame: Frame | None = None
         while (frame := await self._newest.after(frame)) is not None:
@@ -291,12 +293,12 @@ class Server:
 
 def _handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     error = context.get("exception")
-    if not (isinstance(error, OSError) and error.errno in FULL):  # which the listener has told
+    if not (isinstance(error, OSError) and error.errno in FULL):  # which the listener has logged
         loop.default_exception_handler(context)
 
 
 def _delay(arrived: str) -> float:
-    """Milliseconds since `arrived` (of `time.monotonic()`, in words); NaN where unknown."""
+    """Return the milliseconds since `arrived` (a time of `time.monotonic()`); NaN if unknown."""
     try:
         return (time.monotonic() - float(arrived)) * 1e3
     except ValueError:

@@ -1,4 +1,4 @@
-"""Looks at the run while somebody looks at the dashboard, once for all of them."""
+"""Reads the state of the run while somebody watches the dashboard, once for all viewers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ T = TypeVar("T")
 
 
 class Newest(Generic[T]):
-    """Holds the newest value only: who is slow misses some, and holds up nobody.
+    """Holds only the newest value: slow readers miss some, and hold up nobody.
 
-    Made inside the running event loop of the viewers.
+    Must be made within the running event loop of the viewers.
     """
 
     def __init__(self) -> None:
@@ -38,14 +38,14 @@ class Newest(Generic[T]):
             self._loop.call_soon_threadsafe(self._wake)
 
     def close(self) -> None:
-        """Say that no value follows; from within the loop."""
+        """Say that no further value follows; from within the loop."""
         self._closed = True
         self._wake()
 
     async def after(self, seen: T | None) -> T | None:
-        """Wait for a value other than `seen`; None once closed."""
+        """Wait for a value other than `seen`; None once it is closed."""
         while not self._closed:
-            # First wait, then look: so no value slips through between the two.
+            # Wait first, then read: so no value is missed in between.
             wake = self._loop.create_future()
             self._waiting.add(wake)
             try:
@@ -63,15 +63,15 @@ class Newest(Generic[T]):
 
 
 EVERY = 0.5
-"""Seconds between updates, at least."""
+"""Least seconds between updates."""
 LOOK = 0.1
-"""Seconds between looks whether there is a new snapshot."""
+"""Seconds between checks for a new snapshot."""
 
 
 class Updater:
-    """Makes updates while viewers wait for some.
+    """Makes updates while viewers wait for them.
 
-    Made inside the running event loop of the viewers.
+    Must be made within the running event loop of the viewers.
     """
 
     def __init__(
@@ -80,7 +80,13 @@ class Updater:
         history: Callable[[], Sequence[Sample]],
         log: logging.Logger,
     ) -> None:
-        """Look at the run that the two functions tell of."""
+        """Make updates of the run that the two functions return.
+
+        Args:
+            snapshot: Returns the newest snapshot, if any.
+            history: Returns the samples of the run so far.
+            log: Where failures are logged.
+        """
         self._snapshot = snapshot
         self._history = history
         self._log = log
@@ -90,10 +96,10 @@ class Updater:
 
     @contextlib.contextmanager
     def viewer(self) -> Iterator[Newest[Update]]:
-        """Give a viewer what holds the newest update; made as long as there are viewers."""
+        """Give a viewer the newest updates, which are made as long as there are viewers."""
         self._viewers += 1
         if self._working is None:
-            # A state of long ago would be shown as that of now.
+            # An old state must not be shown as the current one.
             self._newest.value = None
             self._working = asyncio.create_task(self._work())
         try:
@@ -105,7 +111,7 @@ class Updater:
                 self._working = None
 
     def close(self) -> None:
-        """Say that no update follows."""
+        """Say that no further update follows."""
         self._newest.close()
 
     async def _work(self) -> None:
@@ -119,7 +125,7 @@ class Updater:
                     await asyncio.sleep(LOOK)
                     continue
                 seen = snapshot
-                # In a thread of its own, as pictures are waiting to be sent.
+                # In a thread, as pictures must be sent meanwhile.
                 self._newest.put(await asyncio.to_thread(board.update, snapshot))
                 await asyncio.sleep(EVERY)
         except Exception:

@@ -96,5 +96,5 @@ def test_no_frame_overwrites_one_that_came_long_before(tmp_path):
     files = NumberedFiles(tmp_path, "{sequence}.png")
     names = [files.next(sequence).name for sequence in (0, 1, 4, 3)]
     assert names == ["000000.png", "000001.png", "000004.png", "000003.png"]
-    with pytest.raises(HoloflowError, match=r"several messages came of frame 1.*\{index\}"):
+    with pytest.raises(HoloflowError, match=r"there are several messages of frame 1.*\{index\}"):
         files.next(1)

@@ -42,7 +42,7 @@ def test_messages_of_one_frame_are_numbered_by_index(tmp_path):
 
 def test_a_file_is_not_overwritten_by_the_next_message_of_a_frame(tmp_path):
     images = [Image(noise(5, 7, 3))] * 2
-    with pytest.raises(HoloflowError, match=r"several messages came of frame 3.*\{index\}"):
+    with pytest.raises(HoloflowError, match=r"there are several messages of frame 3.*\{index\}"):
         write(tmp_path, *images, sequences=[3, 3])
 
 

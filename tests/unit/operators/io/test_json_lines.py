@@ -57,7 +57,7 @@ def test_an_old_file_is_overwritten(tmp_path):
 
 def test_an_input_named_as_the_header_is_an_error(tmp_path):
     operator = opened(tmp_path)
-    with pytest.raises(HoloflowError, match="'source' cannot be told"):
+    with pytest.raises(HoloflowError, match="'source' would collide"):
         operator.process(Header(0, 0, "camera"), source=Text("a"))
     operator.stop()
 

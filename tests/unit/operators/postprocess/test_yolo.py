@@ -71,9 +71,9 @@ def test_the_large_part_runs_on_any_array_library():
 @pytest.mark.parametrize(
     ("head", "shape", "message"),
     [
-        ("v5", (1, 7), r"head v5 gives .*\(1, candidates, 5 \+ classes\), got \(1, 7\)"),
+        ("v5", (1, 7), r"head: v5 needs .*\(1, candidates, 5 \+ classes\), got \(1, 7\)"),
         ("v5", (1, 10, 5), r"got \(1, 10, 5\)"),
-        ("v8", (2, 6, 10), r"head v8 gives .*\(1, 4 \+ classes, candidates\), got \(2, 6, 10\)"),
+        ("v8", (2, 6, 10), r"head: v8 needs .*\(1, 4 \+ classes, candidates\), got \(2, 6, 10\)"),
         ("v8", (1, 7, 10), r"`names` has 2 classes, .* 3"),
     ],
 )
@@ -86,7 +86,7 @@ def test_other_shapes_are_named(head, shape, message):
 def test_the_array_is_named_where_there_are_several():
     outputs = Arrays(out=output("v8"), other=np.zeros(3, np.float32))
     assert len(YoloOp(head="v8", array="out").process(outputs)) == 3
-    with pytest.raises(ValueError, match="there are the arrays 'out', 'other'; `array` says"):
+    with pytest.raises(ValueError, match="there are the arrays 'out', 'other'; `array` must say"):
         YoloOp(head="v8").process(outputs)
     with pytest.raises(ValueError, match="no array 'boxes'; there are 'out', 'other'"):
         YoloOp(head="v8", array="boxes").process(outputs)
@@ -105,7 +105,7 @@ def test_what_is_no_number_is_no_box_and_told_once(head, wrong, caplog):
     found = [op.process(Arrays(out=data)).xyxy.tolist() for _ in range(2)]
     clean = YoloOp(head=head, threshold=0.2, by_class=False).process(Arrays(out=output(head)))
     assert found == [clean.xyxy.tolist()] * 2
-    assert sum("boxes are none" in record.getMessage() for record in caplog.records) == 1
+    assert sum("boxes are invalid" in record.getMessage() for record in caplog.records) == 1
 
 
 def test_a_box_of_negative_size_is_none():
@@ -120,7 +120,7 @@ def test_it_is_told_where_nothing_is_known_of_the_picture(caplog):
     for _ in range(2):
         assert op.process(Arrays(out=output("v8"))).geometry is None
     assert [r.getMessage()[:39] for r in caplog.records] == [
-        "nothing is known of the picture that th"
+        "the geometry of the picture behind the "
     ]
     caplog.clear()
     known = Image(np.zeros((640, 640), np.uint8), "gray").geometry

@@ -59,7 +59,7 @@ def test_one_value_stays_that_value(via, height, width, value, sigma):
 
 
 def test_a_gaussian_wider_than_the_image_is_refused(picture):
-    with pytest.raises(ValueError, match="a sigma of 6 pixels is too much for an image of 8 x 5"):
+    with pytest.raises(ValueError, match="a sigma of 6 pixels is too large for an image of 8 x 5"):
         GaussianOp(sigma=6).process(picture("gray", 5, 8))
 
 

@@ -38,7 +38,7 @@ def test_a_speck_goes_and_an_edge_stays():
 
 def test_a_window_larger_than_the_image_is_refused(picture):
     message = "a window of 7 x 7 pixels .radius 3. does not fit into an image of 9 x 6 pixels; "
-    with pytest.raises(ValueError, match=message + "the radius can be 2 at most"):
+    with pytest.raises(ValueError, match=message + "the radius can be at most 2"):
         MedianOp(radius=3).process(picture("gray", 6, 9))
 
 

@@ -94,8 +94,8 @@ def test_a_tensor_of_integers_loses_fractions_only(data):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (np.array([[0, 255.0]], np.float32), "reach 255, and 1 is taken for full scale"),
-        (np.array([[0, 4095]], np.uint16), "reach 4095, and 65535 is taken for full scale"),
+        (np.array([[0, 255.0]], np.float32), "reach 255, but full scale is 1"),
+        (np.array([[0, 4095]], np.uint16), "reach 4095, but full scale is 65535; set"),
         (np.array([[0, 40000]], np.uint16), None),
         (np.array([[0, 3]], np.uint8), None),
         (np.array([[0, 1.0]]), None),

@@ -52,13 +52,13 @@ def test_the_scale_is_held_grows_and_is_told_once():
     assert shown(0, 512) == [0, 128]
     assert shown(0, 4095) == [0, 255]
     assert shown(0, 1023) == [0, 64]
-    assert "uint16 from 0 to 1023, are not of its full scale, 0 to 65535: 0 is" in told[0]
+    assert "uint16 from 0 to 1023, do not use its full scale, 0 to 65535: 0 is" in told[0]
     assert shown(0, 65535) == [0, 255]
     assert shown(0, 4095) == [0, 16]
     assert shown(0, 1, dtype=np.float32) == [0, 255]
     told.clear()
     assert shown(-1, 2, dtype=np.float32) == [0, 255]
-    assert "float32 from -1 to 2, reach beyond 0 to 1" in told[0]
+    assert "float32 from -1 to 2, exceed the range from 0" in told[0]
 
 
 def test_bytes_are_not_copied():

@@ -147,7 +147,7 @@ def test_closing_the_window_does_not_end_the_run(screen, window, caplog):
         press_close(screen.name, b"A window")
         screen.wait(shows(0, 0, 0))
         window.process(of("gray", 60))
-    assert any("the run goes on" in record.getMessage() for record in caplog.records)
+    assert any("the run continues" in record.getMessage() for record in caplog.records)
 
 
 def test_it_opens_again_and_again(screen):
