@@ -40,7 +40,9 @@ def print_on(console: Console, parts: Iterable[RenderableType]) -> None:
 def plain_text(parts: Iterable[RenderableType]) -> str:
     """Return the parts as lines without control codes or blanks at their ends."""
     page = io.StringIO()
-    console = Console(file=page, width=WIDE, color_system=None)
+    console = Console(
+        file=page, width=WIDE, color_system=None, markup=False, highlight=False, emoji=False
+    )
     for part in parts:
         console.print(part)
     return "".join(f"{line.rstrip()}\n" for line in page.getvalue().splitlines())
