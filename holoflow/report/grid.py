@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 from holoflow.core.markup import Child, Html, el
+from holoflow.report.columns import Column, by_cause
+
+R = TypeVar("R")
 
 Kind: TypeAlias = Literal["name", "words", "line", "number", "bar", "curve"]
 _CLASSES = {
@@ -80,3 +83,24 @@ def _row(columns: Sequence[Heading], cells: Sequence[Child], *, last: bool) -> H
         *(el("td", cell, class_=kind) for cell, kind in others),
         class_="total" if last else None,
     )
+
+
+def statistics_grid(
+    caption: str, columns: Sequence[Column[R]], rows: Sequence[R], **dressed: Callable[[R], Child]
+) -> Html:
+    """Return the table of `columns`; of counts by cause it has a column for each that occurred.
+
+    Columns that are named in `dressed` are shown in another way than as text.
+    """
+    shown = [one for column in columns for one in by_cause(column, rows)]
+    return grid(
+        caption,
+        [Heading(column.heading, _kind(column), column.help or None) for column in shown],
+        [[dressed.get(c.name, c.cell)(row) for c in shown] for row in rows],
+    )
+
+
+def _kind(column: Column[Any]) -> Kind:
+    if column.name == "name":
+        return "line" if column.heading == "flow" else "name"
+    return "words" if column.words else "bar" if column.name == "bar" else "number"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
 
 from holoflow.core import text
 from holoflow.core.markup import Child, Html, el
@@ -16,18 +15,15 @@ from holoflow.report.columns import (
     FLOWS,
     OPERATORS,
     PATHS,
-    Column,
     OperatorRow,
     PathRow,
-    by_cause,
     counts_besides,
     flow_rows,
     operator_rows,
 )
 from holoflow.report.diagnosis.finding import Explanation, Finding
 from holoflow.report.graph import run_graph
-from holoflow.report.grid import Heading, grid
-from holoflow.report.grid import Kind as GridKind
+from holoflow.report.grid import Heading, grid, statistics_grid
 from holoflow.report.measures import LABELS, SHORT_LABELS, Kind, Part, split, totals
 from holoflow.report.run_report import RunReport
 from holoflow.stats.snapshot import (
@@ -36,7 +32,6 @@ from holoflow.stats.snapshot import (
     PathStats,
 )
 
-R = TypeVar("R")
 MOST_PATHS = 12
 """Paths that are drawn; the table has all."""
 _PATHS = (
@@ -49,15 +44,8 @@ _OPERATORS = (
     "working.p50", "working.p99", "working.max", "latency.p50", "latency.p99", "jitter.mean",
 )  # fmt: skip
 _FLOWS = (
-    "share_lost",
-    "waiting",
-    "waits.p50",
-    "waits.p99",
-    "mean_depth",
-    "queue",
-    "when_full",
-    "link",
-)
+    "share_lost", "waiting", "waits.p50", "waits.p99", "mean_depth", "queue", "when_full", "link",
+)  # fmt: skip
 
 
 def _others(_report: RunReport, explanation: Explanation) -> Iterator[Html]:
@@ -127,7 +115,7 @@ def _paths(report: RunReport, explanation: Explanation) -> Iterator[Html]:
         return
     shown = [PATHS[name] for name in _PATHS]
     rows = [PathRow(stats, last) for stats in last.paths]
-    yield _statistics("End to end, in ms, the slowest first", shown, rows)
+    yield statistics_grid("End to end, in ms, the slowest first", shown, rows)
     if last.unfollowed:
         words = f"{text.plural(last.unfollowed, 'way')} through the graph were too many to follow."
         yield el("p", words, class_="soft")
@@ -222,7 +210,7 @@ def _operators(report: RunReport, _: Explanation) -> Iterator[Html]:
     last = report.snapshot
     if last.operators:
         operators = {**OPERATORS, "bar": replace(OPERATORS["utilisation"], name="bar", heading="")}
-        yield _statistics(
+        yield statistics_grid(
             "Times in ms",
             [*map(operators.__getitem__, _OPERATORS), *counts_besides(OPERATORS, _OPERATORS)],
             operator_rows(last),
@@ -255,7 +243,7 @@ def _share(row: OperatorRow) -> Child:
 def _flows(report: RunReport, _: Explanation) -> Iterator[Html]:
     last = report.snapshot
     if last.flows:
-        yield _statistics(
+        yield statistics_grid(
             "Every message that was sent was delivered, or dropped for a cause. Times in ms",
             [FLOWS["name"], *counts_besides(FLOWS, _FLOWS), *(FLOWS[name] for name in _FLOWS)],
             flow_rows(last),
@@ -263,27 +251,6 @@ def _flows(report: RunReport, _: Explanation) -> Iterator[Html]:
                 "span", FLOWS["share_lost"].cell(row), class_="bad" if row.stats.lost else None
             ),
         )
-
-
-def _statistics(
-    caption: str, columns: Sequence[Column[R]], rows: Sequence[R], **dressed: Callable[[R], Child]
-) -> Html:
-    """Return the table of `columns`; of counts by cause it has a column for each that occurred.
-
-    Columns that are named in `dressed` are shown in another way than as text.
-    """
-    shown = [one for column in columns for one in by_cause(column, rows)]
-    return grid(
-        caption,
-        [Heading(column.heading, _kind(column), column.help or None) for column in shown],
-        [[dressed.get(c.name, c.cell)(row) for c in shown] for row in rows],
-    )
-
-
-def _kind(column: Column[Any]) -> GridKind:
-    if column.name == "name":
-        return "line" if column.heading == "flow" else "name"
-    return "words" if column.words else "bar" if column.name == "bar" else "number"
 
 
 def _curves(report: RunReport, _: Explanation) -> Iterator[Html]:
