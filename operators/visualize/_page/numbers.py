@@ -73,11 +73,14 @@ def flow_numbers(stats: FlowStats, change: Change) -> Plain:
 
 
 def counts(stats: OperatorStats | FlowStats) -> dict[str, int]:
-    """Return the counts that are declared with a column, by heading, except those by cause."""
+    """Return the counts that are declared with a column, by heading.
+
+    Those by cause, and frames, have a place of their own on the page.
+    """
     return {
         declared.column: getattr(stats, name)
         for name, declared in columns(type(stats)).items()
-        if not declared.by
+        if declared.kind == "counter" and not declared.by and name != "frames"
     }
 
 
