@@ -1,21 +1,108 @@
-"""Measuring the frames of one path as they reach its end."""
+"""Statistics of a path, and measuring its frames as they reach its end."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from holoflow.stats.histogram import Histogram
 from holoflow.stats.operator_stats import Jitter
-from holoflow.stats.snapshot import PathStats, Step
+from holoflow.stats.statistic import Times, counter, gauge, histogram
 
 if TYPE_CHECKING:
     from holoflow.stats.spans import PathNode, Span
+
+StepKind: TypeAlias = Literal["work", "serialise", "link"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a path, and its part of the end-to-end time."""
+
+    kind: StepKind
+    """`work`: a call of an operator. `serialise`, `link`: crossing from process to process."""
+    operator: str
+    """The operator; for a serialise or link step, the receiving one."""
+    port: str
+    """Its input port; empty for a source."""
+    waiting: float = 0.0
+    """Mean seconds of waiting before the step."""
+    taking: float = 0.0
+    """Mean seconds that the step itself took."""
+    by_port: bool = False
+    """Whether the port is part of the path's name because several flows join these operators."""
+
+
+@dataclass(frozen=True)
+class PathStats:
+    """Statistics of all frames that took one path from a source to a sink.
+
+    For each frame: end to end = working + waiting + link + serialising. Time begins with the
+    capture and ends with the last operator's call. A frame is captured when its source has it; a
+    frame with a due time (`wait`) is captured at that time, however late it was requested.
+    """
+
+    steps: tuple[Step, ...]
+    """From source to sink."""
+    critical: int = field(
+        metadata=counter(
+            "frames",
+            "Frames whose latency this path determined.",
+            lasting=True,
+            metric="path_critical_frames",
+        )
+    )
+    """Those for which this path was the last to arrive at every join."""
+    end_to_end: Times = field(
+        metadata=histogram(
+            "From the source to the end of the sink's call.",
+            lasting=True,
+            metric="path_latency",
+            column="end to end",
+            shown=("mean", "p50", "p90", "p95", "p99", "p99.9", "max", "std"),
+            compared="end to end",
+        )
+    )
+    working: Times = field(metadata=histogram("Time for which operators worked on a frame."))
+    waiting: Times = field(metadata=histogram("Time for which a frame waited for calls."))
+    link: Times = field(metadata=histogram("Time that a frame spent on links."))
+    serialising: Times = field(metadata=histogram("Time of packing and unpacking a frame."))
+    jitter: Times = field(
+        metadata=histogram(
+            "Differences of successive intervals between ends.", column="jitter", shown=("mean",)
+        )
+    )
+    """Absolute values."""
+    closed_by_back_edge: bool = False
+    """Whether it ends where a back edge leads a frame to an operator that it has passed before."""
+    uncertainty: float = field(
+        default=0.0,
+        metadata=gauge(
+            "seconds", "Possible error of the offset between the hosts' clocks.", merge="max"
+        ),
+    )
+    """0 on one host."""
+
+    @property
+    def name(self) -> str:
+        """`camera → detect → screen`."""
+        return " → ".join(
+            f"{step.operator}.{step.port}" if step.by_port else step.operator
+            for step in self.steps
+            if step.kind == "work"
+        )
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return self.end_to_end.count
+
 
 _PARTS = {"work": "working", "serialise": "serialising", "link": "link"}
 

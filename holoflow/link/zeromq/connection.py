@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -12,7 +12,7 @@ import zmq
 
 from holoflow.core.errors import HoloflowError
 from holoflow.core.text import duration
-from holoflow.link.ends import LinkedFlow, Notifier, Producer
+from holoflow.link.ends import Buffer, LinkedFlow, Notifier, Producer
 from holoflow.link.keys import OwnKeys
 from holoflow.link.zeromq import frames, handshake, security, sockets
 from holoflow.link.zeromq.frames import FlowMessage
@@ -32,6 +32,13 @@ _GATHER: Final = 300_000
 """Nanoseconds after sending during which small messages are held back to be sent together."""
 _GATHERED: Final = 64
 """Number of small messages that are sent without waiting for more."""
+_REFUSALS: Final[Mapping[int, str]] = {
+    Event.HANDSHAKE_FAILED_AUTH: "it does not allow the key of this host; allow it there with the "
+    "command that `holoflow keys show` prints here",
+    Event.HANDSHAKE_FAILED_PROTOCOL: "one end encrypts and the other does not, or it is not a "
+    "holoflow link; start both from the same app",
+}
+"""Failures of the handshake that only a person can fix."""
 
 
 class Connection:
@@ -102,9 +109,8 @@ class Connection:
                 or time.monotonic_ns() - self._sent_at > _GATHER
             ):
                 self._loop.safely(self._pump)
-            elif not self._gathering:
-                self._gathering = True
-                self._loop.later(self._flush)
+            else:
+                self._hold_back()
 
     def mark(self) -> None:
         """Send the watermark to the receiver, perhaps a little later."""
@@ -112,9 +118,13 @@ class Connection:
             self.sending.marked = True
             if time.monotonic_ns() - self._sent_at > _GATHER:
                 self._loop.safely(self._pump)
-            elif not self._gathering:
-                self._gathering = True
-                self._loop.later(self._flush)
+            else:
+                self._hold_back()
+
+    def _hold_back(self) -> None:
+        if not self._gathering:
+            self._gathering = True
+            self._loop.later(self._flush)
 
     def flush(self) -> None:
         """Send what is held back: the stage has nothing more to send for now."""
@@ -253,16 +263,8 @@ class Connection:
         for event, _ in sockets.events(self._monitor):
             if event == Event.HANDSHAKE_SUCCEEDED:
                 self._greet()
-            elif event == Event.HANDSHAKE_FAILED_AUTH:
-                self._refuse(
-                    "it does not allow the key of this host; allow it there with the command that "
-                    "`holoflow keys show` prints here"
-                )
-            elif event == Event.HANDSHAKE_FAILED_PROTOCOL:
-                self._refuse(
-                    "one end encrypts and the other does not, or it is not a holoflow link; "
-                    "start both from the same app"
-                )
+            elif event in _REFUSALS:
+                self._refuse(_REFUSALS[event])
             elif event == Event.HANDSHAKE_FAILED_NO_DETAIL:
                 self._failures += 1
                 self.trouble = "the handshake breaks off"
@@ -376,19 +378,8 @@ class Connection:
             return
         self._sent_at = time.monotonic_ns()
         going = list(islice(iter(self.sending.next, None), _BURST))
-        small: list[bytes] = []
-        size = 0
-        for message in going:
-            if message.packed is not None:
-                small.append(message.packed)
-                size += len(message.packed)
-            if small and (message.packed is None or size > frames.PACKED):
-                self._send(frames.pack(small))
-                small, size = [], 0
-            if message.packed is None:
-                self._send_bulk(message)
-        if small:
-            self._send(frames.pack(small))
+        for first, buffers in frames.gathered(going):
+            self._send(first, buffers)
         if len(going) == _BURST:
             self._loop.call(self._flush)
         elif self.sending.due():
@@ -397,15 +388,6 @@ class Connection:
     def _send_state(self, asked: int = 0, heard: int = 0) -> None:
         self._send(frames.state(self.sending.state(asked, heard, time.monotonic_ns())))
 
-    def _send(self, part: bytes) -> None:
+    def _send(self, first: bytes, buffers: Sequence[Buffer] = ()) -> None:
         if self._socket is not None:
-            self._socket.send(part, sockets.LAST)
-
-    def _send_bulk(self, message: FlowMessage) -> None:
-        if self._socket is None:
-            return
-        last = len(message.buffers)
-        self._socket.send(frames.bulk(message), sockets.MORE if last else sockets.LAST)
-        for at, part in enumerate(message.buffers, 1):
-            flags = sockets.MORE if at < last else sockets.LAST
-            self._socket.send(part, flags, copy=len(part) < sockets.BULKY)
+            sockets.send(self._socket, first, buffers)

@@ -108,6 +108,26 @@ def pack(entries: Iterable[bytes]) -> bytes:
     return b"\x05" + b"".join(entries)
 
 
+def gathered(messages: Iterable[FlowMessage]) -> Iterator[tuple[bytes, Sequence[Buffer]]]:
+    """Yield the parts to send for `messages`, in order: a first part, and buffers that follow.
+
+    Successive small messages are packed together.
+    """
+    small: list[bytes] = []
+    size = 0
+    for message in messages:
+        if message.packed is not None:
+            small.append(message.packed)
+            size += len(message.packed)
+        if small and (message.packed is None or size > PACKED):
+            yield pack(small), ()
+            small, size = [], 0
+        if message.packed is None:
+            yield bulk(message), message.buffers
+    if small:
+        yield pack(small), ()
+
+
 def unpack(part: bytes) -> Iterator[FlowMessage]:
     """Yield copies of the messages in a pack; raise Malformed if it is invalid."""
     at, end = 1, len(part)

@@ -6,7 +6,7 @@ import errno
 import ipaddress
 import re
 import socket as net
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -14,8 +14,9 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from holoflow.core.errors import HoloflowError
+from holoflow.link.ends import Buffer
 
-BULKY: Final = 256 << 10
+_BULKY: Final = 256 << 10
 """Bytes of a buffer from which zeromq uses the memory itself instead of a copy; below that, waking
 another thread once it has been sent would cost more."""
 
@@ -45,6 +46,14 @@ def make(context: zmq.Context[Any], kind: int, most: int) -> zmq.Socket[bytes]:
     socket.tcp_keepalive_cnt = 3
     socket.setsockopt(zmq.TCP_MAXRT, 30_000)
     return socket
+
+
+def send(socket: zmq.Socket[bytes], first: bytes, buffers: Sequence[Buffer] = ()) -> None:
+    """Send a message of `first` and `buffers`, without blocking; raises zmq.ZMQError."""
+    last = len(buffers)
+    socket.send(first, MORE if last else LAST)
+    for at, part in enumerate(buffers, 1):
+        socket.send(part, MORE if at < last else LAST, copy=len(part) < _BULKY)
 
 
 def watched(socket: zmq.Socket[bytes]) -> zmq.Socket[bytes]:
