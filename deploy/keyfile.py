@@ -1,4 +1,4 @@
-"""The keys of a service in one file: its own pair, and the public keys of its peers."""
+"""Key files of services: each has its own pair of keys and the public keys of its peers."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import os
 import shutil
 import tempfile
 from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from holoflow.core.errors import HoloflowError, optional
+from holoflow.deploy.output import File
+from holoflow.deploy.services import Service
 from holoflow.link.keys import KeyStore, OwnKeys, checked_name, is_key, new_keys
 
 LARGEST = 1_000_000
@@ -157,3 +159,63 @@ def _check_key(key: Any, where: str, whose: str) -> None:
 
 def _wrong(where: str, right: str) -> HoloflowError:
     return HoloflowError(f"{where} is not a key file", right)
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """The key files of a deployment."""
+
+    files: Mapping[str, str]
+    """Their texts by service; a service without encrypted links has none."""
+    made: tuple[str, ...]
+    """Services with a new pair."""
+    kept: tuple[str, ...]
+    """Services that keep their pair."""
+
+
+def secrets(services: Sequence[Service], before: Mapping[str, str]) -> Secrets:
+    """Return the key files that `services` need.
+
+    Args:
+        services: The services.
+        before: Texts of earlier key files by service, whose pairs are kept.
+
+    Raises:
+        HoloflowError: A text is not the key file of its service; it is not overwritten.
+    """
+    needing = [service for service in services if service.encrypted]
+    hosts = {service.name: service.host for service in services}
+    kept = {s.name: _own(s, before[s.name]) for s in needing if s.name in before}
+    made = {s.name: new_pair(s.host) for s in needing if s.name not in before}
+    pairs = kept | made
+    files = {
+        s.name: write(pairs[s.name], {hosts[name]: pairs[name].public for name in s.trusts})
+        for s in needing
+    }
+    return Secrets(files, tuple(made), tuple(kept))
+
+
+def key_file(service: str) -> str:
+    """Return the path of a service's key file in the folder that is written."""
+    return f"keys/{service}.json"
+
+
+def key_files(texts: Mapping[str, str]) -> list[File]:
+    """Return files with the `texts` of key files by service.
+
+    Each file is mounted into a container, whose user must be able to read it and is unknown to the
+    host; other users of the host are kept out by the folder.
+    """
+    return [
+        File(key_file(name), text, mode=0o644, folder_mode=0o700) for name, text in texts.items()
+    ]
+
+
+def _own(service: Service, text: str) -> OwnKeys:
+    own = parse(text, f"the key file of the service {service.name!r}").own
+    if own.name != service.host:
+        raise HoloflowError(
+            f"the key file of the service {service.name!r} belongs to {own.name!r}",
+            "move it away, and a new one will be made",
+        )
+    return own

@@ -23,8 +23,8 @@ from holoflow.core.text import printable
 
 if TYPE_CHECKING:
     from holoflow.app.graph import App
+    from holoflow.deploy.keyfile import Secrets
     from holoflow.deploy.output import File
-    from holoflow.deploy.secrets import Secrets
     from holoflow.deploy.services import Deployment, Mount, RunCommand
 
 _OPTION_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
@@ -225,8 +225,8 @@ def _mount(source: Path | None) -> Mount | None:
 
 def _beside(deployment: Deployment, folder: Path) -> tuple[Secrets, list[File]]:
     """Return the keys of `deployment`, and files with those of each service."""
+    from holoflow.deploy.keyfile import key_file, key_files, secrets
     from holoflow.deploy.output import ignoring, read
-    from holoflow.deploy.secrets import key_file, key_files, secrets
 
     there = {s.name: read(folder / key_file(s.name)) for s in deployment.services}
     made = secrets(deployment.services, {k: text for k, text in there.items() if text is not None})
@@ -237,8 +237,8 @@ def _beside(deployment: Deployment, folder: Path) -> tuple[Secrets, list[File]]:
 def _in_secrets(deployment: Deployment, folder: Path) -> tuple[Secrets, list[File]]:
     """Return the keys of `deployment`, and a file with the Secrets of Kubernetes."""
     from holoflow.deploy import kubernetes
+    from holoflow.deploy.keyfile import secrets
     from holoflow.deploy.output import File, ignoring, read
-    from holoflow.deploy.secrets import secrets
 
     path = folder / "secrets.yaml"
     there = read(path)

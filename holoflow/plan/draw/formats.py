@@ -1,4 +1,4 @@
-"""A plan for other programs: as plain data, for Graphviz, and as a Mermaid flowchart."""
+"""A plan as plain data, for Graphviz, as a Mermaid flowchart, and as a picture."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from holoflow.plan.draw.facts import (
     input_facts,
     operator_facts,
     output_facts,
+    plan_facts,
     process_facts,
 )
+from holoflow.plan.draw.graph import Box, Edge, Graph, Group, Port, Words
+from holoflow.plan.draw.svg import document
 from holoflow.plan.plan import Plan, PlannedFlow, PlannedProcess, PlannedStage
 
 
@@ -203,3 +206,64 @@ def _escape(text: str) -> str:
 def _title(text: str) -> str:
     """Quote `text` as a YAML string."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def draw_svg(plan: Plan) -> str:
+    """Return `plan` as an SVG document.
+
+    Fused stages are on blue ground and joined by thick lines, fragments in dotted frames; a
+    dashed line is a flow that may drop messages. At its end is said how many may wait.
+    """
+    return document(plan_graph(plan))
+
+
+def plan_graph(plan: Plan) -> Graph:
+    """Return the operators of `plan` with their ports, and its flows with how messages wait."""
+    numbers = {name: number for number, name in enumerate(plan.app.operators)}
+    return Graph(
+        f"{plan.app.name}: {plan_facts(plan)}",
+        [_drawn_box(plan, name) for name in plan.app.operators],
+        [_drawn_edge(flow, numbers) for flow in plan.flows],
+        [
+            [numbers[name] for name in stage.operators]
+            for stage in plan.stages
+            if len(stage.operators) > 1
+        ],
+        [
+            Group(f"fragment {process_facts(process)}", boxes)
+            for process in (plan.processes if plan.app.fragments else ())
+            if (boxes := [numbers[n] for stage in process.stages for n in stage.operators])
+        ],
+    )
+
+
+def _drawn_box(plan: Plan, name: str) -> Box:
+    node = plan.app.operators[name]
+    return Box(
+        name,
+        [(Words("name", name), None), (Words("type", node.type_name), None)],
+        [_drawn_port(port) for port in input_facts(plan, name)],
+        [_drawn_port(port) for port in output_facts(plan, name)],
+        [Words("facts", fact) for fact in operator_facts(node)],
+    )
+
+
+def _drawn_port(port: PortFacts) -> Port:
+    text = port.type if port.name == "out" else f"{port.name}: {port.type}"
+    return Port(port.name, text, port.connected)
+
+
+def _drawn_edge(flow: PlannedFlow, numbers: dict[str, int]) -> Edge:
+    marks = ["fused"] * flow.fused
+    marks += ["lossy"] * (not flow.fused and not flow.lossless)
+    facts = flow_facts(flow)
+    return Edge(
+        numbers[flow.source.operator],
+        numbers[flow.target.operator],
+        flow.source.port,
+        flow.target.port,
+        flow.back_edge,
+        () if flow.fused else (Words("facts", facts),),
+        marks=marks,
+        title=f"{flow.source} to {flow.target}: {facts}",
+    )

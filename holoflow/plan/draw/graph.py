@@ -1,6 +1,6 @@
 """A graph as it is drawn: boxes, groups and edges with what they say, before anything has a place.
 
-Plans (`plan.draw.picture`) and runs (`report.graph`) are described this way; `layout` gives every
+Plans (`plan.draw.formats`) and runs (`report.graph`) are described this way; `layout` gives every
 part a place, `svg` draws it. Overlays, such as how busy an operator is or the critical path, are
 part of the description: the words in a box, its level, and marks, which the style sheet colours.
 """

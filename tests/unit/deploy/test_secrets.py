@@ -9,7 +9,7 @@ from support.deployable import in_a_row
 
 from holoflow.core.errors import HoloflowError
 from holoflow.deploy import keyfile
-from holoflow.deploy.secrets import secrets
+from holoflow.deploy.keyfile import secrets
 from holoflow.deploy.services import RunCommand
 from holoflow.deploy.split import in_containers
 
