@@ -55,7 +55,7 @@ def cloud() -> PointCloud:
 
 
 def way() -> TraceContext:
-    """Return tracks of one way of three hops."""
+    """Return the trace context of one path of three spans."""
     now = 123_456_789_012_345
     tree = PathTree()
     trace = tree.begin("camera", now, now)
@@ -85,8 +85,8 @@ def heads(repeats: int) -> Table:
     boxes = Boxes(np.zeros((5, 4), "f4"), np.zeros(5, "f4"), np.zeros(5, "i8"), names)
     image = colours()
     for name, payload, trace in (
-        ("image, no tracks", image, ()),
-        ("image, one way of 3 hops", image, way()),
+        ("image, no trace", image, ()),
+        ("image, one path of 3 spans", image, way()),
         ("5 boxes, 80 names", boxes, ()),
         ("pose", Pose(np.zeros(3), Quaternion(np.eye(4)[0])), ()),
     ):

@@ -29,8 +29,8 @@ class Outcome:
     """Frames that the source sent."""
     missing: int
     """Of those, how many did not come to the table."""
-    booked: Mapping[str, int]
-    """Messages booked as lost, by cause."""
+    counted: Mapping[str, int]
+    """Messages counted as lost, by cause."""
     seconds: float
     """From the wish that it should end, where it has not ended by then, to its end."""
     wrong: tuple[str, ...]
@@ -67,30 +67,30 @@ def attempt(fault: Fault, link: str, seed: int, folder: Path) -> Outcome:
     if not fault.reports:
         return Outcome(0, 0, {}, seconds, tuple(wrong))
     work, last = flows(trial.report("middle"))
-    booked = Counter(work.dropped) + Counter(last.dropped)
+    counted = Counter(work.dropped) + Counter(last.dropped)
     missing = work.sent - len(trial.table().frames)
-    return Outcome(work.sent, missing, booked, seconds, tuple(wrong))
+    return Outcome(work.sent, missing, counted, seconds, tuple(wrong))
 
 
 def _compare(fault: Fault, trial: Trial) -> list[str]:
-    """Say where the books are wrong: not what has come, or not the same on both hosts of a flow."""
+    """Say where the statistics differ from what has come, or between the hosts of a flow."""
     work, last = flows(trial.report("middle"))
     found = mistakes(
         work, last, trial.table(), in_hand=fault.in_hand, anew=fault.anew, twice=fault.twice,
-        unbooked=fault.unbooked,
+        uncounted=fault.unbooked,
     )  # fmt: skip
     for fragment, stats in (("first", work), ("last", last)):
         there = {one.name: one for one in trial.report(fragment).flows}[stats.name]
         counts = [(b.sent, b.delivered, dict(b.dropped)) for b in (stats, there)]
         if counts[0] != counts[1]:
-            found.append(f"books of {stats.name} differ: {counts[0]} and {counts[1]}")
+            found.append(f"statistics of {stats.name} differ: {counts[0]} and {counts[1]}")
     return found
 
 
 def row(fault: Fault, link: str, outcomes: Sequence[Outcome]) -> str:
     """Return a row of the table of the documents."""
-    booked = sum((Counter(one.booked) for one in outcomes), Counter[str]())
-    causes = ", ".join(f"`{cause}` {number}" for cause, number in booked.items()) or "none"
+    counted = sum((Counter(one.counted) for one in outcomes), Counter[str]())
+    causes = ", ".join(f"`{cause}` {number}" for cause, number in counted.items()) or "none"
     sent, missing = sum(one.sent for one in outcomes), sum(one.missing for one in outcomes)
     cells = [fault.name, link, fault.does, len(outcomes), sent, missing, causes]
     if not fault.reports:

@@ -35,7 +35,7 @@ class Fault:
     """Keys that all fragments have."""
     status: int = ExitStatus.DONE
     in_hand: int = 0
-    """Frames that may be booked as lost although they were passed on."""
+    """Frames that may be counted as lost although they were passed on."""
     says: str = ""
     """What the app must have told its user."""
     anew: bool = False
@@ -44,8 +44,8 @@ class Fault:
     """Whether the app leaves a report."""
     twice: int = 0
     """Frames that may come twice."""
-    unbooked: int = 0
-    """Frames that may be lost along with the books that know of them."""
+    uncounted: int = 0
+    """Frames that may be lost along with the statistics that know of them."""
     links: Sequence[str] = LINKS
     brief: Sequence[str] = ()
     """Those of `links` by which it happens in the tests of every day."""
@@ -350,9 +350,9 @@ FAULTS = (
             _loses_power(which),
             in_hand=8,
             # What was sent is sent again unless its receiver has said that it came; what a host
-            # had taken and not passed on yet goes with its memory, and so do the books of it.
+            # had taken and not passed on yet goes with its memory, and so do the statistics of it.
             twice=8 * (which != "first"),
-            unbooked=8 * (which == "middle"),
+            uncounted=8 * (which == "middle"),
             anew=True,
             links=(APART,),
             brief=[APART] * (which == "middle"),

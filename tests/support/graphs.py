@@ -353,16 +353,16 @@ class Run:
         return [got.payload for got in self.sinks[sink]]
 
     def operator(self, name: str) -> OperatorStats:
-        """Books of an operator."""
+        """Statistics of an operator."""
         return next(b for b in self.result.last.operators if b.name == name)
 
     def flow(self, source: str, target: str) -> FlowStats:
-        """Books of a flow, named as in `flow`."""
+        """Statistics of a flow, named as in `flow`."""
         ends = str(_endpoint(source, "out")), str(_endpoint(target, "x"))
         return next(b for b in self.result.last.flows if (b.source, b.target) == ends)
 
     def flow_into(self, name: str) -> FlowStats:
-        """Books of the first flow into an operator."""
+        """Statistics of the first flow into an operator."""
         return next(b for b in self.result.last.flows if b.target.split(".")[0] == name)
 
 
@@ -377,7 +377,7 @@ def run(
     every: float = 0.5,
     **options: Any,
 ) -> Run:
-    """Run an app, check that its books add up and that it leaves no thread behind."""
+    """Run an app, check that its counts add up and that it leaves no thread behind."""
     recorded.clear()
     calls.clear()
     graph = replace(graph, scheduler=replace(engine.scheduler, cores=graph.scheduler.cores))

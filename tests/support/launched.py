@@ -383,7 +383,7 @@ class Launched:
         return json.loads((self.output / "report.json").read_text())
 
     def flows(self) -> dict[str, Any]:
-        """Return the books of every flow, which must add up."""
+        """Return the statistics of every flow, which must add up."""
         found = {}
         for stats in self.report()["snapshot"]["flows"]:
             name = f"{stats['source']} -> {stats['target']}"

@@ -102,21 +102,21 @@ def count(folder: Path) -> int:
 
 def mistakes(
     work: FlowStats, last: FlowStats, table: Table, *, in_hand: int = 0, anew: bool = False,
-    twice: int = 0, unbooked: int = 0,
+    twice: int = 0, uncounted: int = 0,
 ) -> list[str]:  # fmt: skip
-    """Say what of the books of a run does not go with what has come; nothing where all does.
+    """Say what of the statistics of a run does not go with what has come; nothing where all does.
 
     `in_hand` is how many frames may have been passed on by a process that died before it could
-    say so: they are booked as lost. `anew` says that the source may have begun to count again,
-    `twice` how many frames may have come twice, and `unbooked` how many may be lost unbooked.
+    say so: they are counted as lost. `anew` says that the source may have begun to count again,
+    `twice` how many frames may have come twice, and `uncounted` how many may be lost uncounted.
     """
     came = len(table.frames)
-    found = [f"books do not add up: {shown(b)}" for b in (work, last) if not adds_up(b)]
-    lost, booked = work.sent - came, work.lost + last.lost
-    if not lost - unbooked <= booked <= lost + in_hand:
-        found.append(f"{lost} of {work.sent} frames did not come, and {booked} are booked as lost")
+    found = [f"counts do not add up: {shown(b)}" for b in (work, last) if not adds_up(b)]
+    lost, counted = work.sent - came, work.lost + last.lost
+    if not lost - uncounted <= counted <= lost + in_hand:
+        found.append(f"{lost} of {work.sent} frames did not come, {counted} are counted as lost")
     if not last.delivered <= came <= last.delivered + in_hand:
-        found.append(f"{last.delivered} are booked as delivered, and {came} came")
+        found.append(f"{last.delivered} are counted as delivered, and {came} came")
     found += [f"came twice: {table.twice[:10]}"] * (len(table.twice) > twice)
     found += [f"broken on the way: {line}" for line in table.broken[:3]]
     if not anew and sorted(set(table.numbers)) != list(table.numbers):
@@ -131,12 +131,12 @@ def adds_up(stats: FlowStats) -> bool:
 
 
 def shown(stats: FlowStats) -> str:
-    """Return the books in a line."""
+    """Return the statistics in a line."""
     counts = f"{stats.sent} sent, {stats.delivered} delivered, {stats.waiting} waiting"
     return f"{stats.name}: {counts}, dropped {dict(stats.dropped)}"
 
 
 def flows(snapshot: Snapshot) -> tuple[FlowStats, FlowStats]:
-    """Return the books of the flow into `work` and of that into `table`."""
+    """Return the statistics of the flow into `work` and of that into `table`."""
     found = {stats.consumer: stats for stats in snapshot.flows}
     return found["work"], found["table"]

@@ -142,5 +142,5 @@ def history(snapshot: Snapshot, samples: int = 20) -> tuple[Sample, ...]:
 
 
 def names(items: Sequence[Any]) -> list[str]:
-    """Return the names of books."""
+    """Return the names of statistics."""
     return [item.name for item in items]

@@ -1,4 +1,4 @@
-"""Comparing books whose sums were taken in another order."""
+"""Comparing statistics whose sums were taken in another order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process that can be watched: the books of a run that somebody made up.
+"""A process that can be watched: the statistics of a run that somebody made up.
 
 `python -m support.watchable APP RUN FRAGMENT [OPERATOR …]` publishes a snapshot every 50 ms that
 has these operators (all of `faces()` where none is named), a second further on each time, and
@@ -20,7 +20,7 @@ from support.snapshots import faces, flow, operator, path
 
 
 def stats(app: str, run: str, fragment: str, operators: Sequence[str], second: int) -> Snapshot:
-    """Return the books of a fragment after so many seconds, 30 frames in each."""
+    """Return the statistics of a fragment after so many seconds, 30 frames in each."""
     whole = faces(float(second))
     frames = 30 * second
     return replace(

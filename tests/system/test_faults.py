@@ -1,4 +1,4 @@
-"""Whatever happens to an app: it ends, its exit status is true, nothing is left, books add up.
+"""Whatever happens to an app: it ends, its exit status is true, nothing is left, counts add up.
 
 Faults happen here once, at moments drawn anew each time, and only those that are most different.
 With FAULTS_TIMES=10 each of all happens ten times, by each kind of link.

@@ -79,7 +79,7 @@ def start(folder):
 
 @pytest.fixture
 def publish(start):
-    """Start a process with made-up books that can be watched."""
+    """Start a process with made-up statistics that can be watched."""
 
     def publish(*arguments):
         process = start("support.watchable", *arguments)
@@ -182,7 +182,7 @@ def test_the_last_books_of_a_run_are_shown(start, folder):
     assert ended["seconds"] == report["snapshot"]["seconds"]
 
 
-# -- made-up books ---------------------------------------------------------------------------------
+# -- made-up statistics ---------------------------------------------------------------------------
 
 
 def test_nothing_runs(top):

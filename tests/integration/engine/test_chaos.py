@@ -1,4 +1,4 @@
-"""Any graph, an operator that raises anywhere, an end asked for at any time: the books add up."""
+"""Any graph, an operator that raises anywhere, an end asked for at any time: the counts add up."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def test_unconnected_operators_of_an_app(engine: Engine) -> None:
 
 @on_both
 def test_a_join_ends_with_the_shorter_stream(engine: Engine) -> None:
-    """Messages left over are booked, and a source that nobody listens to any more ends."""
+    """Messages left over are counted, and a source that nobody listens to any more ends."""
     graph = app(
         [node("short", Source, {"n": 5}), node("endless", Endless), node("join", Join),
          node("sink", Sink)],

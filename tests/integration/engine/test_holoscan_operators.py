@@ -210,7 +210,7 @@ def test_nothing_is_kept_of_a_run(engine: Engine) -> None:
 
 @on_two
 def test_joined_directly(engine: Engine) -> None:
-    """A flow between two of them is Holoscan's alone and has no books."""
+    """A flow between two of them is Holoscan's alone and has no statistics."""
     graph = app(
         [node("source", Images), relay("one"), relay("two"), node("sink", ImageSink)],
         [flow("source", "one.in"), flow("one", "two.in"), flow("two", "sink")],

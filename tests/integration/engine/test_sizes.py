@@ -1,4 +1,4 @@
-"""What the books say of the size of messages."""
+"""What the statistics say of the size of messages."""
 
 from __future__ import annotations
 

@@ -304,7 +304,7 @@ def test_samples_are_not_copied_as_long_as_few_are_kept(one: Linked) -> None:
     assert len(seen) <= 2
 
 
-# -- queues and books ----------------------------------------------------------------------------
+# -- queues and statistics -----------------------------------------------------------------------
 
 
 def test_a_slow_receiver_of_a_flow_that_drops_the_oldest(three: Linked) -> None:

@@ -20,7 +20,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 MB = 1_000_000
 ROOM = 10 * MB
 """What memory may grow by: what waits to be folded comes and goes, and the allocator keeps some.
-A hop of a frame takes 200 bytes, its time stamps in a chain of five 40."""
+A span of a frame takes 200 bytes, its time stamps in a chain of five 40."""
 
 
 def memory() -> int:

@@ -56,7 +56,7 @@ def test_fragments_on_one_host_are_one_service():
     assert box.fragments == ("detect", "view")
     assert box.arguments[:3] == ("--fragment=detect", "--fragment=view", "--place=source=source")
     assert "--place=detect=box-lab" in box.arguments
-    # Two messages may wait, ten are in use; 64 MB are for the books.
+    # Two messages may wait, ten are in use; 64 MB are for the statistics.
     assert box.shared_memory == 64 * MB + 12 * 8 * MB
     assert found["source"].shared_memory is None
     assert [port.name for port in box.ports] == ["link-detect", "page-op2"]

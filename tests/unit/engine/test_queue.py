@@ -1,4 +1,4 @@
-"""Queues and their books."""
+"""Queues and their statistics."""
 
 from __future__ import annotations
 

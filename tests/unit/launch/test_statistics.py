@@ -1,4 +1,4 @@
-"""The books of a run over all its processes."""
+"""The statistics of a run over all its processes."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ PLACED = fragment("a", hang=10.0, memory=500_000_000)
 
 
 def call(seconds: float) -> FragmentStats:
-    """Return the books of a process in which a call goes on for so long."""
+    """Return the statistics of a process in which a call goes on for so long."""
     idle = FragmentStats("a", 1, "box", "inline", "inline", 1, 60.0, MachineStats(2, 1.0, 1))
     return replace(idle, call="detect", call_frame="frame 7 of camera", call_for=seconds)
 

@@ -32,7 +32,7 @@ def stats(app="faces", run="1", seconds=1.0):
 
 
 def part(*operators, run="1", seconds=1.0):
-    """The books of a fragment that has only these operators."""
+    """The statistics of a fragment that has only these operators."""
     whole = stats(run=run, seconds=seconds)
     return replace(
         whole,

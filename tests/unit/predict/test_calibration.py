@@ -1,4 +1,4 @@
-"""What links cost, from books made by hand."""
+"""What links cost, from statistics made by hand."""
 
 from __future__ import annotations
 

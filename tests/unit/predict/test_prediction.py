@@ -37,7 +37,7 @@ def whole(tmp_path):
 
 
 def replaced(snapshot, name, **fields):
-    """Return the snapshot with other books of an operator."""
+    """Return the snapshot with other statistics of an operator."""
     operators = tuple(
         replace(stats, **fields) if stats.name == name else stats for stats in snapshot.operators
     )

@@ -1,4 +1,4 @@
-"""The books of the last seconds of a run."""
+"""The statistics of the last seconds of a run."""
 
 from dataclasses import replace
 

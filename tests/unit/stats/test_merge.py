@@ -1,4 +1,4 @@
-"""Fragments' books as those of one run."""
+"""Fragments' statistics as those of one run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def held(values: Sequence[float]) -> Histogram:
 
 
 def chain(frames: Sequence[tuple[int, float]]) -> Snapshot:
-    """Return what is booked of these frames of a chain."""
+    """Return what is counted of these frames of a chain."""
     worked = [[time for stop, time in frames if stop > index] for index in range(len(CHAIN))]
     ends = worked[-1]
     mean = sum(ends) / max(len(ends), 1)
@@ -103,7 +103,7 @@ def test_fragments_with_operators_of_their_own_are_put_into_the_order_of_the_app
         replace(
             whole,
             operators=tuple(b for b, at in zip(whole.operators, where, strict=True) if at == part),
-            # a flow between two fragments stands in the books of one of them here
+            # a flow between two fragments stands in the statistics of one of them here
             flows=tuple(b for b in whole.flows if where[_place(b.consumer)] == part),
             paths=whole.paths if where[-1] == part else (),
             budgets=whole.budgets if where[-1] == part else (),

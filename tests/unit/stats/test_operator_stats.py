@@ -19,7 +19,7 @@ SECOND = 1_000_000_000
 
 
 def span_(ready: int, start: int, end: int, captured: int = 0) -> Any:
-    """Return the hop of a call on a message that was ready at a time; all in seconds."""
+    """Return the span of a call on a message that was ready at a time; all in seconds."""
     trace = PathTree().begin("source", captured * SECOND, ready * SECOND)
     step = PathStep("work", "a", "x")
     return extend(trace, step, start * SECOND, end * SECOND)[0]

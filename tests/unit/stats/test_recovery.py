@@ -143,7 +143,7 @@ def test_what_a_dead_consumer_had_is_booked(steps: list[Any], writes: int) -> No
     assert queued(block) == 0
     assert waiting(block) == block[SENT] - block[ARRIVED]
     assert block[SENT] == delivered(block) + lost(block) + waiting(block)
-    # What failed since all was settled last may be booked as lost twice, never as delivered.
+    # What failed since all was settled last may be counted as lost twice, never as delivered.
     assert consumer.finished - consumer.failed <= delivered(block) <= consumer.finished
     assert all(dropped(block).get(cause, 0) >= count for cause, count in before.items())
     assert min(block) >= 0
@@ -249,10 +249,10 @@ def test_a_producer_that_died_will_pass_on_nothing_more() -> None:
     assert (block[PASSED], block[WANTS_ROOM]) == (10, 0)
 
 
-@pytest.mark.parametrize(("said", "booked"), [(0, "full"), (gone("error"), "error")])
-def test_what_never_arrives_is_booked_as_the_consumer_said(said: int, booked: str) -> None:
+@pytest.mark.parametrize(("said", "counted"), [(0, "full"), (gone("error"), "error")])
+def test_what_never_arrives_is_booked_as_the_consumer_said(said: int, counted: str) -> None:
     block = block_of(SENT=10, ARRIVED=8, TAKEN=8, GONE=said)
     flow_over(block, "full")
-    assert (block[ARRIVED], dropped(block), waiting(block)) == (10, {booked: 2}, 0)
+    assert (block[ARRIVED], dropped(block), waiting(block)) == (10, {counted: 2}, 0)
     flow_over(block, "full")
-    assert dropped(block) == {booked: 2}
+    assert dropped(block) == {counted: 2}

@@ -114,7 +114,7 @@ def test_numbers_that_were_left_out():
     assert world.next() == 1
     world.end.close()
     world.state(1)
-    assert world.said == [Closed(2)]  # the other end books 2
+    assert world.said == [Closed(2)]  # the other end counts 2
 
 
 def test_nobody_takes_anything_any_more():

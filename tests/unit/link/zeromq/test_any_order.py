@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order: each message once, in order, and the books add up."""
+"""Whatever happens in whatever order: each message once, in order, and the counts add up."""
 
 from itertools import pairwise
 
@@ -114,9 +114,9 @@ class TestFlowThatDrops:
         world.heal()
         assert in_order(world.taken)
         missing = set(range(1, world.ours[SENT] + 1)) - set(world.taken)
-        booked = world.stats()
-        assert sum(booked.values()) == len(missing)
-        assert set(booked) <= {"full", "crash"}
+        counted = world.stats()
+        assert sum(counted.values()) == len(missing)
+        assert set(counted) <= {"full", "crash"}
 
     @QUICK
     @given(actions=orders(BREAKS), queue=st.integers(1, 3))

@@ -143,7 +143,7 @@ def test_what_has_the_same_labels_is_added_up():
     path = {"path": first.name, "source": "camera", "sink": "screen"}
     assert value(text, "path_latency_seconds_count", **path) == 12
     assert value(text, "path_critical_frames_total", **path) == 5
-    assert first.end_to_end.count == 7, "books were changed"
+    assert first.end_to_end.count == 7, "statistics were changed"
 
 
 def test_labels_of_any_text_are_escaped():
