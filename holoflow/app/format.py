@@ -31,6 +31,8 @@ RestartPolicy: TypeAlias = Literal["never", "on-failure", "always"]
 SchedulerKind: TypeAlias = Literal["greedy", "event", "multithread"]
 Queue = Annotated[int, Field(ge=1, le=1_000_000)]
 Cores = list[Annotated[int, Field(ge=0)]]
+InFlight = Annotated[int, Field(ge=1, le=1_000_000)] | Literal["auto"]
+Copies = Annotated[int, Field(ge=1, le=256)] | Literal["auto"]
 LinkName = Literal["auto", "shared_memory", "zeromq", "ucx"]
 
 
@@ -90,6 +92,9 @@ class Defaults(EntrySchema):
     on_error: OnError = Field("stop", description="whether a failed frame stops the run")
     hang: Annotated[Duration, Field(gt=0)] = Field(
         30.0, description="how long an operator may work on one frame"
+    )
+    in_flight: InFlight = Field(
+        "auto", description="frames of a source under way at once; auto: as many as pay off"
     )
 
 
@@ -175,6 +180,14 @@ class OperatorSchema(EntrySchema):
     )
     on_error: OnError | None = Field(None, description="whether a failed frame stops the run")
     fuse: Literal["auto", "off"] = Field("auto", description="off: a stage of its own")
+    in_flight: InFlight | None = Field(
+        None, description="for sources: frames under way at once; auto: as many as pay off"
+    )
+    copies: Copies = Field(
+        "auto",
+        description="frames that an operator without state works on at once; auto: several of "
+        "what is heavy",
+    )
     conditions: Any = Field(None, description="for Holoscan operators: when they run")
 
 

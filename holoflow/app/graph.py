@@ -14,6 +14,7 @@ from holoflow.app.format import (
     FragmentSchema,
     InputSchema,
     OnError,
+    OperatorSchema,
     RestartPolicy,
     SchedulerKind,
     SchedulerSchema,
@@ -94,6 +95,10 @@ class Node:
     on_error: OnError = default(Defaults, "on_error")
     fuse: bool | None = None
     """Whether it may share a stage; None leaves it to the planner."""
+    in_flight: int | Literal["auto"] = default(Defaults, "in_flight")
+    """Of a source: how many of its frames may be under way at once; auto: as many as pay off."""
+    copies: int | Literal["auto"] = default(OperatorSchema, "copies")
+    """How many frames it may work on at once, if it keeps no state."""
     location: Location | None = None
 
 

@@ -167,6 +167,8 @@ class _App:
             sync=joined,
             on_error=unresolved.entry.on_error or defaults.on_error,
             fuse=False if unresolved.entry.fuse == "off" else None,
+            in_flight=unresolved.entry.in_flight or defaults.in_flight,
+            copies=unresolved.entry.copies,
             location=unresolved.at,
         )
 

@@ -21,6 +21,7 @@ from holoflow.assets.source import Asset
 from holoflow.core.errors import Location, parts
 from holoflow.core.files import InputPathMarker
 from holoflow.core.operator import Operator
+from holoflow.core.ports import Ports
 
 ASSET_PREFIX = "asset:"
 
@@ -244,6 +245,31 @@ class OperatorReader:
             return None
         return found
 
+    def _check_concurrency(
+        self, unresolved: UnresolvedOperator, cls: type[Operator], ports: Ports
+    ) -> None:
+        """Report `in_flight` of what is no source, and `copies` of what cannot have any."""
+        entry, keys, name = unresolved.entry, unresolved.value.keys, short(unresolved.local)
+        if entry is None:
+            return
+        if entry.in_flight is not None and not ports.source:
+            wrong = f"in_flight is for sources, and {name} has inputs"
+            right = "set it at the source of its frames, or for all sources in defaults"
+            self._report.add(keys["in_flight"], wrong, right)
+        if entry.copies in (1, "auto"):
+            return
+        at = keys["copies"]
+        if ports.source:
+            self._report.add(at, f"{name} is a source, of which there is only one", "copies: 1")
+        elif ports.generator:
+            wrong = f"{name} sends several messages for one, which copies cannot do"
+            self._report.add(at, wrong, "copies: 1")
+        elif not cls.stateless:
+            wrong = f"{name} may keep state between frames, as {cls.__name__} does not deny it"
+            right = "copies: 1, or, if process() depends on its arguments alone and may be called "
+            right += "from several threads, `stateless: ClassVar[bool] = True` in the class"
+            self._report.add(at, wrong, right)
+
     def _own(self, unresolved: UnresolvedOperator, cls: type[Operator], kind: Value) -> None:
         try:
             ports = cls.ports()
@@ -257,6 +283,7 @@ class OperatorReader:
         if conditions is not None:
             right = f"{short(unresolved.local)} is not one of them"
             self._report.add(conditions, "conditions are for Holoscan operators", right)
+        self._check_concurrency(unresolved, cls, ports)
         given = self._given(unresolved)
         if given is not None:
             unresolved.parameters = check_parameters(

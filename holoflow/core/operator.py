@@ -79,6 +79,9 @@ class Operator:
 
     heavy: ClassVar[bool] = False
     """Runs long outside the interpreter lock: is never fused, so that it runs in parallel."""
+    stateless: ClassVar[bool] = False
+    """What `process` returns depends on its arguments and parameters alone, and it may be called
+    from several threads at once: several frames can be worked on at a time (`copies`)."""
     trigger: ClassVar[Trigger] = "all"
     """`any`: `process` is called for each message at any input, not for one at each. A list then
     holds that one message or none; other parameters have their defaults."""
@@ -191,6 +194,9 @@ class OperatorContext:
     """No frame may be dropped and nothing may depend on arrival times."""
     web: bool = True
     """Whether live pages are served."""
+    threads: int = 0
+    """CPU threads that one call may use, so that all calls at once have what the machine has; 0 if
+    nobody says."""
     now: Callable[[], int] = time.time_ns
     """The clock of the run in nanoseconds; in the inline engine it jumps over waiting."""
     ending: threading.Event = field(default_factory=threading.Event)

@@ -6,6 +6,7 @@ For a part of an app, also connect the ends of links to their stages.
 from __future__ import annotations
 
 import functools
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from holoflow.core.passed_geometry import pass_geometry
 from holoflow.core.ports import base
 from holoflow.engine import nvtx
 from holoflow.engine.control import Control
+from holoflow.engine.copies import copies_of
 from holoflow.engine.inputs import Inputs
 from holoflow.engine.joins import make_inputs
 from holoflow.engine.operator_stage import OperatorStage
@@ -33,6 +35,7 @@ from holoflow.link.ucx import UcxTransport
 from holoflow.plan.plan import Plan, PlannedFlow, PlannedStage, enters, leaves
 from holoflow.stats.budget import BudgetMeter
 from holoflow.stats.counters import GONE, CounterBlock, Counters, gone
+from holoflow.stats.machine import cores
 from holoflow.stats.operator_stats import OperatorMeter
 from holoflow.stats.spans import PathStep, PathTree
 
@@ -273,6 +276,50 @@ def give_notifiers(program: Program, links: Links, threads: int) -> None:
     for stage in program.stages:
         if stage.linked:
             stage.notifier = links.notifier(stage.runners[0].name)
+
+
+def spread(program: Program) -> None:
+    """Let operators that have copies work on several frames at once; they have started."""
+    available = cores()
+    for stage in program.stages:
+        if isinstance(stage, OperatorStage):
+            name = stage.runners[0].name
+            stage.spread(copies_of(program.plan.app.operators[name], available))
+
+
+def expect(program: Program, workers: int) -> None:
+    """Tell the sources how many of their frames the app can use at once; operators have started.
+
+    That is one for each of the `workers`, and besides as many as fill the batches on their way.
+    """
+    admitting = {
+        stage.runners[0].name: stage.admission
+        for stage in program.stages
+        if stage.admission is not None
+    }
+    behind = {name: _behind(program.plan.app, name) for name in admitting}
+    least = dict.fromkeys(admitting, 1)
+    for stage in program.stages:
+        if not isinstance(stage, OperatorStage) or stage.batching is None:
+            continue
+        size = stage.batching.size
+        feeding = [name for name in admitting if stage.runners[0].name in behind[name]]
+        for name in feeding:
+            least[name] += math.ceil(size / len(feeding)) - 1
+    for name, admission in admitting.items():
+        share = math.ceil(workers / len(admitting))
+        admission.expect(share + 2 * (least[name] - 1), least[name])
+
+
+def _behind(app: App, source: str) -> set[str]:
+    """Return the operators that frames of `source` can come to."""
+    found, frontier = {source}, [source]
+    while frontier:
+        operator = frontier.pop()
+        targets = {f.target.operator for f in app.flows if f.source.operator == operator} - found
+        found |= targets
+        frontier += targets
+    return found
 
 
 def end_remote_inputs(program: Program) -> None:

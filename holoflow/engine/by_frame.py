@@ -183,10 +183,11 @@ class ByFrame(SameSource):
         headers = []
         for port in self._ports:
             if port.brings(self._frame):
-                message: Message | None = port.pop()
-                parts.append((port.queue, message))  # type: ignore[arg-type]
+                taken = port.pop()
+                parts.append((port.queue, taken))
+                message: Message | None = taken
                 if self._several:
-                    port.used = message
+                    port.used = taken.apart()  # its frame may be over
             else:
                 message = self._served(port)
             arguments[port.name] = None if message is None else message.payload

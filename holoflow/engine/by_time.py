@@ -59,6 +59,8 @@ class Synced:
         self._headers: list[Header] = []
         self._new: list[Part] = []
         """Partners of the matched leader that have served no earlier one."""
+        for queue in self._partners.values():
+            queue.counted = False  # they wait for leaders that have not been captured yet
         self.queues = [*queues.values(), *latest.values()]
 
     def ready(self) -> bool:

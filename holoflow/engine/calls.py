@@ -35,6 +35,14 @@ class StallDetector:
         self._stages = stages
         self._timers = timers
         self._since: tuple[int, ...] | None = None
+        self._rested: tuple[int, ...] | None = None
+
+    def rests(self) -> bool:
+        """Whether no stage has done anything since the last time that this was asked."""
+        stages = self._unfinished()
+        resting = tuple(s.ticks for s in stages) if all(s.resting for s in stages) else None
+        before, self._rested = self._rested, resting
+        return resting is not None and resting == before
 
     def seen(self) -> Failure | None:
         """Return the failure to end the run with, if twice in a row no stage could continue."""
@@ -42,7 +50,7 @@ class StallDetector:
         still = (
             bool(stages)
             and not self._timers.armed
-            and all(s.sleeping and not s.signalled and not s.reading for s in stages)
+            and all(s.sleeping and s.resting and not s.reading for s in stages)
         )
         ticks = tuple(stage.ticks for stage in stages) if still else None
         before, self._since = self._since, ticks
@@ -160,8 +168,12 @@ class Calls:
     def _begun(self, now: float) -> Iterator[tuple[Stage | str, int, float, Ongoing]]:
         """Yield each step in progress: its key, begin (ns), longest earlier time (s) and call."""
         for stage in self._stages:
-            if began := stage.since:
-                first = stage.runners[0]
+            first = stage.runners[0] if stage.runners else None
+            if (job := stage.oldest) is not None and first is not None:
+                frame = f"frame {job.call.header.sequence} of {job.call.header.source}"
+                call = Ongoing(first.name, stage, first, frame, calls=(job.call,))
+                yield stage, job.start, first.meter.working.max, call
+            elif (began := stage.since) and first is not None:
                 late = now - began / 1e9 > LONG
                 call = _find(stage) if late else Ongoing(first.name, stage, first)
                 yield stage, began, sum(runner.meter.working.max for runner in stage.runners), call
@@ -273,7 +285,7 @@ class Hangs:
         if not self._given_up:
             return False
         ticks = sum(stage.ticks for stage in self._rest)
-        if ticks != self._ticks or any(stage.since for stage in self._rest):
+        if ticks != self._ticks or any(stage.at_work for stage in self._rest):
             self._ticks, self._worked = ticks, now
         # If one thread ticks all stages, none is left to process anything.
         return all(stage.finished for stage in self._rest) or now - self._worked > grace

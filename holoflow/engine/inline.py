@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+from holoflow.engine.admission import lift
 from holoflow.engine.calls import stall, waits
 from holoflow.engine.control import Control
 from holoflow.engine.stage import Progress, Stage
@@ -33,6 +34,8 @@ def run_inline(stages: Sequence[Stage], control: Control, timers: SimulatedTimer
             worked = worked or progress is not Progress.IDLE
         running = [stage for stage in running if not stage.finished]
         if worked or any(not stage.sleeping for stage in running):
+            continue
+        if lift(running):
             continue
         if timers.armed and isinstance(timers, SimulatedTimers):
             timers.jump()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from holoflow.core.errors import describe
 from holoflow.core.operator import Batching
 from holoflow.engine.control import Control
+from holoflow.engine.copies import Copies, Job
 from holoflow.engine.inputs import Call, Inputs, Part
 from holoflow.engine.queue import Queue, widened
 from holoflow.engine.results import check_batch
@@ -43,6 +45,8 @@ class OperatorStage(Stage):
         self._called: Call | None = None
         """The call whose result is being sent on."""
         self._batch_due: int | None = None
+        self._copies: Copies | None = None
+        """What makes its calls, if several are made at once."""
         self._linked: list[tuple[Queue, Inlet]] = []
         """The inputs that other processes feed."""
         for queue in inputs.queues:
@@ -58,6 +62,28 @@ class OperatorStage(Stage):
         if self.batching is not None:
             for queue in self.inputs.queues:
                 queue.capacity = widened(queue.capacity, returns=False, batch=self.batching.size)
+
+    def spread(self, count: int) -> None:
+        """Make up to `count` calls at once from now on, in threads of their own."""
+        # With several inputs it could not be said, after a crash, which messages were held.
+        unclear = self.control.durable and len(self.inputs.queues) > 1
+        if count > 1 and self.batching is None and not unclear:
+            self._copies = Copies(self.name, count, self._make)
+
+    @property
+    def oldest(self) -> Job | None:
+        """The call that was begun first of those that copies make, and has not ended."""
+        running = [] if self._copies is None else list(self._copies.jobs)
+        return next((job for job in running if job.start and not job.done), None)
+
+    @property
+    def at_work(self) -> bool:
+        """Whether a call goes on, here or in a copy."""
+        return super().at_work or bool(self._copies and self._copies.jobs)
+
+    def awaits_event(self) -> bool:
+        """Whether something else than stages will wake it: a copy that has ended, or a timer."""
+        return bool(self._copies and self._copies.jobs) or super().awaits_event()
 
     @property
     def reading(self) -> bool:
@@ -95,6 +121,8 @@ class OperatorStage(Stage):
             return Progress.WORKED
         if self.batching is not None:
             return self._gather(self.batching)
+        if self._copies is not None:
+            return self._step_copies(self._copies)
         if self.inputs.ready():
             call = self._take()
             if call is not None:
@@ -106,9 +134,47 @@ class OperatorStage(Stage):
         self._mark()
         return Progress.IDLE
 
+    def _step_copies(self, copies: Copies) -> Progress:
+        """Send the result that is next in order, or have another call made."""
+        job = copies.take()
+        if job is not None:
+            self.cpu += job.cpu
+            self.cpu_of += job.end - job.start
+            if job.error is None:
+                self._ended(job.call, job.start, job.end, job.result)
+            else:
+                self.inputs.failed(job.call)
+                self.operator_failed(self.runners[0], job.call.header, job.error)
+        elif len(copies.jobs) < copies.count and self.inputs.ready():
+            call = self._take()
+            if call is not None:
+                copies.begin(call)
+        else:
+            self._mark()
+            return Progress.DONE if not copies.jobs and self.inputs.ended() else Progress.IDLE
+        self._acknowledge()
+        return Progress.WORKED
+
+    def _make(self, job: Job) -> None:
+        """Make the call of `job`, in a thread of its own, and have its result sent on."""
+        runner, call = self.runners[0], job.call
+        cpu = time.thread_time_ns()
+        job.start = clock()
+        try:
+            job.result = runner.call_with(call.arguments, call.header)
+        except BaseException as error:
+            job.error = error
+        job.end = clock()
+        job.cpu = time.thread_time_ns() - cpu
+        self.control.worker().busy += job.end - job.start
+        job.done = True
+        self.wake()
+
     def _acknowledge(self) -> None:
         """Record what is held, so that it is known if the process dies, and what is done."""
-        if self.control.durable and not (self._unfinished or self._batch or self._results):
+        if self._copies is not None and self.control.durable:
+            self.inputs.queues[0].acknowledge(len(self._copies.jobs))
+        elif self.control.durable and not (self._unfinished or self._batch or self._results):
             self.inputs.acknowledge()
         self._mark()
 
@@ -122,6 +188,8 @@ class OperatorStage(Stage):
             self.mark(self._results[0][0].header.sequence)
         elif self._batch:
             self.mark(self._batch[0].header.sequence)
+        elif self._copies is not None and self._copies.jobs:
+            self.mark(self._copies.jobs[0].call.header.sequence)
         else:
             self.mark(self.inputs.passed())
 
@@ -154,9 +222,15 @@ class OperatorStage(Stage):
 
     def _ended(self, call: Call, start: int, end: int, result: Any) -> None:
         self.runners[0].meter.frames += 1
-        trace = self._track(call, start, end)
+        self._send(result, call, self._track(call, start, end), end)
+
+    def _send(self, result: Any, call: Call, trace: TraceContext, end: int) -> None:
+        """Pass on a result of `call`."""
         self._called = call
+        self._frame = call.parts[0][1].frame
         self.run_tail(result, call.header, trace, end)
+        # Its frame is over for this stage.
+        self._called = self._frame = None
 
     def _track(self, call: Call, start: int, end: int) -> TraceContext:
         """Count a call, or a result of it, and return the trace of what comes of it."""
@@ -234,7 +308,7 @@ class OperatorStage(Stage):
             self.operator_failed(runner, call.header, error)
             return Progress.WORKED
         end = clock()
-        self.run_tail(result, call.header, self._track(call, start, end), end)
+        self._send(result, call, self._track(call, start, end), end)
         return Progress.WORKED
 
     def _gather(self, batching: Batching) -> Progress:
@@ -301,6 +375,9 @@ class OperatorStage(Stage):
         if runner is self.runners[0]:
             for call in calls:
                 self.inputs.failed(call)
+            if self._copies is not None:
+                rest = [job for job in self._copies.jobs if job.call not in calls]
+                self._copies.jobs = deque(rest)
         super().give_up(runner, calls, done)
 
     def _release_inputs(self, cause: Cause) -> None:
@@ -315,10 +392,19 @@ class OperatorStage(Stage):
             self.inputs.failed(call, cause)
         for call, *_ in self._results:
             self.inputs.failed(call, cause)
+        for job in self._copies.jobs if self._copies is not None else ():
+            self.inputs.failed(job.call, cause)
+        if self._copies is not None:
+            self._copies.jobs.clear()
         self._batch = []
         self._apart = False
         self._results.clear()
         self._acknowledge()
+
+    def end(self, patience: float) -> None:
+        """Wait until the copies have ended."""
+        if self._copies is not None:
+            self._copies.stop(patience)
 
     def stalled_by(self) -> str:
         """Return what the stage waits for, as text for users."""

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 
 from holoflow.core.message import Header
 from holoflow.core.plain import size_of
+from holoflow.engine.admission import Frame
 from holoflow.link.ends import Inlet
 from holoflow.plan.plan import PlannedFlow
 from holoflow.stats import counters
@@ -65,14 +66,22 @@ class Sizes:
 class Message:
     """A payload, its header, the trace of its frame, and its number if calls are recorded."""
 
-    __slots__ = ("header", "number", "payload", "trace")
+    __slots__ = ("frame", "header", "number", "payload", "trace")
 
-    def __init__(self, payload: Any, header: Header, trace: TraceContext, number: int = 0) -> None:
-        """Wrap `payload`."""
+    def __init__(
+        self, payload: Any, header: Header, trace: TraceContext, number: int = 0,
+        frame: Frame | None = None,
+    ) -> None:  # fmt: skip
+        """Wrap `payload`, which belongs to `frame` if its source counts frames under way."""
         self.payload = payload
         self.header = header
         self.trace = trace
         self.number = number
+        self.frame = frame
+
+    def apart(self) -> Message:
+        """Return the same message for a queue that its source does not wait for."""
+        return Message(self.payload, self.header, self.trace, self.number)
 
 
 class Waker(Protocol):
@@ -104,6 +113,8 @@ class Queue:
         self.items: deque[Message] = deque()
         self.capacity = flow.queue
         self.lossy = not flow.lossless
+        self.counted = flow.lossless and not flow.back_edge
+        """Whether what waits here is under way: its source waits for it, see `admission`."""
         self.closed = False
         self.waits = Durations()
         """How long messages of a join have waited."""

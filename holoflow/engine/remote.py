@@ -113,6 +113,8 @@ class RemoteOutput:
             [f.counters for f in marked],
             eager=any(f.flow.several or not f.flow.lossless for f in marked),
         )
+        self.counted = False
+        """A frame that has left the process is no longer counted as under way."""
         self._blocking = [f for f in flows if f.flow.lossless]
 
     def has_room(self) -> bool:

@@ -15,7 +15,16 @@ from typing import TypeAlias
 
 from holoflow.core.errors import HoloflowError, describe, is_shortage, words
 from holoflow.core.operator import OperatorContext
-from holoflow.engine.build import Program, build, end_remote_inputs, give_notifiers, join
+from holoflow.engine.admission import lift
+from holoflow.engine.build import (
+    Program,
+    build,
+    end_remote_inputs,
+    expect,
+    give_notifiers,
+    join,
+    spread,
+)
 from holoflow.engine.calls import Hangs, StallDetector, hangs
 from holoflow.engine.control import (
     Control,
@@ -26,6 +35,7 @@ from holoflow.engine.control import (
     RunResult,
     Stopper,
 )
+from holoflow.engine.copies import threads_of
 from holoflow.engine.inline import run_inline
 from holoflow.engine.observer import Observer
 from holoflow.engine.operator_stage import OperatorStage
@@ -34,6 +44,7 @@ from holoflow.link.links import Links
 from holoflow.link.ucx import UcxTransport
 from holoflow.plan.plan import Plan
 from holoflow.stats import standing
+from holoflow.stats.machine import cores
 from holoflow.stats.snapshot import FragmentStats, Sample, Snapshot
 
 Observe: TypeAlias = Callable[[Snapshot, tuple[Sample, ...]], None]
@@ -114,6 +125,9 @@ class Run:
             snapshot=lambda: self.observer.latest,
             history=lambda: self.observer.history.samples,
             web=self.options.web,
+            threads=threads_of(self.plan.app.operators[name], cores())
+            if self.engine == "holoscan"
+            else 0,
         )
 
     def go(
@@ -190,6 +204,10 @@ class Run:
             return False
         if self.program.ucx is not None and not self._meet(self.program.ucx):
             return False
+        inline = self.engine == "inline"
+        if not inline:
+            spread(self.program)
+        expect(self.program, 1 if inline else self.program.workers)
         # The stream begins now, so that however long the operators took, no frame is late.
         self.timers.restart(self.control.restart())
         return all(self._try(s.runners[0].name, "start", s.begin) for s in producers)
@@ -353,6 +371,8 @@ class Run:
                 give_up = give_up or now + GRACE
                 if now >= give_up:
                     return
+            if self.standstill.rests():
+                lift(self.program.stages)
             # The inline engine detects it itself; with Holoscan's operators nothing can.
             if (
                 self.engine == "holoscan"

@@ -29,6 +29,7 @@ class OperatorRunner:
         self.operator = operator
         self.ports = operator.ports()
         self.on_error: OnError = node.on_error
+        self.in_flight = node.in_flight
         self.meter = OperatorMeter(node.name)
         self.ages = Durations()
         """Ages of messages from within its stage that it failed on."""

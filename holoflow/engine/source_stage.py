@@ -16,6 +16,7 @@ from holoflow.core.errors import describe
 from holoflow.core.message import Header, Stamped
 from holoflow.core.text import duration
 from holoflow.core.times import LONGEST, SECOND, Pace
+from holoflow.engine.admission import Admission
 from holoflow.engine.chain import Chain
 from holoflow.engine.control import Control, Failure
 from holoflow.engine.inputs import Call
@@ -88,6 +89,12 @@ class SourceStage(Stage):
         if len(runners) > 1 and not self.outputs and plain:
             self.chain = Chain(runners, control)
         self._burst = 1
+        if any(queue.counted for queue in self._queues):
+            self.admission = Admission(self.wake, self.runner.in_flight)
+
+    def has_room(self) -> bool:
+        """Whether a frame may begin: the queues have room, and not too many are under way."""
+        return super().has_room() and (self.admission is None or self.admission.open())
 
     def begin(self) -> None:
         """Ask the started source for its frames."""
@@ -111,7 +118,10 @@ class SourceStage(Stage):
     def _step(self) -> Progress:
         if self.control.draining or (self.limit is not None and self.sequence >= self.limit):
             return Progress.DONE
-        if not self.has_room():
+        full = not super().has_room()
+        if self.admission is not None and not self.admission.admits(full=full):
+            full = True
+        if full:
             return self._wait_for_room()
         self._found_room()
         if self.unheard():
@@ -229,7 +239,10 @@ class SourceStage(Stage):
                 self._record(runner, header, captured, sent - working, sent, ())
             if runner.sink:
                 close(trace)
+        if self.admission is not None:
+            self._frame = self.admission.enter()
         self.run_tail(item, header, trace, sent)
+        self._frame = None
         if self.marked:
             self.mark(self.sequence)
 
@@ -295,7 +308,9 @@ class SourceStage(Stage):
 
     def stalled_by(self) -> str:
         """Return what the stage waits for, as text for users."""
-        return super().stalled_by() or "its device"
+        if (full := super().stalled_by()) or self.has_room():
+            return full or "its device"
+        return "frames that are under way"
 
 
 class SourceReader:

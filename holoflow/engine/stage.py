@@ -11,7 +11,9 @@ from typing import Any, TypeAlias
 
 from holoflow.core.errors import describe
 from holoflow.core.message import Header
+from holoflow.engine.admission import Admission, Frame
 from holoflow.engine.control import Control, Failure, Worker
+from holoflow.engine.copies import Job
 from holoflow.engine.inputs import Call
 from holoflow.engine.queue import Message, Queue
 from holoflow.engine.remote import RemoteOutput
@@ -100,7 +102,13 @@ class Stage:
         self._gives: list[tuple[str, int]] = []
         self._patience = 0
         self._alarm: int | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        """Held while it falls asleep and is woken. Reentrant, as a frame may end, and wake its
+        source, wherever Python collects garbage."""
+        self._frame: Frame | None = None
+        """What is being sent belongs to it, if its source counts frames under way."""
+        self.admission: Admission | None = None
+        """Which frames may begin, of a source whose frames wait somewhere."""
         self._queues = [queue for queues in self.outputs.values() for queue in queues]
         for queue in self._queues:
             queue.producer = self
@@ -126,9 +134,19 @@ class Stage:
         return bool(self._remote_outputs) and self._held_since is not None
 
     @property
+    def oldest(self) -> Job | None:
+        """A call that goes on in another thread, the oldest of several; None: there is none."""
+        return None
+
+    @property
+    def at_work(self) -> bool:
+        """Whether a call goes on."""
+        return bool(self.since)
+
+    @property
     def resting(self) -> bool:
         """Whether it does nothing until it is woken."""
-        return not (self.signalled or self.since) and (self.sleeping or self._waiting)
+        return not (self.signalled or self.at_work) and (self.sleeping or self._waiting)
 
     def asleep(self) -> bool:
         """Whether only another stage, here or in another process, can make it continue."""
@@ -158,6 +176,8 @@ class Stage:
             self.sleeping = True
             if self.park is not None:
                 self.park()
+            if not self.sleeping and self.schedule is not None:
+                self.schedule()  # woken by this thread, before it was parked
         # A signal from before `sleeping` was visible has scheduled nothing, so it is answered here.
         # None is missed: `wake` sets `signalled` before it reads `sleeping`, and this method sets
         # `sleeping` before it reads `signalled`, so at least one of the two sees the other's write.
@@ -382,13 +402,13 @@ class Stage:
             runner.meter.sent += 1
             queues = self.outputs.get(port)
             if queues:
-                message = Message(payload, header, trace)
+                message = Message(payload, header, trace, 0, self._frame)
                 if self.control.recorder is not None:
                     message.number = self.control.recorder.number()
                     self._gives.extend((queue.name, message.number) for queue in queues)
                 try:
                     for queue in queues:
-                        queue.put(message)
+                        queue.put(message if queue.counted else message.apart())
                 except WireError as error:
                     self.operator_failed(runner, header, error)
                     return

@@ -189,6 +189,8 @@ def _alone(node: Node) -> str:
         return f"{node.name} is no operator of holoflow"
     if node.cls.heavy:
         return f"{node.name} is heavy"
+    if node.copies not in ("auto", 1):
+        return f"{node.name} has copies"
     return "" if node.cls.batching is Operator.batching else f"{node.name} takes batches"
 
 

@@ -42,6 +42,7 @@ class OnnxOp(Operator):
     """
 
     heavy: ClassVar[bool] = True
+    stateless: ClassVar[bool] = True
 
     model: InputPath = param(doc="the .onnx file")
     providers: list[str] = param(
@@ -67,7 +68,9 @@ class OnnxOp(Operator):
         "axis has another name, or a fixed length",
     )
     wait: Duration = param("10ms", doc="longest time for a batch to fill, from its first message")
-    threads: int = param(0, ge=0, doc="CPU threads for one run; 0 means one for each core")
+    threads: int = param(
+        0, ge=0, doc="CPU threads for one run; 0 shares the cores among the runs at once"
+    )
 
     _apart = False
     """Whether each message of a batch is computed alone, as results for several cannot be split."""
@@ -127,7 +130,7 @@ class OnnxOp(Operator):
     def _load(self, runtime: Any, providers: list[str]) -> Any:
         options = runtime.SessionOptions()
         options.log_severity_level = 3
-        options.intra_op_num_threads = self.threads
+        options.intra_op_num_threads = self.threads or self.context.threads
         # Threads that spin between runs take cores from the other operators.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:

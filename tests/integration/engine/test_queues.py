@@ -61,7 +61,7 @@ class InStep(Operator):
 
 def slow(source: type, when_full: Any, queue: int = 3) -> App:
     return app(
-        [node("source", source, {"n": N} if source is Source else {}, fuse=False),
+        [node("source", source, {"n": N} if source is Source else {}, fuse=False, in_flight=N),
          node("gate", Gate), node("sink", Sink)],
         [flow("source", "gate", queue=queue, when_full=when_full), flow("gate", "sink")],
     )  # fmt: skip
