@@ -37,8 +37,8 @@ CHANGED = 1.3
 """Ratio of two rates at the same limit that shows that the load has changed."""
 
 
-class Frame:
-    """A frame under way: it is over when no message and no call refers to it any more.
+class Ticket:
+    """Of a frame under way, which is over when no message and no call holds it any more.
 
     That includes all ways in which a message can end: taken, failed, filtered out, dropped.
     """
@@ -46,7 +46,7 @@ class Frame:
     __slots__ = ("_admission",)
 
     def __init__(self, admission: Admission) -> None:
-        """Begin a frame that `admission` has let in."""
+        """Be the ticket of a frame that `admission` has let in."""
         self._admission = admission
 
     def __del__(self) -> None:
@@ -107,14 +107,14 @@ class Admission:
         self._waited = True
         return False
 
-    def enter(self) -> Frame:
+    def enter(self) -> Ticket:
         """Begin a frame."""
         self._waits = False
         self._entered += 1
         if self.fixed is None:
             self.search.entered(time.monotonic_ns(), waited=self._waited)
         self._waited = False
-        return Frame(self)
+        return Ticket(self)
 
     def leave(self) -> None:
         """End a frame; called from any thread, wherever the last reference to it is given up."""

@@ -18,7 +18,7 @@ MOST = 4
 seldom been worth their latency."""
 
 
-class Job:
+class PendingCall:
     """A call that a copy makes."""
 
     __slots__ = ("call", "cpu", "done", "end", "error", "result", "start")
@@ -42,13 +42,13 @@ class Copies:
     All but `count` and the calls themselves is used by one thread at a time: the stage's.
     """
 
-    def __init__(self, name: str, count: int, work: Callable[[Job], None]) -> None:
+    def __init__(self, name: str, count: int, work: Callable[[PendingCall], None]) -> None:
         """Do `work` for jobs of the operator `name` in `count` threads."""
         self.count = count
-        self.jobs: deque[Job] = deque()
+        self.jobs: deque[PendingCall] = deque()
         """Jobs under way, in order: those that are done wait for the ones before them."""
         self._work = work
-        self._orders: SimpleQueue[Job | None] = SimpleQueue()
+        self._orders: SimpleQueue[PendingCall | None] = SimpleQueue()
         self._threads = [
             threading.Thread(target=self._run, name=f"{name} {number + 1}", daemon=True)
             for number in range(count)
@@ -63,11 +63,11 @@ class Copies:
 
     def begin(self, call: Call) -> None:
         """Have `call` made."""
-        job = Job(call)
+        job = PendingCall(call)
         self.jobs.append(job)
         self._orders.put(job)
 
-    def take(self) -> Job | None:
+    def take(self) -> PendingCall | None:
         """Return the first job if it is done."""
         return self.jobs.popleft() if self.jobs and self.jobs[0].done else None
 

@@ -10,7 +10,7 @@ from typing import Any
 from holoflow.core.errors import describe
 from holoflow.core.operator import Batching
 from holoflow.engine.control import Control
-from holoflow.engine.copies import Copies, Job
+from holoflow.engine.copies import Copies, PendingCall
 from holoflow.engine.inputs import Call, Inputs, Part
 from holoflow.engine.queue import Queue, widened
 from holoflow.engine.results import check_batch
@@ -71,7 +71,7 @@ class OperatorStage(Stage):
             self._copies = Copies(self.name, count, self._make)
 
     @property
-    def oldest(self) -> Job | None:
+    def oldest(self) -> PendingCall | None:
         """The call that was begun first of those that copies make, and has not ended."""
         running = [] if self._copies is None else list(self._copies.jobs)
         return next((job for job in running if job.start and not job.done), None)
@@ -155,7 +155,7 @@ class OperatorStage(Stage):
         self._acknowledge()
         return Progress.WORKED
 
-    def _make(self, job: Job) -> None:
+    def _make(self, job: PendingCall) -> None:
         """Make the call of `job`, in a thread of its own, and have its result sent on."""
         runner, call = self.runners[0], job.call
         cpu = time.thread_time_ns()
@@ -227,10 +227,10 @@ class OperatorStage(Stage):
     def _send(self, result: Any, call: Call, trace: TraceContext, end: int) -> None:
         """Pass on a result of `call`."""
         self._called = call
-        self._frame = call.parts[0][1].frame
+        self._ticket = call.parts[0][1].ticket
         self.run_tail(result, call.header, trace, end)
         # Its frame is over for this stage.
-        self._called = self._frame = None
+        self._called = self._ticket = None
 
     def _track(self, call: Call, start: int, end: int) -> TraceContext:
         """Count a call, or a result of it, and return the trace of what comes of it."""

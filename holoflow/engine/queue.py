@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from holoflow.core.message import Header
 from holoflow.core.plain import size_of
-from holoflow.engine.admission import Frame
+from holoflow.engine.admission import Ticket
 from holoflow.link.ends import Inlet
 from holoflow.plan.plan import PlannedFlow
 from holoflow.stats import counters
@@ -66,18 +66,18 @@ class Sizes:
 class Message:
     """A payload, its header, the trace of its frame, and its number if calls are recorded."""
 
-    __slots__ = ("frame", "header", "number", "payload", "trace")
+    __slots__ = ("header", "number", "payload", "ticket", "trace")
 
     def __init__(
         self, payload: Any, header: Header, trace: TraceContext, number: int = 0,
-        frame: Frame | None = None,
+        ticket: Ticket | None = None,
     ) -> None:  # fmt: skip
-        """Wrap `payload`, which belongs to `frame` if its source counts frames under way."""
+        """Wrap `payload`; `ticket` is that of its frame, if frames under way are counted."""
         self.payload = payload
         self.header = header
         self.trace = trace
         self.number = number
-        self.frame = frame
+        self.ticket = ticket
 
     def apart(self) -> Message:
         """Return the same message for a queue that its source does not wait for."""

@@ -240,9 +240,9 @@ class SourceStage(Stage):
             if runner.sink:
                 close(trace)
         if self.admission is not None:
-            self._frame = self.admission.enter()
+            self._ticket = self.admission.enter()
         self.run_tail(item, header, trace, sent)
-        self._frame = None
+        self._ticket = None
         if self.marked:
             self.mark(self.sequence)
 

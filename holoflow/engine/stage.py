@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 
 from holoflow.core.errors import describe
 from holoflow.core.message import Header
-from holoflow.engine.admission import Admission, Frame
+from holoflow.engine.admission import Admission, Ticket
 from holoflow.engine.control import Control, Failure, Worker
-from holoflow.engine.copies import Job
+from holoflow.engine.copies import PendingCall
 from holoflow.engine.inputs import Call
 from holoflow.engine.queue import Message, Queue
 from holoflow.engine.remote import RemoteOutput
@@ -105,8 +105,8 @@ class Stage:
         self._lock = threading.RLock()
         """Held while it falls asleep and is woken. Reentrant, as a frame may end, and wake its
         source, wherever Python collects garbage."""
-        self._frame: Frame | None = None
-        """What is being sent belongs to it, if its source counts frames under way."""
+        self._ticket: Ticket | None = None
+        """That of the frame of which something is being sent, if frames under way are counted."""
         self.admission: Admission | None = None
         """Which frames may begin, of a source whose frames wait somewhere."""
         self._queues = [queue for queues in self.outputs.values() for queue in queues]
@@ -134,7 +134,7 @@ class Stage:
         return bool(self._remote_outputs) and self._held_since is not None
 
     @property
-    def oldest(self) -> Job | None:
+    def oldest(self) -> PendingCall | None:
         """A call that goes on in another thread, the oldest of several; None: there is none."""
         return None
 
@@ -402,7 +402,7 @@ class Stage:
             runner.meter.sent += 1
             queues = self.outputs.get(port)
             if queues:
-                message = Message(payload, header, trace, 0, self._frame)
+                message = Message(payload, header, trace, 0, self._ticket)
                 if self.control.recorder is not None:
                     message.number = self.control.recorder.number()
                     self._gives.extend((queue.name, message.number) for queue in queues)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from holoflow import Array, Arrays, Mask, Operator, namespace, param
 
 from ._results import check_known, pick
@@ -22,6 +24,8 @@ class ArgmaxOp(Operator):
           inputs: {scores: segment}
           with: {names: [background, liver, kidney]}
     """
+
+    stateless: ClassVar[bool] = True
 
     names: list[str] = param([], doc="names of the classes, the background first")
     array: str = param("", doc="name of the array to use; empty for the only one")

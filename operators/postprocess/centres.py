@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import ClassVar, TypedDict
 
 import numpy as np
 
@@ -51,6 +51,8 @@ class CentresOp(Operator):
           inputs: {maps: detect}
           with: {threshold: 0.4, points: [left eye, right eye, nose, mouth left, mouth right]}
     """
+
+    stateless: ClassVar[bool] = True
 
     threshold: float = param(0.5, ge=0, le=1, doc="lowest score of an object")
     overlap: float = param(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from holoflow import Boxes, Operator, param, to_numpy
@@ -23,6 +25,8 @@ class NmsOp(Operator):
           inputs: {boxes: candidates}
           with: {overlap: 0.5}
     """
+
+    stateless: ClassVar[bool] = True
 
     overlap: float = param(0.5, ge=0, le=1, doc="largest intersection over union of two boxes")
     by_class: bool = param(True, doc="only boxes of the same class compete")

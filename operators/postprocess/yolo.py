@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -31,6 +31,8 @@ class YoloOp(Operator):
           inputs: {outputs: detect}
           with: {head: v8, threshold: 0.4, names: [person, bicycle, car]}
     """
+
+    stateless: ClassVar[bool] = True
 
     head: Literal["v5", "v8"] = param(doc="form of the model's output")
     threshold: float = param(0.25, ge=0, le=1, doc="lowest score of a box")

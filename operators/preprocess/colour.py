@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from holoflow import Image, Operator, param
 
@@ -24,6 +24,8 @@ class ColourOp(Operator):
           inputs: {image: camera}
           with: {to: gray}
     """
+
+    stateless: ClassVar[bool] = True
 
     to: Literal["gray", "rgb", "bgr", "rgba", "bgra", "ycbcr", "hsv"] = param(
         doc="colour order of the result"

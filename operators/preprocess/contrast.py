@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from holoflow import Array, Image, Operator, ParameterError, namespace, param
 
@@ -24,6 +24,8 @@ class ContrastOp(Operator):
           inputs: {image: calm}
           with: {low: 1, high: 99.5, gamma: 0.8}
     """
+
+    stateless: ClassVar[bool] = True
 
     low: float = param(1.0, ge=0, le=100, doc="percentile that becomes 0, in percent")
     high: float = param(99.0, ge=0, le=100, doc="percentile that becomes full scale, in percent")

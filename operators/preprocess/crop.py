@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from holoflow import Image, Operator, param
 
 
@@ -17,6 +19,8 @@ class CropOp(Operator):
           inputs: {image: cine}
           with: {left: 40, top: 16, width: 260, height: 190}
     """
+
+    stateless: ClassVar[bool] = True
 
     left: int = param(0, ge=0, doc="first column of the result, in pixels")
     top: int = param(0, ge=0, doc="first row of the result, in pixels")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from holoflow import Image, Operator, param
 
 from ._kernels import gaussian
@@ -18,6 +20,8 @@ class GaussianOp(Operator):
           inputs: {image: camera}
           with: {sigma: 1.5}
     """
+
+    stateless: ClassVar[bool] = True
 
     sigma: float = param(1.0, gt=0, le=100, doc="standard deviation of the Gaussian, in pixels")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from holoflow import Array, Image, Operator, param
 
 from ._arrays import Layout, arrange, axes_of, packed
@@ -20,6 +22,8 @@ class LayoutOp(Operator):
           inputs: {image: scaled}
           with: {to: nchw}
     """
+
+    stateless: ClassVar[bool] = True
 
     to: Layout = param(doc="order of the axes of the result")
     source: Layout = param("hwc", doc="order of the axes of an array; an image knows its own")

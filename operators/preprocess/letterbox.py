@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from holoflow import Image, Operator, namespace, param
 
@@ -23,6 +23,8 @@ class LetterboxOp(Operator):
           inputs: {image: camera}
           with: {width: 640, height: 640, padding: 0.447}
     """
+
+    stateless: ClassVar[bool] = True
 
     width: int = param(ge=1, doc="columns of the result, in pixels")
     height: int = param(ge=1, doc="rows of the result, in pixels")

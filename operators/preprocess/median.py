@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from holoflow import Image, Operator, param
 
 from ._kernels import median
@@ -19,6 +21,8 @@ class MedianOp(Operator):
           inputs: {image: camera}
           with: {radius: 1}
     """
+
+    stateless: ClassVar[bool] = True
 
     radius: int = param(1, ge=1, le=127, doc="the window has 2 radius + 1 pixels a side")
 

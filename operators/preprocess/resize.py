@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from holoflow import Image, Operator, ParameterError, param
 
@@ -22,6 +22,8 @@ class ResizeOp(Operator):
           inputs: {image: camera}
           with: {width: 320}
     """
+
+    stateless: ClassVar[bool] = True
 
     width: int | None = param(None, ge=1, doc="columns of the result, in pixels")
     height: int | None = param(None, ge=1, doc="rows of the result, in pixels")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from holoflow import Image, Operator, namespace, param
 
 from ._arrays import from_fraction, to_fraction
@@ -26,6 +28,8 @@ class SpeckleOp(Operator):
           inputs: {image: cine}
           with: {radius: 3, noise: 0.25}
     """
+
+    stateless: ClassVar[bool] = True
 
     radius: int = param(2, ge=1, le=127, doc="the window has 2 radius + 1 pixels a side")
     noise: float = param(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from holoflow import Array, Arrays, Image, Operator, namespace, param
 
@@ -22,6 +22,8 @@ class TensorOp(Operator):
           inputs: {image: scaled}
           with: {name: input.1, layout: nchw}
     """
+
+    stateless: ClassVar[bool] = True
 
     name: str = param("input", min_length=1, doc="name of the array: the model's input")
     layout: Layout = param("nchw", doc="order of the axes: N batch, C channels, H rows, W columns")

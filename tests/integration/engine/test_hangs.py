@@ -6,7 +6,7 @@ import importlib
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -95,6 +95,12 @@ class HangInBatches(Operator):
         return [given["x"] for given in inputs]
 
 
+class HangInACopy(Hang):
+    """The same in one of two copies."""
+
+    stateless: ClassVar[bool] = True
+
+
 class HangHalfway(Operator):
     """Sends everything twice, and does not come to the second 60."""
 
@@ -168,6 +174,18 @@ def test_other_ways_to_work(cls: type) -> None:
     assert failure is not None
     assert failure.operator == "hang"
     assert failure.frame in [f"frame {number} of source" for number in range(57, 61)]
+
+
+def test_one_of_two_copies() -> None:
+    """What was before it is processed, and what the other copy has made of later frames is not."""
+    graph = chain(node("source", Endless), node("hang", HangInACopy, copies=2), node("sink", Sink))
+    result = run(graph, EVENT2)
+    failure = result.failure
+    assert failure is not None
+    assert (failure.operator, failure.frame) == ("hang", "frame 60 of source")
+    assert payloads() == list(range(60))
+    (into,) = (stats for stats in result.last.flows if stats.consumer == "hang")
+    assert (into.delivered, into.dropped["error"]) == (60, 1)
 
 
 @pytest.mark.parametrize("engine", [INLINE, EVENT2], ids=str)

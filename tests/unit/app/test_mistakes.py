@@ -76,6 +76,9 @@ OPERATOR = "app: x\noperators:\n  {NAME}: {ENTRY}\n"
         ("a: {type: './ops.py:CameraOp', on_error: «retry}", "'on_error' cannot be \"retry\""),
         ("a: {type: './ops.py:CameraOp', fuse: «yes}", "'fuse' cannot be \"yes\"; it is one of"),
         ("a: {type: './ops.py:CameraOp', «conditions: []}", "conditions are for Holoscan"),
+        ("a: {type: './ops.py:CameraOp', in_flight: «none}",
+         "'in_flight' cannot be \"none\"; it is a whole number from 1 to 1000000 or auto"),
+        ("a: {type: './ops.py:CameraOp', «copies: 2}", "'a' is a source, of which there is only"),
         ("a: {type: './ops.py:CameraOp', with: «3}", "'with' cannot be 3; it is a mapping"),
         ("a: {type: './ops.py:CameraOp', inputs: «a}", "'inputs' cannot be \"a\"; it is a mapping, "
          "such as {image: camera}"),
