@@ -164,13 +164,13 @@ def _check_links(planned: Plan) -> None:
     """Raise AppError if a link cannot connect two services."""
     app = planned.app
     mistakes = []
-    told = set()
+    reported = set()
     for flow in planned.flows:
         source, target = _ends(app, flow)
         apart = flow.link in ("shared_memory", "ucx") and crosses_hosts(planned, flow)
-        if not apart or (source, target) in told:
+        if not apart or (source, target) in reported:
             continue
-        told.add((source, target))
+        reported.add((source, target))
         wrong = f"the flow from {str(flow.source)!r} to {str(flow.target)!r} is to use "
         wrong += f"{flow.link}, but fragments {short(source)} and {short(target)} would be "
         wrong += "separate services"

@@ -68,7 +68,7 @@ def evidence(found: Finding) -> Iterator[Html]:
 
 
 def _coded(words: str) -> Iterator[Child]:
-    """Yield a sentence with what stands between backticks as code."""
+    """Yield a sentence with the text between backticks as code."""
     for index, piece in enumerate(words.split("`")):
         yield el("code", piece) if index % 2 else piece
 

@@ -66,6 +66,6 @@ class ArgmaxOp(Operator):
         count = int(xp.count_nonzero(none))
         if not count:
             return scores
-        self.context.warn_once("%d of %d scores are no numbers (NaN)", count, scores.size)
+        self.context.warn_once("%d of %d scores are NaN", count, scores.size)
         lowest = xp.full_like(scores, -xp.inf)
         return xp.where(none, lowest, scores)  # type: ignore[no-any-return]

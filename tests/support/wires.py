@@ -70,7 +70,7 @@ class World:
         self.taken: list[int] = []
         self.in_hand: list[int] = []
         self.died: set[int] = set()
-        """Numbers that a sender which died had not been told to be worked off."""
+        """Numbers that a sender which died was not known to have been processed."""
         self.settled: set[int] = set()
         self.ends = 0
         """How often the receiver's process was told that the stream has ended."""

@@ -300,20 +300,20 @@ class Connection:
             while sockets.more(self._socket):
                 self._socket.recv(copy=False)
             try:
-                self._hear(part)
+                self._receive(part)
             except frames.Malformed as error:
                 self._drop(f"it sends invalid messages: {error}", self._timing.refused)
         self._loop.call(self._read)
 
-    def _hear(self, part: bytes) -> None:
-        heard = time.monotonic_ns()
+    def _receive(self, part: bytes) -> None:
+        arrived = time.monotonic_ns()
         self._seen = time.monotonic()
         kind = part[0] if part else 0
         if kind == frames.COUNTS and self.sending.joined:
             progress = frames.read_counts(part)
             moved = self.sending.counted(progress)
             if progress.asked:
-                self._send_state(progress.asked, heard)
+                self._send_state(progress.asked, arrived)
             if moved:
                 self._moved()
             self._flush()
@@ -323,7 +323,7 @@ class Connection:
             self.trouble = self._logged = ""
             self._pause, self._failures = self._timing.retry, 0
             _log.info("%s: linked to %s", self._flow, self._who)
-            self._send_state(welcome.asked, heard)
+            self._send_state(welcome.asked, arrived)
             self._flush()
             self._moved()
             self._met(self)
@@ -385,8 +385,8 @@ class Connection:
         elif self.sending.due():
             self._send_state()
 
-    def _send_state(self, asked: int = 0, heard: int = 0) -> None:
-        self._send(frames.state(self.sending.state(asked, heard, time.monotonic_ns())))
+    def _send_state(self, asked: int = 0, arrived: int = 0) -> None:
+        self._send(frames.state(self.sending.state(asked, arrived, time.monotonic_ns())))
 
     def _send(self, first: bytes, buffers: Sequence[Buffer] = ()) -> None:
         if self._socket is not None:

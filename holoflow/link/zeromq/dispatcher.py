@@ -78,11 +78,11 @@ class Dispatcher:
         for inlet in self.inlets.values():
             inlet.leave()
 
-    def hear(
+    def receive(
         self, listener: FlowListener, name: bytes, part: bytes, rest: Sequence[memoryview]
     ) -> None:
         """Handle a message; count it as refused if it is invalid."""
-        heard = time.monotonic_ns()
+        arrived = time.monotonic_ns()
         peer = Peer(listener, name)
         kind = part[0] if part else 0
         inlet = self._known.get(peer)
@@ -101,7 +101,7 @@ class Dispatcher:
                 for message in frames.unpack(part):
                     self._take(inlet, message)
             elif kind == frames.STATE:
-                inlet.learn(frames.read_state(part), heard)
+                inlet.learn(frames.read_state(part), arrived)
             else:
                 raise frames.Malformed(f"a message of kind {kind}")
         except frames.Malformed as error:

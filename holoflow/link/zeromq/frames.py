@@ -74,9 +74,9 @@ class SenderProgress:
     """Number of frames of the flow's origin of which nothing more will be sent after `sent`."""
     asked: int = 0
     """When the receiver requested this, in ns by its clock."""
-    heard: int = 0
+    arrived: int = 0
     """When the request arrived, in ns by the sender's clock."""
-    told: int = 0
+    replied: int = 0
     """When this was sent, in ns by the sender's clock."""
 
 
@@ -172,21 +172,21 @@ def state(values: SenderProgress) -> bytes:
     """Return `values` as a part."""
     v = values
     return _STATE.pack(
-        STATE, v.closed, v.begun, v.floor, v.sent, v.watermark, v.asked, v.heard, v.told
+        STATE, v.closed, v.begun, v.floor, v.sent, v.watermark, v.asked, v.arrived, v.replied
     )
 
 
 def read_state(part: bytes) -> SenderProgress:
     """Decode what `state` has encoded; raise Malformed if it is invalid."""
     try:
-        _, closed, begun, floor, sent, watermark, asked, heard, told = _STATE.unpack(part)
+        _, closed, begun, floor, sent, watermark, asked, arrived, replied = _STATE.unpack(part)
     except struct.error:
         raise Malformed("a state of the wrong size") from None
     if not (0 <= begun <= sent < LARGEST and 0 <= floor <= sent and closed <= (floor == sent)):
         raise Malformed("a state that contradicts itself")
     if not 0 <= watermark < LARGEST:
         raise Malformed("a state with a watermark out of range")
-    return SenderProgress(begun, floor, sent, closed, watermark, asked, heard, told)
+    return SenderProgress(begun, floor, sent, closed, watermark, asked, arrived, replied)
 
 
 def counts(values: ReceiverProgress) -> bytes:

@@ -23,7 +23,7 @@ _BURST: Final = 64
 _FILES: Final = 65536
 """Files that the process may have open, so that unknown peers cannot use them up."""
 
-Heard: TypeAlias = "Callable[[FlowListener, bytes, bytes, Sequence[memoryview]], None]"
+Receive: TypeAlias = "Callable[[FlowListener, bytes, bytes, Sequence[memoryview]], None]"
 
 
 class FlowListener:
@@ -39,7 +39,7 @@ class FlowListener:
         own: OwnKeys | None,
         most: int,
         refusals: Refusals,
-        heard: Heard,
+        receive: Receive,
     ) -> None:
         """Listen on `address`.
 
@@ -49,12 +49,12 @@ class FlowListener:
             own: Keys of this host, if the connection is encrypted.
             most: Largest part of a message, in bytes.
             refusals: Counts broken connections.
-            heard: Called for each message with (listener, peer, first part, rest).
+            receive: Called for each message with (listener, peer, first part, rest).
 
         Raises:
             HoloflowError: It is not possible to listen there.
         """
-        self._heard = heard
+        self._receive = receive
         self._refusals = refusals
         self._loop = loop
         self._opened: dict[int, int] = {}
@@ -116,7 +116,7 @@ class FlowListener:
                 frame = socket.recv(copy=False)
                 if len(rest) <= BUFFERS + 1:
                     rest.append(frame.buffer.toreadonly())
-            self._heard(self, peer, first, rest)
+            self._receive(self, peer, first, rest)
         self._loop.call(self.read)
 
     def _notice(self) -> None:

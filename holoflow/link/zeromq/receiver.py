@@ -211,11 +211,11 @@ class ZeroMQInlet:
             self.wake()
         return why
 
-    def learn(self, state: SenderProgress, heard: int) -> None:
+    def learn(self, state: SenderProgress, arrived: int) -> None:
         """Update from the peer's progress, which it first sends when it has been welcomed."""
         self._answered = True
         if state.asked:
-            self._clock.add(state.asked, state.heard, state.told, heard)
+            self._clock.add(state.asked, state.arrived, state.replied, arrived)
         self.receiving.learn(state, time.monotonic())
         if state.watermark != self._watermark:
             self._watermark, self._marked = state.watermark, True

@@ -48,7 +48,7 @@ class SenderState:
         self._covered = self.last
         self._pushed = False
         self._closing = self._leaving = False
-        self._told_end = False
+        self._end_sent = False
         self.joined = False
         """Whether a receiver is connected."""
         self.marked = False
@@ -105,7 +105,7 @@ class SenderState:
         """Continue from the receiver's progress."""
         self.joined, self.fresh = True, False
         self.shared = welcome.counters == self._app.counters
-        self.ended, self._told_end = welcome.ended, False
+        self.ended, self._end_sent = welcome.ended, False
         if not self.shared:
             if not self._pushed and welcome.sent > self.last:
                 # The counters of this host are new, but the flow is not.
@@ -159,17 +159,19 @@ class SenderState:
         """Whether the receiver must be sent progress that no message carries."""
         if not self.joined or self._unsent:
             return False
-        return self.marked or self.last > self._covered or (self._closing and not self._told_end)
+        return self.marked or self.last > self._covered or (self._closing and not self._end_sent)
 
-    def state(self, asked: int = 0, heard: int = 0, told: int = 0) -> SenderProgress:
+    def state(self, asked: int = 0, arrived: int = 0, replied: int = 0) -> SenderProgress:
         """Return the progress of this end, to be sent now."""
         watermark = self.counters[WATERMARK]  # first: it applies to what has been pushed until now
         self.marked = False
         floor = self._unsent[0].number - 1 if self._unsent else self.last
         closed = self._closing and not self._unsent
-        self._told_end = self._told_end or closed
+        self._end_sent = self._end_sent or closed
         self._covered = max(self._covered, floor)
-        return SenderProgress(self.begun, floor, self.last, closed, watermark, asked, heard, told)
+        return SenderProgress(
+            self.begun, floor, self.last, closed, watermark, asked, arrived, replied
+        )
 
     @property
     def awaited(self) -> bool:

@@ -218,7 +218,7 @@ class ZeroMQ:
             self._loop.watch(self._authenticator.socket, self._authenticator.answer)
         for address in binds:
             listener = FlowListener(
-                self._loop, address, self._own, self._most, self._refusals, self._dispatcher.hear
+                self._loop, address, self._own, self._most, self._refusals, self._dispatcher.receive
             )
             self._dispatcher.listeners.append(listener)
 

@@ -1,4 +1,4 @@
-"""What travels between the ends: it comes back as it went, and garbage is told from it."""
+"""What travels between the ends: it comes back as it went, and garbage is refused."""
 
 import contextlib
 import logging
@@ -124,10 +124,10 @@ def test_a_pack_that_breaks_off():
             list(frames.unpack(whole[:size]))
 
 
-# -- anything at all, at the door of a fragment
+# -- anything at all, at the listener of a fragment
 
 
-class Door:
+class Listener:
     """Knows nobody."""
 
     endpoint = "tcp://nowhere"
@@ -159,13 +159,13 @@ class Consumer:
 
 
 def entrance(block=None):
-    reception = Dispatcher(APP, QUICK, Refusals(logging.getLogger("holoflow.link")))
+    dispatcher = Dispatcher(APP, QUICK, Refusals(logging.getLogger("holoflow.link")))
     consumer = Consumer()
     made = linked(Counters(1).blocks[0] if block is None else block, queue=1000)
-    inlet = ZeroMQInlet(Loop(), reception, made, consumer, "here", QUICK, StartBarrier())
-    reception.add(inlet)
-    reception.accept()
-    return reception, inlet, consumer
+    inlet = ZeroMQInlet(Loop(), dispatcher, made, consumer, "here", QUICK, StartBarrier())
+    dispatcher.add(inlet)
+    dispatcher.accept()
+    return dispatcher, inlet, consumer
 
 
 def hello(**changed):
@@ -190,11 +190,11 @@ pieces = st.one_of(
 
 @given(st.lists(st.tuples(pieces, st.lists(st.binary(max_size=9), max_size=3)), max_size=20))
 def test_garbage_of_one_who_is_let_in_does_no_harm(messages):
-    reception, inlet, consumer = entrance()
-    door = Door()
-    reception.hear(door, b"peer", hello(), [])
+    dispatcher, inlet, consumer = entrance()
+    listener = Listener()
+    dispatcher.receive(listener, b"peer", hello(), [])
     for part, rest in messages:
-        reception.hear(door, b"peer", part, [memoryview(r) for r in rest])
+        dispatcher.receive(listener, b"peer", part, [memoryview(r) for r in rest])
     inlet.poll()
     assert consumer.got == sorted(set(consumer.got))
     assert inlet.receiving.counters[SENT] < frames.LARGEST
@@ -202,43 +202,43 @@ def test_garbage_of_one_who_is_let_in_does_no_harm(messages):
 
 @given(pieces, st.lists(st.binary(max_size=9), max_size=3))
 def test_garbage_of_strangers_is_counted(part, rest):
-    reception, inlet, _ = entrance()
-    reception.hear(Door(), b"who?", part, [memoryview(r) for r in rest])
+    dispatcher, inlet, _ = entrance()
+    dispatcher.receive(Listener(), b"who?", part, [memoryview(r) for r in rest])
     assert not inlet.receiving.backlog
-    assert sum(reception._refusals.counts.values()) == 1
+    assert sum(dispatcher._refusals.counts.values()) == 1
 
 
 def test_what_is_replayed_is_a_duplicate():
-    reception, inlet, consumer = entrance()
-    door = Door()
-    reception.hear(door, b"peer", hello(), [])
+    dispatcher, inlet, consumer = entrance()
+    listener = Listener()
+    dispatcher.receive(listener, b"peer", hello(), [])
     pack = frames.pack([frames.message(1, b"x", []).packed])
     for _ in range(3):
-        reception.hear(door, b"peer", pack, [])
+        dispatcher.receive(listener, b"peer", pack, [])
     inlet.poll()
     assert consumer.got == [1]
-    assert reception._refusals.counts == {"duplicate": 2}
+    assert dispatcher._refusals.counts == {"duplicate": 2}
 
 
 def test_what_the_former_connection_still_brings_is_not_counted_as_strange():
-    reception, inlet, _ = entrance()
-    door = Door()
+    dispatcher, inlet, _ = entrance()
+    listener = Listener()
     pack = frames.pack([frames.message(1, b"x", []).packed])
-    reception.hear(door, b"first", hello(), [])
-    reception.hear(door, b"second", hello(), [])
-    reception.hear(door, b"first", pack, [])
-    assert not reception._refusals.counts
+    dispatcher.receive(listener, b"first", hello(), [])
+    dispatcher.receive(listener, b"second", hello(), [])
+    dispatcher.receive(listener, b"first", pack, [])
+    assert not dispatcher._refusals.counts
     assert not inlet.receiving.backlog
-    reception.hear(door, b"second", pack, [])
+    dispatcher.receive(listener, b"second", pack, [])
     assert len(inlet.receiving.backlog) == 1
 
 
 def test_those_who_come_early_wait_and_those_who_are_too_many_are_not_remembered():
-    reception = Dispatcher(APP, QUICK, Refusals(logging.getLogger("holoflow.link")))
-    door = Door()
+    dispatcher = Dispatcher(APP, QUICK, Refusals(logging.getLogger("holoflow.link")))
+    listener = Listener()
     for peer in range(2000):
-        reception.hear(door, b"%d" % peer, hello(), [])
-    assert len(reception._waiting) == 1000
+        dispatcher.receive(listener, b"%d" % peer, hello(), [])
+    assert len(dispatcher._waiting) == 1000
     for peer in range(2000):
-        reception.hear(door, b"%d" % peer, hello(app="other"), [])
-    assert len(reception._former) == 1000
+        dispatcher.receive(listener, b"%d" % peer, hello(app="other"), [])
+    assert len(dispatcher._former) == 1000

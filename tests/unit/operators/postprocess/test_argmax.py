@@ -69,7 +69,7 @@ def test_a_score_that_is_no_number_wins_nowhere(asarray, caplog):
         mask = op.process(Arrays(out=asarray(scores.astype(np.float32))))
         assert np.asarray(mask.data).tolist() == [[2, 0, 2]]
     told = [r.getMessage() for r in caplog.records if "NaN" in r.getMessage()]
-    assert told == ["4 of 9 scores are no numbers (NaN) (logged once)"]
+    assert told == ["4 of 9 scores are NaN (logged once)"]
 
 
 def test_what_the_model_did_not_see_is_background():
