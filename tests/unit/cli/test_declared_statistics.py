@@ -15,6 +15,7 @@ from holoflow.cli.tables import plain_text
 from holoflow.cli.top_drawing import draw
 from holoflow.cli.top_view import view
 from holoflow.live.state import LiveState
+from holoflow.operators.visualize._page.numbers import counts
 from holoflow.report.comparison import compare
 from holoflow.report.diagnosis.decision import explain
 from holoflow.report.export.prometheus import to_text
@@ -55,6 +56,18 @@ def test_a_count_that_has_a_column_is_in_every_output(kind, cls):
         families = {f.name: f for f in text_string_to_metric_families(to_text(snapshot))}
         samples = families[f"holoflow_{declared.metric}"].samples
         assert SOME in [sample.value for sample in samples]
+
+
+@KINDS
+def test_the_live_page_has_whole_numbers_of_every_count(kind, cls):
+    told = counts(getattr(faces(), kind)[0])
+    besides = {"frames"} | {name for name, declared in columns(cls).items() if declared.by}
+    assert told.keys() == {
+        declared.column
+        for name, declared in columns(cls).items()
+        if declared.kind == "counter" and name not in besides
+    }
+    assert all(isinstance(count, int) for count in told.values())
 
 
 @KINDS
