@@ -8,8 +8,8 @@ import sys
 
 def main() -> None:
     """Run the `holoflow` command; ends the process with its exit status."""
-    if sys.argv[1:2] == ["check"]:
-        # It computes nothing, and threads of NumPy's BLAS spin for 0.1 s before they sleep.
+    if sys.argv[1:2] and sys.argv[1] in ("check", "graph", "ops", "plan", "schema"):
+        # They compute nothing, and threads of NumPy's BLAS spin for 0.1 s before they sleep.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from holoflow.cli.program import program
     from holoflow.core.lifecycle import leave
