@@ -100,7 +100,7 @@ def parts(report: RunReport, width: int) -> Iterator[RenderableType]:
             yield Text(f"and {text.plural(len(ordered) - MOST_PATHS, 'path')} more")
     if last.unfollowed:
         yield sections.said(
-            f"{text.plural(last.unfollowed, 'way')} through the graph were too many to be followed"
+            f"up to {text.plural(last.unfollowed, 'path')} of a message were not followed: too many"
         )
     if last.operators:
         yield from _part("operators: times in ms", sections.operators(last, last.operators, width))

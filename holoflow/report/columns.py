@@ -1,9 +1,9 @@
-"""The columns of all tables of a run: reports, pages, comparisons and live views choose of them.
+"""The columns of all tables of a run, from which reports, pages, comparisons and live views choose.
 
-What a column of a statistic is called, means, and how it is written follow from the declaration of
-that (`holoflow.stats.statistic`); the others are worked out from several (`measures`). A table
-chooses by name: that of the statistic's field, with `.p99` and the like behind those that have
-times.
+Heading, meaning and format of a statistic's column follow from its declaration
+(`holoflow.stats.statistic`); other columns are computed from several statistics (`measures`). A
+table chooses columns by name: the name of the statistic's field, followed by `.p99` and the like
+for a histogram.
 """
 
 from __future__ import annotations
@@ -25,28 +25,29 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Column(Generic[R]):
-    """A column of the rows `R`."""
+    """A column of a table with rows of type `R`."""
 
     name: str
-    """By which tables choose it; its key where JSON has it."""
+    """Name by which tables choose it, and its key in JSON."""
     heading: str
     value: Callable[[R], Any]
-    """Gives what it shows of a row in the base unit; None where that was not measured."""
+    """Returns its value in a row, in the base unit; None if it was not measured."""
     write: Callable[[Any], str] = str
     help: str = ""
     words: bool = False
-    """Whether it holds words, and no numbers."""
+    """Whether it has words instead of numbers."""
     count: bool = False
-    """Whether it counts something, since the run began."""
+    """Whether it is a count since the run began."""
     by: bool = False
-    """Whether it counts by cause."""
+    """Whether it is a count by cause."""
     causes: Mapping[str, str] = field(default_factory=dict)
     """The meaning of each known cause."""
     width: int = 0
-    """Columns that a terminal has at least where it is shown, if a table says nothing else."""
+    """Least width of a terminal, in characters, at which it is shown, unless the table says
+    otherwise."""
 
     def cell(self, row: R) -> str:
-        """Return what it shows of `row`."""
+        """Return the text of its cell in `row`."""
         return self.write(self.value(row))
 
 
@@ -55,15 +56,15 @@ class OperatorRow:
     """An operator in a table."""
 
     stats: OperatorStats
-    """What it did in the time that the table is about."""
+    """Its statistics in the time that the table covers."""
     span: Snapshot
-    """That time: the whole run, or its last seconds."""
+    """The statistics of that time: the whole run, or its last seconds."""
     whole: OperatorStats
-    """What it has done since the run began."""
+    """Its statistics since the run began."""
     inputs: tuple[FlowStats, ...] = ()
     """Flows to it, since the run began."""
     recent: tuple[FlowStats, ...] = ()
-    """The same flows in the time that the table is about."""
+    """The same flows in the time that the table covers."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class FlowRow:
 
     @property
     def whole(self) -> FlowStats:
-        """What it has carried since the run began: tables of flows are about the whole of it."""
+        """Its statistics since the run began, which tables of flows always show."""
         return self.stats
 
 
@@ -86,18 +87,19 @@ class PathRow:
     stats: PathStats
     span: Snapshot
     limits: Mapping[str, float] = field(default_factory=dict)
-    """Limits of the budget from its source to its sink (s), by statistic; empty without one."""
+    """Limits in seconds of the budget from its source to its sink, by statistic; empty without
+    one."""
     worst: bool = False
-    """Whether no other path's p99 is longer."""
+    """Whether no other path has a longer p99."""
 
     @property
     def whole(self) -> PathStats:
-        """What went it."""
+        """Its statistics."""
         return self.stats
 
     @property
     def over(self) -> tuple[str, ...]:
-        """Which of its limits it exceeds."""
+        """The limits that it exceeds."""
         times = self.stats.end_to_end
         return tuple(name for name, limit in self.limits.items() if times.statistic(name) > limit)
 
@@ -139,7 +141,7 @@ def _limits(path: PathStats, snapshot: Snapshot) -> dict[str, float]:
 
 
 def lost(*all_stats: OperatorStats | FlowStats) -> dict[str, int]:
-    """Return what operators and flows have lost, by cause: all that is declared as a loss."""
+    """Return what operators and flows have lost, by cause: every count declared as a loss."""
     total = Counter[str]()
     for stats in all_stats:
         for name, statistic in columns(type(stats)).items():
@@ -150,13 +152,13 @@ def lost(*all_stats: OperatorStats | FlowStats) -> dict[str, int]:
 
 
 def losing(row: OperatorRow) -> float:
-    """Return how much is lost at an operator per second of the time that the table is about."""
+    """Return how much an operator loses per second in the time that the table covers."""
     count = sum(lost(row.stats, *row.recent).values())
     return count / (measures.seconds_of(row.span, row.stats.fragment) or 1.0)
 
 
 def queued(row: OperatorRow) -> tuple[int, int] | None:
-    """Return how many messages wait at an operator, and how many may; None without queues."""
+    """Return how many messages wait at an operator and how many may wait; None without queues."""
     room = sum(flow.queue for flow in row.inputs)
     return (sum(flow.waiting for flow in row.inputs), room) if room else None
 
@@ -174,7 +176,7 @@ def _causes(counts: Mapping[str, int]) -> str:
 
 
 def _times(values: Mapping[str, float]) -> str:
-    """Return `p99 50.0, max 80.0`: milliseconds by name."""
+    """Format values as `p99 50.0, max 80.0`: milliseconds by name."""
     shown = ", ".join(f"{name} {text.milliseconds(value)}" for name, value in values.items())
     return shown or text.NOT_MEASURED
 
@@ -182,7 +184,7 @@ def _times(values: Mapping[str, float]) -> str:
 _WRITE: Mapping[str, Callable[[Any], str]] = {
     "seconds": text.milliseconds, "ratio": text.percent, "bytes": text.size,
 }  # fmt: skip
-"""By unit; all others are counts."""
+"""Format by unit; anything else is a count."""
 
 
 def _declared(cls: type[Any]) -> Iterator[Column[Any]]:
@@ -219,7 +221,7 @@ OPERATORS: Mapping[str, Column[OperatorRow]] = _named(
     Column("type", "type", lambda row: row.stats.type, words=True),
     Column(
         "rate_in", "in/s", lambda row: measures.rate_in(row.span, row.stats), text.number,
-        "Calls per second; of a source, frames.",
+        "Calls per second; for a source, frames.",
     ),
     Column(
         "rate_out", "out/s", lambda row: measures.rate_out(row.span, row.stats), text.number,
@@ -227,7 +229,7 @@ OPERATORS: Mapping[str, Column[OperatorRow]] = _named(
     ),
     Column(
         "rate_asked", "asked/s", lambda row: measures.asked(row.stats), text.number,
-        "Frames per second that a source is asked for.",
+        "Frames per second that are requested of a source.",
     ),
     Column(
         "utilisation", "busy", lambda row: measures.utilisation(row.span, row.stats),
@@ -236,7 +238,7 @@ OPERATORS: Mapping[str, Column[OperatorRow]] = _named(
     Column(
         "queued", "queue", queued,
         lambda held: text.NOT_MEASURED if held is None else f"{held[0]:,}/{held[1]:,}",
-        "Messages that wait at it, of those that may.",
+        "Messages that wait at it, and how many may wait.",
     ),
     Column("waits", "waits", waits, _times, "Mean wait before a call, by reason."),
     Column(
@@ -276,18 +278,18 @@ PATHS: Mapping[str, Column[PathRow]] = _named(
     Column("name", "path", lambda row: row.stats.name, words=True),
     Column("frames", "frames", lambda row: row.stats.frames, text.count),
     Column("rate", "out/s", lambda row: row.stats.frames / (row.span.seconds or 1.0), text.number),
-    Column("tail", "tail", lambda row: _of_all(row, "tail"), text.milliseconds, "p95 to p100"),
+    Column("tail", "tail", lambda row: _of_all(row, "tail"), text.milliseconds, "Maximum minus p95."),
     Column(
         "flatness", "flatness", lambda row: _of_all(row, "flatness"), text.milliseconds,
-        "p10 to p90",
+        "p90 minus p10.",
     ),
     Column(
         "critical", "critical",
         lambda row: row.stats.critical / row.stats.frames if row.stats.frames else None,
-        text.percent, "Share of frames on which this way came last at every join.",
+        text.percent, "Share of frames for which this path was the last at every join.",
     ),
     Column("worst", "", lambda row: "▶" if row.worst else " ", words=True),
-    Column("limits", "limit", attrgetter("limits"), _times, "Of the budget of its ends."),
+    Column("limits", "limit", attrgetter("limits"), _times, "Limits of the budget for this path."),
     *(
         replace(column, heading=column.name.removeprefix("end_to_end."))
         for column in _declared(PathStats)
@@ -303,13 +305,13 @@ def _of_all(row: PathRow, name: str) -> float | None:
 
 
 def counts_besides(columns: Mapping[str, Column[R]], chosen: Iterable[str]) -> list[Column[R]]:
-    """Return the declared counts that a table has besides the columns that were `chosen`."""
+    """Return the declared counts of a table that are not among the `chosen` columns."""
     taken = {"lost", *chosen}
     return [column for name, column in columns.items() if column.count and name not in taken]
 
 
 def by_cause(column: Column[R], rows: Sequence[R]) -> list[Column[R]]:
-    """Return a column for each cause that occurred in `rows`; `column` itself if it has none."""
+    """Return a column for each cause that occurs in `rows`, or `column` itself if none does."""
     if not column.by:
         return [column]
     occurred = (cause for row in rows for cause, count in column.value(row).items() if count)

@@ -1,4 +1,4 @@
-"""The parts of the page, one function each; one that has nothing to say yields nothing."""
+"""The parts of the report page, one function each; a part without content yields nothing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from holoflow.stats.snapshot import (
 )
 
 MOST_PATHS = 12
-"""Paths that are drawn; the table has all."""
+"""Number of paths that are drawn; the table has all of them."""
 _PATHS = (
     "name", "frames", *(f"end_to_end.{name}" for name in
                         ("mean", "p50", "p90", "p95", "p99", "p99.9", "max", "std")),
@@ -59,11 +59,11 @@ def _others(_report: RunReport, explanation: Explanation) -> Iterator[Html]:
 
 
 def evidence(found: Finding) -> Iterator[Html]:
-    """Yield what a finding is based on, and what would help."""
+    """Yield the evidence of a finding, and what would help."""
     if found.evidence:
         yield el("p", *_coded(found.evidence))
     if found.advice:
-        yield el("p", "What would help, the best first:", class_="soft")
+        yield el("p", "What would help, best first:", class_="soft")
         yield el("ol", *(el("li", *_coded(words)) for words in found.advice))
 
 
@@ -117,7 +117,7 @@ def _paths(report: RunReport, explanation: Explanation) -> Iterator[Html]:
     rows = [PathRow(stats, last) for stats in last.paths]
     yield statistics_grid("End to end, in ms, the slowest first", shown, rows)
     if last.unfollowed:
-        words = f"{text.plural(last.unfollowed, 'way')} through the graph were too many to follow."
+        words = f"Up to {text.plural(last.unfollowed, 'path')} of a message were not followed."
         yield el("p", words, class_="soft")
     critical = explanation.critical
     drawn = sorted(last.paths, key=lambda path: path is not critical)[:MOST_PATHS]
@@ -146,7 +146,7 @@ def _drawn(path: PathStats, report: RunReport, *, critical: bool) -> Iterator[Ht
 
 
 def _limits(path: PathStats, report: RunReport) -> Mapping[str, float]:
-    """Return the budget of the whole path, where there is one."""
+    """Return the budget of the whole path; empty if there is none."""
     works = [step.operator for step in path.steps if step.kind == "work"]
     for stats in report.snapshot.budgets:
         if works and (stats.source, stats.target) == (works[0], works[-1]):
@@ -322,7 +322,7 @@ def _run(report: RunReport, _: Explanation) -> Iterator[Html]:
             (
                 Heading("fragment", "name"), Heading("host", "words"), Heading("process"),
                 Heading("restarts", help="how often its process was restarted"),
-                Heading("refused", help="what strangers have sent to its links"),
+                Heading("refused", help="messages of strangers to its links that were refused"),
                 Heading("engine", "words"), Heading("scheduler", "words"), Heading("workers"),
                 Heading("cores"), Heading("CPU cores in use"), Heading("memory"),
                 Heading("interpreter lock", help="share of the time in which threads wait for it"),
@@ -365,4 +365,4 @@ PARTS: Mapping[str, Callable[[RunReport, Explanation], Iterator[Html]]] = {
     "Over the run": _curves,
     "The run": _run,
 }
-"""In the order of the page."""
+"""Parts by title, in the order of the page."""
