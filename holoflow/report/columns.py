@@ -278,7 +278,7 @@ PATHS: Mapping[str, Column[PathRow]] = _named(
     Column("name", "path", lambda row: row.stats.name, words=True),
     Column("frames", "frames", lambda row: row.stats.frames, text.count),
     Column("rate", "out/s", lambda row: row.stats.frames / (row.span.seconds or 1.0), text.number),
-    Column("tail", "tail", lambda row: _of_all(row, "tail"), text.milliseconds, "Maximum minus p95."),
+    Column("tail", "tail", lambda row: _of_all(row, "tail"), text.milliseconds, "Max. minus p95."),
     Column(
         "flatness", "flatness", lambda row: _of_all(row, "flatness"), text.milliseconds,
         "p90 minus p10.",
