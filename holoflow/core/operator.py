@@ -87,6 +87,9 @@ class Operator:
     holds that one message or none; other parameters have their defaults."""
     live: ClassVar[bool] = False
     """For a source: `frames()` waits for a device or network, so it is read in its own thread."""
+    newest: ClassVar[bool] = False
+    """For a live source: while the app is too slow for it, only its newest frame is used; the
+    others are counted as dropped, so that what is shown stays as young as the work allows."""
 
     context: OperatorContext
 

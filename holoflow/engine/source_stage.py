@@ -100,7 +100,8 @@ class SourceStage(Stage):
         """Ask the started source for its frames."""
         self._frames = iter(self.runner.operator.frames())  # type: ignore[attr-defined]
         if self.runner.operator.live:
-            self._reader = SourceReader(self._frames, self)
+            newest = self.runner.operator.newest and not self.control.lossless
+            self._reader = SourceReader(self._frames, self, newest=newest)
             self.chain = None
             self._reader.thread.start()
         # What an earlier process did not send of its last frame will never be sent.
@@ -317,14 +318,21 @@ class SourceReader:
     """Reads a live source, which waits for a device, in a thread of its own."""
 
     ROOM = 4
-    """Most frames held; if they are not fetched, the device loses frames and counts them."""
+    """Most frames held, so that a short delay of the app loses none. Then the device loses frames
+    and counts them, or the oldest is dropped for the newest."""
+    OVERLOAD = SECOND
+    """Nanoseconds after a drop in which only the newest frame is held."""
 
-    def __init__(self, frames: Iterator[Any], stage: SourceStage) -> None:
-        """Read `frames` for `stage`."""
+    def __init__(self, frames: Iterator[Any], stage: SourceStage, *, newest: bool) -> None:
+        """Read `frames` for `stage`; `newest`: drop frames that it does not fetch in time."""
         self._frames = frames
         self._stage = stage
+        self._newest = newest
         self._items: deque[Drawn] = deque()
-        self._room = threading.Semaphore(self.ROOM)
+        self._fetched = threading.Condition()
+        """Held for any change of the items; notified when one has been fetched."""
+        self._dropped = -self.OVERLOAD
+        """When a frame was last dropped (ns)."""
         self._stopped = False
         self.thread = threading.Thread(target=self._run, name=f"read {stage.name}", daemon=True)
 
@@ -332,7 +340,8 @@ class SourceReader:
         captured = self._stage.control.captured
         item: Any = None
         while item is not _END:
-            self._room.acquire()
+            with self._fetched:
+                self._fetched.wait_for(lambda: self._stopped or self._has_room())
             if self._stopped:
                 return
             try:
@@ -341,28 +350,48 @@ class SourceReader:
                 drawn = Drawn(_Raised(error), 0, 0, 0)
             item = drawn.item
             if item is None and self._stage.pauses:
-                self._room.release()
                 continue
-            self._items.append(drawn)
+            with self._fetched:
+                if self._newest and item is not _END:
+                    self._drop_old()
+                self._items.append(drawn)
             self._stage.wake()
+
+    def _has_room(self) -> bool:
+        """Whether a frame may be drawn; errors are not dropped for one."""
+        held = self._items
+        if self._newest:
+            held = deque(drawn for drawn in held if isinstance(drawn.item, _Raised))
+        return len(held) < self.ROOM
+
+    def _drop_old(self) -> None:
+        """Drop what the app had no room for before a newer frame, which comes now."""
+        now = clock()
+        room = 1 if now - self._dropped < self.OVERLOAD else self.ROOM
+        while len(self._items) >= room and not isinstance(self._items[0].item, _Raised):
+            self._items.popleft()
+            self._dropped = now
+            self._stage.runner.meter.count_drop("full", 1)
 
     def read(self) -> Drawn:
         """Return the next frame; its item is None if there is none yet.
 
         Raises whatever the source raised.
         """
-        if not self._items:
-            return _NOTHING
-        drawn = self._items.popleft()
-        self._room.release()
+        with self._fetched:
+            if not self._items:
+                return _NOTHING
+            drawn = self._items.popleft()
+            self._fetched.notify()
         if isinstance(drawn.item, _Raised):
             raise drawn.item.error
         return drawn
 
     def stop(self) -> None:
         """Read no further frame."""
-        self._stopped = True
-        self._room.release()
+        with self._fetched:
+            self._stopped = True
+            self._fetched.notify()
 
 
 class _Raised:

@@ -11,7 +11,7 @@ Cause: TypeAlias = Literal[
 """The name of a cause, as reports, metrics and the page show it."""
 
 CAUSES: Final[Mapping[Cause, str]] = {
-    "full": "no room in the queue",
+    "full": "no room in the queue; at a source, none in the app before a newer frame came",
     "late": "no partner in time, arrived after its partner had left, or too old for a budget that "
     "drops late frames",
     "unpaired": "nothing of its frame reached another input of the join",

@@ -175,7 +175,7 @@ class OperatorStats:
         default_factory=dict,
         metadata=counter(
             "frames", "Frames lost before they became messages, by cause.", by="cause", loss=True,
-            keys={"device": CAUSES["device"]}, sources=True,
+            keys={"device": CAUSES["device"], "full": CAUSES["full"]}, sources=True,
             metric="operator_dropped", column="dropped", width=80,
         ),
     )  # fmt: skip

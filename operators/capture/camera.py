@@ -54,6 +54,7 @@ class CameraOp(Operator):
     """
 
     live: ClassVar[bool] = True
+    newest: ClassVar[bool] = True
     kernel: ClassVar[Kernel] = SystemKernel()
     """Replaces the kernel in tests."""
 

@@ -41,6 +41,7 @@ from support.graphs import (
     node,
     on_all,
     on_both,
+    on_schedulers,
     recorded,
     run,
 )  # fmt: skip
@@ -48,6 +49,7 @@ from support.graphs import (
 from holoflow import Operator
 from holoflow.app.graph import App
 from holoflow.engine import RunOptions, Stopper, execute
+from holoflow.engine.source_stage import SourceReader
 from holoflow.plan import plan
 
 fused = pytest.mark.parametrize("fuse", [True, False], ids=["fused", "unfused"])
@@ -343,6 +345,46 @@ def test_stuck_operators_are_left_behind(engine: Engine, monkeypatch: pytest.Mon
 
 
 # -- live sources ----------------------------------------------------------------------------
+
+
+@on_schedulers
+def test_of_a_live_source_the_newest_frame_is_used_under_overload(engine: Engine) -> None:
+    """And the others are counted; a short delay loses nothing."""
+    room = SourceReader.ROOM
+    shown = threading.Event()
+    over = threading.Event()
+    taken = threading.Event()
+
+    class Camera(Operator):
+        live: ClassVar[bool] = True
+        newest: ClassVar[bool] = True
+
+        def frames(self) -> Iterator[Any]:
+            yield 0
+            assert shown.wait(300)
+            yield from range(1, 1 + room)
+            yield from range(1 + room, 20)
+            over.set()
+            assert taken.wait(300)
+            yield 20
+
+    class Screen(Operator):
+        def process(self, x: Any) -> Any:
+            if x == 0:
+                shown.set()
+                assert over.wait(300)
+            if x == 19:
+                taken.set()
+            return x
+
+    graph = chain(
+        node("source", Camera, in_flight=1), node("screen", Screen, fuse=False),
+        node("sink", Sink),
+    )  # fmt: skip
+    ran = run(graph, engine, fuse=False)
+    assert ran.payloads() == [0, 19, 20]
+    assert ran.operator("source").dropped == {"full": 18}
+    assert [got.sequence for got in ran.sinks["sink"]] == [0, 1, 2]
 
 
 @on_all
