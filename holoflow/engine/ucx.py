@@ -54,7 +54,7 @@ class _UcxOp(core.Operator):  # type: ignore[name-defined, misc]
         self.condition = holoscan.conditions.AsynchronousCondition(fragment, name=f"{name} goes on")
         super().__init__(fragment, self.condition, name=name)
         self.enable_metadata(False)  # it would travel as a pickle
-        end.kick = self.poll
+        end.wake_operator = self.poll
 
     def poll(self) -> None:
         """Have Holoscan schedule the operator again, unless it is over; from any thread."""
@@ -79,7 +79,7 @@ class _UcxOp(core.Operator):  # type: ignore[name-defined, misc]
 
     def let_go(self) -> None:
         """Drop the end of the link; Holoscan may keep the operator forever."""
-        self.end.kick = lambda: None
+        self.end.wake_operator = lambda: None
         del self.end, self.connection
 
 

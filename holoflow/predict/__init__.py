@@ -1,9 +1,9 @@
 """Predicting an app on other hosts from what one run of it has measured; pure functions."""
 
 from holoflow.predict.model import (
-    Carriage,
     FlowModel,
     FlowOutcome,
+    LinkTimes,
     Model,
     Outcome,
     PathOutcome,
@@ -16,9 +16,9 @@ from holoflow.predict.model import (
 from holoflow.predict.run import simulate
 
 __all__ = [
-    "Carriage",
     "FlowModel",
     "FlowOutcome",
+    "LinkTimes",
     "Model",
     "Outcome",
     "PathOutcome",

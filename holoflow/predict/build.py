@@ -14,8 +14,8 @@ from holoflow.plan.plan import Plan, PlannedFlow, PlannedProcess, PlannedStage, 
 from holoflow.plan.planner import plan
 from holoflow.predict.costs import Costs
 from holoflow.predict.model import (
-    Carriage,
     FlowModel,
+    LinkTimes,
     Model,
     ProcessModel,
     SourcePace,
@@ -206,13 +206,13 @@ def _flow(
         source=stage_of[flow.source.operator],
         target=stage_of[flow.target.operator],
         rate=stats.sent / max(sender.calls, 1),
-        carriage=_carriage(planned, flow, profile, costs, setting),
+        link_times=_link_times(planned, flow, profile, costs, setting),
     )
 
 
-def _carriage(
+def _link_times(
     planned: Plan, flow: PlannedFlow, profile: Profile, costs: Costs, setting: Setting
-) -> Carriage | None:
+) -> LinkTimes | None:
     if flow.link == "none":
         return None
     hosts = [_host(planned.app, end.operator) for end in (flow.source, flow.target)]
@@ -241,7 +241,7 @@ def _carriage(
     size, link = stats.size or 0.0, costs.links[kind]
     wire = size * 8 * FRAMING / setting.bandwidth if across else 0.0
     way = setting.delay if across else 0.0
-    return Carriage(
+    return LinkTimes(
         send=0.0 if _sent_before(planned, flow) else link.send.at(size),
         receive=link.receive.at(size),
         out=link.out.at(size),

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias, cast
 from holoflow.engine.queue import LatestQueue, Message, Queue, Waker
 from holoflow.link.ends import Inlet
 from holoflow.plan.plan import PlannedFlow
-from holoflow.predict.model import Carriage
+from holoflow.predict.model import LinkTimes
 from holoflow.predict.resources import Act, Events, Job, Pool, Share
 from holoflow.stats.causes import Cause
 from holoflow.stats.counters import ARRIVED, SENT, Counters
@@ -128,13 +128,13 @@ class LinkModel:
     """Carries the messages of one flow: sending thread, network, delay, receiving thread."""
 
     def __init__(
-        self, carriage: Carriage, events: Events, ends: tuple[Thread, Thread],
+        self, link_times: LinkTimes, events: Events, ends: tuple[Thread, Thread],
         hosts: tuple[str, str], network: Network,
     ) -> None:  # fmt: skip
-        """Carry messages between the threads `ends` on `hosts`, with the times of `carriage`."""
-        self.back = carriage.back
-        self.delay = carriage.delay
-        self._carriage = carriage
+        """Carry messages between the threads `ends` on `hosts`, with the times of `link_times`."""
+        self.back = link_times.back
+        self.delay = link_times.delay
+        self._link_times = link_times
         self._events = events
         self._ends = ends
         self._hosts = hosts
@@ -142,21 +142,21 @@ class LinkModel:
 
     def carry(self, then: Act) -> None:
         """Carry a message to the other process, and then call `then`."""
-        carriage, events = self._carriage, self._events
+        link_times, events = self._link_times, self._events
 
         def unpack() -> None:
-            self._ends[1].work(carriage.into, then)
+            self._ends[1].work(link_times.into, then)
 
         def travel() -> None:
-            events.after(carriage.delay, unpack)
+            events.after(link_times.delay, unpack)
 
         def cross() -> None:
-            if carriage.wire > 0:
-                self._network.send(*self._hosts, carriage.wire, travel)
+            if link_times.wire > 0:
+                self._network.send(*self._hosts, link_times.wire, travel)
             else:
                 travel()
 
-        self._ends[0].work(carriage.out, cross)
+        self._ends[0].work(link_times.out, cross)
 
 
 def make_queue(planned: PlannedFlow) -> Queue:

@@ -62,7 +62,7 @@ class StageModel:
 
 
 @dataclass(frozen=True)
-class Carriage:
+class LinkTimes:
     """Seconds that a link takes per message."""
 
     send: float = 0.0
@@ -93,7 +93,7 @@ class FlowModel:
     """Stage that receives."""
     rate: float = 1.0
     """Messages per call of the sender's last operator."""
-    carriage: Carriage | None = None
+    link_times: LinkTimes | None = None
     """Times of its link; None within a process."""
 
     @property

@@ -148,25 +148,25 @@ class _World:
 
     def _output(self, flow: FlowModel, queue: Queue, link: LinkModel | None) -> SimulatedOutput:
         end = queue if link is None else SimulatedRemoteOutput(queue, link, self.events)
-        seconds = 0.0 if flow.carriage is None else flow.carriage.send
+        seconds = 0.0 if flow.link_times is None else flow.link_times.send
         return SimulatedOutput(end, Share(flow.rate), seconds)
 
     def _link(
         self, flow: FlowModel, process_of: Mapping[str, str], hosts: Mapping[str, str]
     ) -> LinkModel | None:
-        if flow.carriage is None:
+        if flow.link_times is None:
             return None
         sender, receiver = process_of[flow.source], process_of[flow.target]
         threads = (self.threads[sender, "out"], self.threads[receiver, "in"])
         ends = (hosts[sender], hosts[receiver])
-        return LinkModel(flow.carriage, self.events, threads, ends, self.network)
+        return LinkModel(flow.link_times, self.events, threads, ends, self.network)
 
     def _stage(self, index: int, seed: int) -> SimulatedStage:
         model = self.model.stages[index]
         flows = list(zip(self.model.flows, self.queues, self.outputs, strict=True))
         outputs = [output for flow, _, output in flows if flow.source == model.name]
         receive = {
-            queue: 0.0 if flow.carriage is None else flow.carriage.receive
+            queue: 0.0 if flow.link_times is None else flow.link_times.receive
             for flow, queue, _ in flows
             if flow.target == model.name
         }

@@ -106,7 +106,7 @@ class SimulatedStage(ABC):
         self.events = events
         self.outputs = list(outputs)
         self._paths = paths
-        self._draws = [
+        self._samplers = [
             Sampler(work.times, f"{seed} {work.operator}", work.factor) for work in model.work
         ]
         self._passes = [Share(work.passes) for work in model.work]
@@ -214,7 +214,7 @@ class SimulatedStage(ABC):
         reached = 0
         last = len(model.work) - 1
         for index in range(first, last + 1):
-            took = self._draws[index]()
+            took = self._samplers[index]()
             seconds += took
             core_seconds += took * model.work[index].cores
             reached = index

@@ -154,7 +154,7 @@ class SimulatedSourceStage(SimulatedStage):
     def _get(self) -> None:
         """Get a frame, and wait until it is due."""
         assert self.pace.rate is not None  # noqa: S101 - for the type checker
-        took = self._draws[0]()
+        took = self._samplers[0]()
 
         def end(_: float) -> None:
             self._got = True

@@ -10,8 +10,8 @@ import numpy as np
 from holoflow.app.graph import Endpoint
 from holoflow.plan.plan import PlannedFlow
 from holoflow.predict.model import (
-    Carriage,
     FlowModel,
+    LinkTimes,
     Model,
     ProcessModel,
     SourcePace,
@@ -50,7 +50,7 @@ def source(name: str = "source", rate: float | None = None, **others: Any) -> An
 
 def flow(
     sender: str, receiver: str, port: str = "x", rate: float = 1.0,
-    carriage: Carriage | None = None, **planned: Any,
+    link_times: LinkTimes | None = None, **planned: Any,
 ) -> FlowModel:  # fmt: skip
     """Return a flow."""
     made = PlannedFlow(
@@ -60,7 +60,7 @@ def flow(
             "back_edge": False, "link": "none", **planned,
         },
     )  # fmt: skip
-    return FlowModel(made, sender, receiver, rate, carriage)
+    return FlowModel(made, sender, receiver, rate, link_times)
 
 
 def line(*stages: Any, workers: int | None = None, flows: Any = None, **others: Any) -> Model:

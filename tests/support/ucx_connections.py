@@ -25,22 +25,22 @@ class Courier:
     def __init__(self, sending: Any, receiving: Any) -> None:
         self._sending, self._receiving = sending, receiving
         self.under_way = self.most = 0
-        self._kicked = threading.Semaphore(0)
+        self._woken = threading.Semaphore(0)
         self._going = True
-        sending.kick = self._kicked.release
+        sending.wake_operator = self._woken.release
         receiving.listen()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         while self._going:
-            self._kicked.acquire(timeout=PATIENCE)
+            self._woken.acquire(timeout=PATIENCE)
             while (ucx_frame := self._sending.next()) is not None:
                 self._receiving.accept(pack(ucx_frame))
 
     def stop(self) -> None:
         self._going = False
-        self._kicked.release()
+        self._woken.release()
         self._thread.join(PATIENCE)
 
 

@@ -39,7 +39,7 @@ class UcxReceiver:
         self.clock = ClockOffset()
         self.done = False
         """Whether the stream has ended and the sender knows that this is known."""
-        self.kick: Callable[[], None] = lambda: None
+        self.wake_operator: Callable[[], None] = lambda: None
         """Set by the engine: makes the receiving operator check `done`."""
         self.send_frame: Callable[[ControlFrame], None] = lambda _frame: None
         """Set by the control connection: sends a frame."""
@@ -177,4 +177,4 @@ class UcxReceiver:
     def _finish(self) -> None:
         self.done = True
         self.send_frame(self._state())
-        self.kick()
+        self.wake_operator()

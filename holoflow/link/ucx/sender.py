@@ -37,7 +37,7 @@ class UcxSender:
         self.peer = flow.target
         self.done = False
         """Whether the receiver knows that the stream has ended, or wants nothing more."""
-        self.kick: Callable[[], None] = lambda: None
+        self.wake_operator: Callable[[], None] = lambda: None
         """Set by the engine: makes the sending operator call `next`."""
         self.send_frame: Callable[[ControlFrame], None] = lambda _frame: None
         """Set by the control connection: sends a frame."""
@@ -65,7 +65,7 @@ class UcxSender:
                     return  # the receiver counts it as dropped
                 self._waiting.popleft()
             self._waiting.append(UcxFrame(number, head, buffers))
-        self.kick()
+        self.wake_operator()
 
     def allocate(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Return an array; UCX has no memory of its own on the CPU."""
@@ -125,7 +125,7 @@ class UcxSender:
         self._send_mark()
         self._send_end()
         self._producer.wake()
-        self.kick()
+        self.wake_operator()
 
     def _send_mark(self) -> None:
         with self._lock:

@@ -129,13 +129,19 @@ class TestModel:
         costs = replace(COSTS, links={**COSTS.links, "zeromq_encrypted": LinkCosts(*lines)})
         setting = replace(SETTING, delay=0.25, bandwidth=4e5)
         model = build(app, APART, read_profile(watched(), app), costs, setting)
-        carriage = model.flows[0].carriage
-        assert (carriage.send, carriage.receive, carriage.out, carriage.into) == (1, 2, 3.5, 4)
-        assert (carriage.delay, carriage.back) == (5.25, 5.25)
-        assert carriage.wire == pytest.approx(1538 / 1448)
+        link_times = model.flows[0].link_times
+        assert (link_times.send, link_times.receive, link_times.out, link_times.into) == (
+            1,
+            2,
+            3.5,
+            4,
+        )
+        assert (link_times.delay, link_times.back) == (5.25, 5.25)
+        assert link_times.wire == pytest.approx(1538 / 1448)
         plain = replace(setting, encrypt=False)
         assert (
-            build(app, APART, read_profile(watched(), app), costs, plain).flows[0].carriage.out == 0
+            build(app, APART, read_profile(watched(), app), costs, plain).flows[0].link_times.out
+            == 0
         )
 
     def test_processes_take_of_their_host_what_they_always_take(self, app):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.simulated import always, exponential, flow, line, source, stage
 
 from holoflow.app.graph import Sync
-from holoflow.predict.model import Carriage, Model, Outcome, Work
+from holoflow.predict.model import LinkTimes, Model, Outcome, Work
 from holoflow.predict.run import simulate
 
 pytestmark = pytest.mark.slow
@@ -205,7 +205,7 @@ class TestJoins:
 
 class TestLinks:
     def test_network_sets_the_rate_where_it_is_slow(self):
-        across = [flow("source", "work", carriage=Carriage(wire=0.02))]
+        across = [flow("source", "work", link_times=LinkTimes(wire=0.02))]
         model = line(source(), stage("work", 0.005, "q"), flows=across)
         outcome = simulate(model)
         assert outcome.rates["work"] == pytest.approx(50, rel=0.01)
@@ -213,35 +213,35 @@ class TestLinks:
         assert outcome.resources[0].used == pytest.approx(1, rel=0.01)
 
     def test_latency_is_the_sum_of_its_parts_where_nothing_waits(self):
-        parts = Carriage(0.001, 0.002, 0.003, 0.004, delay=0.005, wire=0.006)
-        across = [flow("source", "work", carriage=parts)]
+        parts = LinkTimes(0.001, 0.002, 0.003, 0.004, delay=0.005, wire=0.006)
+        across = [flow("source", "work", link_times=parts)]
         outcome = simulate(line(source(rate=5), stage("work", 0.01, "q"), flows=across))
         assert outcome.paths[0].p50 == pytest.approx(0.031)
 
     def test_queue_bounds_what_is_under_way(self):
         """Two messages may be there at a time, and each takes 30 ms there and back."""
-        across = [flow("source", "work", carriage=Carriage(delay=0.02, back=0.01))]
+        across = [flow("source", "work", link_times=LinkTimes(delay=0.02, back=0.01))]
         outcome = simulate(line(source(), stage("work", 0.0, "q"), flows=across))
         assert outcome.rates["work"] == pytest.approx(2 / 0.03, rel=0.01)
 
     def test_hosts_share_one_cable(self):
         """Two fragments of one host send, each to another host: half as fast each."""
-        slow = Carriage(wire=0.01)
+        slow = LinkTimes(wire=0.01)
         stages = [source("a"), source("b"), stage("x", 0, "q"), stage("y", 0, "r")]
-        flows = [flow("a", "x", carriage=slow), flow("b", "y", carriage=slow)]
+        flows = [flow("a", "x", link_times=slow), flow("b", "y", link_times=slow)]
         outcome = simulate(line(*stages, flows=flows))
         assert outcome.rates == pytest.approx({"a": 50, "b": 50, "x": 50, "y": 50}, rel=0.02)
 
     def test_threads_of_a_link_work_on_one_message_at_a_time(self):
-        packed = Carriage(out=0.02, into=0.01)
-        across = [flow("source", "work", queue=8, carriage=packed)]
+        packed = LinkTimes(out=0.02, into=0.01)
+        across = [flow("source", "work", queue=8, link_times=packed)]
         outcome = simulate(line(source(), stage("work", 0.0, "q"), flows=across))
         assert outcome.rates["work"] == pytest.approx(50, rel=0.01)
         assert outcome.resources[0].name == "p, sending"
 
     def test_lossy_flow_drops_at_the_sender(self):
-        slow = Carriage(wire=0.02)
-        across = [flow("source", "work", when_full="drop_newest", carriage=slow)]
+        slow = LinkTimes(wire=0.02)
+        across = [flow("source", "work", when_full="drop_newest", link_times=slow)]
         outcome = simulate(line(source(rate=100), stage("work", 0.0, "q"), flows=across))
         assert outcome.rates["source"] == pytest.approx(100, rel=0.01)
         assert outcome.rates["work"] == pytest.approx(50, rel=0.01)
@@ -260,15 +260,15 @@ def pipelines(draw) -> Model:
         process = draw(st.sampled_from(("p", "q", "r")))
         stages.append(stage(f"s{index}", exponential(draw(TIMES), index), process, cores=1.0))
         before, after = stages[-2:]
-        carriage = None
+        link_times = None
         if before.process != after.process:
-            carriage = Carriage(*(draw(st.floats(0, 0.003)) for _ in range(7)))
+            link_times = LinkTimes(*(draw(st.floats(0, 0.003)) for _ in range(7)))
         policy = draw(st.sampled_from(("block", "block", "drop_oldest", "drop_newest")))
         queue = draw(st.integers(1, 8))
         rate = draw(st.sampled_from((1.0, 1.0, 0.5, 2.0)))
         flows.append(
             flow(
-                before.name, after.name, queue=queue, when_full=policy, carriage=carriage,
+                before.name, after.name, queue=queue, when_full=policy, link_times=link_times,
                 rate=rate,
             )
         )  # fmt: skip
@@ -302,7 +302,10 @@ def test_faster_link_never_makes_it_slower(model, factor):
     fast = replace(
         slow,
         flows=tuple(
-            replace(f, carriage=f.carriage and replace(f.carriage, wire=f.carriage.wire * factor))
+            replace(
+                f,
+                link_times=f.link_times and replace(f.link_times, wire=f.link_times.wire * factor),
+            )
             for f in slow.flows
         ),
     )
