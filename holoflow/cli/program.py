@@ -20,6 +20,7 @@ from holoflow.cli.predict import predict
 from holoflow.cli.report import report
 from holoflow.cli.run import run
 from holoflow.cli.top import top
+from holoflow.cli.tune import tune
 from holoflow.core.version import __version__
 
 
@@ -73,6 +74,7 @@ program.command()(check)
 program.command()(graph.graph)
 program.command(cls=PlanCommand)(plan)
 program.command()(predict)
+program.command()(tune)
 program.add_typer(ops.commands, name="ops")
 program.command()(plugins)
 program.command()(package)

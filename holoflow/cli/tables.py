@@ -64,6 +64,7 @@ _WORDS = frozenset(
         "when full",
         "link",
         "encoding",
+        "setting",
     }
     | {"not fused because"}
 )

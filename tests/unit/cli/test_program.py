@@ -13,6 +13,7 @@ COMMANDS = (
     "graph",
     "plan",
     "predict",
+    "tune",
     "ops",
     "schema",
     "assets",
