@@ -54,10 +54,10 @@ class VideoOp(Operator):
     one that breaks off is an error.
 
     Damage is noticed if a container or a codec shows it. It may go unnoticed, and give wrong
-    pixels, in these cases: bits flipped within a frame, in H.264, H.265, MPEG-2, MPEG-4, MJPEG,
-    VP8, VP9, AV1, uncompressed video and FFV1 without checksums; the loss of 16 successive packets
-    of a video in an MPEG transport stream, or a multiple of it, and from a network any missing part
-    of its first frame.
+    pixels, in these cases: bits flipped within a frame, in H.264, H.265, MPEG-2, MPEG-4, VP8, VP9,
+    AV1, uncompressed video, FFV1 without checksums and, less often, MJPEG; the loss of 16
+    successive packets of a video in an MPEG transport stream, or a multiple of it, and from a
+    network any missing part of its first frame.
 
     Of several video streams, the file's default is read; of several defaults, the largest. Attached
     pictures, such as covers, are not video streams.
@@ -165,7 +165,10 @@ class VideoOp(Operator):
         except av.FFmpegError as error:
             raise self._broken_off() or self._unreadable(av, error) from None
         self._stream = self._chosen()
-        self._stream.codec_context.copy_opaque = True
+        decoder = self._stream.codec_context
+        decoder.copy_opaque = True
+        if decoder.name == "mjpeg":  # it reports most damage, but only if an error is to end it
+            decoder.options = {"err_detect": "explode"}
         if self._threads:
             self._stream.thread_type = "AUTO"
 

@@ -222,6 +222,72 @@ def test_no_frame_is_shown_with_wrong_pixels(moving, tmp_path, running, hurt, sh
         np.testing.assert_array_equal(pixels, whole[elapsed + 40_000_000 * start])
 
 
+def motion_jpeg(path, **options):
+    """Write a clip of MJPEG whose blocks take far less than 24 bytes."""
+    ramp = np.add.outer(np.arange(240), np.arange(320))
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuvj420p"
+        for i in range(6):
+            data = np.stack([ramp // 2, ramp // 3, (ramp * (i + 1)) % 256], axis=2)
+            frame = av.VideoFrame.from_ndarray(data.astype(np.uint8), "rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with av.open(str(path)) as container:
+        return [bytes(packet) for packet in container.demux(video=0) if packet.size]
+
+
+@pytest.mark.parametrize("huffman", ["default", "optimal"])
+@pytest.mark.parametrize("suffix", [".mkv", ".avi", ".mov"])
+def test_frames_of_motion_jpeg_are_all_shown(tmp_path, running, suffix, huffman):
+    path = tmp_path / f"clip{suffix}"
+    motion_jpeg(path, huffman=huffman)
+    frames, seen = play(running, path=str(path))
+    assert (len(frames), seen.drops) == (6, 0)
+
+
+@pytest.mark.parametrize("extra", [b"", b"\xff\xd9", bytes(300), b"\x12\xff\x34" * 50])
+def test_frames_of_motion_jpeg_may_lack_their_end_or_be_padded(tmp_path, running, extra):
+    """Cameras make such."""
+    path, bodies = tmp_path / "clip.avi", motion_jpeg(tmp_path / "whole.avi")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuvj420p"
+        for i, body in enumerate(bodies):
+            packet = av.Packet(body.removesuffix(b"\xff\xd9") + extra)
+            packet.stream, packet.pts, packet.dts = stream, i, i
+            packet.time_base = Fraction(1, 25)
+            container.mux(packet)
+    frames, seen = play(running, path=str(path))
+    assert (len(frames), seen.drops) == (6, 0)
+    whole = play(running, path=str(tmp_path / "whole.avi"))[0]
+    for frame, expected in zip(frames, whole, strict=True):
+        np.testing.assert_array_equal(frame.payload.data, expected.payload.data)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".avi"])
+@settings(max_examples=15, suppress_health_check=list(HealthCheck), deadline=None)
+@given(hurt=st.sets(st.integers(1, 5), min_size=1), part=st.floats(0.2, 0.7))
+def test_frames_of_motion_jpeg_whose_end_is_zeroed_are_counted_and_alone(
+    tmp_path, running, suffix, hurt, part
+):
+    """By the default tables, zeros take 24 bytes a block: they end before the picture does."""
+    path = tmp_path / f"clip{suffix}"
+    bodies = motion_jpeg(path, huffman="default")
+    data, whole = bytearray(path.read_bytes()), by_time(play(running, path=str(path))[0])
+    for index in hurt:
+        size = round(len(bodies[index]) * part)
+        end = data.index(bodies[index]) + len(bodies[index])
+        data[end - size : end] = bytes(size)
+    path.write_bytes(data)
+    frames, seen = play(running, path=str(path))
+    assert seen.drops == len(hurt)
+    shown = by_time(frames)
+    assert list(shown) == [40_000_000 * i for i in range(6) if i not in hurt]
+    for elapsed, pixels in shown.items():
+        np.testing.assert_array_equal(pixels, whole[elapsed])
+
+
 def remuxed(source_path, target_path, **options):
     with (
         av.open(source_path) as source,
