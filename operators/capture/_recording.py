@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from holoflow.core.array import Array
+from holoflow.core.times import SECOND
 
 _MICROSECOND = Fraction(1, 1_000_000)
 _ALLOWANCE = Fraction(1, 10)
@@ -28,25 +30,29 @@ class Missing(NamedTuple):
 class Extent:
     """Measures what has been read of a recording."""
 
-    def __init__(self) -> None:
+    def __init__(self, step: int) -> None:
+        """Start with nothing read; `step` is the average time between frames in ns."""
         self._packets = self._whole = 0
         self._end = Fraction(0)
+        self._step = Fraction(step, SECOND)
+        self._spacing = _Spacing(self._step)
 
     def see(self, packet: Any, *, own: bool) -> None:
         """Add a packet of any stream; `own` says that it is of the stream that is decoded."""
-        self._packets += own
-        self._whole += own and not packet.is_corrupt
         time = packet.dts if packet.pts is None else packet.pts
+        if own:
+            self._packets += 1
+            self._whole += not packet.is_corrupt
+            self._spacing.see(packet.pts, packet.time_base)
         if time is not None:
             self._end = max(self._end, (time + (packet.duration or 0)) * packet.time_base)
 
-    def missing(self, container: Any, stream: Any, step: int) -> Missing | None:
+    def missing(self, container: Any, stream: Any) -> Missing | None:
         """Return what is missing at the end of the file; None if nothing is known to be.
 
         Args:
             container: The opened file.
             stream: The stream that is decoded.
-            step: Nanoseconds between frames.
         """
         if "mov" in container.format.name.split(","):
             # Such a file lists its packets; its durations include what an edit list leaves out.
@@ -54,10 +60,12 @@ class Extent:
         announced = (container.duration or 0) * _MICROSECOND
         # Durations of streams that begin late include the time before in some files only.
         reached = self._end - min(container.start_time or 0, 0) * _MICROSECOND
-        if announced - reached <= _ALLOWANCE + 2 * Fraction(step, 1_000_000_000):
+        if announced - reached <= _ALLOWANCE + 2 * self._step:
             return None
-        return self._of(stream.frames) or Missing(
-            0, f"{float(reached):.3g} of {float(announced):.3g} s"
+        return (
+            self._of(stream.frames)
+            or self._of(self._spacing.frames(_stated(stream, announced)))
+            or Missing(0, f"{float(reached):.3g} of {float(announced):.3g} s")
         )
 
     def _of(self, total: int) -> Missing | None:
@@ -65,6 +73,52 @@ class Extent:
         if self._whole >= total:
             return None
         return Missing(total - self._packets, f"{self._whole} of {total} frames")
+
+
+class _Spacing:
+    """Whether frames have the times of a constant rate from 0 on, without gaps."""
+
+    _REORDERED = 16
+    """Frames that may be decoded before one that is shown earlier."""
+
+    def __init__(self, step: Fraction) -> None:
+        self._step = step
+        self._even = True
+        self._next = 0
+        """Number of the first frame that has not been seen."""
+        self._ahead: set[int] = set()
+        """Numbers of frames after it."""
+
+    def see(self, time: int | None, tick: Fraction) -> None:
+        """Add a frame, shown at `time`, in `tick` of a second."""
+        if time is None or not self._even:
+            self._even = False
+            return
+        number = round(time * tick / self._step)
+        new = number >= self._next and number not in self._ahead
+        self._ahead.add(number)
+        while self._next in self._ahead:
+            self._ahead.remove(self._next)
+            self._next += 1
+        off = abs(time * tick - number * self._step) > tick
+        self._even = new and not off and len(self._ahead) <= self._REORDERED
+
+    def frames(self, seconds: Fraction) -> int:
+        """Return how many frames there are in `seconds`; 0 if that is unknown."""
+        frames = round(seconds / self._step)
+        whole = abs(seconds / self._step - frames) < Fraction(1, 4)
+        return frames if self._even and whole else 0
+
+
+def _stated(stream: Any, announced: Fraction) -> Fraction:
+    """Return the seconds that a stream in Matroska lasts by itself; 0 if it does not state it."""
+    text = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    if text is None:
+        return Fraction(0)
+    hours, minutes, seconds = map(Fraction, text.groups())
+    stated = 3600 * hours + 60 * minutes + seconds
+    # One that was copied from another file may be that file's.
+    return stated if stated <= announced + _ALLOWANCE else Fraction(0)
 
 
 class Picture(NamedTuple):

@@ -48,10 +48,11 @@ class VideoOp(Operator):
 
     A frame that cannot be decoded completely is left out, and so are the following ones up to the
     next key frame, because they depend on it. Each missing frame is counted as dropped by the
-    device and logged. A file that is shorter than it states is played to its end. If it states only
-    its duration (.mkv, .avi without an index), there is a warning but no count, as the rate may
-    vary and sound may last longer. A network stream is waited for, for at most `timeout` at a time;
-    one that breaks off is an error.
+    device and logged. A file that is shorter than it states is played to its end, and the frames
+    that are missing there are counted if their number is certain: the file states it (.mp4, .mov,
+    .avi), or states how long this stream lasts (.mkv, .webm) and all frames before were evenly
+    spaced. Otherwise there is only a warning. A network stream is waited for, for at most `timeout`
+    at a time; one that breaks off is an error.
 
     Damage is noticed if a container or a codec shows it. It may go unnoticed, and give wrong
     pixels, in these cases: bits flipped within a frame, in H.264, H.265, MPEG-2, MPEG-4, VP8, VP9,
@@ -218,16 +219,16 @@ class VideoOp(Operator):
     def _intact(self) -> Iterator[Any]:
         """Yield the correct frames up to the end, and count those that are missing."""
         intact = Intact()
-        extent = Extent()
+        extent = Extent(self._step())
         try:
             yield from self._counted(intact, self._decoded(intact, extent))
         except _UncertainError:
             # Threads decode several frames at once, and do not report which of them failed.
             self._threads = False
             self._open()
-            extent = Extent()
+            extent = Extent(self._step())
             yield from self._counted(intact, self._decoded(intact, extent))
-        missing = extent.missing(self._container, self._stream, self._step())
+        missing = extent.missing(self._container, self._stream)
         if intact.lost > 1:
             self.context.log.warning(
                 "%d frames could not be decoded, or depend on such frames, in %s",
