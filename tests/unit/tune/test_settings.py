@@ -56,7 +56,7 @@ def tried(app, cores, busy):
 
 
 @pytest.mark.parametrize("file", ["hello", "faces", "nested"], indirect=True)
-@pytest.mark.parametrize("cores", [1, 2, 16])
+@pytest.mark.parametrize("cores", [1, 16])
 def test_every_setting_is_an_app_file_that_says_it_and_nothing_else(file, cores, tmp_path):
     app = load(file)
     own = own_values(app)
