@@ -21,6 +21,8 @@ from holoflow.tune.trial import Measurement, notices, shortage
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+NOISY = 0.15
+"""Spread of the default's trials from which it is said."""
 SHOWN = 12
 """Settings in the table; the rest is in the JSON."""
 
@@ -154,11 +156,14 @@ def _notices(tuning: Tuning) -> list[str]:
     trials = [*tuning.at_full_speed.values(), *tuning.at_own_pace.values()]
     if trials and (words := shortage(trials[0][0])):
         said.append(words)
-    load, cores = os.getloadavg()[0], len(tuning.cores)
     said += [f"{setting}: {error}" for setting, error in tuning.failures.items()]
-    if load > 2 * cores:
+    default = next((row for row in rows(tuning) if row.setting == DEFAULT), None)
+    noise = default and spread(default.decisive, default.compared)
+    if noise and noise > NOISY:
         said.append(
-            f"other programs keep this machine busy (load {text.brief(load, 2)} on "
-            f"{text.plural(cores, 'core')}): trials in turns even that out only in part"
+            f"trials of the default differ by {text.percent(noise)} (load "
+            f"{text.brief(os.getloadavg()[0], 2)} on {text.plural(len(tuning.cores), 'core')}): "
+            "smaller differences mean nothing; try it with nothing else running, or with longer "
+            "trials (--seconds)"
         )
     return said

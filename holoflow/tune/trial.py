@@ -12,7 +12,7 @@ from typing import Any
 
 from holoflow.app.graph import App
 from holoflow.core.errors import HoloflowError
-from holoflow.core.text import duration, listed
+from holoflow.core.text import duration, listed, plural
 from holoflow.report.measures import FEW, source_frames
 from holoflow.report.run_report import RunReport, read_report
 from holoflow.stats.histogram import Histogram
@@ -32,6 +32,8 @@ WARM = 1 / 3
 under way is being found."""
 SHORT = 1.0
 """Seconds below which a trial tells little."""
+FEWEST = 50
+"""Frames below which it does."""
 PATIENCE = 10.0
 """Seconds that a trial that is given up has to end."""
 
@@ -53,6 +55,8 @@ class Measurement:
     """Seconds of CPU time for each frame of the sources."""
     seconds: float
     """How long the sources sent frames."""
+    frames: int
+    """How many were measured at the slowest sink."""
     busy: Mapping[str, float] = field(default_factory=dict)
     """Share of the time that each operator worked, by name."""
 
@@ -176,15 +180,16 @@ def measurement(app: App, report: RunReport) -> Measurement:
     last = report.snapshot
     samples = warm(report.history)
     seconds = sum(sample.span for sample in samples)
-    frames = source_frames(last)
+    frames, arrived = source_frames(last), sink_frames(app, samples)
     times = slowest(samples)
     cpu = sum(fragment.machine.cpu for fragment in last.fragments)
     return Measurement(
-        rate=sink_frames(app, samples) / seconds if seconds else None,
+        rate=arrived / seconds if seconds else None,
         p50=times.quantile(0.5) if times else None,
         p99=times.quantile(0.99) if times else None,
         cpu=cpu / frames if frames else None,
         seconds=last.seconds,
+        frames=arrived,
         busy={stats.name: stats.busy / (last.seconds or 1.0) for stats in last.operators},
     )
 
@@ -219,9 +224,14 @@ def slowest(samples: Iterable[Sample]) -> Histogram | None:
 
 def shortage(measured: Measurement) -> str:
     """Return a sentence if a trial was too short to tell much; else nothing."""
-    if measured.seconds >= SHORT:
-        return ""
-    return (
-        f"the sources end after {duration(measured.seconds)}: the shorter trials are, the less "
-        "they tell; give a longer recording, with --set if the app has a variable for it"
-    )
+    if measured.seconds < SHORT:
+        return (
+            f"the sources end after {duration(measured.seconds)}: the shorter trials are, the less "
+            "they tell; give a longer recording, with --set if the app has a variable for it"
+        )
+    if measured.frames < FEWEST:
+        return (
+            f"{plural(measured.frames, 'frame')} in a trial tell little; longer trials have more, "
+            "such as --seconds 20s"
+        )
+    return ""

@@ -1,5 +1,6 @@
 """`holoflow tune`, with trials that run nothing."""
 
+import itertools
 import json
 
 import pytest
@@ -25,7 +26,7 @@ def folder(tmp_path, monkeypatch):
 
 def run(_, setting, *, full_speed):
     rate = 120.0 if "greedy" in str(setting) else 90.0
-    return Measurement(rate, 0.01, 0.02, 0.005, 4.0)
+    return Measurement(rate, 0.01, 0.02, 0.005, 4.0, 400)
 
 
 def invoke(*arguments):
@@ -99,6 +100,14 @@ def test_an_app_that_fails_gives_the_error_of_its_run_once(monkeypatch):
     done = invoke("whole")
     assert done.exit_code == 1
     assert done.output.count("operator 'detect' failed on frame 3") == 1
+
+
+def test_a_noisy_machine_is_said(monkeypatch):
+    rates = itertools.cycle([50.0, 90.0])
+    monkeypatch.setattr(
+        Trials, "run", lambda *_, **__: Measurement(next(rates), 0.01, 0.02, 0.005, 4.0, 400)
+    )
+    assert "trials of the default differ by " in invoke("whole").stdout
 
 
 def test_ctrl_c_shows_what_is_known(monkeypatch, folder):

@@ -41,10 +41,11 @@ def test_the_first_part_is_not_measured(app):
 
 
 def test_of_what_is_too_short_all_is_measured(app):
-    found = measurement(app, report(watched(), [replace(sample(0.2, 20), span=0.2)]))
+    found = measurement(app, report(watched(), [replace(sample(0.5, 50), span=0.5)]))
     assert found.rate == pytest.approx(100)
     assert not shortage(found)
     assert "after 200 ms" in shortage(replace(found, seconds=0.2))
+    assert "49 frames" in shortage(replace(found, frames=49))
 
 
 def test_nothing_is_made_up(app):
@@ -55,7 +56,7 @@ def test_nothing_is_made_up(app):
 
 
 def measured(rate, p99):
-    return Measurement(rate, p99 / 2, p99, 0.001, 4.0)
+    return Measurement(rate, p99 / 2, p99, 0.001, 4.0, 400)
 
 
 def found(app, run, goal="rate", live=False):
