@@ -28,8 +28,8 @@ from holoflow.tune.settings import (
 )
 
 WARM = 1 / 3
-"""Share of a trial that is not measured: models run for the first time, and the number of frames
-under way is being found."""
+"""Share of a trial, from the first frame at a sink, that is not measured: models run for the first
+time, and the number of frames under way is being found."""
 SHORT = 1.0
 """Seconds below which a trial tells little."""
 FEWEST = 50
@@ -195,9 +195,14 @@ def measurement(app: App, report: RunReport) -> Measurement:
 
 
 def warm(history: Iterable[Sample]) -> list[Sample]:
-    """Return the samples of a run without its first part; all if it was too short for that."""
+    """Return the samples of a run without its first part, counted from the first frame at a sink.
+
+    All are returned if it was too short for that.
+    """
     samples = list(history)
-    begin = WARM * max((sample.seconds for sample in samples), default=0.0)
+    arrived = (s.seconds for s in samples if any(times.count for times in s.latency.values()))
+    begin, end = next(arrived, 0.0), samples[-1].seconds if samples else 0.0
+    begin += WARM * (end - begin)
     return [sample for sample in samples if sample.seconds - sample.span >= begin] or samples
 
 

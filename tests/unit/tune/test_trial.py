@@ -31,7 +31,9 @@ def app(tmp_path):
 
 
 def test_the_first_part_is_not_measured(app):
-    samples = [sample(0.5, 2, 5.0), sample(1.0, 50), sample(1.5, 50)]
+    before = replace(sample(0.5, 0), latency={})  # a model is loaded, say
+    late = [sample(0.5 * number, 50) for number in (3, 4)]
+    samples = [before, sample(1.0, 2, 5.0), *late]
     found = measurement(app, report(watched(), samples))
     assert found.rate == pytest.approx(100)
     assert found.p99 == pytest.approx(0.01, rel=0.02)
