@@ -41,6 +41,8 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/chain.py
 	$(BIN)/python benchmarks/tracking.py
 	$(BIN)/python benchmarks/links.py --quick
+	$(BIN)/python benchmarks/start.py
+	$(BIN)/python benchmarks/pipelines.py
 
 venv: $(VENV)/.installed-dev
 

@@ -1,0 +1,1 @@
+"""Whole pipelines, and what runs them: holoflow, Holoscan, ezmsg, code by hand."""
