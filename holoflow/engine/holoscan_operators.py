@@ -49,6 +49,8 @@ class HoloscanOperators:
         self._control = program.control
         self._on_tick = on_tick
         self._collectors: list[HoloscanOutput] = []
+        self._feeders: dict[str, list[Feeder]] = {node.name: [] for node in nodes}
+        """By the operator that each feeds."""
         # With headers at several inputs, the first one received leads.
         application.metadata_policy = core.MetadataPolicy.REJECT
         self.operators = {node.name: self._make(node, frames) for node in nodes}
@@ -83,7 +85,8 @@ class HoloscanOperators:
         meter = self._program.holoscan_operators.setdefault(node.name, OperatorMeter(node.name))
         meter.counts_calls = is_python(holoscan_operator.cls)
         meter.counts_sent = False  # unless a stage of holoflow follows it
-        cls = guarded(holoscan_operator.cls, node, self._program.control, meter)
+        feeders = self._feeders[node.name]
+        cls = guarded(holoscan_operator.cls, node, self._program.control, meter, feeders)
         extra = []
         if frames is not None and not any(
             flow.target.operator == node.name for flow in self._program.plan.flows
@@ -102,6 +105,7 @@ class HoloscanOperators:
 
     def _feed(self, flow: PlannedFlow, target: Any) -> None:
         stage = Feeder(self._program.queues[flow], self._program)
+        self._feeders[flow.target.operator].append(stage)
         self._program.control.listen(stage.wake)
         feeder = FeederOp(self._application, stage, self._on_tick, State.WAIT)
         self._application.add_flow(feeder, target, {("out", flow.target.port)})
@@ -121,6 +125,8 @@ class HoloscanOperators:
 
     def let_go(self) -> None:
         """Drop the program; Holoscan may keep the rest forever."""
+        for feeders in self._feeders.values():
+            feeders.clear()  # the operators' classes hold the lists
         del self._program, self._collectors
 
     def end(self) -> None:
@@ -129,8 +135,13 @@ class HoloscanOperators:
             collector.close()
 
 
-def guarded(cls: type, node: Node, control: Control, meter: OperatorMeter) -> type:
-    """Return `cls`, extended to name its failures and count its calls if it is in Python."""
+def guarded(
+    cls: type, node: Node, control: Control, meter: OperatorMeter, feeders: Sequence[Feeder]
+) -> type:
+    """Return `cls`, extended to name its failures and count its calls if it is in Python.
+
+    It lets `feeders` begin once it has started.
+    """
     if not is_python(cls):
         return cls
     compute: Callable[..., None] = cls.compute  # type: ignore[attr-defined]
@@ -142,6 +153,8 @@ def guarded(cls: type, node: Node, control: Control, meter: OperatorMeter) -> ty
         except BaseException as error:
             control.fail(Failure(node.name, "start", describe(error), error))
             raise
+        for feeder in feeders:
+            feeder.open()
 
     def guarded_compute(self: Any, op_input: Any, op_output: Any, context: Any) -> None:
         meter.since = start = clock()
@@ -185,6 +198,14 @@ class Feeder(Stage):
         first = next(f for f in program.queues if f.target.operator == queue.flow.target.operator)
         self._counting = first == queue.flow and not is_python(_class(program, queue.flow.target))
         self.meter.counts_calls |= self._counting
+        # Holoscan ticks it before the operator has started, and what is emitted to one that fails
+        # to start is lost. When a C++ operator has started cannot be observed.
+        self._open = not is_python(_class(program, queue.flow.target))
+
+    def open(self) -> None:
+        """Let messages pass from now on."""
+        self._open = True
+        self.wake()
 
     def next(self) -> Message | None:
         """Return the next message; None if there is none, which puts the stage to sleep."""
@@ -194,7 +215,7 @@ class Feeder(Stage):
             self.queue.inlet.poll()
         if self.control.aborted:
             self.finish("stopped")
-        elif self.queue.items:
+        elif self.queue.items and self._open:
             if self._counting:
                 self.meter.frames += 1
             message = self.queue.pop()
@@ -211,9 +232,15 @@ class Feeder(Stage):
         """Whether it waits for another process."""
         return self.queue.inlet is not None and not self.queue.closed
 
+    def awaits_event(self) -> bool:
+        """Whether something other than the stages of the run will wake it."""
+        return not self._open or super().awaits_event()
+
     def _called_from_outside(self) -> bool:
         inlet = self.queue.inlet
-        return inlet is not None and not self.queue.closed and not inlet.about_to_sleep()
+        if inlet is None or self.queue.closed or not self._open:
+            return False
+        return not inlet.about_to_sleep()
 
     def pass_on(self, message: Message) -> tuple[TraceContext, PathStep, int]:
         """Return what the collector behind the operator needs to know about `message`."""
