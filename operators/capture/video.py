@@ -56,7 +56,8 @@ class VideoOp(Operator):
 
     Damage is noticed if a container or a codec shows it. It may go unnoticed, and give wrong
     pixels, in these cases: bits flipped within a frame, in H.264, H.265, MPEG-2, MPEG-4, VP8, VP9,
-    AV1, uncompressed video, FFV1 without checksums and, less often, MJPEG; the loss of 16
+    AV1, uncompressed video, FFV1 without checksums and, less often, MJPEG; a damaged part of the
+    last frame that is decoded, in the formats for which FFmpeg uses threads; the loss of 16
     successive packets of a video in an MPEG transport stream, or a multiple of it, and from a
     network any missing part of its first frame.
 

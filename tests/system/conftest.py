@@ -41,8 +41,15 @@ class Page:
         return call(self._line, method, params, self._session, self.complaints)
 
     def open(self, url: str) -> None:
+        """Go to `url` and wait until all of it is there."""
+        self.run("window.left = true")
         self.call("Page.navigate", url=url)
-        self.wait("document.readyState === 'complete'")
+        # The page that is left is complete, too, and may still be there when the call returns. A
+        # promise would go with it, so none is waited for.
+        deadline = time.monotonic() + PATIENCE
+        while not self.run("!window.left && document.readyState === 'complete'"):
+            assert time.monotonic() < deadline, f"{url} is never complete"
+            time.sleep(0.01)
 
     def run(self, script: str) -> Any:
         """Return the value of the JavaScript expression `script`; waits for a promise."""

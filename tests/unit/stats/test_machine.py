@@ -116,7 +116,8 @@ def test_threads_come_and_go_without_leaving_files_open() -> None:
         probe.machine()
         assert watched() > before
     probe.machine()
-    assert watched() <= before + len(os.listdir("/proc/self/task"))
+    while watched() > before + len(os.listdir("/proc/self/task")):
+        probe.machine()  # a thread that has been joined is there for a moment yet
     probe.close()
     assert watched() <= before
 
