@@ -14,14 +14,12 @@ frame begins.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from holoflow.engine.stage import Stage
+from typing import Literal, Protocol
 
 SECOND = 1_000_000_000
 EPOCH = SECOND // 4
@@ -57,9 +55,18 @@ class Ticket:
 class Admission:
     """Lets the frames of one source in. All but `leave` is called by the source's own thread."""
 
-    def __init__(self, wake: Callable[[], None], limit: int | Literal["auto"] = "auto") -> None:
-        """Let in `limit` frames at once, or as many as pay off; `wake` wakes the source."""
+    def __init__(
+        self,
+        wake: Callable[[], None],
+        limit: int | Literal["auto"] = "auto",
+        now: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        """Let in `limit` frames at once, or as many as pay off by the clock `now` (ns).
+
+        `wake` wakes the source.
+        """
         self._wake = wake
+        self._now = now
         self.fixed = None if limit == "auto" else limit
         self.search = Search(self.fixed or 1)
         self._entered = 0
@@ -79,6 +86,10 @@ class Admission:
     def expect(self, usual: int, least: int) -> None:
         """Begin with `usual` frames, and never go below `least`, unless the app says a number."""
         self.search = Search(usual, least)
+
+    def settle(self, limit: int) -> None:
+        """Let in `limit` frames, unless the app says a number: one thread has no use for more."""
+        self.fixed = self.fixed or limit
 
     @property
     def under_way(self) -> int:
@@ -112,7 +123,7 @@ class Admission:
         self._waits = False
         self._entered += 1
         if self.fixed is None:
-            self.search.entered(time.monotonic_ns(), waited=self._waited)
+            self.search.entered(self._now(), waited=self._waited)
         self._waited = False
         return Ticket(self)
 
@@ -272,7 +283,35 @@ class Search:
         self.limit = limit
 
 
-def lift(stages: Iterable[Stage]) -> bool:
+class Admitting(Protocol):
+    """A stage, of which those of sources may have to wait."""
+
+    admission: Admission | None
+
+
+def usual(
+    sources: Mapping[str, Collection[str]], batches: Mapping[str, int], workers: int
+) -> dict[str, tuple[int, int]]:
+    """Return how many frames of each source an app can use at first, and at least.
+
+    That is one for each worker, and besides as many as fill the batches on their way.
+
+    Args:
+        sources: The operators that frames of each source come to.
+        batches: Largest batch of each operator that takes some.
+        workers: Threads that work on them.
+    """
+    found = {}
+    for name, behind in sources.items():
+        least = 1
+        for operator, size in batches.items():
+            feeding = sum(operator in others for others in sources.values())
+            least += math.ceil(size / feeding) - 1 if operator in behind else 0
+        found[name] = math.ceil(workers / len(sources)) + 2 * (least - 1), least
+    return found
+
+
+def lift(stages: Iterable[Admitting]) -> bool:
     """Let one more frame in wherever a source of `stages` waits for frames to leave."""
     admissions = [stage.admission for stage in stages if stage.admission is not None]
     return sum(admission.lift() for admission in admissions) > 0

@@ -6,7 +6,6 @@ For a part of an app, also connect the ends of links to their stages.
 from __future__ import annotations
 
 import functools
-import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ from holoflow.core.operator import Operator, OperatorContext
 from holoflow.core.passed_geometry import pass_geometry
 from holoflow.core.ports import base
 from holoflow.engine import nvtx
+from holoflow.engine.admission import usual
 from holoflow.engine.control import Control
 from holoflow.engine.copies import copies_of
 from holoflow.engine.inputs import Inputs
@@ -287,31 +287,29 @@ def spread(program: Program) -> None:
             stage.spread(copies_of(program.plan.app.operators[name], available))
 
 
-def expect(program: Program, workers: int) -> None:
-    """Tell the sources how many of their frames the app can use at once; operators have started.
-
-    That is one for each of the `workers`, and besides as many as fill the batches on their way.
-    """
-    admitting = {
+def expect(program: Program, *, inline: bool) -> None:
+    """Tell the sources how many of their frames the app can use at once; operators have started."""
+    admissions = {
         stage.runners[0].name: stage.admission
         for stage in program.stages
         if stage.admission is not None
     }
-    behind = {name: _behind(program.plan.app, name) for name in admitting}
-    least = dict.fromkeys(admitting, 1)
-    for stage in program.stages:
-        if not isinstance(stage, OperatorStage) or stage.batching is None:
-            continue
-        size = stage.batching.size
-        feeding = [name for name in admitting if stage.runners[0].name in behind[name]]
-        for name in feeding:
-            least[name] += math.ceil(size / len(feeding)) - 1
-    for name, admission in admitting.items():
-        share = math.ceil(workers / len(admitting))
-        admission.expect(share + 2 * (least[name] - 1), least[name])
+    batches = {
+        stage.runners[0].name: stage.batching.size
+        for stage in program.stages
+        if isinstance(stage, OperatorStage) and stage.batching is not None
+    }
+    app = program.plan.app
+    sources = {name: behind(app, name) for name in admissions}
+    shares = usual(sources, batches, 1 if inline else program.workers)
+    for name, admission in admissions.items():
+        if inline:
+            admission.settle(shares[name][0])
+        else:
+            admission.expect(*shares[name])
 
 
-def _behind(app: App, source: str) -> set[str]:
+def behind(app: App, source: str) -> set[str]:
     """Return the operators that frames of `source` can come to."""
     found, frontier = {source}, [source]
     while frontier:

@@ -207,7 +207,7 @@ class Run:
         inline = self.engine == "inline"
         if not inline:
             spread(self.program)
-        expect(self.program, 1 if inline else self.program.workers)
+        expect(self.program, inline=inline)
         # The stream begins now, so that however long the operators took, no frame is late.
         self.timers.restart(self.control.restart())
         return all(self._try(s.runners[0].name, "start", s.begin) for s in producers)

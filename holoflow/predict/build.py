@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -10,6 +11,7 @@ from holoflow.app.mistakes import short
 from holoflow.core.errors import HoloflowError
 from holoflow.core.ports import Trigger, base
 from holoflow.core.text import choices, suggestion
+from holoflow.engine.copies import copies_of
 from holoflow.plan.plan import Plan, PlannedFlow, PlannedProcess, PlannedStage, fragment_of
 from holoflow.plan.planner import plan
 from holoflow.predict.costs import Costs
@@ -178,6 +180,8 @@ def _stage(
         trigger=trigger,
         generator=generator,
         batch=stats.batch,
+        copies=copies_of(first, math.ceil(setting.cores)) if stats.batch == 1 else 1,
+        in_flight=None if pace is None else first.in_flight,
     )
 
 

@@ -175,6 +175,7 @@ class SimulatedRemoteOutput:
     def __init__(self, queue: Queue, link: LinkModel, events: Events) -> None:
         """Send messages to `queue` over `link`."""
         self.marks = queue.marks
+        self.counted = False
         self.producer: Waker | None = None
         self._queue = queue
         queue.inlet = cast("Inlet", self)  # it has everything that a queue uses of an inlet

@@ -59,6 +59,10 @@ class StageModel:
     do joins behind it, only once there is room for another message."""
     batch: int = 1
     """Largest number of frames that it takes at once."""
+    copies: int = 1
+    """Calls that go on at once."""
+    in_flight: int | Literal["auto"] | None = None
+    """Of a source: how many of its frames may be under way at once; None: any number."""
 
 
 @dataclass(frozen=True)

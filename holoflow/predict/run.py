@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from holoflow.core.text import percent
+from holoflow.engine.admission import lift, usual
 from holoflow.engine.queue import Queue
 from holoflow.predict.flows import (
     LinkModel,
@@ -145,6 +146,33 @@ class _World:
         ]
         self.stages = [self._stage(index, seed) for index in range(len(model.stages))]
         self.sources = [stage for stage in self.stages if isinstance(stage, SimulatedSourceStage)]
+        self._admit()
+
+    def _admit(self) -> None:
+        """Let the sources count their frames under way, as the engine does."""
+        for workers in self.workers.values():
+            inside = [stage for stage in self.stages if stage.workers is workers]
+            counted = {
+                stage.model.name: stage
+                for stage in inside
+                if isinstance(stage, SimulatedSourceStage)
+                and stage.model.in_flight is not None
+                and any(output.end.counted for output in stage.outputs)
+            }
+            batches = {s.model.name: s.model.batch for s in inside if s.model.batch > 1}
+            sources = {source: self._behind(source) for source in counted}
+            for source, share in usual(sources, batches, workers.count).items():
+                counted[source].count(share)
+
+    def _behind(self, source: str) -> set[str]:
+        """Return the stages that frames of `source` come to."""
+        found, frontier = {source}, [source]
+        while frontier:
+            stage = frontier.pop()
+            targets = {flow.target for flow in self.model.flows if flow.source == stage} - found
+            found |= targets
+            frontier += targets
+        return found
 
     def _output(self, flow: FlowModel, queue: Queue, link: LinkModel | None) -> SimulatedOutput:
         end = queue if link is None else SimulatedRemoteOutput(queue, link, self.events)
@@ -183,7 +211,7 @@ class _World:
         warm = round(frames * WARM)
         begin: _Counts | None = None
         end: _Counts | None = None
-        while self.events.next():
+        while self.events.next() or lift(self.stages):
             if end is not None:
                 continue
             given = min((s.given for s in self.sources if s.pace.frames is None), default=0)
@@ -202,7 +230,7 @@ class _World:
         counts.time = self.events.now
         for stage in self.stages:
             counts.calls.update(stage.calls)
-            counts.used["stage", stage.model.name] = stage.busy
+            counts.used["stage", stage.model.name] = stage.busy / stage.model.copies
         for name, workers in self.workers.items():
             counts.used["workers", name] = workers.busy / workers.count
         for (name, direction), thread in self.threads.items():

@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
 from holoflow.core.message import Header
+from holoflow.engine.admission import Admission, Ticket
 from holoflow.engine.inputs import Call
 from holoflow.engine.queue import Message
 from holoflow.engine.stage import SLICE
@@ -115,6 +116,8 @@ class SimulatedStage(ABC):
         self._open: int | None = None
         """Frame of the last call of a generator, until there is room to ask it for more."""
         self._marked = [output.end for output in outputs if output.end.marks]
+        self.admission: Admission | None = None
+        """Which frames may begin, of a source whose frames are counted."""
         for output in outputs:
             output.end.producer = self
 
@@ -137,10 +140,16 @@ class SimulatedStage(ABC):
 
     def has_room(self) -> bool:
         """Whether a call may begin."""
-        for output in self.outputs:  # noqa: SIM110 - asked all the time
+        for output in self.outputs:
             if not output.end.has_room():
+                if self.admission is not None:
+                    self.admission.admits(full=True)
                 return False
-        return True
+        return self.admission is None or self.admission.admits()
+
+    def enter(self) -> Ticket | None:
+        """Begin a frame of a source; return its ticket if frames are counted."""
+        return None if self.admission is None else self.admission.enter()
 
     def unheard(self) -> bool:
         """Whether all consumers of its outputs have ended."""
@@ -195,7 +204,7 @@ class SimulatedStage(ABC):
 
     def call(
         self, header: Header | int, traces: Traces, extra: float, first: int = 0,
-        others: Sequence[Call] = (),
+        others: Sequence[Call] = (), ticket: Ticket | None = None,
     ) -> None:  # fmt: skip
         """Call the operators from position `first` on, and send the result of the last one.
 
@@ -206,6 +215,7 @@ class SimulatedStage(ABC):
             extra: Seconds that the links of the inputs take.
             first: Position of the first operator to call.
             others: The other calls of a batch.
+            ticket: That of the frame.
         """
         model = self.model
         before = extra + model.overhead
@@ -238,9 +248,8 @@ class SimulatedStage(ABC):
                 came = self._paths.follow(came, name)
             if not self.outputs and reached == last:
                 self._paths.close(came, self.events.now)
-            message = Message(came, head, ())
-            for output in first_round:
-                output.end.put(message)
+            message = Message(came, head, (), 0, ticket)
+            _put(message, first_round)
             self._unsent.extend((outputs, message) for outputs in rounds[1:])
             if model.generator:
                 self._open = head.sequence
@@ -260,7 +269,7 @@ class SimulatedStage(ABC):
         traces = self._paths.follow(traces_of(call), name)
         if not self.outputs:
             self._paths.close(traces, self.events.now)
-        message = Message(traces, call.header, ())
+        message = Message(traces, call.header, (), 0, call.parts[0][1].ticket)
         self._unsent.extend((outputs, message) for outputs in self._rounds())
 
     def _rounds(self) -> list[list[SimulatedOutput]]:
@@ -280,12 +289,16 @@ class SimulatedStage(ABC):
         send = sum(output.seconds for output in outputs)
 
         def end(_: float) -> None:
-            for output in outputs:
-                output.end.put(message)
+            _put(message, outputs)
             self.mark()
 
         self.run(send, send, end)
         return True
+
+
+def _put(message: Message, outputs: Sequence[SimulatedOutput]) -> None:
+    for output in outputs:
+        output.end.put(message if output.end.counted else message.apart())
 
 
 def traces_of(call: Call) -> Traces:

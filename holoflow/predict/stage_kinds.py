@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 
+from holoflow.engine.admission import Admission
+from holoflow.engine.copies import PendingCall
 from holoflow.engine.inputs import Call
 from holoflow.engine.joins import make_inputs
 from holoflow.engine.queue import Message, Queue, widened
 from holoflow.engine.source_stage import SourceReader
 from holoflow.predict.flows import SimulatedOutput
 from holoflow.predict.model import SourcePace
+from holoflow.predict.resources import Job
 from holoflow.predict.stage import NANO, SimulatedStage, traces_of
 
 
@@ -20,6 +23,8 @@ class SimulatedOperatorStage(SimulatedStage):
     def connect(self, inputs: Sequence[Queue], receive: Mapping[Queue, float]) -> None:
         """Take messages from `inputs`; `receive` has the seconds that a message of each takes."""
         self._receive = receive
+        self._jobs: deque[PendingCall] = deque()
+        """Calls that copies make, in order."""
         model = self.model
         for queue in inputs:
             queue.consumer = self
@@ -44,9 +49,13 @@ class SimulatedOperatorStage(SimulatedStage):
         if not self._unsent and self._open is not None:
             self._open = None
             self.mark()
-        if not self._unsent and self._inputs.ready():
+        if not self._unsent and self._jobs and self._jobs[0].done:
             return True
-        if self._unsent or self._inputs.ended():
+        if not self._unsent and len(self._jobs) < self.model.copies and self._inputs.ready():
+            return True
+        if self._jobs and not unheard:
+            self.mark()
+        elif self._unsent or self._inputs.ended():
             self.finish()
         else:
             self.mark()
@@ -61,18 +70,42 @@ class SimulatedOperatorStage(SimulatedStage):
 
     def passed(self) -> int:
         """Return for how many frames of its origin no further call will come."""
-        return self._inputs.passed()
+        return self._jobs[0].call.header.sequence if self._jobs else self._inputs.passed()
+
+    def _begin(self, call: Call) -> None:
+        """Have a copy make `call`, which takes no worker."""
+        pending = PendingCall(call)
+        self._jobs.append(pending)
+        took = self._draws[0]()
+
+        def end() -> None:
+            self.busy += took
+            pending.done = True
+            self.wake()
+
+        Job(self.events, took, self.model.work[0].cores, self.workers.pools, end)
+        extra = self.model.overhead + sum(self._receive[queue] for queue, _ in call.parts)
+        self.run(extra, extra, lambda _: None)
 
     def work(self) -> None:
         """Do a call."""
         if self.send_on():
             return
+        if self._jobs and self._jobs[0].done:
+            self._end(self._jobs.popleft().call)
+            self.mark()
+            self.workers.done(self)
+            return
         call = self._inputs.pop()
+        if self.model.copies > 1:
+            self._begin(call)
+            return
         others: list[Call] = []
         while len(others) + 1 < self.model.batch and self._inputs.ready():
             others.append(self._inputs.pop())
         extra = sum(self._receive[queue] for one in (call, *others) for queue, _ in one.parts)
-        self.call(call.header, traces_of(call), extra, others=others)
+        ticket = call.parts[0][1].ticket
+        self.call(call.header, traces_of(call), extra, others=others, ticket=ticket)
 
 
 class SimulatedSourceStage(SimulatedStage):
@@ -91,6 +124,17 @@ class SimulatedSourceStage(SimulatedStage):
         if pace.live:
             self._device(1)
         self.wake()
+
+    def count(self, share: tuple[int, int]) -> None:
+        """Count frames under way; at first, and at least, there may be as many as `share` says."""
+        assert self.model.in_flight is not None  # noqa: S101 - for the type checker
+        # Not at once: a frame may be over in the middle of anything.
+        self.admission = Admission(
+            lambda: self.events.after(0.0, self.wake),
+            self.model.in_flight,
+            lambda: round(self.events.now / NANO),
+        )
+        self.admission.expect(*share)
 
     @property
     def over(self) -> bool:
@@ -138,7 +182,7 @@ class SimulatedSourceStage(SimulatedStage):
             return
         if self.pace.rate is None:
             self.given += 1
-            self.call(self.given - 1, (), 0.0)
+            self.call(self.given - 1, (), 0.0, ticket=self.enter())
         elif self.pace.live:
             self.given += 1
             captured = self._fetched.popleft()
@@ -171,15 +215,16 @@ class SimulatedSourceStage(SimulatedStage):
         self.calls[name] += 1
         traces = self._paths.follow(((0, captured),), name)
         header = self._header(self.given - 1, captured)
+        ticket = self.enter()
         if len(self.model.work) > 1:
             if self._passes[0]():
-                self.call(header, traces, 0.0, first=1)
+                self.call(header, traces, 0.0, first=1, ticket=ticket)
                 return
             rounds: list[list[SimulatedOutput]] = []
         else:
             rounds = self._rounds()
             if not self.outputs:
                 self._paths.close(traces, self.events.now)
-        message = Message(traces, header, ())
+        message = Message(traces, header, (), 0, ticket)
         self._unsent.extend((outputs, message) for outputs in rounds)
         self.run(self.model.overhead, self.model.overhead, lambda _: self.mark())

@@ -149,7 +149,8 @@ def model_of(planned: Plan) -> Model:
             pace = SourcePace(1e9 / period if period else None, frames=one.parameters["n"])
         stages.append(
             stage(
-                name, pace=pace, sync=one.sync if isinstance(one.sync, Sync) else None,
+                name, pace=pace, in_flight=pace and "auto",
+                sync=one.sync if isinstance(one.sync, Sync) else None,
                 trigger=ports.trigger, generator=ports.generator and not ports.source,
                 optional=frozenset(port for port in inputs if not ports.input(port).required),
             )
