@@ -7,10 +7,9 @@ import inspect
 import itertools
 import logging
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import GeneratorType
-from typing import Any, NamedTuple
+from typing import Any
 
 from holoflow.core.errors import describe
 from holoflow.core.message import Header, Stamped
@@ -21,32 +20,20 @@ from holoflow.engine.chain import Chain
 from holoflow.engine.control import Control, Failure
 from holoflow.engine.inputs import Call
 from holoflow.engine.runner import OperatorRunner
+from holoflow.engine.source_reader import END, NOTHING, Drawn, SourceReader, draw
 from holoflow.engine.stage import SLICE, Output, Progress, Stage, clock
 from holoflow.stats.counters import CounterBlock
 from holoflow.stats.spans import TraceContext, close
 
-_END = object()
 MAX_BURST = 1024
 """Most frames of a fused chain between two updates of the statistics."""
 LEAVE = 1.0
 """Seconds that a live source has to return from `frames()` after its end."""
-_ENDS_WITH_ITS_INPUT = (
+ENDS_WITH_ITS_INPUT = (
     map, filter, enumerate, zip, itertools.accumulate, itertools.compress, itertools.dropwhile,
     itertools.filterfalse, itertools.pairwise, itertools.starmap, itertools.takewhile,
 )  # fmt: skip
 """Iterators that end when one of the iterators they draw from ends."""
-
-
-class Drawn(NamedTuple):
-    """An item that a source has given."""
-
-    item: Any
-    captured: int
-    """When it was captured, by the clock of the run (ns)."""
-    got: int
-    """When it was obtained, by `clock` (ns)."""
-    working: int
-    """Nanoseconds for which the source worked on it or waited for its device."""
 
 
 class SourceStage(Stage):
@@ -101,7 +88,7 @@ class SourceStage(Stage):
         self._frames = iter(self.runner.operator.frames())  # type: ignore[attr-defined]
         if self.runner.operator.live:
             newest = self.runner.operator.newest and not self.control.lossless
-            self._reader = SourceReader(self._frames, self, newest=newest)
+            self._reader = SourceReader(self, self._frames, newest=newest)
             self.chain = None
             self._reader.thread.start()
         # What an earlier process did not send of its last frame will never be sent.
@@ -135,9 +122,9 @@ class SourceStage(Stage):
             except BaseException as error:
                 self._source_failed(self.sequence, error)
                 return Progress.WORKED
-            if drawn.item is _END:
+            if drawn.item is END:
                 return Progress.DONE
-            if drawn is _NOTHING:
+            if drawn is NOTHING:
                 return Progress.IDLE
             if drawn.item is None and self.pauses:
                 return Progress.WORKED
@@ -174,7 +161,7 @@ class SourceStage(Stage):
         """Return what the source gives next; its item is None if there is nothing yet."""
         if self._reader is not None:
             return self._reader.read()
-        return _draw(self._frames, self.control.captured)
+        return draw(self._frames, self.control.captured)
 
     def _due(self, item: Any) -> int:
         """Return until when a frame is held, in ns of the run's clock; 0 for not at all."""
@@ -314,111 +301,13 @@ class SourceStage(Stage):
         return "frames that are under way"
 
 
-class SourceReader:
-    """Reads a live source, which waits for a device, in a thread of its own."""
-
-    ROOM = 4
-    """Most frames held, so that a short delay of the app loses none. Then the device loses frames
-    and counts them, or the oldest is dropped for the newest."""
-    OVERLOAD = SECOND
-    """Nanoseconds after a drop in which only the newest frame is held."""
-
-    def __init__(self, frames: Iterator[Any], stage: SourceStage, *, newest: bool) -> None:
-        """Read `frames` for `stage`; `newest`: drop frames that it does not fetch in time."""
-        self._frames = frames
-        self._stage = stage
-        self._newest = newest
-        self._items: deque[Drawn] = deque()
-        self._fetched = threading.Condition()
-        """Held for any change of the items; notified when one has been fetched."""
-        self._dropped = -self.OVERLOAD
-        """When a frame was last dropped (ns)."""
-        self._stopped = False
-        self.thread = threading.Thread(target=self._run, name=f"read {stage.name}", daemon=True)
-
-    def _run(self) -> None:
-        captured = self._stage.control.captured
-        item: Any = None
-        while item is not _END:
-            with self._fetched:
-                self._fetched.wait_for(lambda: self._stopped or self._has_room())
-            if self._stopped:
-                return
-            try:
-                drawn = _draw(self._frames, captured)
-            except BaseException as error:
-                drawn = Drawn(_Raised(error), 0, 0, 0)
-            item = drawn.item
-            if item is None and self._stage.pauses:
-                continue
-            with self._fetched:
-                if self._newest and item is not _END:
-                    self._drop_old()
-                self._items.append(drawn)
-            self._stage.wake()
-
-    def _has_room(self) -> bool:
-        """Whether a frame may be drawn; errors are not dropped for one."""
-        held = self._items
-        if self._newest:
-            held = deque(drawn for drawn in held if isinstance(drawn.item, _Raised))
-        return len(held) < self.ROOM
-
-    def _drop_old(self) -> None:
-        """Drop what the app had no room for before a newer frame, which comes now."""
-        now = clock()
-        room = 1 if now - self._dropped < self.OVERLOAD else self.ROOM
-        while len(self._items) >= room and not isinstance(self._items[0].item, _Raised):
-            self._items.popleft()
-            self._dropped = now
-            self._stage.runner.meter.count_drop("full", 1)
-
-    def read(self) -> Drawn:
-        """Return the next frame; its item is None if there is none yet.
-
-        Raises whatever the source raised.
-        """
-        with self._fetched:
-            if not self._items:
-                return _NOTHING
-            drawn = self._items.popleft()
-            self._fetched.notify()
-        if isinstance(drawn.item, _Raised):
-            raise drawn.item.error
-        return drawn
-
-    def stop(self) -> None:
-        """Read no further frame."""
-        with self._fetched:
-            self._stopped = True
-            self._fetched.notify()
-
-
-class _Raised:
-    """An exception on its way to another thread."""
-
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
-
-
-_NOTHING = Drawn(None, 0, 0, 0)
-
-
-def _draw(frames: Iterator[Any], captured: Callable[[], int]) -> Drawn:
-    """Return what `frames` gives next, `_END` at its end; raises whatever the source raises."""
-    start = clock()
-    item = next(frames, _END)
-    got = clock()
-    return Drawn(item, captured(), got, got - start)
-
-
 def _is_closed(frames: Any) -> bool:
     """Whether an iterator that has raised is a generator, or draws from one, that has ended."""
     if isinstance(frames, GeneratorType):
         return inspect.getgeneratorstate(frames) == inspect.GEN_CLOSED
     if isinstance(frames, itertools.islice):  # it drops the iterator it draws from when that raises
         return not gc.get_referents(frames)
-    if not isinstance(frames, (*_ENDS_WITH_ITS_INPUT, tuple)):
+    if not isinstance(frames, (*ENDS_WITH_ITS_INPUT, tuple)):
         return False
     return any(_is_closed(drawn) for drawn in gc.get_referents(frames))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, TypeAlias
 
@@ -18,7 +18,7 @@ from holoflow.engine.inputs import Call
 from holoflow.engine.queue import Message, Queue
 from holoflow.engine.remote import RemoteOutput
 from holoflow.engine.runner import OperatorRunner
-from holoflow.link.ends import Notifier
+from holoflow.engine.sleeper import Sleeper
 from holoflow.link.wire import WireError
 from holoflow.stats.causes import Cause
 from holoflow.stats.operator_stats import MOST_CALLS
@@ -56,7 +56,7 @@ class Progress(Enum):
     DONE = "done"
 
 
-class Stage:
+class Stage(Sleeper):
     """A chain of operators that is scheduled as one.
 
     An engine calls `tick` until the stage is done; ticks of one stage never overlap. Between ticks
@@ -71,6 +71,7 @@ class Stage:
         control: Control,
     ) -> None:
         """Run `runners` in a chain, the last of which feeds `outputs`."""
+        super().__init__()
         self.name = "+".join(runner.name for runner in runners)
         self.runners = list(runners)
         self.outputs = {port: list(queues) for port, queues in outputs.items()}
@@ -78,12 +79,6 @@ class Stage:
         self.finished = False
         self.failed = False
         self.ticks = 0
-        self.schedule: Callable[[], None] | None = None
-        """Schedules a sleeping stage again; set by the engine."""
-        self.park: Callable[[], None] | None = None
-        """Stops scheduling the stage until `schedule` is called; set by the engine."""
-        self.signalled = True
-        self.sleeping = False
         self.held = 0
         """Nanoseconds for which it could not begin because there was no room behind it."""
         self.paced = 0
@@ -102,9 +97,6 @@ class Stage:
         self._gives: list[tuple[str, int]] = []
         self._patience = 0
         self._alarm: int | None = None
-        self._lock = threading.RLock()
-        """Held while it falls asleep and is woken. Reentrant, as a frame may end, and wake its
-        source, wherever Python collects garbage."""
         self._ticket: Ticket | None = None
         """That of the frame of which something is being sent, if frames under way are counted."""
         self.admission: Admission | None = None
@@ -119,9 +111,6 @@ class Stage:
         """Whether it sends to or receives from another process."""
         self.linger = 0
         """Nanoseconds after its last work for which it keeps polling, if `linked`."""
-        self.notifier: Notifier | None = None
-        """What it waits on instead of being parked, if it has a thread of its own."""
-        self._waiting = False
         self.worked = 0
         """When it last worked (ns)."""
         self.since = 0
@@ -143,53 +132,11 @@ class Stage:
         """Whether a call goes on."""
         return bool(self.since)
 
-    @property
-    def resting(self) -> bool:
-        """Whether it does nothing until it is woken."""
-        return not (self.signalled or self.at_work) and (self.sleeping or self._waiting)
-
     def asleep(self) -> bool:
         """Whether only another stage, here or in another process, can make it continue."""
         if not self.resting:
             return False
         return self._held_since is None or not self.has_room()
-
-    # -- sleeping and waking ---------------------------------------------------------------
-
-    def wake(self) -> None:
-        """Schedule the stage again. Callable from any thread; cheap while the stage is awake."""
-        self.signalled = True
-        if self.sleeping:
-            self._schedule()
-        elif self._waiting and self.notifier is not None:
-            self.notifier.notify()
-
-    def _schedule(self) -> None:
-        with self._lock:
-            if self.sleeping:
-                self.sleeping = False
-                if self.schedule is not None:
-                    self.schedule()
-
-    def _sleep(self) -> None:
-        with self._lock:
-            self.sleeping = True
-            if self.park is not None:
-                self.park()
-            if not self.sleeping and self.schedule is not None:
-                self.schedule()  # woken by this thread, before it was parked
-        # A signal from before `sleeping` was visible has scheduled nothing, so it is answered here.
-        # None is missed: `wake` sets `signalled` before it reads `sleeping`, and this method sets
-        # `sleeping` before it reads `signalled`, so at least one of the two sees the other's write.
-        if self.signalled or self._called_from_outside():
-            self._schedule()
-
-    def _wait(self, notifier: Notifier) -> None:
-        """Sleep in the thread that ticks it."""
-        self._waiting = True
-        if not (self.signalled or self._called_from_outside()):
-            notifier.wait()
-        self._waiting = False
 
     def _called_from_outside(self) -> bool:
         """Have other processes wake the stage from now on; true if one would do so already."""

@@ -10,7 +10,7 @@ from holoflow.engine.copies import PendingCall
 from holoflow.engine.inputs import Call
 from holoflow.engine.joins import make_inputs
 from holoflow.engine.queue import Message, Queue, widened
-from holoflow.engine.source_stage import SourceReader
+from holoflow.engine.source_reader import SourceReader
 from holoflow.predict.flows import SimulatedOutput
 from holoflow.predict.model import SourcePace
 from holoflow.predict.resources import Job

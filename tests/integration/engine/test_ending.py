@@ -49,7 +49,7 @@ from support.graphs import (
 from holoflow import Operator
 from holoflow.app.graph import App
 from holoflow.engine import RunOptions, Stopper, execute
-from holoflow.engine.source_stage import SourceReader
+from holoflow.engine.source_reader import SourceReader
 from holoflow.plan import plan
 
 fused = pytest.mark.parametrize("fuse", [True, False], ids=["fused", "unfused"])

@@ -154,7 +154,7 @@ def test_an_endless_generator_stays_bounded(engine: Engine) -> None:
 
 # -- memory ----------------------------------------------------------------------------------
 
-MANY = 100_000
+MANY = 40_000
 
 
 class Blocks(Operator):
