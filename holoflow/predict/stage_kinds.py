@@ -76,7 +76,7 @@ class SimulatedOperatorStage(SimulatedStage):
         """Have a copy make `call`, which takes no worker."""
         pending = PendingCall(call)
         self._jobs.append(pending)
-        took = self._draws[0]()
+        took = self._samplers[0]()
 
         def end() -> None:
             self.busy += took
