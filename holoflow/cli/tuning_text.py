@@ -14,7 +14,7 @@ from holoflow.cli.tables import Choice, statistics_table
 from holoflow.core import text
 from holoflow.report.columns import Column
 from holoflow.tune.race import MARGIN
-from holoflow.tune.search import Tuning, middle, spread
+from holoflow.tune.search import NEAR, Tuning, middle, spread
 from holoflow.tune.settings import DEFAULT, Candidate, block
 from holoflow.tune.trial import Measurement, notices, shortage
 
@@ -57,7 +57,7 @@ class Row:
 
 _COLUMNS: tuple[Column[Row], ...] = (
     Column("setting", "setting", lambda row: row.setting, words=True),
-    Column("trials", "trials", lambda row: len(row.trials) + len(row.paced), text.count),
+    Column("trials", "trials", lambda row: len({*map(id, (*row.trials, *row.paced))}), text.count),
     Column("rate", "rate /s", lambda row: middle(row.trials, "rate"), text.number),
     Column("p50", "p50 ms", lambda row: middle(row.trials, "p50"), text.milliseconds),
     Column("p99", "p99 ms", lambda row: middle(row.trials, "p99"), text.milliseconds),
@@ -146,9 +146,14 @@ def _conclusion(tuning: Tuning, best: Row, *, interrupted: bool) -> str:
     if tuning.best == DEFAULT:
         gain = text.percent(MARGIN - 1)
         return f"the app is best as it is{so_far}: nothing was better by {gain} in every round"
-    what = "the rate" if best.compared == "rate" else "p99"
-    change = text.NOT_MEASURED if best.ratio is None else text.number(best.ratio)
-    return f"best{so_far}: {tuning.best}; {what} is better than the default's {change} times"
+    times = text.brief(best.ratio)
+    if best.ratio is None:
+        gain = f"the default has less than {text.percent(NEAR)} of the best rate"
+    elif best.compared == "rate":
+        gain = f"{times} times the rate of the default"
+    else:
+        gain = f"p99 is {times} times shorter than that of the default"
+    return f"best{so_far}: {tuning.best}; {gain}"
 
 
 def _notices(tuning: Tuning) -> list[str]:

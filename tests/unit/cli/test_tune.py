@@ -43,9 +43,16 @@ def test_the_table_begins_with_the_best_and_ends_with_its_yaml():
     ]  # fmt: skip
     assert lines[2].split()[:2] == ["kind", "greedy"]
     assert lines[2].split()[-1] == "1.33"
-    assert "best: kind greedy; the rate is better than the default's 1.33 times" in lines
+    assert "best: kind greedy; 1.33 times the rate of the default" in lines
     assert "scheduler: {kind: greedy}" in lines
     assert "kind greedy … 120 frames/s, p99 20.0 ms" in done.stderr
+
+
+def test_latency_is_compared_at_the_sources_own_pace():
+    done = invoke("whole", "--goal", "latency")
+    assert done.exit_code == 0, done.output
+    assert "paced p99" in done.stdout
+    assert "best: kind greedy; the default has less than 90% of the best rate" in done.stdout
 
 
 def test_json_has_every_trial():
