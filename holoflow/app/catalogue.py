@@ -199,6 +199,27 @@ def find_class(name: str, folder: Path) -> type:
     return found
 
 
+def reference(cls: type) -> str:
+    """Return `module:Class` or `/path/file.py:Class`, by which another process finds `cls`.
+
+    Raises:
+        TypeNameError: `cls` is not at the top level of a module that can be imported there.
+    """
+    module = sys.modules.get(cls.__module__)
+    if getattr(module, cls.__qualname__, None) is not cls:
+        wrong = f"{place_of(cls)}{cls.__qualname__} cannot be imported by another process"
+        raise TypeNameError(wrong, "define it at the top level of a module")
+    if importable := getattr(getattr(module, "__spec__", None), "name", None):
+        package = sys.modules.get(importable.partition(".")[0])
+        if getattr(package, "__spec__", None) is not None:  # else it is `_package`'s
+            return f"{importable}:{cls.__qualname__}"
+    file = getattr(module, "__file__", None)
+    if file is None:
+        wrong = f"{cls.__qualname__} is not in a file, so that no other process can import it"
+        raise TypeNameError(wrong, "define it in a file of Python")
+    return f"{Path(file).absolute()}:{cls.__qualname__}"
+
+
 def _import(name: str) -> ModuleType:
     from holoflow.holoscan.runtime import preload
 

@@ -185,8 +185,8 @@ class OperatorSchema(EntrySchema):
     )
     copies: Copies = Field(
         "auto",
-        description="frames that an operator without state works on at once; auto: several of "
-        "what is heavy",
+        description="frames that an operator without state works on at once, in threads if it is "
+        "heavy, else in processes; auto: several of what is heavy",
     )
     conditions: Any = Field(None, description="for Holoscan operators: when they run")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from holoflow.core.text import printable
 
@@ -30,6 +30,13 @@ def logged_to(show: Callable[[logging.LogRecord], None], level: LevelName) -> It
         root.removeHandler(handler)
         root.setLevel(levels[0])
         own.setLevel(levels[1])
+
+
+def lowest() -> LevelName:
+    """Return the lowest level at which holoflow logs now."""
+    least = logging.getLogger("holoflow").getEffectiveLevel()
+    levels: tuple[LevelName, ...] = get_args(LevelName)
+    return next((name for name in levels if getattr(logging, name.upper()) >= least), "error")
 
 
 class _Handler(logging.Handler):

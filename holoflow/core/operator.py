@@ -81,7 +81,8 @@ class Operator:
     """Runs long outside the interpreter lock: is never fused, so that it runs in parallel."""
     stateless: ClassVar[bool] = False
     """What `process` returns depends on its arguments and parameters alone, and it may be called
-    from several threads at once: several frames can be worked on at a time (`copies`)."""
+    from several threads at once, or in several processes: several frames can be worked on at a
+    time (`copies`)."""
     trigger: ClassVar[Trigger] = "all"
     """`any`: `process` is called for each message at any input, not for one at each. A list then
     holds that one message or none; other parameters have their defaults."""
@@ -217,8 +218,11 @@ class OperatorContext:
     allocate: Callable[[tuple[int, ...], Any], npt.NDArray[Any]] = _allocate
     """Memory for an output; the link's own if the output goes to another process."""
 
-    def warn_once(self, text: str, *values: object) -> None:
-        """Log a warning the first time that `text` is passed; `values` are formatted in by `%`."""
+    def warn_once(self, text: str, *values: object, said: str = "") -> None:
+        """Log a warning the first time that `text` is passed; `values` are formatted in by `%`.
+
+        `said` is the text with the values in it, where another process has formatted it.
+        """
         if text not in self._warned:
             self._warned.add(text)
-            self.log.warning(text + " (logged once)", *values)
+            self.log.warning("%s (logged once)", said or (text % values if values else text))

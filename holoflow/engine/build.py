@@ -20,7 +20,6 @@ from holoflow.core.ports import base
 from holoflow.engine import nvtx
 from holoflow.engine.admission import usual
 from holoflow.engine.control import Control
-from holoflow.engine.copies import copies_of
 from holoflow.engine.inputs import Inputs
 from holoflow.engine.joins import make_inputs
 from holoflow.engine.operator_stage import OperatorStage
@@ -35,7 +34,6 @@ from holoflow.link.ucx import UcxTransport
 from holoflow.plan.plan import Plan, PlannedFlow, PlannedStage, enters, leaves
 from holoflow.stats.budget import BudgetMeter
 from holoflow.stats.counters import GONE, CounterBlock, Counters, gone
-from holoflow.stats.machine import cores
 from holoflow.stats.operator_stats import OperatorMeter
 from holoflow.stats.spans import PathStep, PathTree
 
@@ -276,15 +274,6 @@ def give_notifiers(program: Program, links: Links, threads: int) -> None:
     for stage in program.stages:
         if stage.linked:
             stage.notifier = links.notifier(stage.runners[0].name)
-
-
-def spread(program: Program) -> None:
-    """Let operators that have copies work on several frames at once; they have started."""
-    available = cores()
-    for stage in program.stages:
-        if isinstance(stage, OperatorStage):
-            name = stage.runners[0].name
-            stage.spread(copies_of(program.plan.app.operators[name], available))
 
 
 def expect(program: Program, *, inline: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from holoflow.core.errors import describe
 from holoflow.core.operator import Batching
 from holoflow.engine.control import Control
-from holoflow.engine.copies import Copies, PendingCall
+from holoflow.engine.copies import Copies, Copy, PendingCall
 from holoflow.engine.inputs import Call, Inputs, Part
 from holoflow.engine.queue import Queue, widened
 from holoflow.engine.results import check_batch
@@ -63,12 +62,16 @@ class OperatorStage(Stage):
             for queue in self.inputs.queues:
                 queue.capacity = widened(queue.capacity, returns=False, batch=self.batching.size)
 
-    def spread(self, count: int) -> None:
-        """Make up to `count` calls at once from now on, in threads of their own."""
+    @property
+    def may_spread(self) -> bool:
+        """Whether several calls may be made at once."""
         # With several inputs it could not be said, after a crash, which messages were held.
         unclear = self.control.durable and len(self.inputs.queues) > 1
-        if count > 1 and self.batching is None and not unclear:
-            self._copies = Copies(self.name, count, self._make)
+        return self.batching is None and not unclear
+
+    def spread(self, copies: Sequence[Copy]) -> None:
+        """Have all calls made by `copies` from now on, one by each at once."""
+        self._copies = Copies(self.name, copies, self._make)
 
     @property
     def oldest(self) -> PendingCall | None:
@@ -155,17 +158,16 @@ class OperatorStage(Stage):
         self._acknowledge()
         return Progress.WORKED
 
-    def _make(self, job: PendingCall) -> None:
+    def _make(self, job: PendingCall, copy: Copy) -> None:
         """Make the call of `job`, in a thread of its own, and have its result sent on."""
-        runner, call = self.runners[0], job.call
-        cpu = time.thread_time_ns()
+        cpu = copy.cpu()
         job.start = clock()
         try:
-            job.result = runner.call_with(call.arguments, call.header)
+            job.result = copy.call_with(job.call.arguments, job.call.header)
         except BaseException as error:
             job.error = error
         job.end = clock()
-        job.cpu = time.thread_time_ns() - cpu
+        job.cpu = copy.cpu() - cpu
         self.control.worker().busy += job.end - job.start
         job.done = True
         self.wake()

@@ -23,7 +23,6 @@ from holoflow.engine.build import (
     expect,
     give_notifiers,
     join,
-    spread,
 )
 from holoflow.engine.calls import Hangs, StallDetector, hangs
 from holoflow.engine.control import (
@@ -39,6 +38,7 @@ from holoflow.engine.copies import threads_of
 from holoflow.engine.inline import run_inline
 from holoflow.engine.observer import Observer
 from holoflow.engine.operator_stage import OperatorStage
+from holoflow.engine.spread import copy_processes, spread
 from holoflow.engine.timers import SimulatedTimers, Timers
 from holoflow.link.links import Links
 from holoflow.link.ucx import UcxTransport
@@ -99,6 +99,8 @@ class Run:
         options.output.mkdir(parents=True, exist_ok=True)
         contexts = {name: self._context(name) for name in plan.app.operators}
         self.program: Program = build(plan, self.control, contexts, options.frames, links)
+        self.apart = {} if self.engine == "inline" else copy_processes(self.program)
+        """Operators whose copies are processes, by name: they start and stop there."""
         self.observer = Observer(self.program, options, self.engine)
         self.holoscan_operator = any(
             node.holoscan_operator is not None for node in plan.app.operators.values()
@@ -160,6 +162,8 @@ class Run:
             for stage in self.program.stages:
                 stage.end(GRACE)
             self._stop(started, observe)
+            for processes in self.apart.values():
+                processes.kill()
             self.control.release()
             self.timers.stop()
             for queue in self.program.queues.values():
@@ -185,7 +189,7 @@ class Run:
                 return False
             started.append(name)
             with _reported_if_slow(name):
-                if not self._try(name, "start", runner.operator.start):
+                if not self._try(name, "start", self.apart.get(name, runner.operator).start):
                     return False
         if self.links is not None:
             join(self.program, self.links)
@@ -206,7 +210,7 @@ class Run:
             return False
         inline = self.engine == "inline"
         if not inline:
-            spread(self.program)
+            spread(self.program, self.apart)
         expect(self.program, inline=inline)
         # The stream begins now, so that however long the operators took, no frame is late.
         self.timers.restart(self.control.restart())
@@ -255,7 +259,7 @@ class Run:
     def _stop(self, started: Sequence[str], observe: Observe | None) -> None:
         """Stop all operators, last first; the others are stopped even if one fails."""
         for name in reversed(started):
-            stop = self.program.runners[name].operator.stop
+            stop = self.apart.get(name, self.program.runners[name].operator).stop
             stopping = threading.Thread(
                 target=self._try, args=(name, "stop", stop), name=f"stop {name}", daemon=True
             )

@@ -74,13 +74,18 @@ class OperatorRunner:
 
     def keywords(self, arguments: Mapping[str, Any], header: Header) -> Mapping[str, Any]:
         """Return the keyword arguments of `process`: payloads, and the header if it takes it."""
+        arguments = self.inputs(arguments)
+        if self.ports.header is None:
+            return arguments
+        return {**arguments, self.ports.header: header}
+
+    def inputs(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the payloads of all inputs by the parameters of `process`."""
         if self._lists:
             single = {port: given for port, given in arguments.items() if base(port) == port}
             lists = {
                 name: [arguments[port] for port in ports if port in arguments]
                 for name, ports in self._lists.items()
             }
-            arguments = {**single, **lists}
-        if self.ports.header is None:
-            return arguments
-        return {**arguments, self.ports.header: header}
+            return {**single, **lists}
+        return arguments

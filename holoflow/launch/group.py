@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import sys
@@ -11,24 +10,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from holoflow.core.processes import SUBREAPER, prctl
 from holoflow.launch.reaper import ROUNDS, kill_marked
 
 REAPING = 2.0
 """Seconds that killed processes have to vanish."""
-_DEATH_SIGNAL, _SUBREAPER = 1, 36
-"""Options of prctl(2)."""
-
-
-def die_with(parent: int) -> None:
-    """Have this process killed when its parent, the process `parent`, dies."""
-    _prctl(_DEATH_SIGNAL, signal.SIGKILL)
-    if os.getppid() != parent:  # it has died already
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def adopt_orphans() -> None:
     """Become the parent of descendants that lose theirs, so that their end is seen here."""
-    _prctl(_SUBREAPER, 1)
+    prctl(SUBREAPER, 1)
 
 
 def children() -> list[int]:
@@ -60,11 +51,6 @@ def end_adopted(before: frozenset[int]) -> None:
                 os.waitpid(pid, 0)
         if not left:
             return
-
-
-def _prctl(option: int, value: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 @contextmanager

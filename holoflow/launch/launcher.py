@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from holoflow.core import lifecycle
 from holoflow.core.errors import HoloflowError
+from holoflow.core.processes import describe_exit
 from holoflow.engine.calls import stall
 from holoflow.engine.control import EngineName, Failure, Outcome, RunOptions, RunResult, Stopper
 from holoflow.engine.run import Observe
@@ -18,7 +19,7 @@ from holoflow.launch.channel import BeginCommand, Command, Drain, FlowsOver, Sto
 from holoflow.launch.configuration import COUNTERS
 from holoflow.launch.descriptors import provide
 from holoflow.launch.peer_down import announce_peer_down
-from holoflow.launch.process import FragmentProcess, describe_exit, judge
+from holoflow.launch.process import FragmentProcess, judge
 from holoflow.launch.run_folder import RunFolder, run_environment
 from holoflow.launch.statistics import RunStallDetector, RunStatistics, merge_records
 from holoflow.launch.supervisor import (

@@ -6,10 +6,8 @@ import contextlib
 import fcntl
 import logging
 import os
-import signal
 import socket
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -18,6 +16,7 @@ from dataclasses import dataclass
 from holoflow.app.graph import Fragment
 from holoflow.core.errors import HoloflowError, ShortageError, is_shortage
 from holoflow.core.output import left_out
+from holoflow.core.processes import python
 from holoflow.core.text import duration, size
 from holoflow.launch.channel import (
     Channel,
@@ -73,17 +72,6 @@ def judge(sample: ProcessSample, fragment: Fragment) -> str | None:
     return None
 
 
-def describe_exit(status: int) -> str:
-    """Return how a process ended, in words; `status` is negative for a signal."""
-    if status >= 0:
-        return f"its process ended with exit status {status}"
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:
-        name = f"signal {-status}"
-    return f"its process was killed by {name}"
-
-
 LONGEST = 8192
 """Most bytes of a printed line; a longer one is split."""
 MOST_PRINTED = 16_000_000
@@ -134,6 +122,7 @@ class FragmentProcess:
         """Why the launcher has killed it, if it has."""
         self.last_heard: float | None = None
         """When its last message was received, on the launcher's clock (s)."""
+        command = python("holoflow.launch.worker")
         own, given = socket.socketpair()
         out, printing = os.pipe()
         with contextlib.suppress(OSError):  # the system does not allow more
@@ -141,7 +130,7 @@ class FragmentProcess:
         try:
             with confined(cores):
                 self._popen = subprocess.Popen(
-                    [*_python(), str(given.fileno()), str(os.getpid()), worker_spec.fragment],
+                    [*command, str(given.fileno()), str(os.getpid()), worker_spec.fragment],
                     stdin=subprocess.DEVNULL,
                     stdout=printing,
                     stderr=subprocess.STDOUT,
@@ -291,12 +280,3 @@ class FragmentProcess:
         """Close the channel and the pipe of its output."""
         self.channel.close()
         os.close(self._out)
-
-
-def _python() -> list[str]:
-    """Return the beginning of the command that runs a worker."""
-    # Files in the current folder must not shadow modules of the standard library, unless they
-    # do so here too.
-    here = sys.path[0] in ("", os.getcwd())
-    safe = ["-P"] if sys.version_info >= (3, 11) and not here else []
-    return [sys.executable, *safe, "-m", "holoflow.launch.worker"]

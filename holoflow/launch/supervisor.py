@@ -12,10 +12,11 @@ from typing import Literal
 
 from holoflow.app.format import RestartPolicy
 from holoflow.app.graph import Fragment
+from holoflow.core.processes import describe_exit
 from holoflow.engine.control import Failure, RunOptions
 from holoflow.launch.configuration import LaunchConfiguration, WorkerSpec
 from holoflow.launch.peer_down import PeerIdentity
-from holoflow.launch.process import FragmentProcess, describe_exit
+from holoflow.launch.process import FragmentProcess
 from holoflow.live.protocol import Phase
 from holoflow.plan.fingerprint import digest
 from holoflow.plan.machine import cores_of, environment_of, is_here, read_machine

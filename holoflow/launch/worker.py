@@ -21,6 +21,7 @@ from holoflow.core import log
 from holoflow.core.errors import HoloflowError, is_shortage, words
 from holoflow.core.lifecycle import leave
 from holoflow.core.log import logged_to
+from holoflow.core.processes import die_with
 from holoflow.engine import execute
 from holoflow.engine.control import Failure, RunResult, Stopper
 from holoflow.launch.channel import (
@@ -42,7 +43,6 @@ from holoflow.launch.channel import (
     encode,
 )
 from holoflow.launch.configuration import COUNTERS, WorkerSpec, open_links
-from holoflow.launch.group import die_with
 from holoflow.launch.reaper import mark_by_limit
 from holoflow.link.links import Links
 from holoflow.live.publish import Publisher

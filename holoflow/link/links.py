@@ -54,7 +54,7 @@ class Links:
         added, problems = payload_types()
         for problem in problems:
             _log.warning("%s", problem)
-        self.types = Types.of([*_port_types(plan), *added])
+        self.types = Types.of([*port_types(plan), *added])
         """Payload types that may arrive over a link."""
         fragments = {
             name: process.fragment
@@ -215,7 +215,7 @@ def _done(linked: LinkedFlow) -> bool:
     return block[ARRIVED] >= block[SENT]
 
 
-def _port_types(plan: Plan) -> list[type]:
+def port_types(plan: Plan) -> list[type]:
     """Return the classes in the port annotations of the app's operators."""
     found: list[type] = []
     for node in plan.app.operators.values():

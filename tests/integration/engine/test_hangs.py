@@ -96,8 +96,9 @@ class HangInBatches(Operator):
 
 
 class HangInACopy(Hang):
-    """The same in one of two copies."""
+    """The same in one of two copies, which are threads."""
 
+    heavy: ClassVar[bool] = True
     stateless: ClassVar[bool] = True
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from support.graphs import fragment
 
-from holoflow.launch.process import ProcessSample, describe_exit, judge
+from holoflow.core.processes import describe_exit
+from holoflow.launch.process import ProcessSample, judge
 from holoflow.stats.snapshot import FragmentStats, MachineStats
 
 PLACED = fragment("a", hang=10.0, memory=500_000_000)
