@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -205,3 +206,8 @@ class App:
     """Debian packages that its image needs."""
     plugins: tuple[Package, ...] = ()
     """Installed packages whose operators and fragment templates it uses, sorted."""
+
+    @cached_property
+    def places(self) -> Mapping[str, str]:
+        """Name of the fragment of each operator; empty for an app without fragments."""
+        return {name: f.name for f in self.fragments.values() for name in f.operators}

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
+from holoflow.app.cycles import components
 from holoflow.app.graph import Flow, Node
 from holoflow.core.ports import Ports, base, position
 
 Pairing: TypeAlias = Literal["frame", "time", "arrival"]
 """How messages at the inputs of a join are matched for one call."""
-
-Follow: TypeAlias = Callable[[str], Iterable[Flow]]
-"""Which of the flows into an operator to follow upstream."""
 
 
 class Origins:
@@ -26,13 +24,52 @@ class Origins:
     def __init__(self, nodes: Mapping[str, Node], flows: Sequence[Flow]) -> None:
         """Trace the `flows` between the operators `nodes`, which form no cycle but back edges."""
         self._nodes = nodes
-        self._inputs: dict[str, list[Flow]] = {name: [] for name in nodes}
+        self._triggers: dict[str, list[Flow]] = {name: [] for name in nodes}
         for flow in flows:
-            if flow.target.operator in nodes and flow.source.operator in nodes:
-                self._inputs[flow.target.operator].append(flow)
-        for name, inputs in self._inputs.items():
-            inputs.sort(key=self._place(name))
+            if flow.source.operator in nodes and self._is_trigger(flow):
+                self._triggers[flow.target.operator].append(flow)
+        for name, triggers in self._triggers.items():
+            triggers.sort(key=self._place(name))
         self._origins: dict[str, str | None] = {}
+        self._keeps: set[str] = set()
+        """Operators up to which no operator changes the times of their frames."""
+        self._several: set[str] = set()
+        """Operators that may send several messages for a frame of their origin."""
+        for name in self._from_the_sources():
+            self._trace(name)
+
+    def _is_trigger(self, flow: Flow) -> bool:
+        name = flow.target.operator
+        if flow.back_edge or name not in self._nodes:
+            return False
+        ports = self.ports(name)
+        return ports is None or not ports.input(flow.target.port).latest
+
+    def _from_the_sources(self) -> list[str]:
+        """Return all operators, each behind those whose messages trigger it."""
+        names = list(self._nodes)
+        number = {name: i for i, name in enumerate(names)}
+        feeding = [[number[f.source.operator] for f in self._triggers[name]] for name in names]
+        return [names[i] for component in components(feeding) for i in component]
+
+    def _trace(self, name: str) -> None:
+        """Note what is known of an operator's frames, from what is known of those it gets."""
+        ports = self.ports(name)
+        self._origins[name] = self._find_origin(name, ports)
+        feeding = {flow.source.operator for flow in self._leading(name)}
+        if feeding <= self._keeps and (ports is None or ports.source or not ports.stamped):
+            self._keeps.add(name)
+        multiplies = ports is not None and (ports.generator or self.in_order(name))
+        if multiplies or any(f.source.operator in self._several for f in self._decisive(name)):
+            self._several.add(name)
+
+    def _find_origin(self, name: str, ports: Ports | None) -> str | None:
+        if self.merges(name):
+            return self._common(name) or name
+        leader = self.leader(name)
+        if ports is None or leader is None:
+            return name if ports is not None and ports.source else None
+        return self.origin(leader.source.operator)
 
     def _place(self, name: str) -> Callable[[Flow], tuple[int, int]]:
         ports = self.ports(name)
@@ -53,14 +90,9 @@ class Origins:
         """Return the operator called `name`."""
         return self._nodes[name]
 
-    def triggers(self, name: str) -> list[Flow]:
+    def triggers(self, name: str) -> Sequence[Flow]:
         """Return the flows whose messages trigger an operator, in the order of its inputs."""
-        ports = self.ports(name)
-        return [
-            flow
-            for flow in self._inputs[name]
-            if not flow.back_edge and (ports is None or not ports.input(flow.target.port).latest)
-        ]
+        return self._triggers[name]
 
     def leader(self, name: str) -> Flow | None:
         """Return the flow whose headers are passed on in every call; None if there is none."""
@@ -79,23 +111,7 @@ class Origins:
 
         It is a source, or an operator that merges the frames of several.
         """
-        path = []
-        origin: str | None = None
-        while name not in self._origins:
-            path.append(name)
-            self._origins[name] = None  # a cycle has been reported
-            ports, leader = self.ports(name), self.leader(name)
-            if self.merges(name):
-                origin = self._common(name) or name
-                break
-            if ports is None or leader is None:
-                origin = name if ports is not None and ports.source else None
-                break
-            name = leader.source.operator
-        else:
-            origin = self._origins[name]
-        self._origins.update(dict.fromkeys(path, origin))
-        return origin
+        return self._origins.get(name)
 
     def _common(self, name: str) -> str | None:
         """Return the common origin of an operator's triggers; None if there are several."""
@@ -161,43 +177,30 @@ class Origins:
 
     def _keeps_times(self, flow: Flow) -> bool:
         """Whether no operator on the path from the origin changes the times of its frames."""
-        on_path = {f.source.operator for f in self._upstream([flow], self._leading)}
-        return not any(
-            ports.stamped and not ports.source
-            for ports in map(self.ports, on_path)
-            if ports is not None
-        )
+        return flow.source.operator in self._keeps
 
     def several(self, flow: Flow) -> bool:
         """Whether `flow` may carry several messages of one frame."""
-        on_path = {f.source.operator for f in self._upstream([flow], self._decisive)}
-        return any(
-            ports.generator or self.in_order(name)
-            for name in on_path
-            if (ports := self.ports(name)) is not None
-        )
+        return flow.source.operator in self._several
 
-    def _leading(self, name: str) -> list[Flow]:
+    def _leading(self, name: str) -> Sequence[Flow]:
         """Return the flows whose frames an operator passes on."""
         if self.in_order(name):
             return self.triggers(name)
         leader = self.leader(name)
         return [] if leader is None else [leader]
 
-    def _decisive(self, name: str) -> list[Flow]:
+    def _decisive(self, name: str) -> Sequence[Flow]:
         """Return the flows that decide which frames an operator sends."""
         return self.triggers(name) if self.pairing(name) == "frame" else self._leading(name)
 
     def upstream(self, flow: Flow) -> set[Flow]:
         """Return `flow` and all flows whose messages trigger, directly or not, what it carries."""
-        return self._upstream([flow], self.triggers)
-
-    def _upstream(self, flows: list[Flow], follow: Follow) -> set[Flow]:
         found: set[Flow] = set()
-        wanted = list(flows)
+        wanted = [flow]
         while wanted:
             flow = wanted.pop()
             if flow not in found:
                 found.add(flow)
-                wanted += follow(flow.source.operator)
+                wanted += self.triggers(flow.source.operator)
         return found

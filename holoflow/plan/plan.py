@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from functools import cached_property
+from typing import Literal, TypeAlias, TypeVar
 
 from holoflow.app.format import Compression, WhenFull
 from holoflow.app.graph import App, Endpoint, Flow, Fragment, Node, Scheduler
@@ -100,9 +102,39 @@ class Plan:
         """All stages of all processes."""
         return tuple(stage for process in self.processes for stage in process.stages)
 
-    def stage_of(self, operator: str) -> PlannedStage:
-        """Return the stage that contains `operator`."""
-        return next(stage for stage in self.stages if operator in stage.operators)
+    @cached_property
+    def stage_of(self) -> Mapping[str, PlannedStage]:
+        """The stage that contains each operator."""
+        return {name: stage for stage in self.stages for name in stage.operators}
+
+    @cached_property
+    def into(self) -> Mapping[str, Sequence[PlannedFlow]]:
+        """The flows into each operator that has any."""
+        return by_target(self.flows)
+
+    @cached_property
+    def out_of(self) -> Mapping[str, Sequence[PlannedFlow]]:
+        """The flows out of each operator that has any."""
+        return by_source(self.flows)
+
+
+AnyFlow = TypeVar("AnyFlow", Flow, PlannedFlow)
+
+
+def by_target(flows: Iterable[AnyFlow]) -> dict[str, list[AnyFlow]]:
+    """Return `flows` by the operators that they lead to."""
+    found: dict[str, list[AnyFlow]] = {}
+    for flow in flows:
+        found.setdefault(flow.target.operator, []).append(flow)
+    return found
+
+
+def by_source(flows: Iterable[AnyFlow]) -> dict[str, list[AnyFlow]]:
+    """Return `flows` by the operators that they come from."""
+    found: dict[str, list[AnyFlow]] = {}
+    for flow in flows:
+        found.setdefault(flow.source.operator, []).append(flow)
+    return found
 
 
 def part(plan: Plan, fragment: str) -> Plan:
@@ -196,7 +228,7 @@ def _alone(node: Node) -> str:
 
 def fragment_of(app: App, operator: str) -> str:
     """Return the name of the fragment that `operator` is in; the app's if there are none."""
-    return next((f.name for f in app.fragments.values() if operator in f.operators), app.name)
+    return app.places.get(operator, app.name)
 
 
 def make_stages(app: App) -> tuple[PlannedStage, ...]:

@@ -9,7 +9,15 @@ from holoflow.app import catalogue
 from holoflow.app.graph import App, Flow, Fragment, Scheduler
 from holoflow.app.origins import Origins
 from holoflow.plan.hosts import listeners, near
-from holoflow.plan.plan import LinkKind, Plan, PlannedFlow, PlannedProcess, fragment_of, make_stages
+from holoflow.plan.plan import (
+    LinkKind,
+    Plan,
+    PlannedFlow,
+    PlannedProcess,
+    PlannedStage,
+    fragment_of,
+    make_stages,
+)
 
 
 def find_notices(plan: Plan) -> tuple[str, ...]:
@@ -77,20 +85,22 @@ def _unsteady_joins(plan: Plan) -> Iterable[str]:
     Where the app knows what its operators send, only a crash can do that: anything else has been
     reported as a mistake.
     """
-    app, flows = plan.app, plan.flows
-    lossy = [f for f in flows if not f.lossless and not f.latest]
+    app = plan.app
+    lossy = {f for f in plan.flows if not f.lossless and not f.latest}
     dropping = {f.target.operator for f in lossy}
     dropping |= {name for name, node in app.operators.items() if node.on_error == "skip"}
+    if not dropping and all(f.restart == "never" for f in app.fragments.values()):
+        return
     for name, node in app.operators.items():
-        joined = [f for f in flows if f.target.operator == name and not (f.latest or f.back_edge)]
+        joined = [f for f in plan.into.get(name, ()) if not (f.latest or f.back_edge)]
         if len(joined) < 2 or node.sync is not None or joined[0].by_frame:
             continue
         if node.holoscan_operator is None and node.cls.ports().trigger == "any":  # type: ignore[attr-defined]
             continue
-        paths = [_upstream(flow.source.operator, flows) for flow in joined]
+        paths = [_upstream(plan, flow.source.operator) for flow in joined]
         # A frame dropped before the paths split is missing on all of them.
         apart = paths[0].union(*paths) - paths[0].intersection(*paths)
-        culprits = [f"the flow from {str(f.source)!r}" for f in lossy if f in joined]
+        culprits = [f"the flow from {str(f.source)!r}" for f in joined if f in lossy]
         culprits += [repr(operator) for operator in app.operators if operator in apart & dropping]
         reasons = [f"dropped at {', '.join(culprits)}"] if culprits else []
         crashes = [repr(fragment) for fragment in _crashes(plan, name, apart)]
@@ -109,7 +119,7 @@ def _crashes(plan: Plan, join: str, apart: set[str]) -> Iterable[str]:
     `apart` are the operators that are upstream of some of its inputs, but not of all.
     """
     here = fragment_of(plan.app, join)
-    paths = [flow for flow in plan.flows if flow.target.operator in apart | {join}]
+    paths = [flow for name in apart | {join} for flow in plan.into.get(name, ())]
     senders = {fragment_of(plan.app, flow.source.operator) for flow in paths} - {here}
     for name, fragment in plan.app.fragments.items():
         # A fragment that is not started again ends the run; if all inputs come from within the
@@ -118,16 +128,14 @@ def _crashes(plan: Plan, join: str, apart: set[str]) -> Iterable[str]:
             yield name
 
 
-def _upstream(operator: str, flows: tuple[PlannedFlow, ...]) -> set[str]:
+def _upstream(plan: Plan, operator: str) -> set[str]:
     """Return `operator` and all operators that feed it, directly or not."""
     found = {operator}
     frontier = [operator]
     while frontier:
-        current = frontier.pop()
-        for flow in flows:
-            if flow.target.operator == current and flow.source.operator not in found:
-                found.add(flow.source.operator)
-                frontier.append(flow.source.operator)
+        feeding = {flow.source.operator for flow in plan.into.get(frontier.pop(), ())} - found
+        found |= feeding
+        frontier += feeding
     return found
 
 
@@ -167,10 +175,13 @@ def plan(
     )
     alone = Fragment(app.name, tuple(app.operators), hang=app.hang)
     fragments = tuple(app.fragments.values()) or (alone,)
+    placed: dict[str, list[PlannedStage]] = {}
+    for stage in stages:
+        placed.setdefault(fragment_of(app, stage.operators[0]), []).append(stage)
     processes = tuple(
         PlannedProcess(
             fragment=fragment.name,
-            stages=tuple(s for s in stages if s.operators[0] in fragment.operators),
+            stages=tuple(placed.get(fragment.name, ())),
             scheduler=fragment.scheduler or app.scheduler,
             placement=fragment,
             others=_has_others(app, flows, fragment),

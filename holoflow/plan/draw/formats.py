@@ -35,7 +35,7 @@ def _operator(plan: Plan, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "type": node.type_name,
-        "stage": plan.stage_of(name).name,
+        "stage": plan.stage_of[name].name,
         "inputs": [_port(port) for port in input_facts(plan, name)],
         "outputs": [_port(port) for port in output_facts(plan, name)],
         "on_error": node.on_error,

@@ -188,7 +188,7 @@ def test_operators_of_holoscan() -> None:
 
 def test_stage_of() -> None:
     planned = plan(line(node("a", Pass), fuse=True))
-    assert planned.stage_of("a").operators == ("source", "a", "sink")
+    assert planned.stage_of["a"].operators == ("source", "a", "sink")
 
 
 # -- properties ------------------------------------------------------------------------------
