@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -211,3 +211,35 @@ class App:
     def places(self) -> Mapping[str, str]:
         """Name of the fragment of each operator; empty for an app without fragments."""
         return {name: f.name for f in self.fragments.values() for name in f.operators}
+
+    @cached_property
+    def consumers(self) -> Mapping[str, Sequence[str]]:
+        """The operators that each operator sends to; nothing for those that send to none."""
+        found: dict[str, list[str]] = {}
+        for flow in self.flows:
+            found.setdefault(flow.source.operator, []).append(flow.target.operator)
+        return found
+
+    @cached_property
+    def producers(self) -> Mapping[str, Sequence[str]]:
+        """The operators that each operator gets from; nothing for those that get from none."""
+        found: dict[str, list[str]] = {}
+        for flow in self.flows:
+            found.setdefault(flow.target.operator, []).append(flow.source.operator)
+        return found
+
+
+def reach(start: str, neighbours: Mapping[str, Sequence[str]]) -> set[str]:
+    """Return `start` and all operators that can be reached from it by way of `neighbours`.
+
+    Args:
+        start: Where to begin.
+        neighbours: `App.consumers` to go downstream, `App.producers` to go upstream.
+    """
+    found = {start}
+    frontier = [start]
+    while frontier:
+        more = set(neighbours.get(frontier.pop(), ())) - found
+        found |= more
+        frontier += more
+    return found

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import pydantic
 
-from holoflow.app.graph import App, Budget, Endpoint, Node, Sync
+from holoflow.app.graph import App, Budget, Endpoint, Node, Sync, reach
 from holoflow.core.errors import HoloflowError
 from holoflow.core.operator import Operator, OperatorContext
 from holoflow.core.passed_geometry import pass_geometry
@@ -111,9 +111,10 @@ def build(
         if not (flow.fused or leaves(plan, flow) or _between_holoscan_operators(app, flow))
     }
     budgeted = [
-        (budget, _operators_between(plan, budget)) for budget in app.budgets if control.tracked
+        (budget, _operators_between(app, budget)) for budget in app.budgets if control.tracked
     ]
     budgets = [BudgetMeter(budget, between) for budget, between in budgeted]
+    late = [b for b in budgets if b.budget.when_missed == "drop_late" and not control.lossless]
     runners: dict[str, OperatorRunner] = {}
     for node in app.operators.values():
         if node.holoscan_operator is None:
@@ -123,29 +124,30 @@ def build(
             nvtx.mark(operator, node.name)
             if control.guarded:
                 guard(operator)
-            incoming = [flow for flow in plan.flows if flow.target.operator == node.name]
+            incoming = plan.into.get(node.name, ())
             step = steps[incoming[0]] if incoming else control.paths.step("work", node.name, "")
             connected = [flow.target.port for flow in incoming]
             runners[node.name] = runner = OperatorRunner(node, operator, connected, step)
-            runner.sink = all(flow.source.operator != node.name for flow in plan.flows)
+            runner.sink = node.name not in app.consumers
             runner.budgets = tuple(b for b in budgets if b.budget.target == node.name)
             runner.ending = runner.sink or bool(runner.budgets)
-            if not control.lossless:
-                runner.deadlines = tuple(
-                    b
-                    for b in budgets
-                    if b.budget.when_missed == "drop_late" and node.name in b.path
-                )
+            runner.deadlines = tuple(b for b in late if node.name in b.path)
             operator.context.count_drop = runner.meter.count_drop
     program = Program(plan, control, runners, [], queues, budgets)
     if links is not None:
         program.remote_outputs = _make_remote_outputs(plan, links, control)
         program.links, program.ucx = links, links.ucx
+    outputs: dict[str, dict[str, list[Output]]] = {}
+    ends: list[Output] = [*queues.values(), *program.remote_outputs]
+    for output in ends:
+        source = output.flow.source
+        outputs.setdefault(source.operator, {}).setdefault(source.port, []).append(output)
     for stage in plan.stages:
-        if app.operators[stage.operators[0]].holoscan_operator is None:
-            name = stage.operators[0]
+        name, last = stage.operators[0], stage.operators[-1]
+        if app.operators[name].holoscan_operator is None:
             number = memoryview(bytearray(8)).cast("q") if links is None else links.number(name)
-            program.stages.append(_make_stage(program, stage, frames, number))
+            made = _make_stage(program, stage, outputs.get(last, {}), frames, number)
+            program.stages.append(made)
     return program
 
 
@@ -177,16 +179,10 @@ def _make_steps(plan: Plan, paths: PathTree) -> dict[PlannedFlow, PathStep]:
     }
 
 
-def _operators_between(plan: Plan, budget: Budget) -> frozenset[str]:
+def _operators_between(app: App, budget: Budget) -> frozenset[str]:
     """Return the operators between the source of `budget` and its target, target included."""
-    behind, before = {budget.source}, {budget.target}
-    for _ in plan.app.flows:
-        for flow in plan.app.flows:  # including those of other fragments
-            if flow.source.operator in behind:
-                behind.add(flow.target.operator)
-            if flow.target.operator in before:
-                before.add(flow.source.operator)
-    return frozenset(behind & before) - {budget.source}
+    behind = reach(budget.source, app.consumers)  # including those of other fragments
+    return frozenset(behind & reach(budget.target, app.producers)) - {budget.source}
 
 
 def _between_holoscan_operators(app: App, flow: PlannedFlow) -> bool:
@@ -196,14 +192,10 @@ def _between_holoscan_operators(app: App, flow: PlannedFlow) -> bool:
 
 
 def _make_stage(
-    program: Program, stage: PlannedStage, frames: int | None, number: CounterBlock
-) -> SourceStage | OperatorStage:
+    program: Program, stage: PlannedStage, outputs: dict[str, list[Output]], frames: int | None,
+    number: CounterBlock,
+) -> SourceStage | OperatorStage:  # fmt: skip
     runners = [program.runners[name] for name in stage.operators]
-    outputs: dict[str, list[Output]] = {}
-    every: list[Output] = [*program.queues.values(), *program.remote_outputs]
-    for output in every:
-        if output.flow.source.operator == runners[-1].name:
-            outputs.setdefault(output.flow.source.port, []).append(output)
     if runners[0].ports.source:
         made: SourceStage | OperatorStage = SourceStage(
             runners, outputs, program.control, frames, number
@@ -213,17 +205,17 @@ def _make_stage(
             runners, _make_inputs(program, runners[0], number), outputs, program.control
         )
     for index, name in enumerate(stage.operators[1:], 1):
-        flow = next(flow for flow in program.plan.flows if flow.target.operator == name)
+        (flow,) = program.plan.into[name]
         made.fused[index] = f"{flow.source} -> {flow.target}"
     made.linger = round(program.plan.app.scheduler.linger * 1e9)
     return made
 
 
 def _make_inputs(program: Program, runner: OperatorRunner, number: CounterBlock) -> Inputs:
-    mine = {f: q for f, q in program.queues.items() if f.target.operator == runner.name}
     order = {port: index for index, port in enumerate(runner.ports.inputs)}
-    flows = sorted(mine, key=lambda f: order.get(base(f.target.port), len(order)))
-    queues = [mine[flow] for flow in flows]
+    queued = [flow for flow in program.plan.into.get(runner.name, ()) if flow in program.queues]
+    flows = sorted(queued, key=lambda f: order.get(base(f.target.port), len(order)))
+    queues = [program.queues[flow] for flow in flows]
     sync = program.plan.app.operators[runner.name].sync
     control = program.control
     if isinstance(sync, Sync) and control.lossless:
@@ -252,13 +244,13 @@ def join(program: Program, links: Links) -> None:
             remote_inputs = RemoteInput(queue, links.types, wanted, program.control.paths, shift)
             queue.inlet = links.inlet(flow, remote_inputs)
             queue.place = links.source(flow)
+    producers = {stage.runners[-1].name: stage for stage in program.stages}
     for remote_outputs in program.remote_outputs:
         remote_outputs.place = links.target(remote_outputs.flow)
         remote_outputs.outlet = outlet = links.outlet(remote_outputs.flows, remote_outputs)
-        for stage in program.stages:
-            if stage is remote_outputs.producer:
-                for runner in stage.runners:
-                    runner.operator.context.allocate = outlet.allocate
+        stage = producers.get(remote_outputs.flow.source.operator)
+        for runner in stage.runners if stage is not None else ():
+            runner.operator.context.allocate = outlet.allocate
 
 
 def give_notifiers(program: Program, links: Links, threads: int) -> None:
@@ -288,25 +280,15 @@ def expect(program: Program, *, inline: bool) -> None:
         for stage in program.stages
         if isinstance(stage, OperatorStage) and stage.batching is not None
     }
-    app = program.plan.app
-    sources = {name: behind(app, name) for name in admissions}
+    consumers = program.plan.app.consumers
+    # Only what batches need is looked for: an app may have thousands of sources.
+    sources = {name: reach(name, consumers) if batches else set[str]() for name in admissions}
     shares = usual(sources, batches, 1 if inline else program.workers)
     for name, admission in admissions.items():
         if inline:
             admission.settle(shares[name][0])
         else:
             admission.expect(*shares[name])
-
-
-def behind(app: App, source: str) -> set[str]:
-    """Return the operators that frames of `source` can come to."""
-    found, frontier = {source}, [source]
-    while frontier:
-        operator = frontier.pop()
-        targets = {f.target.operator for f in app.flows if f.source.operator == operator} - found
-        found |= targets
-        frontier += targets
-    return found
 
 
 def end_remote_inputs(program: Program) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias
 
 from holoflow.app.format import Compression, WhenFull
 from holoflow.app.graph import App, Endpoint, Flow, Fragment, Node, Scheduler
@@ -110,31 +110,10 @@ class Plan:
     @cached_property
     def into(self) -> Mapping[str, Sequence[PlannedFlow]]:
         """The flows into each operator that has any."""
-        return by_target(self.flows)
-
-    @cached_property
-    def out_of(self) -> Mapping[str, Sequence[PlannedFlow]]:
-        """The flows out of each operator that has any."""
-        return by_source(self.flows)
-
-
-AnyFlow = TypeVar("AnyFlow", Flow, PlannedFlow)
-
-
-def by_target(flows: Iterable[AnyFlow]) -> dict[str, list[AnyFlow]]:
-    """Return `flows` by the operators that they lead to."""
-    found: dict[str, list[AnyFlow]] = {}
-    for flow in flows:
-        found.setdefault(flow.target.operator, []).append(flow)
-    return found
-
-
-def by_source(flows: Iterable[AnyFlow]) -> dict[str, list[AnyFlow]]:
-    """Return `flows` by the operators that they come from."""
-    found: dict[str, list[AnyFlow]] = {}
-    for flow in flows:
-        found.setdefault(flow.source.operator, []).append(flow)
-    return found
+        found: dict[str, list[PlannedFlow]] = {}
+        for flow in self.flows:
+            found.setdefault(flow.target.operator, []).append(flow)
+        return found
 
 
 def part(plan: Plan, fragment: str) -> Plan:

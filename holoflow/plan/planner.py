@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from holoflow.app import catalogue
-from holoflow.app.graph import App, Flow, Fragment, Scheduler
+from holoflow.app.graph import App, Flow, Fragment, Scheduler, reach
 from holoflow.app.origins import Origins
 from holoflow.plan.hosts import listeners, near
 from holoflow.plan.plan import (
@@ -97,7 +97,7 @@ def _unsteady_joins(plan: Plan) -> Iterable[str]:
             continue
         if node.holoscan_operator is None and node.cls.ports().trigger == "any":  # type: ignore[attr-defined]
             continue
-        paths = [_upstream(plan, flow.source.operator) for flow in joined]
+        paths = [reach(flow.source.operator, app.producers) for flow in joined]
         # A frame dropped before the paths split is missing on all of them.
         apart = paths[0].union(*paths) - paths[0].intersection(*paths)
         culprits = [f"the flow from {str(f.source)!r}" for f in joined if f in lossy]
@@ -126,17 +126,6 @@ def _crashes(plan: Plan, join: str, apart: set[str]) -> Iterable[str]:
         # join's own fragment, they all start over together.
         if fragment.restart != "never" and (senders if name == here else name in senders):
             yield name
-
-
-def _upstream(plan: Plan, operator: str) -> set[str]:
-    """Return `operator` and all operators that feed it, directly or not."""
-    found = {operator}
-    frontier = [operator]
-    while frontier:
-        feeding = {flow.source.operator for flow in plan.into.get(frontier.pop(), ())} - found
-        found |= feeding
-        frontier += feeding
-    return found
 
 
 def plan(

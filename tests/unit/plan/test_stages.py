@@ -242,9 +242,9 @@ def test_stages_partition_the_operators(graph: App, lossless: bool) -> None:
     assert len(planned.flows) == len(graph.flows)
     for planned_flow in planned.flows:
         ends = planned_flow.source.operator, planned_flow.target.operator
-        together = planned.stage_of(ends[0]) == planned.stage_of(ends[1]) and ends[0] != ends[1]
+        together = planned.stage_of[ends[0]] == planned.stage_of[ends[1]] and ends[0] != ends[1]
         if planned_flow.fused:
-            stage = planned.stage_of(ends[0]).operators
+            stage = planned.stage_of[ends[0]].operators
             assert stage.index(ends[1]) == stage.index(ends[0]) + 1
             assert planned_flow.queue == 0
             assert planned_flow.when_full == "block"
@@ -269,5 +269,5 @@ def test_stages_partition_the_operators(graph: App, lossless: bool) -> None:
 
 
 def _goes_back(planned: Plan, ends: tuple[str, str]) -> bool:
-    stage = planned.stage_of(ends[0]).operators
+    stage = planned.stage_of[ends[0]].operators
     return stage.index(ends[1]) < stage.index(ends[0])

@@ -1,0 +1,1 @@
+"""Apps of any size, for the benchmark of what size costs."""
