@@ -143,9 +143,9 @@ def read_report(path: Path) -> RunReport:
 def write_error_log(folder: Path, error: BaseException | str) -> Path:
     """Write the traceback of `error`, or the text that it is, and return the file's path."""
     path = folder / ERROR_LOG
+    text = error if isinstance(error, str) else "".join(traceback.format_exception(error))
     # backslashreplace: the text of an exception may contain bytes that are not valid text.
-    with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
-        file.writelines([error] if isinstance(error, str) else traceback.format_exception(error))
+    write_whole(path, text.encode(errors="backslashreplace"), 0o666)
     return path
 
 

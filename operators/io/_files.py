@@ -72,6 +72,15 @@ def naming(file: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror or str(error), str(file)) from None
 
 
+def check_linked(descriptor: int, file: Path) -> None:
+    """Raise HoloflowError if `file`, open as `descriptor`, was removed: writes to it are lost."""
+    if not os.fstat(descriptor).st_nlink:
+        raise HoloflowError(
+            f"{file} was removed while it was being written, and what was in it is lost",
+            "let nothing clean up the output folder during a run",
+        )
+
+
 class NumberSet:
     """A set of mostly ascending numbers that needs little memory."""
 

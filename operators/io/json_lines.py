@@ -10,6 +10,7 @@ from holoflow.core.message import Header
 from holoflow.core.operator import Operator, param
 from holoflow.core.plain import to_plain
 from holoflow.operators.io._files import (
+    check_linked,
     check_names,
     claimed,
     cut_to_whole_lines,
@@ -26,7 +27,7 @@ class JsonLinesOp(Operator):
     as a string, images as a description only (see `holoflow.core.plain`). A file name that is not
     valid Unicode is written as in Python: `os.fsencode` returns its bytes. Each line is written at
     once, so that all lines except the last are complete whenever the program ends. A restarted
-    fragment continues the file.
+    fragment continues the file. Each line after the file was removed is an error.
 
     Example:
         results:
@@ -61,6 +62,7 @@ class JsonLinesOp(Operator):
         text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         # A name that is not valid Unicode has lone surrogates: `\\udcfc`, which JSON escapes.
         line = memoryview(text.encode(errors="backslashreplace") + b"\n")
+        check_linked(self._file.fileno(), self._path)
         with naming(self._path):
             while line:  # an almost full disk accepts only a part
                 line = line[self._file.write(line) :]

@@ -19,7 +19,13 @@ from holoflow.core.operator import Operator, param
 from holoflow.core.pictures import Image
 from holoflow.core.quantity import Frequency
 from holoflow.core.times import SECOND, Timeline
-from holoflow.operators.io._files import claimed, eight_bits, output_file, part_name
+from holoflow.operators.io._files import (
+    check_linked,
+    claimed,
+    eight_bits,
+    output_file,
+    part_name,
+)
 from holoflow.operators.visualize._pixels import Scale
 
 _TICKS = 30_000
@@ -49,6 +55,8 @@ class VideoWriterOp(Operator):
     8, and an odd width or height is extended by repeating the last column or row. Equal frames give
     equal files. A truncated file, because the program was killed, plays except for about its last
     second; after a restart of its fragment, the rest is in a file of its own, `annotated.2.mp4`.
+    After a failed write, as on a full disk, the file plays up to there, and each later frame is an
+    error; so it is after the file was removed.
 
     PyAV's wheels include encoders under the GPL, of which `h264` (libx264) is one; if that matters,
     choose `mpeg4`, `vp9` or the lossless `ffv1`. A build without libx264 writes `mpeg4` instead,
@@ -90,6 +98,8 @@ class VideoWriterOp(Operator):
         self._container: Any = None
         self._stream: Any = None
         self._frame: Any = None
+        self._file: Any = None
+        """The file, opened a second time, as FFmpeg's own descriptor cannot be had."""
         self._encoder = self._find_encoder()
 
     def process(self, image: Image, header: Header) -> None:
@@ -99,7 +109,10 @@ class VideoWriterOp(Operator):
         if self._encoder != "ffv1":
             pixels = _even(pixels)
         if self._container is None:
+            if self._file is not None:  # to begin again would overwrite what is there
+                raise HoloflowError(f"{self._path} was given up when it could not be written")
             self._begin(image, pixels)
+        check_linked(self._file.fileno(), self._path)
         if (image.width, image.height) != self._size:
             raise HoloflowError(
                 f"the frames of {self._path.name} were {self._size[0]} x {self._size[1]} pixels "
@@ -120,6 +133,8 @@ class VideoWriterOp(Operator):
         if getattr(self, "_container", None) is not None:
             self._guarded(lambda: self._container.mux(self._stream.encode(None)))
             self._guarded(self._container.close)
+        if getattr(self, "_file", None) is not None:
+            self._file.close()
 
     def _encode(self, frame: Any, ticks: int) -> None:
         frame.pts = self._last = ticks
@@ -150,6 +165,7 @@ class VideoWriterOp(Operator):
         if self._path.suffix in (".mp4", ".mov"):
             # In fragments that can each be played, joined when the file is closed.
             options = {"fflags": options["fflags"], "movflags": "+hybrid_fragmented"}
+        self._file = self._path.open("wb")
         self._container = self._guarded(lambda: av.open(str(self._path), "w", options=options))
         rate = Fraction(self.rate or 30).limit_denominator(1001)
         self._stream = self._container.add_stream(

@@ -69,6 +69,16 @@ def test_a_full_disk_is_an_error_that_names_the_file():
     operator.stop()
 
 
+def test_lines_after_the_file_was_removed_are_errors(tmp_path):
+    operator = opened(tmp_path, path="a.jsonl")
+    operator.process(Header(0, 0, "camera"), text=Text("a"))
+    (tmp_path / "a.jsonl").unlink()
+    for number in (1, 2):
+        with pytest.raises(HoloflowError, match=r"a\.jsonl was removed while it was being written"):
+            operator.process(Header(number, 0, "camera"), text=Text("a"))
+    operator.stop()
+
+
 @pytest.mark.parametrize("path", ["../a.jsonl", "/tmp/a.jsonl", "", "."])
 def test_a_path_may_not_leave_the_output_folder(tmp_path, path):
     with pytest.raises(ParameterError, match="output folder"):

@@ -1,8 +1,10 @@
 import hashlib
 import os
+import resource
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from itertools import accumulate, pairwise
 from pathlib import Path
 
@@ -223,6 +225,58 @@ def test_a_full_disk_is_an_error_that_names_the_file(tmp_path, name):
     noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
     with pytest.raises(OSError, match=rf"No space left on device: .*{name}"):
         write(tmp_path, [Image(np.roll(noise, i, 1)) for i in range(60)], path=name, quality=100)
+
+
+@pytest.fixture
+def quota():
+    """A function that limits how large files may become, until the test ends."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_what_was_written_before_the_disk_is_full_plays_and_is_kept(tmp_path, quota, name):
+    operator = VideoWriterOp(path=name, quality=100)
+    operator.context = OperatorContext(output=tmp_path)
+    operator.start()
+    noise = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
+    quota(3_000_000)
+    written = []
+
+    def fill():
+        for index in range(1000):
+            operator.process(Image(np.roll(noise, index, 1)), header(index))
+            written.append(index)
+
+    with pytest.raises(OSError, match=f"File too large: .*{name}"):
+        fill()
+    quota(resource.RLIM_INFINITY)
+    size = (tmp_path / name).stat().st_size
+    for index in (len(written) + 1, len(written) + 2):  # as with on_error: skip
+        with pytest.raises(HoloflowError, match=f"{name} was given up when it could not be"):
+            operator.process(Image(noise), header(index))
+    operator.stop()
+    assert (tmp_path / name).stat().st_size >= size > 2_000_000
+    shown = 0
+    with av.open(str(tmp_path / name)) as container, suppress(av.FFmpegError):
+        for _ in container.decode(video=0):
+            shown += 1
+    assert shown >= len(written) - 35 > 0
+
+
+def test_frames_after_the_file_was_removed_are_errors(tmp_path):
+    operator = VideoWriterOp(path="a.mp4")
+    operator.context = OperatorContext(output=tmp_path)
+    operator.start()
+    operator.process(picture(0), header(0))
+    (tmp_path / "a.mp4").rename(tmp_path / "moved.mp4")
+    operator.process(picture(1), header(1))
+    (tmp_path / "moved.mp4").unlink()
+    for index in (2, 3):
+        with pytest.raises(HoloflowError, match=r"a\.mp4 was removed while it was being written"):
+            operator.process(picture(index), header(index))
+    operator.stop()
 
 
 KILLED = """
