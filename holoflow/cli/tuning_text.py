@@ -147,7 +147,9 @@ def _conclusion(tuning: Tuning, best: Row, *, interrupted: bool) -> str:
         gain = text.percent(MARGIN - 1)
         return f"the app is best as it is{so_far}: nothing was better by {gain} in every round"
     times = text.brief(best.ratio)
-    if best.ratio is None:
+    if best.ratio is None and interrupted:
+        gain = "not compared with the default yet"
+    elif best.ratio is None:
         gain = f"the default has less than {text.percent(NEAR)} of the best rate"
     elif best.compared == "rate":
         gain = f"{times} times the rate of the default"
