@@ -205,7 +205,7 @@ def portable(array: Any) -> npt.NDArray[Any]:
         return found
     if dtype.kind in "iufc" and dtype.newbyteorder("<").str in DTYPES:
         return found.astype(dtype.newbyteorder("<"))
-    raise WireError(f"an array of dtype {dtype} cannot be sent between fragments", _KNOWN)
+    raise WireError(f"an array of dtype {dtype} cannot be sent between processes", _KNOWN)
 
 
 def flat(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

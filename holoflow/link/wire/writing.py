@@ -196,14 +196,14 @@ class Writer:
         kind = type(value)
         if dataclasses.is_dataclass(kind):
             raise WireError(
-                f"{kind.__module__}.{kind.__qualname__} cannot be sent between fragments, as no "
+                f"{kind.__module__}.{kind.__qualname__} cannot be sent between processes, as no "
                 "port names it",
                 f"annotate the port that sends it with {kind.__qualname__}",
             )
         if hasattr(value, "shape") and hasattr(value, "dtype"):
             return self._array(value)
         raise WireError(
-            f"{kind.__module__}.{kind.__qualname__} cannot be sent between fragments", _WHAT_CAN
+            f"{kind.__module__}.{kind.__qualname__} cannot be sent between processes", _WHAT_CAN
         )
 
 

@@ -54,7 +54,7 @@ class Unruly:
 @pytest.mark.parametrize(
     ("payload", "words"),
     [
-        (Track(1), r"payload: .*test_wire_refused.Track cannot be sent between fragments, as no "
+        (Track(1), r"payload: .*test_wire_refused.Track cannot be sent between processes, as no "
                    r"port names it; annotate the port that sends it with Track"),
         ({"a": [0, Track(1)]}, r"payload\['a'\]\[1\]: .*Track"),
         ({"when": datetime.date(2026, 1, 1)}, r"payload\['when'\]: datetime.date cannot .*; "
@@ -66,7 +66,7 @@ class Unruly:
         (np.array([object()]), "an array of dtype object cannot be sent .*; use bool"),
         (np.zeros(3, "M8[ns]"), r"dtype datetime64\[ns\]"),
         (np.timedelta64(1, "s"), r"dtype timedelta64\[s\]"),
-        (np.zeros(3, "f4,i2"), "cannot be sent between fragments; use bool"),
+        (np.zeros(3, "f4,i2"), "cannot be sent between processes; use bool"),
         (np.zeros(3, "U4"), "dtype <U4"),
         (np.str_("a"), "dtype <U1"),
         (np.zeros(3, "longdouble"), "dtype float128|dtype longdouble"),
