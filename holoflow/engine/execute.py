@@ -18,6 +18,7 @@ from holoflow.engine.run import Observe, Run
 from holoflow.holoscan import runtime
 from holoflow.link.links import Links
 from holoflow.plan.plan import Plan
+from holoflow.plan.planner import MOST_STAGES
 
 
 def execute(
@@ -63,6 +64,7 @@ def choose_engine(options: RunOptions, plan: Plan) -> EngineName:
     if engine == "holoscan":
         runtime.load()
         _check_cores(plan.app.scheduler)
+        _check_stages(plan)
     elif any(flow.link == "ucx" for flow in plan.flows):
         raise HoloflowError(
             "engine inline has no ucx, which needs Holoscan", "use --engine holoscan"
@@ -81,6 +83,16 @@ def needs_holoscan(plan: Plan) -> bool:
     return any(node.holoscan_operator is not None for node in plan.app.operators.values()) or any(
         flow.link == "ucx" for flow in plan.flows
     )
+
+
+def _check_stages(plan: Plan) -> None:
+    """Raise HoloflowError if Holoscan cannot run so many stages in this process."""
+    count = len(plan.stages)
+    if count > MOST_STAGES:
+        raise HoloflowError(
+            f"{count:,} stages in a process, of which Holoscan runs at most {MOST_STAGES:,}",
+            "divide them among fragments, or use --engine inline",
+        )
 
 
 def _check_cores(scheduler: Scheduler) -> None:

@@ -53,6 +53,10 @@ Observe: TypeAlias = Callable[[Snapshot, tuple[Sample, ...]], None]
 LOOK = 0.5
 """Most seconds between two polls of the run."""
 
+SPARING = 3
+"""How many times as long as a poll took is waited at least before the next one: with thousands of
+operators it takes so long that half-second polls would leave no time for frames."""
+
 BRISK, CALM = 0.02, 0.1
 """Seconds between two turns of the thread that watches a run: while its stages work, and once none
 has for a while, as each turn wakes a core."""
@@ -387,8 +391,9 @@ class Run:
             ):
                 self.control.stalled(stall)
             if now >= due:
-                due = now + every
                 self._poll(observe)
+                polled = time.monotonic()
+                due = max(now + every, polled + SPARING * (polled - now))
                 if self.links is None:  # else the launcher kills the process
                     self.hangs.poll(self.observer.calls.ongoing, ending=ending)
             else:

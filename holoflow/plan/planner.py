@@ -19,12 +19,15 @@ from holoflow.plan.plan import (
     make_stages,
 )
 
+MOST_STAGES = 1_020
+"""Stages that Holoscan runs in one process: it has 1,024 entities, and needs a few itself."""
+
 
 def find_notices(plan: Plan) -> tuple[str, ...]:
     """Return a sentence for each surprising thing about the plan."""
     return (
         *_unsteady_joins(plan), *_gathered(plan), *_unnamed_hosts(plan), *_unpacked(plan),
-        *_idle_workers(plan), *_wanted_names(plan),
+        *_idle_workers(plan), *_wanted_names(plan), *_crowded(plan),
     )  # fmt: skip
 
 
@@ -38,6 +41,17 @@ def _idle_workers(plan: Plan) -> Iterable[str]:
             there = "is 1 stage" if stages == 1 else f"are {stages} stages"
             why = "the greedy scheduler has only one" if greedy else f"there {there}"
             yield f"{process.fragment}: {run} of {asked} workers run, as {why}"
+
+
+def _crowded(plan: Plan) -> Iterable[str]:
+    """Yield the fragments with more stages than Holoscan runs in a process."""
+    for process in plan.processes:
+        if len(process.stages) > MOST_STAGES:
+            yield (
+                f"{process.fragment}: Holoscan runs at most {MOST_STAGES:,} stages in a process, "
+                f"and there are {len(process.stages):,}; divide them among fragments, or write "
+                f"--engine inline"
+            )
 
 
 def _wanted_names(plan: Plan) -> Iterable[str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from holoflow.app import load
-from holoflow.plan import plan
+from holoflow.core.errors import HoloflowError
+from holoflow.plan import plan, planner
 from holoflow.plan.draw import describe, draw_text
 
 APP = """
@@ -65,3 +67,15 @@ def test_pictures_tell_the_workers_that_run(tmp_path: Path) -> None:
     assert "9 workers" not in drawn
     processes = describe(planned)["processes"]
     assert [process["scheduler"]["workers"] for process in processes] == [2, 1]
+
+
+def test_more_stages_than_holoscan_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planner, "MOST_STAGES", 2)
+    execute = importlib.import_module("holoflow.engine.execute")
+    monkeypatch.setattr(execute, "MOST_STAGES", 2)
+    file = tmp_path / "app.yaml"
+    file.write_text(APP % ("event", 1))
+    planned = plan(load(file))
+    assert any("at most 2 stages in a process, and there are 3" in n for n in planned.notices)
+    with pytest.raises(HoloflowError, match="3 stages in a process"):
+        execute._check_stages(planned)
