@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -152,7 +152,8 @@ class Pipeline:
     """Hz of a live source, instead of full speed."""
     first: int = 20
     """Frames of the first run."""
-    lossy: bool = field(default=False)
+    lossy: bool = False
+    """Whether frames may be dropped on the way."""
 
 
 _LOADS: Final = (0.5, 0.8, 1.2)

@@ -190,7 +190,7 @@ class Contest:
         more = longer.frames - shorter.frames
         peak = memory()
         # A source with a pace may be slower than one without, so the shares are of its own rate.
-        most = self.run(max(longer.sent // 4, 2), "Paced", NEVER_EARLY).rate if loads else 0.0
+        most = self.run(longer.sent, "Paced", NEVER_EARLY).rate if loads else 0.0
         return Measured(
             rate=longer.rate,
             cpu=(longer.cpu - shorter.cpu) / more if more > 0 else None,

@@ -44,16 +44,14 @@ def _work(file: Path, output: Path, frames: int, name: str, inbox: Any, outbox: 
         if flow.source.operator in own and flow.target.operator not in own:
             policy = flow.when_full or "block"
     inner = tuple(f for f in app.flows if {f.source.operator, f.target.operator} <= nodes.keys())
+    job = Job(replace(app, operators=nodes, flows=inner), output, 0)
     if inbox is None:
-        job = Job(replace(app, operators=nodes, flows=inner), output, 0)
         for header, results in islice(job.frames(), frames):
             for operator in job.order:
                 job.call(operator, header, results)
             (*_, payload) = results.values()
             _put(outbox, (header, payload), policy)
     else:
-        # Its first operator is fed by the queue.
-        job = Job(replace(app, operators=nodes, flows=inner), output, 0)
         for header, payload in _arriving(inbox):
             for operator in own:
                 ports = job.operators[operator].ports()
