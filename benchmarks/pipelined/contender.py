@@ -188,12 +188,14 @@ class Contest:
         shorter = self.run(max(int(sent * seconds / 4), 2), *source)
         longer = self.run(max(int(sent * seconds), 10), *source)
         more = longer.frames - shorter.frames
+        # Below zero where nobody has waited for the processes that took it.
+        slope = (longer.cpu - shorter.cpu) / max(more, 1)
         peak = memory()
         # A source with a pace may be slower than one without, so the shares are of its own rate.
         most = self.run(longer.sent, "Paced", NEVER_EARLY).rate if loads else 0.0
         return Measured(
             rate=longer.rate,
-            cpu=(longer.cpu - shorter.cpu) / more if more > 0 else None,
+            cpu=slope if more > 0 and slope > 0 else None,
             memory=peak,
             others=longer.others,
             latencies=longer.latencies,
