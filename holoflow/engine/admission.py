@@ -106,9 +106,10 @@ class Admission:
         `full`: the source waits anyway, for room in a queue.
         """
         if full:
-            self._waited = True
+            self._waited, self._waits = True, False
             return False
         if self._entered - self._left < self.limit:
+            self._waits = False  # a limit that was lifted has let it in
             return True
         self._waits = True  # before the count, so that a frame that leaves now is not missed
         self._count()
@@ -287,6 +288,7 @@ class Admitting(Protocol):
     """A stage, of which those of sources may have to wait."""
 
     admission: Admission | None
+    finished: bool
 
 
 def usual(
@@ -313,5 +315,5 @@ def usual(
 
 def lift(stages: Iterable[Admitting]) -> bool:
     """Let one more frame in wherever a source of `stages` waits for frames to leave."""
-    admissions = [stage.admission for stage in stages if stage.admission is not None]
-    return sum(admission.lift() for admission in admissions) > 0
+    waiting = [s.admission for s in stages if s.admission is not None and not s.finished]
+    return sum(admission.lift() for admission in waiting) > 0

@@ -74,6 +74,9 @@ def test_where_nothing_moves_one_more_is_let_in():
     assert not admission.admits()
     assert admission.lift()
     assert admission.admits()
+    assert not admission.lift()  # it may wait for something else now
+    assert not admission.admits(full=True)  # more would not help where a queue has no room
+    assert not admission.lift()
     del first
 
 
