@@ -76,7 +76,7 @@ class Use:
         self._ended.append(self.block.number)  # atomic: it may happen in any thread
 
 
-class Channel:
+class CopyChannel:
     """One end: it sends packets and messages, and receives them in one thread."""
 
     def __init__(self, end: socket.socket) -> None:

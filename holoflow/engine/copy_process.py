@@ -22,7 +22,7 @@ from holoflow.core.errors import HoloflowError, ShortageError, is_shortage, word
 from holoflow.core.log import LevelName
 from holoflow.core.message import Header, Stamped
 from holoflow.core.processes import describe_exit, python
-from holoflow.engine.copy_channel import Channel, Packet
+from holoflow.engine.copy_channel import CopyChannel, Packet
 from holoflow.engine.runner import OperatorRunner
 from holoflow.link.wire import Types
 
@@ -74,7 +74,7 @@ class CopyProcess:
         self._types = types
         self._spawner = spawner
         self._process: subprocess.Popen[bytes] | None = None
-        self._channel: Channel | None = None
+        self._channel: CopyChannel | None = None
         """None once the process has ended."""
         self._cpu = 0
         """CPU time of the process for calls (ns)."""
@@ -101,7 +101,7 @@ class CopyProcess:
             raise kind(f"a process of it cannot be started: {words(error)}") from None
         finally:
             given.close()
-        channel = self._channel = Channel(own)
+        channel = self._channel = CopyChannel(own)
         channel.know(self._types)
         with contextlib.suppress(OSError):  # it has ended; `wait` says how
             channel.send_message("operator", asdict(self._spec), WITHOUT_FRAME)

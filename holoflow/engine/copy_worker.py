@@ -24,7 +24,7 @@ from holoflow.core.message import Header, Stamped
 from holoflow.core.operator import Operator, OperatorContext
 from holoflow.core.passed_geometry import pass_geometry
 from holoflow.core.processes import die_with
-from holoflow.engine.copy_channel import TEXT, Channel, Packet
+from holoflow.engine.copy_channel import TEXT, CopyChannel, Packet
 from holoflow.engine.copy_process import CopySpec
 from holoflow.engine.results import guard
 from holoflow.link.wire import Types
@@ -58,7 +58,7 @@ class _CopyContext(OperatorContext):
 
 
 class _Copy:
-    def __init__(self, channel: Channel, spec: CopySpec) -> None:
+    def __init__(self, channel: CopyChannel, spec: CopySpec) -> None:
         self._channel = channel
         self._ahead = time.time_ns() - time.monotonic_ns()
         """What the clock of the run is ahead of the monotonic one (ns)."""
@@ -153,7 +153,7 @@ def main() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ignored)
     faulthandler.enable()
     os.set_inheritable(number, False)
-    channel = Channel(socket.socket(fileno=number))
+    channel = CopyChannel(socket.socket(fileno=number))
 
     def show(record: logging.LogRecord) -> None:
         text = log.message(record)[:TEXT]

@@ -243,7 +243,8 @@ def _lossy(queue: int, n: int = 200) -> App:
 
 def _long_queue() -> App:
     return app(
-        [_paced(60, 5), _slow("detect", Heavy, 15), _sink],
+        # As many under way as the queue holds, which the engine would not let in by itself.
+        [replace(_paced(60, 5), in_flight=60), _slow("detect", Heavy, 15), _sink],
         [flow("camera", "detect", queue=30), flow("detect", "screen")],
     )
 

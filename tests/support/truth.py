@@ -21,7 +21,15 @@ import numpy as np
 import pytest
 
 from holoflow import Batching, Latest, Operator, Stamped, param
-from holoflow.engine import chain, holoscan_operators, operator_stage, queue, source_stage, stage
+from holoflow.engine import (
+    chain,
+    holoscan_operators,
+    operator_stage,
+    queue,
+    source_reader,
+    source_stage,
+    stage,
+)
 
 MS = 1_000_000
 clock = time.monotonic_ns
@@ -141,7 +149,8 @@ def watch_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Note what the engine reads from its clock."""
     for module in (stage, operator_stage, holoscan_operators):
         monkeypatch.setattr(module, "clock", _read)
-    monkeypatch.setattr(source_stage, "clock", _read_by_source)
+    for module in (source_stage, source_reader):
+        monkeypatch.setattr(module, "clock", _read_by_source)
     for module, read in ((chain, _read), (queue, _read_by_queue)):
         changed = SimpleNamespace(**{**vars(time), "monotonic_ns": read})
         monkeypatch.setattr(module, "time", changed)

@@ -12,21 +12,21 @@ import pytest
 
 from holoflow import Image
 from holoflow.core.message import Header
-from holoflow.engine.copy_channel import Channel
+from holoflow.engine.copy_channel import CopyChannel
 from holoflow.link.wire import WireError
 
 HEADER = Header(3, 5, "camera", {"gain": 2})
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[Channel, Channel]]:
-    a, b = (Channel(end) for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+def ends() -> Iterator[tuple[CopyChannel, CopyChannel]]:
+    a, b = (CopyChannel(end) for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
     yield a, b
     a.close()
     b.close()
 
 
-def carried(sender: Channel, receiver: Channel, payload: Any) -> Any:
+def carried(sender: CopyChannel, receiver: CopyChannel, payload: Any) -> Any:
     sender.send_message("call", payload, HEADER, 1, None)
     packet = receiver.receive()
     assert packet is not None
@@ -35,7 +35,7 @@ def carried(sender: Channel, receiver: Channel, payload: Any) -> Any:
     return packet.message.payload
 
 
-def test_messages_arrive_as_they_were_sent(ends: tuple[Channel, Channel]) -> None:
+def test_messages_arrive_as_they_were_sent(ends: tuple[CopyChannel, CopyChannel]) -> None:
     picture = np.arange(60 * 40 * 3, dtype=np.uint8).reshape(60, 40, 3)
     sent = {
         "image": Image(picture),
@@ -52,7 +52,7 @@ def test_messages_arrive_as_they_were_sent(ends: tuple[Channel, Channel]) -> Non
 
 
 def test_arrays_that_are_held_are_not_written_to_and_others_make_room(
-    ends: tuple[Channel, Channel],
+    ends: tuple[CopyChannel, CopyChannel],
 ) -> None:
     """In both directions, copied and allocated, kept by the sender and by the receiver."""
     draw = random.Random(11)
@@ -74,14 +74,14 @@ def test_arrays_that_are_held_are_not_written_to_and_others_make_room(
 
 
 def test_a_message_that_cannot_be_sent_leaves_the_channel_as_it_was(
-    ends: tuple[Channel, Channel],
+    ends: tuple[CopyChannel, CopyChannel],
 ) -> None:
     with pytest.raises(WireError, match="set"):
         ends[0].send_message("call", {1, 2}, HEADER)
     assert carried(*ends, [7]) == [7]
 
 
-def test_its_end_is_seen_once_all_is_read(ends: tuple[Channel, Channel]) -> None:
+def test_its_end_is_seen_once_all_is_read(ends: tuple[CopyChannel, CopyChannel]) -> None:
     ends[0].send("log", "text")
     ends[0].end()
     assert ends[1].receive() == ("log", ["text"], None)
