@@ -174,8 +174,6 @@ def test_a_bomb_is_refused_before_memory_is_taken() -> None:
         for shape in ([1 << 26], [4, 1 << 30]):
             refused = r"does not state a size of|more than 2147483648 bytes"
             with pytest.raises(WireError, match=refused):
-                WireError, match=r"does not state a size of|more than 2147483648 bytes"
-            ):
                 decode(head(["array", "|u1", shape, "zstd"]), [bomb], TYPES)
         assert tracemalloc.get_traced_memory()[1] < 1 << 24
     finally:
