@@ -20,6 +20,11 @@ DOCUMENTS += sorted((REPOSITORY / "apps").glob("*/README.md"))
 HOLOFLOW = Path(sys.executable).with_name("holoflow")
 
 
+APART = ("docs/tutorial.md", "docs/how-to/tune-an-app.md")
+"""Commands that need one another, and those of a search that takes minutes: both have tests of
+their own."""
+
+
 def blocks(language: str) -> list[tuple[str, str]]:
     """Return (document, text) of every fenced block in `language`."""
     pattern = re.compile(rf"^```{language}\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -35,7 +40,7 @@ def commands() -> list[str]:
     lines = [
         line
         for where, block in blocks("sh")
-        if where != "docs/tutorial.md"  # its commands need one another
+        if where not in APART
         for line in block.splitlines()
     ]
     split = [shlex.split(line, comments=True) for line in lines]
