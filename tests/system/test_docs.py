@@ -38,10 +38,7 @@ def blocks(language: str) -> list[tuple[str, str]]:
 def commands() -> list[str]:
     """Return every `holoflow` command of the documents, once, without comments."""
     lines = [
-        line
-        for where, block in blocks("sh")
-        if where not in APART
-        for line in block.splitlines()
+        line for where, block in blocks("sh") if where not in APART for line in block.splitlines()
     ]
     split = [shlex.split(line, comments=True) for line in lines]
     return sorted({shlex.join(words) for words in split if words[:1] == ["holoflow"]})
