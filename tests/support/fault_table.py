@@ -77,7 +77,7 @@ def _compare(fault: Fault, trial: Trial) -> list[str]:
     work, last = flows(trial.report("middle"))
     found = mistakes(
         work, last, trial.table(), in_hand=fault.in_hand, anew=fault.anew, twice=fault.twice,
-        uncounted=fault.unbooked,
+        uncounted=fault.uncounted,
     )  # fmt: skip
     for fragment, stats in (("first", work), ("last", last)):
         there = {one.name: one for one in trial.report(fragment).flows}[stats.name]
