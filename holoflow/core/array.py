@@ -49,8 +49,9 @@ def to_numpy(array: Any) -> Array:
         MaskedArrayError: `array` is a masked array.
     """
     # Importing NumPy's masked arrays takes 10 ms, and without that nobody can have made one.
-    ma = sys.modules.get("numpy.ma")
-    if ma is not None and isinstance(array, ma.MaskedArray):
+    # It may be half imported, by another thread.
+    masked = getattr(sys.modules.get("numpy.ma"), "MaskedArray", None)
+    if masked is not None and isinstance(array, masked):
         raise MaskedArrayError(
             "a masked array would lose its mask", "fill it, or send the mask beside it"
         )
