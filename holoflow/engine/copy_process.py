@@ -55,7 +55,7 @@ class CopySpec:
     threads: int
 
 
-class _RemoteTraceback(Exception):  # noqa: N818 - it is no error of its own
+class _RemoteTraceback(Exception):  # noqa: N818 - not an error by itself
     """The traceback of an error in the process of a copy; its text is that."""
 
     def __str__(self) -> str:

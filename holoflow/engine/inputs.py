@@ -28,6 +28,14 @@ class Call:
         self.complete = 0
         """When the batch that it belongs to was complete (ns); 0 without a batch."""
 
+    def release(self) -> None:
+        """Let go of the tickets of its frames: the call is over.
+
+        The call itself may live on, as whoever keeps an exception keeps the stack with it.
+        """
+        for _, message in self.parts:
+            message.ticket = None
+
 
 class Inputs(Protocol):
     """Where the calls of a stage's first operator come from."""

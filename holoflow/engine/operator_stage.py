@@ -146,7 +146,7 @@ class OperatorStage(Stage):
             if job.error is None:
                 self._ended(job.call, job.start, job.end, job.result)
             else:
-                self.inputs.failed(job.call)
+                self._failed(job.call)
                 self.operator_failed(self.runners[0], job.call.header, job.error)
         elif len(copies.jobs) < copies.count and self.inputs.ready():
             call = self._take()
@@ -200,7 +200,7 @@ class OperatorStage(Stage):
         call = self.inputs.pop()
         for budget in self.runners[0].deadlines:
             if any(budget.drops(message.trace, clock()) for _, message in call.parts):
-                self.inputs.failed(call, "late")
+                self._failed(call, "late")
                 return None
         return call
 
@@ -216,7 +216,7 @@ class OperatorStage(Stage):
                     self._waited(call.parts, start)
                 return
         except BaseException as error:
-            self.inputs.failed(call)
+            self._failed(call)
             self.operator_failed(runner, call.header, error)
             return
         end = clock()
@@ -225,13 +225,18 @@ class OperatorStage(Stage):
     def _ended(self, call: Call, start: int, end: int, result: Any) -> None:
         self.runners[0].meter.frames += 1
         self._send(result, call, self._track(call, start, end), end)
+        call.release()
+
+    def _failed(self, call: Call, cause: Cause = "error") -> None:
+        """Count the messages of a call as dropped by `cause`."""
+        self.inputs.failed(call, cause)
+        call.release()
 
     def _send(self, result: Any, call: Call, trace: TraceContext, end: int) -> None:
         """Pass on a result of `call`."""
         self._called = call
         self._ticket = call.parts[0][1].ticket
         self.run_tail(result, call.header, trace, end)
-        # Its frame is over for this stage.
         self._called = self._ticket = None
 
     def _track(self, call: Call, start: int, end: int) -> TraceContext:
@@ -287,7 +292,7 @@ class OperatorStage(Stage):
             if self._unfinished is not None:
                 return  # its call has not ended
             assert self._called is not None  # noqa: S101 - for the type checker
-            self.inputs.failed(self._called)
+            self._failed(self._called)
         super()._uncount(runner)
 
     def _resume(self) -> Progress:
@@ -300,12 +305,13 @@ class OperatorStage(Stage):
             result = next(results)
         except StopIteration:
             self._unfinished = None
+            call.release()
             runner.meter.frames += 1
             self._acknowledge()
             return Progress.WORKED
         except BaseException as error:
             self._unfinished = None
-            self.inputs.failed(call)
+            self._failed(call)
             self._acknowledge()
             self.operator_failed(runner, call.header, error)
             return Progress.WORKED
@@ -362,7 +368,7 @@ class OperatorStage(Stage):
                 self._batch, self._apart = batch, True
                 return
             for call in batch:
-                self.inputs.failed(call)
+                self._failed(call)
                 self.operator_failed(runner, call.header, error)
             self._acknowledge()
             return
@@ -376,7 +382,7 @@ class OperatorStage(Stage):
         self._unfinished = None
         if runner is self.runners[0]:
             for call in calls:
-                self.inputs.failed(call)
+                self._failed(call)
             if self._copies is not None:
                 rest = [job for job in self._copies.jobs if job.call not in calls]
                 self._copies.jobs = deque(rest)
@@ -386,16 +392,16 @@ class OperatorStage(Stage):
         if self._unfinished is not None:
             _, call = self._unfinished
             self._unfinished = None
-            self.inputs.failed(call, cause)
+            self._failed(call, cause)
         self.inputs.release(cause)
         for queue in self.inputs.queues:
             self._release(queue, cause)
         for call in self._batch:
-            self.inputs.failed(call, cause)
+            self._failed(call, cause)
         for call, *_ in self._results:
-            self.inputs.failed(call, cause)
+            self._failed(call, cause)
         for job in self._copies.jobs if self._copies is not None else ():
-            self.inputs.failed(job.call, cause)
+            self._failed(job.call, cause)
         if self._copies is not None:
             self._copies.jobs.clear()
         self._batch = []

@@ -80,7 +80,7 @@ class Message:
         self.ticket = ticket
 
     def apart(self) -> Message:
-        """Return the same message for a queue that its source does not wait for."""
+        """Return the same message without the ticket of its frame."""
         return Message(self.payload, self.header, self.trace, self.number)
 
 

@@ -349,13 +349,15 @@ class Stage(Sleeper):
             runner.meter.sent += 1
             queues = self.outputs.get(port)
             if queues:
-                message = Message(payload, header, trace, 0, self._ticket)
+                number = 0
                 if self.control.recorder is not None:
-                    message.number = self.control.recorder.number()
-                    self._gives.extend((queue.name, message.number) for queue in queues)
+                    number = self.control.recorder.number()
+                    self._gives.extend((queue.name, number) for queue in queues)
                 try:
+                    # One for each queue: whoever takes it lets go of the ticket in his own time.
                     for queue in queues:
-                        queue.put(message if queue.counted else message.apart())
+                        ticket = self._ticket if queue.counted else None
+                        queue.put(Message(payload, header, trace, number, ticket))
                 except WireError as error:
                     self.operator_failed(runner, header, error)
                     return

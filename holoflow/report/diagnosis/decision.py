@@ -39,7 +39,7 @@ def explain(snapshot: Snapshot) -> Explanation:
     first = grave[0] if grave else _first(facts, limits, lost, delays, missed)
     if first is None:
         first = _nothing(facts, path)
-        # If all operators keep up, their work is no fault.
+        # If all operators keep up, their work is not a fault.
         delays = [delay for delay in delays if delay.finding.cause != "slow operator"]
     return Explanation(
         _with_rates(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import sys
 import threading
 from collections.abc import Iterator
@@ -38,6 +39,7 @@ from support.graphs import (
     on_all,
     on_both,
     on_parallel,
+    on_schedulers,
     run,
 )  # fmt: skip
 
@@ -191,6 +193,42 @@ def test_memory_of_a_fused_chain_stays_flat(engine: Engine) -> None:
     ran = run(chain(node("source", Tuples), node("a", Pass), node("blocks", Blocks)), engine)
     early, late = ran.calls["blocks"]
     assert late - early < 0.7 * MANY
+
+
+class Keeps(Operator):
+    """Keeps exceptions, and with each of them everything on the stack."""
+
+    def start(self) -> None:
+        self.errors: list[BaseException] = []
+
+    def process(self, x: Any) -> Any:
+        try:
+            raise ValueError(x)
+        except ValueError as error:
+            self.errors.append(error)
+        return x
+
+
+class KeepsInCopies(Keeps):
+    stateless: ClassVar[bool] = True
+    heavy: ClassVar[bool] = True
+
+
+@on_schedulers
+@pytest.mark.parametrize("keeps", [Keeps, KeepsInCopies])
+@pytest.mark.parametrize("out", [True, False], ids=["sends", "ends"])
+def test_frames_are_over_although_exceptions_are_kept(
+    engine: Engine, keeps: type, out: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each would hold the source up until it is seen that nothing moves."""
+    run_module = importlib.import_module("holoflow.engine.run")
+    lifted: list[bool] = []
+    lift = run_module.lift
+    monkeypatch.setattr(run_module, "lift", lambda stages: lifted.append(lift(stages)))
+    nodes = [node("source", Source, {"n": 30}, in_flight=1), node("keeps", keeps, fuse=False)]
+    ran = run(chain(*nodes, *([node("sink", Sink)] if out else [])), engine, fuse=False)
+    assert ran.operator("keeps").frames == 30
+    assert not any(lifted)
 
 
 # -- newest values ---------------------------------------------------------------------------

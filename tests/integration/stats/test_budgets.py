@@ -42,7 +42,8 @@ class Sleep(Operator):
 def slow(budget: Budget, frames: int = 20, **fields: Any) -> App:
     """Return an app in whose queue frames wait for half a dozen others."""
     return chain(
-        node("source", Source, {"n": frames}), node("first", Pass, fuse=False),
+        node("source", Source, {"n": frames}, in_flight=frames),
+        node("first", Pass, fuse=False),
         node("sleep", Sleep, fuse=False), node("sink", Count), budgets=(budget,), **fields,
     )  # fmt: skip
 
