@@ -296,7 +296,8 @@ def usual(
 ) -> dict[str, tuple[int, int]]:
     """Return how many frames of each source an app can use at first, and at least.
 
-    That is one for each worker, and besides as many as fill the batches on their way.
+    That is one for each worker and one in reserve, as a frame is handed from worker to worker, and
+    besides as many as fill the batches on their way. A worker alone has no one to hand it to.
 
     Args:
         sources: The operators that frames of each source come to.
@@ -304,12 +305,13 @@ def usual(
         workers: Threads that work on them.
     """
     found = {}
+    together = workers + 1 if workers > 1 else 1
     for name, behind in sources.items():
         least = 1
         for operator, size in batches.items():
             feeding = sum(operator in others for others in sources.values())
             least += math.ceil(size / feeding) - 1 if operator in behind else 0
-        found[name] = math.ceil(workers / len(sources)) + 2 * (least - 1), least
+        found[name] = math.ceil(together / len(sources)) + 2 * (least - 1), least
     return found
 
 

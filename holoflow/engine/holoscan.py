@@ -7,6 +7,7 @@ wait in holoflow's own queues, so that every one of them is counted.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import threading
@@ -205,16 +206,20 @@ def make_scheduler(app: Any, scheduler: Scheduler, standstill: int = STANDSTILL)
 
 
 def _first_tick(begun: threading.Event, scheduler: Scheduler) -> Callable[[], None]:
-    """Return the function called at every tick: it sets `begun` and pins the thread to a core."""
-    pinned = threading.local()
+    """Return the function called at every tick: it makes a thread that is new at home here, and
+    sets `begun`."""
+    known = threading.local()
     order = iter(range(1_000_000))
     pin = bool(scheduler.cores) and scheduler.kind != "event"
 
     def on_tick() -> None:
-        if not begun.is_set():
-            begun.set()
-        if pin and not hasattr(pinned, "done"):
-            pinned.done = True
+        if hasattr(known, "thread"):
+            return
+        # Else Python would make a state for the thread at every tick, and drop it afterwards with
+        # all thread-local values: system calls, and page faults, that cost more than a tick.
+        known.thread = ctypes.pythonapi.PyGILState_Ensure()
+        begun.set()
+        if pin:
             os.sched_setaffinity(0, {scheduler.cores[next(order) % len(scheduler.cores)]})
 
     return on_tick

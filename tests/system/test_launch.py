@@ -114,8 +114,10 @@ def test_fragments_that_go_wrong_once_come_back_and_the_others_go_on(launched, f
             flows[f"count_{fault} -> work_{fault}"],
             flows[f"work_{fault} -> keep_{fault}"],
         )
-        assert way_out["delivered"] == len(kept)
-        assert ways_in["delivered"] == way_out["sent"]
+        # A process that is stopped may stop between a call's end and its being counted.
+        uncounted = 1 if fault == "freeze" else 0
+        assert 0 <= len(kept) - way_out["delivered"] <= uncounted
+        assert 0 <= way_out["sent"] - ways_in["delivered"] <= uncounted
         assert set(ways_in["dropped"]) <= {"crash", "error", "stopped"}
     assert run.left() == []
 
