@@ -206,8 +206,7 @@ def make_scheduler(app: Any, scheduler: Scheduler, standstill: int = STANDSTILL)
 
 
 def _first_tick(begun: threading.Event, scheduler: Scheduler) -> Callable[[], None]:
-    """Return the function called at every tick: it makes a thread that is new at home here, and
-    sets `begun`."""
+    """Return the function called at every tick, which prepares new threads and sets `begun`."""
     known = threading.local()
     order = iter(range(1_000_000))
     pin = bool(scheduler.cores) and scheduler.kind != "event"
