@@ -146,7 +146,7 @@ def engine(planned: Plan, process: PlannedProcess) -> str | None:
         return "holoscan"
     if process.placement.host is not None:
         return None
-    return "holoscan" if runtime.available() else "inline"
+    return "holoscan" if runtime.available() else "threads"
 
 
 def _process(planned: Plan, process: PlannedProcess) -> str:

@@ -27,8 +27,8 @@ def run(
         typer.Option("--for", metavar="DURATION", help="End every source after 10s, 5min, …"),
     ] = None,
     engine: Annotated[
-        Literal["holoscan", "inline"] | None,
-        typer.Option(help="What runs the app; default: holoscan if installed."),
+        Literal["holoscan", "threads", "inline"] | None,
+        typer.Option(help="What runs the app; default: holoscan if installed, else threads."),
     ] = None,
     scheduler: Annotated[
         Literal["greedy", "event", "multithread"] | None,

@@ -15,7 +15,7 @@ from holoflow.stats.records import Recorder, Records
 from holoflow.stats.snapshot import Sample, Snapshot
 from holoflow.stats.spans import PathTree
 
-EngineName: TypeAlias = Literal["holoscan", "inline"]
+EngineName: TypeAlias = Literal["holoscan", "threads", "inline"]
 Outcome: TypeAlias = Literal["done", "failed", "interrupted"]
 
 

@@ -60,21 +60,22 @@ def choose_engine(options: RunOptions, plan: Plan) -> EngineName:
         HoloflowError: The engine is missing, cannot run `plan`, or a core is not available.
     """
     needed = needs_holoscan(plan)
-    engine = options.engine or ("holoscan" if needed or runtime.available() else "inline")
+    engine = options.engine or ("holoscan" if needed or runtime.available() else "threads")
     if engine == "holoscan":
         runtime.load()
-        _check_cores(plan.app.scheduler)
         _check_stages(plan)
     elif any(flow.link == "ucx" for flow in plan.flows):
         raise HoloflowError(
-            "engine inline has no ucx, which needs Holoscan", "use --engine holoscan"
+            f"engine {engine} has no ucx, which needs Holoscan", "use --engine holoscan"
         )
     elif needed:
         names = [n.name for n in plan.app.operators.values() if n.holoscan_operator is not None]
         raise HoloflowError(
-            f"engine inline cannot run Holoscan's own operators ({', '.join(names)})",
+            f"engine {engine} cannot run Holoscan's own operators ({', '.join(names)})",
             "use --engine holoscan",
         )
+    if engine != "inline":
+        _check_cores(plan.app.scheduler)
     return engine
 
 
@@ -91,12 +92,14 @@ def _check_stages(plan: Plan) -> None:
     if count > MOST_STAGES:
         raise HoloflowError(
             f"{count:,} stages in a process, of which Holoscan runs at most {MOST_STAGES:,}",
-            "divide them among fragments, or use --engine inline",
+            "divide them among fragments, or use --engine threads",
         )
 
 
 def _check_cores(scheduler: Scheduler) -> None:
     """Raise HoloflowError if a requested core is not available to this process."""
+    if not scheduler.cores:
+        return
     available = os.sched_getaffinity(0)
     missing = [core for core in scheduler.cores if core not in available]
     if missing:

@@ -171,14 +171,13 @@ class Observer:
         scheduler = self.program.plan.app.scheduler
         self.calls.poll()
         call = self.calls.first
-        inline = self._engine == "inline"
         return FragmentStats(
             name=self._name,
             pid=os.getpid(),
             host=socket.gethostname(),
             engine=self._engine,
-            scheduler="inline" if inline else scheduler.kind,
-            workers=1 if inline else self.program.workers,
+            scheduler=scheduler.kind if self._engine == "holoscan" else self._engine,
+            workers=1 if self._engine == "inline" else self.program.workers,
             seconds=(self._ended or now) - self._began,
             machine=self.probe.machine(),
             still=self.still,

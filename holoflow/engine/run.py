@@ -39,6 +39,7 @@ from holoflow.engine.inline import run_inline
 from holoflow.engine.observer import Observer
 from holoflow.engine.operator_stage import OperatorStage
 from holoflow.engine.spread import copy_processes, spread
+from holoflow.engine.threads import run_threads
 from holoflow.engine.timers import SimulatedTimers, Timers
 from holoflow.link.links import Links
 from holoflow.link.ucx import UcxTransport
@@ -90,7 +91,7 @@ class Run:
         )
         self.timers: Timers | SimulatedTimers = (
             Timers(self.control.begin)
-            if self.engine == "holoscan" or links is not None  # other processes have real clocks
+            if self.engine != "inline" or links is not None  # other processes have real clocks
             else SimulatedTimers(self.control.begin)
         )
         self.control.durable = links is not None
@@ -132,7 +133,7 @@ class Run:
             history=lambda: self.observer.history.samples,
             web=self.options.web,
             threads=threads_of(self.plan.app.operators[name], cores())
-            if self.engine == "holoscan"
+            if self.engine != "inline"
             else 0,
         )
 
@@ -347,6 +348,10 @@ class Run:
         if self.engine == "inline" or isinstance(self.timers, SimulatedTimers):
             begun.set()
             run_inline(self.program.stages, self.control, self.timers)
+        elif self.engine == "threads":
+            begun.set()
+            workers, cores = self.program.workers, self.plan.app.scheduler.cores
+            run_threads(self.program.stages, self.control, workers, cores)
         else:
             from holoflow.engine.holoscan import run_holoscan
 
@@ -385,7 +390,7 @@ class Run:
                 lift(self.program.stages)
             # The inline engine detects it itself; with Holoscan's operators nothing can.
             if (
-                self.engine == "holoscan"
+                self.engine != "inline"
                 and not self.holoscan_operator
                 and (stall := self.standstill.seen())
             ):

@@ -88,7 +88,7 @@ class Ended:
     """The run of the process has ended; only the end of the process follows."""
 
     outcome: Outcome
-    engine: Literal["holoscan", "inline"]
+    engine: Literal["holoscan", "threads", "inline"]
     last: Snapshot
     failure: Failed | None = None
     records: Records | None = None

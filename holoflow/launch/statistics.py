@@ -48,14 +48,13 @@ class RunStatistics:
         """Note that the process of `fragment` was started."""
         (process,) = [p for p in self._plan.processes if p.fragment == fragment]
         kind = process.scheduler.kind
-        inline = engine == "inline"
         stats = FragmentStats(
             name=fragment,
             pid=pid,
             host=socket.gethostname(),
             engine=engine,
-            scheduler="inline" if inline else kind,
-            workers=1 if inline else process.workers,
+            scheduler=kind if engine == "holoscan" else engine,
+            workers=1 if engine == "inline" else process.workers,
             seconds=0.0,
             machine=MachineStats(cores(), 0.0, 0),
         )

@@ -22,7 +22,7 @@ from holoflow.stats.snapshot import FlowStats, OperatorStats
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine and, for Holoscan, a scheduler."""
+    """An engine and, unless it is the inline one, a scheduler."""
 
     name: Any
     scheduler: Scheduler = field(default_factory=Scheduler)
@@ -30,7 +30,8 @@ class Engine:
     def __str__(self) -> str:
         if self.name == "inline":
             return "inline"
-        return f"{self.scheduler.kind}{self.scheduler.workers}"
+        kind = self.scheduler.kind if self.name == "holoscan" else self.name
+        return f"{kind}{self.scheduler.workers}"
 
 
 INLINE = Engine("inline")
@@ -38,11 +39,14 @@ GREEDY = Engine("holoscan", Scheduler("greedy", 1))
 EVENT1 = Engine("holoscan", Scheduler("event", 1))
 EVENT2 = Engine("holoscan", Scheduler("event", 2))
 MULTITHREAD2 = Engine("holoscan", Scheduler("multithread", 2))
-SCHEDULED = (GREEDY, EVENT1, EVENT2, MULTITHREAD2)
-PARALLEL = (EVENT2, MULTITHREAD2)
+THREADS2 = Engine("threads", Scheduler("event", 2))
+HOLOSCAN = (GREEDY, EVENT1, EVENT2, MULTITHREAD2)
+SCHEDULED = (*HOLOSCAN, THREADS2)
+PARALLEL = (EVENT2, MULTITHREAD2, THREADS2)
 
 on_all = pytest.mark.parametrize("engine", [INLINE, *SCHEDULED], ids=str)
 on_both = pytest.mark.parametrize("engine", [INLINE, EVENT2], ids=str)
+on_holoscan = pytest.mark.parametrize("engine", HOLOSCAN, ids=str)
 on_schedulers = pytest.mark.parametrize("engine", SCHEDULED, ids=str)
 on_parallel = pytest.mark.parametrize("engine", PARALLEL, ids=str)
 

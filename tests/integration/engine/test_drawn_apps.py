@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from support.drawn_apps import Drawn, MergeOp, PairMaybe, by_frame, drawn, merged
-from support.graphs import EVENT2, INLINE, Engine, Got, run
+from support.graphs import EVENT2, INLINE, THREADS2, Engine, Got, run
 from support.parts import Parts, check
 
 from holoflow.app.graph import Sync
@@ -32,7 +32,7 @@ def test_it_gives_what_the_model_computes(seed: int) -> None:
     app = drawn(seed)
     print(app)
     refused_beforehand(app)
-    for engine in (INLINE, EVENT2):
+    for engine in (INLINE, EVENT2, THREADS2):
         whole = replace(app.graph, fragments={})
         ran = within(lambda engine=engine, whole=whole: run(whole, engine))
         compare(app, ran.sinks, [ran.result], engine)

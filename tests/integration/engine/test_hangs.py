@@ -15,6 +15,7 @@ from support.graphs import (
     GREEDY,
     INLINE,
     MULTITHREAD2,
+    THREADS2,
     Count,
     Endless,
     Engine,
@@ -40,7 +41,9 @@ from holoflow.stats import standing
 from holoflow.stats.standing import stuck
 
 holoscan = runtime.load()
-on_engines = pytest.mark.parametrize("engine", [INLINE, GREEDY, EVENT2, MULTITHREAD2], ids=str)
+on_engines = pytest.mark.parametrize(
+    "engine", [INLINE, GREEDY, EVENT2, MULTITHREAD2, THREADS2], ids=str
+)
 release = threading.Event()
 hanging = threading.Event()
 

@@ -26,7 +26,7 @@ from support.graphs import (
     app,
     flow,
     node,
-    on_schedulers,
+    on_holoscan,
     run,
 )  # fmt: skip
 
@@ -122,7 +122,7 @@ def relay(name: str = "relay", **arguments: Any) -> Node:
     return holoscans(name, Relay, ("in",), ("out",), **arguments)
 
 
-@on_schedulers
+@on_holoscan
 def test_recorded_and_replayed(engine: Engine, tmp_path: Path) -> None:
     where = {"directory": str(tmp_path), "basename": "clip"}
     recorder = holoscans("recorder", VideoStreamRecorderOp, ("input",), (), **where)
@@ -141,7 +141,7 @@ def test_recorded_and_replayed(engine: Engine, tmp_path: Path) -> None:
     assert ran.operator("replayer").frames == ran.operator("replayer").sent == N
 
 
-@on_schedulers
+@on_holoscan
 @pytest.mark.parametrize("last", [False, True], ids=["replayer", "recorder"])
 def test_a_file_that_cannot_be_opened_names_the_operator(
     engine: Engine, last: bool, tmp_path: Path
@@ -166,7 +166,7 @@ def test_a_file_that_cannot_be_opened_names_the_operator(
     assert "GXF_FAILURE; set HOLOSCAN_LOG_LEVEL=WARN" in ran.result.failure.cause
 
 
-@on_schedulers
+@on_holoscan
 def test_in_the_middle(engine: Engine) -> None:
     graph = app(
         [node("source", Images), relay(), node("sink", ImageSink)],
@@ -290,7 +290,7 @@ def test_several_ports(engine: Engine) -> None:
     assert ran.operator("pair").frames == N
 
 
-@on_schedulers
+@on_holoscan
 @pytest.mark.parametrize("where", ["middle", "last"])
 def test_one_that_raises(engine: Engine, where: str) -> None:
     graph = app(
@@ -343,7 +343,7 @@ def test_asked_to_end(engine: Engine, times: int) -> None:
         assert ran.operator("ping").sent == ran.operator("count").frames
 
 
-@on_schedulers
+@on_holoscan
 def test_a_slow_consumer(engine: Engine, tmp_path: Path) -> None:
     """It holds Holoscan's source up; its slowness is not taken for the end."""
 
