@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import pydantic
@@ -20,6 +20,7 @@ from holoflow.core.ports import base
 from holoflow.engine import nvtx
 from holoflow.engine.admission import usual
 from holoflow.engine.control import Control
+from holoflow.engine.holoscan_calls import DirectFlow, HoloscanCalls, is_python
 from holoflow.engine.inputs import Inputs
 from holoflow.engine.joins import make_inputs
 from holoflow.engine.operator_stage import OperatorStage
@@ -34,7 +35,6 @@ from holoflow.link.ucx import UcxTransport
 from holoflow.plan.plan import Plan, PlannedFlow, PlannedStage, enters, leaves
 from holoflow.stats.budget import BudgetMeter
 from holoflow.stats.counters import GONE, CounterBlock, Counters, gone
-from holoflow.stats.operator_stats import OperatorMeter
 from holoflow.stats.spans import PathStep, PathTree
 
 
@@ -50,8 +50,12 @@ class Program:
     budgets: list[BudgetMeter]
     remote_outputs: list[RemoteOutput] = field(default_factory=list)
     """Flows that leave the process."""
-    holoscan_operators: dict[str, OperatorMeter] = field(default_factory=dict)
-    """Meters of Holoscan's own operators."""
+    holoscan_operators: dict[str, HoloscanCalls] = field(default_factory=dict)
+    """Holoscan's own operators, as far as they are observed."""
+    direct: dict[PlannedFlow, DirectFlow] = field(default_factory=dict)
+    """Flows between these that Holoscan alone carries."""
+    poll: Callable[[], None] = lambda: None
+    """Looks whether Holoscan's own operators have ended; set by the engine."""
     links: Links | None = None
     """Links to the other processes of the app."""
     ucx: UcxTransport | None = None
@@ -108,7 +112,7 @@ def build(
             flow, steps[flow], blocks[flow] if links is None else links.counters(flow)
         )
         for flow in plan.flows
-        if not (flow.fused or leaves(plan, flow) or _between_holoscan_operators(app, flow))
+        if not (flow.fused or leaves(plan, flow) or _direct(plan, flow))
     }
     budgeted = [
         (budget, _operators_between(app, budget)) for budget in app.budgets if control.tracked
@@ -134,14 +138,29 @@ def build(
             runner.deadlines = tuple(b for b in late if node.name in b.path)
             operator.context.count_drop = runner.meter.count_drop
     program = Program(plan, control, runners, [], queues, budgets)
+    for node in app.operators.values():
+        if node.holoscan_operator is not None:
+            program.holoscan_operators[node.name] = HoloscanCalls(
+                node, control,
+                [b for b in budgets if b.budget.target == node.name],
+                [b for b in late if node.name in b.path],
+                source=node.name not in app.producers, sink=node.name not in app.consumers,
+            )  # fmt: skip
+    for flow in plan.flows:
+        if _direct(plan, flow):
+            source = program.holoscan_operators[flow.source.operator]
+            target = program.holoscan_operators[flow.target.operator]
+            program.direct[flow] = one = DirectFlow(flow, steps[flow], source, target)
+            source.behind.append(one)
+            target.direct.append(one)
     if links is not None:
         program.remote_outputs = _make_remote_outputs(plan, links, control)
         program.links, program.ucx = links, links.ucx
     outputs: dict[str, dict[str, list[Output]]] = {}
     ends: list[Output] = [*queues.values(), *program.remote_outputs]
     for output in ends:
-        source = output.flow.source
-        outputs.setdefault(source.operator, {}).setdefault(source.port, []).append(output)
+        start = output.flow.source
+        outputs.setdefault(start.operator, {}).setdefault(start.port, []).append(output)
     for stage in plan.stages:
         name, last = stage.operators[0], stage.operators[-1]
         if app.operators[name].holoscan_operator is None:
@@ -185,10 +204,13 @@ def _operators_between(app: App, budget: Budget) -> frozenset[str]:
     return frozenset(behind & reach(budget.target, app.producers)) - {budget.source}
 
 
-def _between_holoscan_operators(app: App, flow: PlannedFlow) -> bool:
-    """Whether Holoscan carries the flow itself."""
-    ends = app.operators.get(flow.source.operator), app.operators.get(flow.target.operator)
-    return all(node is not None and node.holoscan_operator is not None for node in ends)
+def _direct(plan: Plan, flow: PlannedFlow) -> bool:
+    """Whether Holoscan carries the flow: what goes between two operators in C++ may be anything."""
+    ends = [
+        plan.app.operators.get(end.operator) for end in (flow.source, flow.target)
+    ]  # None in another process
+    cpp = [n is not None and n.holoscan_operator is not None and not is_python(n.cls) for n in ends]
+    return all(cpp) and flow.lossless and flow.link == "none"
 
 
 def _make_stage(

@@ -17,13 +17,13 @@ from typing import Any
 from holoflow.core.text import duration
 from holoflow.engine.chain import Chain
 from holoflow.engine.control import Control, Failure
+from holoflow.engine.holoscan_calls import HoloscanCalls
 from holoflow.engine.inputs import Call
 from holoflow.engine.runner import OperatorRunner
 from holoflow.engine.source_stage import SourceStage
 from holoflow.engine.stage import Stage
 from holoflow.engine.timers import SimulatedTimers, Timers
 from holoflow.plan.plan import Plan
-from holoflow.stats.operator_stats import OperatorMeter
 from holoflow.stats.standing import is_stuck, patience
 
 
@@ -130,9 +130,9 @@ class Calls:
     """The calls in progress in some stages, as seen by the thread that polls."""
 
     def __init__(
-        self, plan: Plan, stages: Sequence[Stage], holoscan_operators: Mapping[str, OperatorMeter]
+        self, plan: Plan, stages: Sequence[Stage], holoscan_operators: Mapping[str, HoloscanCalls]
     ) -> None:
-        """Watch the `stages` of `plan` and the meters of Holoscan's own operators."""
+        """Watch the `stages` of `plan` and Holoscan's own operators."""
         self._holoscan_operators = holoscan_operators
         self._limits = {
             name: process.placement.hang
@@ -177,10 +177,10 @@ class Calls:
                 late = now - began / 1e9 > LONG
                 call = _find(stage) if late else Ongoing(first.name, stage, first)
                 yield stage, began, sum(runner.meter.working.max for runner in stage.runners), call
-        for name, meter in list(self._holoscan_operators.items()):
-            if began := meter.since:
-                call = Ongoing(name, frame=f"call {meter.frames}")
-                yield name, began, meter.working.max, call
+        for name, calls in self._holoscan_operators.items():
+            if began := calls.since():
+                call = Ongoing(name, frame=f"call {calls.meter.frames}")
+                yield name, began, calls.meter.working.max, call
 
         for name, (began, what) in self._apart.items():
             yield f"{name} {what}", began, 0.0, Ongoing(name, frame=what)

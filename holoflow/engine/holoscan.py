@@ -46,10 +46,7 @@ class _Application(core.Application):  # type: ignore[misc]
 
     def compose(self) -> None:
         """Add every stage, and Holoscan's own operators with their feeders and collectors."""
-        app = self.program.plan.app
-        holoscan_operators = [
-            node for node in app.operators.values() if node.holoscan_operator is not None
-        ]
+        holoscan_operators = bool(self.program.holoscan_operators)
         # Only Holoscan knows whether its own operators have ended, so a stage that waits for
         # them must not look as if an event could still come: its standstill is the end.
         idle = State.WAIT if holoscan_operators else State.EVENT_WAITING
@@ -61,8 +58,9 @@ class _Application(core.Application):  # type: ignore[misc]
             from holoflow.engine.holoscan_operators import HoloscanOperators
 
             self.holoscan_operators = HoloscanOperators(
-                self, self.program, holoscan_operators, self.on_tick, self.frames
+                self, self.program, self.on_tick, self.frames
             )
+            self.program.poll = self.holoscan_operators.poll
         if self.program.ucx is not None:
             from holoflow.engine.ucx import UcxEnds
 
@@ -102,9 +100,7 @@ def run_holoscan(
 ) -> None:
     """Run `program`; sets `begun` once the schedulers run."""
     on_tick = _first_tick(begun, program.plan.app.scheduler)
-    holoscan_operators = any(
-        node.holoscan_operator is not None for node in program.plan.app.operators.values()
-    )
+    holoscan_operators = bool(program.holoscan_operators)
     try:
         while True:
             ticks = sum(stage.ticks for stage in program.stages)
@@ -151,6 +147,7 @@ def _run_application(
         if app.ucx is not None:
             app.ucx.end()
         if app.holoscan_operators is not None:
+            program.poll = lambda: None
             app.holoscan_operators.end()
         app.let_go()
         if sys.version_info >= (3, 13):

@@ -88,7 +88,7 @@ class Observer:
 
     def _meters(self) -> list[OperatorMeter]:
         own = [runner.meter for runner in self.program.runners.values()]
-        return [*own, *list(self.program.holoscan_operators.values())]
+        return [*own, *(calls.meter for calls in self.program.holoscan_operators.values())]
 
     def _chains(self) -> list[ChainMeter]:
         chains = (s.chain for s in self.program.stages if isinstance(s, SourceStage))
@@ -163,6 +163,12 @@ class Observer:
         return (
             any(call.operator in between for call in self.calls.ongoing)
             or any(queue.items for flow, queue in queues.items() if flow.target.operator in between)
+            or any(
+                feeder.fed
+                for name, calls in self.program.holoscan_operators.items()
+                if name in between
+                for feeder in calls.feeders
+            )
             or (self.program.links is not None and self.program.links.under_way(between))
         )
 
@@ -251,6 +257,8 @@ class Observer:
             runner = self.program.runners.get(flow.target.operator)
             if flow in sent:
                 stats.append(sent[flow])
+            elif flow in self.program.direct:
+                stats.append(self.program.direct[flow].stats())
             elif flow in queues:
                 # The only input of an operator waits as long as its calls do, unless a call is
                 # counted once per result.

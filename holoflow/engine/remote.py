@@ -51,20 +51,20 @@ class RemoteInput:
     def deliver(self, number: int, head: Buffer, buffers: Sequence[Buffer]) -> None:
         """Put a message into the queue; one that cannot be read is dropped by `error`."""
         try:
-            message = self._read(head, buffers)
+            message = self._read(number, head, buffers)
         except HoloflowError as error:
             counters.drop(self._queue.counters, "error")
             _log.error("%s: message %d cannot be read: %s", self._queue.name, number, error)
             return
         self._queue.store(message)
 
-    def _read(self, head: Buffer, buffers: Sequence[Buffer]) -> Message:
+    def _read(self, number: int, head: Buffer, buffers: Sequence[Buffer]) -> Message:
         decoded = self._decoder.decode(head, buffers)
         payload = decoded.payload
         if type(payload) is Arrays:  # maybe from a Holoscan operator
             payload = from_tensors(payload, self._wanted)
         if not decoded.descriptors:
-            return Message(payload, decoded.header, ())
+            return Message(payload, decoded.header, (), number)
         if decoded.descriptors is not self._descriptors:
             self._nodes = to_nodes(decoded.descriptors, self._paths)
             self._descriptors = decoded.descriptors
@@ -73,7 +73,7 @@ class RemoteInput:
         began, sent = decoded.began + shift, decoded.sent + shift
         trace = extend(trace, self._serialise, began, sent)
         trace = extend(trace, self._link, sent, max(time.monotonic_ns(), sent))
-        return Message(payload, decoded.header, trace)
+        return Message(payload, decoded.header, trace, number)
 
     def close(self) -> None:
         """Note that the stream has ended."""
@@ -159,6 +159,13 @@ class RemoteOutput:
             numbers.append(0 if linked.counters[GONE] else linked.counters[SENT])
         if any(numbers) and self.outlet is not None:
             self.outlet.send(numbers, head, buffers)
+
+    def given(self, number: int) -> list[tuple[str, int]]:  # noqa: ARG002
+        """Return the newest message of each flow for the record of the call that sent it.
+
+        Numbered as the receiver numbers it.
+        """
+        return [(f"{f.flow.source} -> {f.flow.target}", f.counters[SENT]) for f in self.flows]
 
     def mark(self, frames: int) -> None:
         """Note that nothing more will be sent for the first `frames` frames of its origin."""

@@ -107,9 +107,7 @@ class Run:
         self.apart = {} if self.engine == "inline" else copy_processes(self.program)
         """Operators whose copies are processes, by name: they start and stop there."""
         self.observer = Observer(self.program, options, self.engine)
-        self.holoscan_operator = any(
-            node.holoscan_operator is not None for node in plan.app.operators.values()
-        )
+        self.holoscan_operator = bool(self.program.holoscan_operators)
         self.standstill = StallDetector(self.program.stages, self.timers)
         self.hangs = Hangs(self.program.stages, self.control)
         self._engine_ended = True
@@ -371,6 +369,7 @@ class Run:
             calm = resting and worked == before and not self.holoscan_operator
             pause = min(2 * pause, CALM) if calm else BRISK
             _keep_signal_handlers()
+            self.program.poll()
             now = time.monotonic()
             self._hasten_links()
             ending = self.stopper.drain.is_set() or (deadline is not None and now >= deadline)

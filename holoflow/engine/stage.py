@@ -352,12 +352,13 @@ class Stage(Sleeper):
                 number = 0
                 if self.control.recorder is not None:
                     number = self.control.recorder.number()
-                    self._gives.extend((queue.name, number) for queue in queues)
                 try:
                     # One for each queue: whoever takes it lets go of the ticket in his own time.
                     for queue in queues:
                         ticket = self._ticket if queue.counted else None
                         queue.put(Message(payload, header, trace, number, ticket))
+                        if number:
+                            self._gives += queue.given(number)
                 except WireError as error:
                     self.operator_failed(runner, header, error)
                     return

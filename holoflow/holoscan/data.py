@@ -93,6 +93,8 @@ def _image(array: Any, geometry: Geometry | None) -> Image:
 
 KEY = "holoflow."
 _GEOMETRY = KEY + "geometry"
+FED = KEY + "fed."
+"""Begins the key of what was emitted to an operator, by input."""
 _FIELDS = ("sequence", "timestamp", "source", "metadata")
 
 
@@ -108,6 +110,17 @@ def put_header(metadata: Any, header: Header, payloads: Iterable[Any]) -> None:
     for name in _FIELDS:
         metadata.pop(KEY + name, None)
         metadata.set(KEY + name, getattr(header, name))
+
+
+def without_header(metadata: Any) -> Any:
+    """Return a copy of Holoscan's `metadata` without what belongs to a single message."""
+    copy = type(metadata)()
+    copy.policy = type(metadata.policy).UPDATE
+    copy.update(metadata)
+    for name in copy.keys():  # noqa: SIM118 - it is no dict
+        if name.startswith(FED) or name in {KEY + field for field in _FIELDS}:
+            copy.pop(name)
+    return copy
 
 
 def get_header(metadata: Any) -> Header | None:

@@ -104,6 +104,17 @@ class OperatorMeter:
         """
         self.calls.append(((None, None, start, start, start), None, start, end, captured))  # type: ignore[arg-type]
 
+    def work(self, start: int, end: int) -> None:
+        """Count the time of a call of which it is not known what it has received.
+
+        Args:
+            start: When the call began, in ns.
+            end: When it ended.
+        """
+        with self.lock:
+            self._busy += end - start
+            self.working.add(np.array([(end - start) / 1e9]))
+
     def fold(self) -> None:
         """Add the new calls to the totals."""
         with self.lock:

@@ -32,16 +32,11 @@ from support.graphs import (
 
 from holoflow import Array, HoloflowError, Image, hosted, param
 from holoflow.app.graph import Node
-from holoflow.cli import sections, top_view
 from holoflow.cli.summary import headline
-from holoflow.cli.tables import plain_text
 from holoflow.engine import Stopper
 from holoflow.holoscan import classes, runtime
 from holoflow.holoscan.classes import HoloscanObject, HoloscanOperator
-from holoflow.live.state import LiveState
 from holoflow.report import numbers
-from holoflow.report.diagnosis.decision import explain
-from holoflow.report.export.prometheus import metrics
 from holoflow.report.measures import source_frames
 
 holoscan = runtime.load()
@@ -209,16 +204,16 @@ def test_nothing_is_kept_of_a_run(engine: Engine) -> None:
 
 
 @on_two
-def test_joined_directly(engine: Engine) -> None:
-    """A flow between two of them is Holoscan's alone and has no statistics."""
+def test_joined_to_one_another(engine: Engine) -> None:
+    """Between two of them there is a queue of holoflow's as well."""
     graph = app(
         [node("source", Images), relay("one"), relay("two"), node("sink", ImageSink)],
         [flow("source", "one.in"), flow("one", "two.in"), flow("two", "sink")],
     )
     ran = run(graph, engine)
     assert ran.payloads() == list(range(N))
-    assert [(b.source, b.target) for b in ran.result.last.flows] == [
-        ("source.out", "one.in"), ("two.out", "sink.x"),
+    assert [(b.source, b.target, b.sent, b.delivered) for b in ran.result.last.flows] == [
+        ("source.out", "one.in", N, N), ("one.out", "two.in", N, N), ("two.out", "sink.x", N, N),
     ]  # fmt: skip
 
 
@@ -253,25 +248,21 @@ def test_frames_of_an_app_of_theirs_alone_are_what_its_sources_gave(engine: Engi
     assert source_frames(last) == N
 
 
-def test_what_nobody_can_count_is_not_told_as_nothing() -> None:
-    """C++ operators alone send each other messages that nobody sees."""
+@on_two
+def test_those_in_cpp_are_counted_too(engine: Engine) -> None:
+    """What they send one another is seen where it arrives; how much they send is not known."""
     ping = holoscans("ping", PingTensorTxOp, (), ("out",), storage_type="system", rows=3, columns=2)
     pong = holoscans("pong", PingTensorRxOp, ("in",), ())
-    last = run(app([ping, pong], [flow("ping", "pong.in")]), GREEDY, frames=N).result.last
-    assert [(stats.frames, stats.sent) for stats in last.operators] == [(None, None)] * 2
-    assert source_frames(last) is None
-    assert [(row["frames"], row["sent"], row["busy"]) for row in numbers.operators(last)] == (
-        [(None, None, None)] * 2
-    )
-    assert headline("pings", "done", "holoscan", last).startswith("pings: done, – frames in ")
-    assert "cannot be counted" in explain(last).bottleneck.evidence
-    assert not any(m.rows for m in metrics(last) if m.name in ("operator_frames", "operator_sent"))
-    seen = top_view.view(LiveState("live", snapshot=last), last)
-    assert (seen.rate, top_view.as_plain(seen)["operators"][0]["rate"]) == (None, None)
-    table = plain_text([sections.operators(last, last.operators, 200)])
-    assert [line.split()[:5] for line in table.splitlines()[1:3]] == [
-        [name, "–", "–", "–", "–"] for name in ("ping", "pong")
-    ]
+    last = run(app([ping, pong], [flow("ping", "pong.in")]), engine, frames=N).result.last
+    assert [(stats.frames, stats.sent) for stats in last.operators] == [(N, None), (N, 0)]
+    assert source_frames(last) == N
+    assert [(f.name, f.sent, f.delivered) for f in last.flows] == [("ping.out -> pong.in", N, N)]
+    (path,) = last.paths
+    assert (path.name, path.frames) == ("ping → pong", N)
+    assert last.operator("pong").latency.count == last.operator("pong").working.count == N
+    assert headline("pings", "done", "holoscan", last).startswith(f"pings: done, {N} frames in ")
+    (row, _) = numbers.operators(last)
+    assert (row["frames"], row["sent"]) == (N, None)
 
 
 @on_two
@@ -301,7 +292,9 @@ def test_one_that_raises(engine: Engine, where: str) -> None:
     ran = run(graph, engine)
     assert ran.result.outcome == "failed"
     assert ran.result.failure is not None
-    assert str(ran.result.failure) == "operator 'relay' failed on call 7: ValueError: bad"
+    assert (
+        str(ran.result.failure) == "operator 'relay' failed on frame 7 of source: ValueError: bad"
+    )
     assert ran.operator("relay").frames == 7
     if where == "middle":
         assert ran.payloads() == list(range(7))

@@ -1,0 +1,250 @@
+"""Where holoflow's queues meet the ports of Holoscan's own operators.
+
+A feeder takes messages from a queue and emits them to the operator's input; a collector receives
+from its output and puts messages into the queues behind it. The header travels as Holoscan's
+metadata, which its operators pass on; between two of them also all else that they say there.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from holoflow.app.graph import Endpoint
+from holoflow.core.message import Header
+from holoflow.core.ports import base
+from holoflow.engine.build import Program
+from holoflow.engine.holoscan_calls import Fed, HoloscanCall, found
+from holoflow.engine.holoscan_stage import StageOp, State
+from holoflow.engine.queue import Message, Queue
+from holoflow.engine.remote import RemoteOutput
+from holoflow.engine.stage import Output, Stage, clock
+from holoflow.holoscan.data import (
+    FED,
+    from_tensors,
+    get_geometry,
+    get_header,
+    put_header,
+    to_tensors,
+    without_header,
+)
+from holoflow.stats.causes import Cause
+from holoflow.stats.counters import TAKEN
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What one of Holoscan's own operators sends to another, unchanged."""
+
+    data: Any
+    metadata: Any
+    """Its Holoscan metadata."""
+    emitter: str = ""
+    """As what type it is emitted; empty: its own."""
+
+
+class Feeder(Stage):
+    """The end of a queue at one of Holoscan's own operators."""
+
+    def __init__(self, queue: Queue, program: Program) -> None:
+        """Take messages from `queue`."""
+        super().__init__([], {}, program.control)
+        self.name = f"{queue.flow.source} to {queue.flow.target}"
+        self.queue = queue
+        queue.consumer = self
+        self.port = base(queue.flow.target.port)
+        self.key = f"{FED}{self.name}"
+        """That of the message that was emitted, in Holoscan's metadata."""
+        self.fed: deque[Fed] = deque()
+        """What was emitted and not received yet."""
+        self._calls = program.holoscan_operators[queue.flow.target.operator]
+        self._calls.feeders.append(self)
+        self._taken = queue.counters[TAKEN]
+        """The counter of taken messages when what is `fed` now began to be taken."""
+
+    def next(self) -> Fed | None:
+        """Return the next message; None if there is none, which puts the stage to sleep."""
+        self.ticks += 1
+        self.signalled = False
+        if self.queue.inlet is not None:
+            self.queue.inlet.poll()
+        # Holoscan ticks it before a Python operator has started, and what is emitted to one that
+        # fails to start is lost. When a C++ operator has started cannot be observed.
+        open_ = self._calls.started or not self._calls.python
+        if self.control.aborted:
+            self.finish("stopped")
+        elif self.finished:
+            return None
+        elif self.queue.items and open_:
+            return self._take()
+        elif self.queue.ended():
+            self.finish("end")
+        else:
+            self._sleep()
+        return None
+
+    def _take(self) -> Fed | None:
+        try:
+            message = self.queue.pop()
+        except IndexError:  # another thread has ended it
+            return None
+        message.ticket = None  # only Holoscan knows when its frame is over
+        now = clock()
+        if any(budget.drops(message.trace, now) for budget in self._calls.deadlines):
+            self.queue.count_dropped("late", message)
+            self.acknowledge()
+            self.signalled = True  # the next one may be in time
+            return None
+        fed = Fed(self, message, now)
+        self.fed.append(fed)
+        return fed
+
+    def up_to(self, fed: Fed) -> list[Fed]:
+        """Remove and return what was emitted up to `fed`: all of it has been received."""
+        taken: list[Fed] = []
+        while self.fed and fed in self.fed:
+            taken.append(self.fed.popleft())
+        return taken
+
+    def acknowledge(self) -> None:
+        """Record which messages are done, so that it is known if the process dies."""
+        if self.control.durable:
+            self.queue.acknowledge(len(self.fed))
+
+    @property
+    def reading(self) -> bool:
+        """Whether it waits for another process."""
+        return self.queue.inlet is not None and not self.queue.closed
+
+    def awaits_event(self) -> bool:
+        """Whether something other than the stages of the run will wake it."""
+        starting = self._calls.python and not self._calls.started
+        return starting or super().awaits_event()
+
+    def _called_from_outside(self) -> bool:
+        inlet = self.queue.inlet
+        if inlet is None or self.queue.closed:
+            return False
+        return not inlet.about_to_sleep()
+
+    def finish(self, cause: Cause) -> None:
+        """Take no more messages."""
+        if not self.finished:
+            self.finished = True
+            self._release(self.queue, cause)
+
+    def close(self) -> None:
+        """Count what was emitted but never received; Holoscan has ended."""
+        stopped = self.control.aborted or self.control.failure is not None
+        while self.fed:
+            self.queue.count_dropped("stopped" if stopped else "end", self.fed.popleft().message)
+        self.acknowledge()
+
+
+class FeederOp(StageOp):
+    """Holoscan's view of a feeder: an operator with one output."""
+
+    def setup(self, spec: Any) -> None:
+        """Declare the output."""
+        spec.output("out")
+
+    def compute(self, _op_input: Any, op_output: Any, _context: Any) -> None:
+        """Emit the next message; Holoscan calls only while its receiver has room."""
+        self.on_tick()
+        feeder: Any = self.stage
+        fed = feeder.next()
+        if fed is None:
+            if feeder.finished:
+                self._set(State.EVENT_NEVER)
+            return
+        message, emitter = fed.message, ""
+        payload, message.payload = message.payload, None
+        if isinstance(payload, Passed):
+            put_header(self.metadata, message.header, ())
+            self.metadata.update(payload.metadata)
+            payload, emitter = payload.data, payload.emitter
+        else:
+            put_header(self.metadata, message.header, (payload,))
+            payload = to_tensors(payload)
+        self.metadata.set(feeder.key, fed)
+        if emitter:
+            op_output.emit(payload, "out", emitter_name=emitter)
+        else:
+            op_output.emit(payload, "out")
+
+
+class HoloscanOutput(Stage):
+    """The start of the queues behind an output of one of Holoscan's own operators."""
+
+    def __init__(self, source: Endpoint, outputs: list[Output], program: Program) -> None:
+        """Put what comes out of `source` into `outputs`, if there are any."""
+        super().__init__([], {"out": outputs}, program.control)
+        self.name = f"{source} out"
+        self._kinds = [_payload_type(program, output) for output in outputs]
+        self._passes = [
+            isinstance(output, Queue) and output.flow.target.operator in program.holoscan_operators
+            for output in outputs
+        ]
+        """Whether each leads to another of Holoscan's own operators."""
+        self._number = 0
+        self._calls = program.holoscan_operators[source.operator]
+        self._calls.outputs[source.port] = self
+        self.expected: deque[tuple[HoloscanCall, str]] = deque()
+        """Of an operator in Python: the calls whose messages come next, and as what type."""
+
+    def collect(self, data: Any, metadata: Any) -> None:
+        """Put what was received into the queues, then sleep until they have room."""
+        self.ticks += 1
+        self._found_room()
+        calls, emitter = self._calls, ""
+        if calls.python:
+            call, emitter = self.expected.popleft()
+        else:
+            taken = list(found(metadata, calls.feeders))
+            call = calls.sent(taken, self._number, clock())
+            calls.meter.sent += 1
+        header = call.header or get_header(metadata)
+        if header is None:
+            header = Header(self._number, self.control.captured(), calls.name)
+        self._number += 1
+        geometry = get_geometry(metadata)
+        kept = without_header(metadata) if any(self._passes) else None
+        recorder = self.control.recorder
+        number = 0 if recorder is None else recorder.number()
+        for queue, kind, passes in zip(self._queues, self._kinds, self._passes, strict=True):
+            payload = Passed(data, kept, emitter) if passes else from_tensors(data, kind, geometry)
+            queue.put(Message(payload, header, call.trace, number))
+            if call.record is not None:
+                call.record.gives += queue.given(number)
+        self.signalled = False
+        if not self.has_room():
+            self._wait_for_room()
+            self._sleep()
+
+    def close(self) -> None:
+        """Put no more messages."""
+        for queue in self._queues:
+            queue.close()
+
+
+class CollectorOp(StageOp):
+    """Holoscan's view of a collector: an operator with one input."""
+
+    def setup(self, spec: Any) -> None:
+        """Declare the input."""
+        spec.input("in")
+
+    def compute(self, op_input: Any, _op_output: Any, _context: Any) -> None:
+        """Collect a message; Holoscan calls this only if there is one and the queues have room."""
+        self.on_tick()
+        collector: Any = self.stage
+        collector.collect(op_input.receive("in"), self.metadata)
+
+
+def _payload_type(program: Program, output: Output) -> Any:
+    """Return the type of the input that a flow ends at; None in another process, which checks."""
+    target = output.flow.target
+    if isinstance(output, RemoteOutput) or target.operator in program.holoscan_operators:
+        return None
+    return program.runners[target.operator].ports.type_of(target.port)
