@@ -74,8 +74,8 @@ def used_assets(app: App) -> list[Asset]:
 
 def _texts(value: Any) -> Iterator[str]:
     """Yield every string in nested parameters."""
-    if isinstance(value, str):
-        yield value
+    if isinstance(value, (str, Path)):
+        yield str(value)
     elif isinstance(value, Mapping):
         for item in value.values():
             yield from _texts(item)

@@ -24,6 +24,7 @@ from holoflow.core.errors import OperatorDefinitionError
 from holoflow.core.operator import Operator
 from holoflow.core.text import suggestion
 from holoflow.core.version import __version__
+from holoflow.holoscan.classes import operator_of, stand_in
 
 _CATALOGUE = "holoflow.operators."
 
@@ -170,33 +171,71 @@ def find_class(name: str, folder: Path) -> type:
         TypeNameError: There is no such class, or the user's module fails to import.
     """
     where, colon, attribute = name.rpartition(":")
-    if not colon:
-        if name.endswith(".py") or "/" in name:
-            raise TypeNameError(
-                f"{short(name)} names a file, but no class", "write ./file.py:Class"
-            )
+    if not colon and not name.endswith(".py") and "/" not in name:
         cls: type = _guarded(lambda: find(name), None)
         return cls
+    try:
+        found, module = _find_attribute(name, folder, "class")
+    except TypeNameError as error:
+        library = _missing_library(error)
+        if not library:
+            raise
+        return stand_in(attribute, where, library)
+    if isinstance(found, type):
+        return found
+    created = operator_of(found, attribute, module.__name__)
+    if created is None:
+        raise TypeNameError(f"{short(attribute)} in {where} is not a class", "name a class")
+    return created
+
+
+def find_function(name: str, folder: Path) -> Callable[..., Any]:
+    """Return the function that `name` refers to in a file in `folder`, as `find_class` does.
+
+    Raises:
+        TypeNameError: There is no such function, or the user's module fails to import.
+    """
+    found, _ = _find_attribute(name, folder, "function")
+    if not callable(found):
+        raise TypeNameError(f"{short(name)} cannot be called", "name a function")
+    function: Callable[..., Any] = found
+    return function
+
+
+def _missing_library(error: TypeNameError) -> str:
+    """Return why a module that is there cannot be loaded on this machine; empty if that is not it.
+
+    That is no mistake of the app, which may be meant for another machine.
+    """
+    cause = error.__cause__
+    missing = isinstance(cause, ImportError) and "cannot open shared object file" in str(cause)
+    return str(cause) if missing else ""
+
+
+def _find_attribute(name: str, folder: Path, kind: str) -> tuple[Any, ModuleType]:
+    """Return what `./file.py:NAME` or `package.module:NAME` refers to, and its module."""
+    where, colon, attribute = name.rpartition(":")
+    example = f"./file.py:{kind.capitalize() if kind == 'class' else kind}"
+    if not colon:
+        what = "file" if name.endswith(".py") or "/" in name else "module"
+        raise TypeNameError(f"{short(name)} names a {what}, but no {kind}", f"write {example}")
     if not attribute.isidentifier():
-        raise TypeNameError(
-            f"{short(attribute)} cannot be the name of a class", "write ./file.py:Class"
-        )
+        wrong = f"{short(attribute)} cannot be the name of a {kind}"
+        raise TypeNameError(wrong, f"write {example}")
     if where.startswith((".", "/")):
         module = _load_file(Path(os.path.normpath(folder.absolute() / where)))
     elif where.endswith(".py"):
-        raise TypeNameError(
-            f"{short(name)} is not a type", "write ./file.py:Class for a file beside the app"
-        )
+        what = "type" if kind == "class" else kind
+        right = f"write {example} for a file beside the app"
+        raise TypeNameError(f"{short(name)} is not a {what}", right)
     else:
         module = _import(where)
     found = _guarded(lambda: getattr(module, attribute, None), None)
     if found is None:
-        classes = [key for key in dir(module) if key[:1].isupper()]
-        right = suggestion(attribute, classes, "name a class that it defines")
-        raise TypeNameError(f"{where} has no class {short(attribute)}", right)
-    if not isinstance(found, type):
-        raise TypeNameError(f"{short(attribute)} in {where} is not a class", "name a class")
-    return found
+        known = [key for key in dir(module) if key[:1].isupper() == (kind == "class")]
+        right = suggestion(attribute, known, f"name a {kind} that it defines")
+        raise TypeNameError(f"{where} has no {kind} {short(attribute)}", right)
+    return found, module
 
 
 def reference(cls: type) -> str:

@@ -123,10 +123,22 @@ def check_cycles(
         report.add(places[cycle[-1], cycle[0]], f"cycle {shown}", right)
     back = [edge for edge in edges if edge.back]
     connected = Reach(unresolved_operators, edges, [edge.source for edge in back])
+    clear = not any(unresolved.unclear for unresolved in unresolved_operators)
     for edge in back:
         if not connected.may(edge.target, edge.source):
             wrong = f"this back edge closes no cycle: {short(edge.target.name)} does not reach "
             report.add(edge.at, wrong + short(edge.source.name), "remove back_edge")
+        elif clear and not _begins(edge.target):
+            wrong = f"only back edges lead to {short(edge.target.name)}, so that nothing begins it"
+            report.add(edge.at, wrong, "connect another of its inputs, to which a source leads")
+
+
+def _begins(unresolved: UnresolvedOperator) -> bool:
+    """Whether an operator has an input that is no back edge and triggers it."""
+    if unresolved.is_holoscan or unresolved.ports is None:
+        return True  # Holoscan's have conditions
+    triggers = {name for name in unresolved.connected if not unresolved.ports.input(name).latest}
+    return not triggers or bool(triggers - unresolved.back_edges)
 
 
 class Reach:

@@ -73,6 +73,9 @@ class AppFile(EntrySchema):
     fragments: dict[Name, Any] | None = Field(
         None, description="what runs in a process of its own; without it all runs in one"
     )
+    resources: dict[Name, Any] | None = Field(
+        None, description="Holoscan's allocators, stream pools and conditions that operators share"
+    )
     scheduler: Any = Field(None, description="how operators are scheduled")
     budgets: list[Any] | None = Field(None, description="how long a frame may take")
     packages: Any = Field(None, description="what its image needs from the system")
@@ -189,6 +192,22 @@ class OperatorSchema(EntrySchema):
         "heavy, else in processes; auto: several of what is heavy",
     )
     conditions: Any = Field(None, description="for Holoscan operators: when they run")
+    after: list[str] | None = Field(
+        None,
+        description="for Holoscan operators: those after each call of which it is called; "
+        "start_op: once, at the start",
+    )
+    dynamic_flows: str | None = Field(
+        None,
+        description="for Holoscan operators: the function that chooses, after each call, which "
+        "flows are followed",
+        examples=["./flows.py:choose"],
+    )
+    config: str | None = Field(
+        None,
+        description="for Holoscan operators: file.yaml#section whose arguments hold where `with` "
+        "says nothing",
+    )
 
 
 class UseSchema(EntrySchema):

@@ -78,6 +78,10 @@ class Sync:
     """Seconds after which a leader without partners is dropped; None waits forever."""
 
 
+START_OP = "<start>"
+"""What stands for Holoscan's own start operator, which is called once."""
+
+
 @dataclass(frozen=True)
 class Node:
     """An operator of the app."""
@@ -100,6 +104,8 @@ class Node:
     """Of a source: how many of its frames may be under way at once; auto: as many as pay off."""
     copies: int | Literal["auto"] = default(OperatorSchema, "copies")
     """How many frames it may work on at once, if it keeps no state."""
+    after: tuple[str, ...] = ()
+    """Holoscan operators after each call of which this one is called, and `START_OP`."""
     location: Location | None = None
 
 
@@ -206,6 +212,8 @@ class App:
     """Debian packages that its image needs."""
     plugins: tuple[Package, ...] = ()
     """Installed packages whose operators and fragment templates it uses, sorted."""
+    notes: tuple[str, ...] = ()
+    """What could not be checked on this machine, each with its place in the file."""
 
     @cached_property
     def places(self) -> Mapping[str, str]:

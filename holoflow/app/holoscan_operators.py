@@ -1,31 +1,80 @@
-"""Holoscan operators in an app: their arguments, conditions and ports."""
+"""Holoscan operators in an app: their arguments, conditions, resources and ports."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
 
-from holoflow.app.document import Broken, Value
+from holoflow.app.document import Broken, Value, read_file
 from holoflow.app.format import ObjectSchema
 from holoflow.app.mistakes import Report, short
 from holoflow.app.validation import Wording, check
 from holoflow.core.errors import Location, parts
 from holoflow.core.ports import InputPort, OutputPort, Ports
+from holoflow.holoscan import classes, signature
 from holoflow.holoscan.classes import HoloscanObject, HoloscanOperator
+from holoflow.holoscan.signature import UNKNOWN, Keyword, is_condition
 
 
 @dataclass
+class Resources:
+    """The `resources:` of an app, which its operators share."""
+
+    objects: dict[str, HoloscanObject | None] = field(default_factory=dict)
+    """By name; None where a mistake has been reported."""
+    owners: dict[str, str] = field(default_factory=dict)
+    """The operator that each condition among them is a condition of."""
+
+
+class Finder(Protocol):
+    """Finds what a file names; reports it and returns None if there is none."""
+
+    def find_class(self, kind: Value) -> type | None:
+        """Return the class that a `type:` names."""
+
+    def find_function(self, name: Value) -> Callable[..., Any] | None:
+        """Return the function that a `python:` names."""
+
+
+def read_resources(value: Value | None, finder: Finder, report: Report) -> Resources:
+    """Return the app's `resources:`; each may use those before it."""
+    found = Resources()
+    for name, item in value.mapping.items() if value is not None else ():
+        found.objects[name] = HoloscanReader(finder, found, report).object(name, item)
+    return found
+
+
+def read_section(value: Value, report: Report) -> Value | None:
+    """Return what `file.yaml#section`, the value of a `config:`, names; report it if nothing."""
+    if not isinstance(value.data, str):
+        return None
+    name, _, section = value.data.partition("#")
+    root = read_file(Path(value.at.file).parent / name, report)
+    if root is None:
+        return None
+    found = root.get(section)
+    if found is None:
+        report.unknown(value.at, f"section of {name}:", section, root.mapping)
+    elif not isinstance(found.data, dict):
+        right = "name a section that is a mapping of arguments"
+        report.add(value.at, f"section {short(section)} of {name} has no arguments", right)
+        found = None
+    return found
+
+
 class HoloscanReader:
     """Reads the entry of a Holoscan operator in an app."""
 
-    find_class: Callable[[Value], type | None]
-    """Returns the class that a `type:` names; reports it and returns None if there is none."""
-    report: Report
-    _failed: bool = False
+    def __init__(self, finder: Finder, resources: Resources, report: Report) -> None:
+        self._finder = finder
+        self._resources = resources
+        self._report = report
+        self._failed = False
 
     def read(
-        self, cls: type, given: Value | None, conditions: Value | None, name: str, at: Location
+        self, cls: type, given: Value, conditions: Value | None, name: str, at: Location
     ) -> tuple[HoloscanOperator | None, Ports | None]:
         """Return the operator and its ports; each is None if a mistake prevents it.
 
@@ -36,78 +85,138 @@ class HoloscanReader:
             name: Name of the operator.
             at: Place of the name.
         """
-        from holoflow.holoscan import classes
+        from holoflow.holoscan import inspection
 
-        self._failed = False
-        entries = given.mapping if given else {}
-        arguments = {key: self._argument(key, item) for key, item in entries.items()}
-        objects = self._conditions(conditions)
-        if self._failed:
+        owner = f"operator {short(name)}"
+        arguments = self._arguments(cls, given, owner)
+        objects = self._conditions(conditions, name)
+        if self._failed or self._lacking(cls, given, owner, at):
             return None, None
-        well = True
+        well = len(arguments) == len(given.mapping)
         while True:
             try:
-                inputs, outputs = classes.inspect(cls, arguments, objects)
+                ports = inspection.inspect(cls, arguments, objects)
                 break
+            except inspection.NotSeenError as error:
+                self._report.note(
+                    at, f"{owner}: {cls.__name__} cannot be looked into here: {error.wrong}; its "
+                    "ports are taken as written, and arguments are not checked",
+                )  # fmt: skip
+                made = HoloscanOperator(cls, arguments, objects)
+                return made if well else None, Ports({}, {}, open_inputs=Any, unknown=True)
             except Exception as error:  # HoloscanOperatorError, no Holoscan, anything from setup()
-                well = False
                 parameter = getattr(error, "parameter", None)
                 # Try again without what is wrong, so that one mistake does not hide another.
                 if parameter in arguments:
-                    self._report_error(error, entries[parameter].at, name)
+                    self._report_error(error, given.mapping[parameter].at, owner)
+                    well = False
                     del arguments[parameter]
                     continue
                 place = _find(parameter, given, conditions) if parameter else None
-                if parameter not in entries:
-                    self._report_error(error, place.at if place else at, name)
+                if parameter not in given.mapping and (well or parameter):
+                    self._report_error(error, place.at if place else at, owner)
+                well = False
                 if objects and place is not None and _find(parameter, conditions) is place:
                     objects = ()
                     continue
                 return None, None
-        ports = Ports(
-            {port: InputPort(port, Any, required=needed) for port, needed in inputs.items()},
-            {port: OutputPort(port, Any) for port in outputs},
-            source=not inputs,
-        )
-        made = HoloscanOperator(cls, arguments, objects, tuple(inputs), tuple(outputs))
-        return made if well else None, ports
+        made = HoloscanOperator(cls, arguments, objects, tuple(ports.inputs), ports.outputs)
+        return made if well else None, _ports(ports)
 
-    def _report_error(self, error: Exception, at: Location, name: str) -> None:
+    def _report_error(self, error: Exception, at: Location, owner: str) -> None:
         wrong, right = parts(error)
-        self.report.add(at, f"operator {short(name)}: {wrong}", right)
+        self._report.add(at, f"{owner}: {wrong}", right)
 
-    def _argument(self, name: str, value: Value) -> Any:
-        """Return an argument; mappings with `type:` become objects."""
+    def _arguments(self, cls: type, given: Value, owner: str) -> dict[str, Any]:
+        """Return the arguments of an operator or object, without those that are reported."""
+        keywords = signature.keywords_of(cls)
+        found = {}
+        for key, item in given.mapping.items():
+            if key not in keywords and keywords and not signature.accepts_any(cls):
+                error = classes.unknown(cls, key, list(keywords))
+                self._report_error(error, given.keys.get(key, item.at), owner)
+                continue
+            keyword = keywords.get(key, UNKNOWN)
+            value = self._argument(key, item, keyword)
+            wrong, right = "", ""
+            try:
+                value = signature.convert(key, value, keyword, Path(item.at.file).parent.absolute())
+                if misfit := signature.misfit(value, keyword):
+                    wrong = f"{key!r} of {cls.__name__} {misfit}"
+            except ValueError as error:
+                wrong, right = error.args
+            if wrong:
+                self._report.add(item.at, f"{owner}: {wrong}", right)
+            else:
+                found[key] = value
+        return found
+
+    def _lacking(self, cls: type, given: Value, owner: str, at: Location) -> bool:
+        """Whether something required is not given, which is reported."""
+        keywords = signature.keywords_of(cls).items()
+        lacking = [(k, w) for k, w in keywords if w.required and k not in given.mapping]
+        for key, keyword in lacking:
+            self._report.add(at, f"{owner}: {cls.__name__} needs {key!r} ({keyword.text})")
+        return bool(lacking)
+
+    def _argument(self, name: str, value: Value, keyword: Keyword) -> Any:
+        """Return an argument; what describes an object or names a function becomes that."""
         data = value.data
         if isinstance(data, list):
-            return [self._argument(name, item) for item in data]
+            return [self._argument(name, item, keyword) for item in data]
         if isinstance(data, dict):
-            if "type" in data:
-                return self._object(name, value)
-            return {key: self._argument(key, item) for key, item in data.items()}
+            if data.keys() == {"resource"}:
+                return self._resource(name, data["resource"])
+            if data.keys() == {"python"} and (keyword.wants_function or not keyword.kinds):
+                return self._function(data["python"])
+            if keyword.wants_object and ("type" in data or dict not in keyword.kinds):
+                return self.object(name, value)
+            if not keyword.kinds and _describes_object(data):
+                return self.object(name, value)
+            return {key: self._argument(key, item, keyword) for key, item in data.items()}
+        named = str not in keyword.kinds or data in self._resources.objects
+        if isinstance(data, str) and keyword.wants_object and named:
+            return self._resource(name, value)
         self._failed |= isinstance(data, Broken)
         return data
 
-    def _object(self, name: str, value: Value) -> HoloscanObject | None:
-        from holoflow.holoscan import classes
+    def _function(self, value: Value) -> Callable[..., Any] | None:
+        function = self._finder.find_function(value)
+        self._failed |= function is None
+        return function
 
-        entry = check(ObjectSchema, value, self.report, Wording("key", f" of {short(name)}"))
+    def _resource(self, name: str, value: Value) -> HoloscanObject | None:
+        """Return the object that `value` describes, or names among the app's `resources:`."""
+        if not isinstance(value.data, str):
+            return self.object(name, value)
+        known = self._resources.objects
+        found = known.get(value.data)
+        if value.data not in known:
+            right = "name it under resources:, or describe it here: {type: …, with: …}"
+            self._report.unknown(value.at, "resource", value.data, known, right)
+        self._failed |= found is None
+        return found
+
+    def object(self, name: str, value: Value) -> HoloscanObject | None:
+        """Return the condition or resource that `value` describes; None if it is wrong."""
+        entry = check(ObjectSchema, value, self._report, Wording("key", f" of {short(name)}"))
         kind = value.get("type")
-        cls = self.find_class(kind) if entry is not None and kind is not None else None
-        given = value.get("with")
-        self._failed |= cls is None or (given is not None and isinstance(given.data, Broken))
+        cls = self._finder.find_class(kind) if entry is not None and kind is not None else None
+        given = value.get("with") or Value({}, value.at)
+        self._failed |= cls is None or isinstance(given.data, Broken)
         if cls is None or kind is None:
             return None
         if not classes.is_object(cls):
             right = "name a class such as holoscan.resources:UnboundedAllocator"
-            self.report.add(kind.at, f"{short(kind.text)} is not a condition or resource", right)
+            self._report.add(kind.at, f"{short(kind.text)} is not a condition or resource", right)
             self._failed = True
             return None
-        entries: Mapping[str, Value] = given.mapping if given else {}
-        arguments = {key: self._argument(key, item) for key, item in entries.items()}
+        arguments = self._arguments(cls, given, short(name))
+        self._failed |= self._lacking(cls, given, short(name), kind.at)
+        self._failed |= len(arguments) < len(given.mapping)
         return HoloscanObject(cls, name, arguments)
 
-    def _conditions(self, value: Value | None) -> tuple[HoloscanObject, ...]:
+    def _conditions(self, value: Value | None, operator: str) -> tuple[HoloscanObject, ...]:
         if value is None or value.data is None:
             return ()
         if isinstance(value.data, list):
@@ -118,10 +227,36 @@ class HoloscanReader:
             self._failed = True
             right = "write a list, or a mapping by name, of {type: …, with: …}"
             if not isinstance(value.data, Broken):
-                self.report.add(value.at, "these are not conditions", right)
+                self._report.add(value.at, "these are not conditions", right)
             return ()
-        found = [self._object(name, item) for name, item in named]
+        found = [self._resource(name, item) for name, item in named]
+        for (_, item), thing in zip(named, found, strict=True):
+            if not isinstance(item.data, str) or thing is None or not is_condition(thing.cls):
+                continue
+            owner = self._resources.owners.setdefault(item.data, operator)
+            if owner != operator:
+                wrong = f"condition {short(item.data)} already is one of {short(owner)}"
+                right = "Holoscan gives a condition to one operator; describe another"
+                self._report.add(item.at, wrong, right)
         return tuple(item for item in found if item is not None)
+
+
+def _ports(ports: classes.HoloscanPorts) -> Ports:
+    inputs = {
+        name: InputPort(
+            name, Any, needed, element=InputPort(name, Any) if name in ports.several else None
+        )
+        for name, needed in ports.inputs.items()
+    }
+    outputs = {name: OutputPort(name, Any) for name in ports.outputs}
+    return Ports(inputs, outputs, source=not inputs)
+
+
+def _describes_object(data: Mapping[str, Value]) -> bool:
+    """Whether a mapping names a class, where it is not known what is wanted."""
+    kind = data.get("type")
+    named = kind is not None and isinstance(kind.data, str) and ":" in kind.data
+    return named and data.keys() <= {"type", "with"}
 
 
 def _find(name: str | None, *values: Value | None) -> Value | None:

@@ -55,6 +55,7 @@ def schema() -> dict[str, Any]:
         "environment": _mapping_of(_SCALAR, placement["properties"]["environment"]),
     }
     defs["FragmentSchema"] = placement
+    properties["resources"] = _mapping_of(_ref(ObjectSchema, defs), properties["resources"])
     properties["fragments"] = _mapping_of(_ref(FragmentSchema, defs), properties["fragments"])
     properties["scheduler"] = _or_null(_ref(SchedulerSchema, defs))
     budgets = {"type": "array", "items": _ref(BudgetSchema, defs)}
@@ -114,7 +115,7 @@ def _common() -> dict[str, Any]:
     inputs = _mapping_of(
         {"anyOf": [*producer["anyOf"], producers]}, operator["properties"]["inputs"]
     )
-    thing = _ref(ObjectSchema, defs)
+    thing = {"anyOf": [_ref(ObjectSchema, defs), {"type": "string"}]}
     operator["properties"] |= {
         "type": {**_described(operator["properties"]["type"]), "anyOf": _types(usable)},
         "inputs": inputs,

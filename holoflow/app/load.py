@@ -21,7 +21,7 @@ from holoflow.app.templates import FragmentReader, read_app
 from holoflow.app.unresolved import Scope, TemplateUse, UnresolvedOperator, check_claims
 from holoflow.app.validation import Wording, check
 from holoflow.app.variables import Allowance, Variables, substitute
-from holoflow.app.wiring import Wiring
+from holoflow.app.wiring import Wiring, check_order
 from holoflow.core.errors import Location
 
 
@@ -83,7 +83,7 @@ class _App:
         defaults = self.defaults()
         scheduler = read_scheduler(self.root.get("scheduler"), "the scheduler", self.report)
 
-        reader = OperatorReader(paths, self.report)
+        reader = OperatorReader(paths, self.root.get("resources"), self.report)
         fragments = FragmentReader(reader, self.allowance, self.report)
         operators = self.root.get("operators")
         if operators is not None:
@@ -107,6 +107,7 @@ class _App:
             listed, unresolved_operators, groups, scheduler, defaults.hang, self.report
         )
         known = placed if listed is not None and listed.data not in (None, {}) else None
+        check_order(unresolved_operators, placed, self.report)
         flows = read_links(wiring.wired, unresolved_operators, known, defaults.link, self.report)
         check_claims(unresolved_operators, nodes, placed, self.report)
         known_nodes = {name: node for name, node in nodes.items() if node is not None}
@@ -135,6 +136,7 @@ class _App:
             version=self.file.version if self.file else "",
             apt=apt,
             plugins=_plugins(unresolved_operators, groups),
+            notes=tuple(self.report.notes),
         )
 
     def defaults(self) -> Defaults:
@@ -169,6 +171,7 @@ class _App:
             fuse=False if unresolved.entry.fuse == "off" else None,
             in_flight=unresolved.entry.in_flight or defaults.in_flight,
             copies=unresolved.entry.copies,
+            after=unresolved.after,
             location=unresolved.at,
         )
 

@@ -23,6 +23,8 @@ class Report:
 
     def __init__(self) -> None:
         self._mistakes: dict[Mistake, None] = {}
+        self.notes: list[str] = []
+        """What is no mistake, but good to know."""
         # The cost of suggestions is the product of unknown and known names, so a file with
         # thousands of both gets them for the first ones only.
         self._comparisons = 100_000
@@ -34,6 +36,10 @@ class Report:
     def add(self, at: Location, wrong: str, right: str = "") -> None:
         """Record what is wrong at place `at`, and what would be right."""
         self._mistakes[Mistake(at, _in_one_line(wrong), _in_one_line(right))] = None
+
+    def note(self, at: Location, text: str) -> None:
+        """Record what could not be checked at place `at`, which is no mistake."""
+        self.notes.append(f"{at}: {_in_one_line(text)}")
 
     def nearest(self, name: str, known: Collection[str]) -> str | None:
         """Return the one of `known` that `name` was probably meant to be; None if none is near."""

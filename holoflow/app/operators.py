@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import pydantic
 
 from holoflow.app import catalogue
-from holoflow.app.catalogue import find_class, place_of
+from holoflow.app.catalogue import find_class, find_function, place_of
 from holoflow.app.document import BROKEN, Broken, Value, is_whole, plain
 from holoflow.app.format import OperatorSchema
-from holoflow.app.holoscan_operators import HoloscanReader
+from holoflow.app.holoscan_operators import HoloscanReader, read_resources, read_section
 from holoflow.app.mistakes import Report, TypeNameError, short
 from holoflow.app.unresolved import Scope, TemplateUse, UnresolvedOperator
 from holoflow.app.validation import Wording, check
@@ -171,12 +172,14 @@ MAX_OPERATORS = 20_000
 class OperatorReader:
     """Reads operators."""
 
-    def __init__(self, assets: AssetPaths, report: Report) -> None:
+    def __init__(self, assets: AssetPaths, resources: Value | None, report: Report) -> None:
         self.unresolved_operators: list[UnresolvedOperator] = []
         self.groups: list[TemplateUse] = []
         self._assets = assets
         self._report = report
         self._classes: dict[tuple[str, Path], type | TypeNameError] = {}
+        filled = assets.fill_in(resources, report) if resources is not None else None
+        self._resources = read_resources(filled, self, report)
 
     def read_all(
         self, operators: Value, scope: Scope, use: Callable[[TemplateUse], list[UnresolvedOperator]]
@@ -245,6 +248,14 @@ class OperatorReader:
             return None
         return found
 
+    def find_function(self, name: Value) -> Callable[..., Any] | None:
+        """Return the function that `name` names; report it and return None if there is none."""
+        try:
+            return find_function(name.text, Path(name.at.file).parent)
+        except TypeNameError as error:
+            self._report.add(name.at, error.wrong, error.right)
+            return None
+
     def _check_concurrency(
         self, unresolved: UnresolvedOperator, cls: type[Operator], ports: Ports
     ) -> None:
@@ -279,10 +290,12 @@ class OperatorReader:
             self._report.add(kind.at, f"{place_of(cls)}{wrong}", right)
             return
         unresolved.cls, unresolved.ports = cls, ports
-        conditions = unresolved.value.keys.get("conditions")
-        if conditions is not None:
-            right = f"{short(unresolved.local)} is not one of them"
-            self._report.add(conditions, "conditions are for Holoscan operators", right)
+        for key in ("conditions", "after", "dynamic_flows", "config"):
+            at = unresolved.value.keys.get(key)
+            if at is not None:
+                right = f"{short(unresolved.local)} is not one of them"
+                verb = "are" if key.endswith("s") else "is"
+                self._report.add(at, f"{key} {verb} for Holoscan operators", right)
         self._check_concurrency(unresolved, cls, ports)
         given = self._given(unresolved)
         if given is not None:
@@ -303,11 +316,24 @@ class OperatorReader:
         given = self._given(unresolved)
         if given is None:
             return
-        reader = HoloscanReader(self.find_class, self._report)
+        config = unresolved.value.get("config")
+        if config is not None and config.data is not None:
+            section = read_section(config, self._report)
+            if section is None:
+                return
+            entries = {**section.mapping, **given.mapping}
+            given = Value(entries, given.at, keys={**section.keys, **given.keys})
+        reader = HoloscanReader(self, self._resources, self._report)
         filled = self._assets.fill_in(given, self._report)
         conditions = unresolved.value.get("conditions")
-        read = reader.read(cls, filled, conditions, unresolved.local, unresolved.at)
-        unresolved.holoscan_operator, unresolved.ports = read
+        made, unresolved.ports = reader.read(
+            cls, filled, conditions, unresolved.local, unresolved.at
+        )
+        chooser = unresolved.value.get("dynamic_flows")
+        if chooser is not None and isinstance(chooser.data, str):
+            choose = self.find_function(chooser)
+            made = replace(made, dynamic_flows=choose) if made and choose else None
+        unresolved.holoscan_operator = made
         unresolved.cls = cls
 
     def _given(self, unresolved: UnresolvedOperator) -> Value | None:

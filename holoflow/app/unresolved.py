@@ -38,6 +38,10 @@ class UnresolvedOperator:
     holoscan_operator: HoloscanOperator | None = None
     connected: dict[str, Location] = field(default_factory=dict)
     """Inputs that are connected, and where."""
+    back_edges: set[str] = field(default_factory=set)
+    """Inputs among them at which a cycle is closed."""
+    after: tuple[str, ...] = ()
+    """Names in the app of the operators that it is called after."""
     unclear: bool = False
     """Whether a mistake hides what its inputs are connected to."""
 

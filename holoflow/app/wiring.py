@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from holoflow.app.document import Broken, Value, plain
 from holoflow.app.format import InputSchema
-from holoflow.app.graph import Endpoint, Flow
+from holoflow.app.graph import START_OP, Endpoint, Flow, Fragment
 from holoflow.app.mistakes import Report, short, shown
 from holoflow.app.unresolved import Scope, TemplateUse, UnresolvedOperator, UnresolvedPort
 from holoflow.app.validation import Wording, check
 from holoflow.core.errors import Location
-from holoflow.core.ports import fits, numbered, type_name
+from holoflow.core.ports import base, fits, numbered, type_name
 from holoflow.core.text import choices
 
 
@@ -26,6 +27,11 @@ def find_output(scope: Scope, text: str, at: Location, report: Report) -> Unreso
     if isinstance(thing, UnresolvedOperator):
         if thing.ports is None:
             return thing, None
+        if thing.ports.unknown:
+            if not dot:
+                right = f"write {name}.PORT, as its outputs are not known on this machine"
+                report.add(at, f"{short(name)} may have several outputs", right)
+            return thing, port or None
         return thing, _choose(
             "output", name, port if dot else None, thing.ports.outputs, at, report
         )
@@ -88,6 +94,9 @@ class OperatorEdge:
 
 
 _NOTHING = InputSchema.model_validate({"from": ""})
+_START = "start_op"
+"""How a file names Holoscan's own start operator, unless one of the app's is called so."""
+_NUMBERED = re.compile(r"\w+:[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -108,7 +117,8 @@ class Wiring:
         self._report = report
 
     def connect(self, unresolved: UnresolvedOperator) -> None:
-        """Connect the inputs of an operator."""
+        """Connect the inputs of an operator, and note what it is called after."""
+        self._order(unresolved)
         inputs = unresolved.value.get("inputs")
         unresolved.unclear |= unresolved.ports is None
         if inputs is None or inputs.data is None:
@@ -122,6 +132,21 @@ class Wiring:
         for port, item in inputs.mapping.items():
             target = self._target(unresolved, port, inputs.keys[port])
             self._flows(unresolved.scope, port, item, [target])
+
+    def _order(self, unresolved: UnresolvedOperator) -> None:
+        """Note which operators an operator is called after."""
+        after = unresolved.value.get("after")
+        found = []
+        for item in after.data if after is not None and isinstance(after.data, list) else ():
+            thing = unresolved.scope.names.get(item.text)
+            if isinstance(thing, UnresolvedOperator):
+                found.append(thing.name)
+            elif item.text == _START:
+                found.append(START_OP)
+            else:
+                known = (*unresolved.scope.names, _START)
+                self._report.unknown(item.at, "operator", item.text, known)
+        unresolved.after = tuple(dict.fromkeys(found))
 
     def connect_group(self, group: TemplateUse) -> None:
         """Connect the inputs of a used fragment template."""
@@ -146,7 +171,10 @@ class Wiring:
         ports = unresolved.ports
         if ports is None:
             return unresolved, None
-        if port in ports.inputs:
+        if port in ports.inputs or ports.unknown:
+            return unresolved, port
+        several = ports.inputs.get(base(port)) if unresolved.is_holoscan else None
+        if several is not None and several.element is not None and _NUMBERED.fullmatch(port):
             return unresolved, port
         if ports.open_inputs is not None and port.isidentifier():
             return unresolved, port
@@ -178,6 +206,7 @@ class Wiring:
             if (
                 name
                 and unresolved.ports is not None
+                and not unresolved.ports.unknown
                 and unresolved.ports.input(name).element is None
             ):
                 wrong = (
@@ -204,7 +233,7 @@ class Wiring:
         for target, target_port in targets:
             if target_port is not None:
                 first = target.connected.get(target_port)
-                if first is not None and target.scope is not scope:
+                if first is not None:
                     wrong = f"input {short(target_port)} of {short(target.name)} is connected twice"
                     self._report.add(item.at, wrong, f"it already is at {first}")
                     continue
@@ -218,6 +247,8 @@ class Wiring:
                 wrong += "what it sends would come back to it forever"
                 right = f"close the cycle at an operator that joins {short(port)} with other inputs"
                 self._report.add(item.at, wrong, right)
+            if back and target_port is not None:
+                target.back_edges.add(target_port)
             self.edges.append(OperatorEdge(source[0], target, back, item.at))
             if target_port is not None and source[1] is not None and name is not None:
                 self._compare((source[0], source[1]), (target, target_port), name.at)
@@ -255,7 +286,7 @@ class Wiring:
         at: Location,
     ) -> None:
         (producer, output), (consumer, port) = source, target
-        if producer.ports is None or consumer.ports is None:
+        if producer.ports is None or consumer.ports is None or producer.ports.unknown:
             return
         produced = producer.ports.outputs[output].type
         consumed = consumer.ports.type_of(port)
@@ -269,3 +300,31 @@ class Wiring:
             if element is not None and fits(produced, element.type):
                 right += f", so write a list: {port}: [{producer.local}.{output}]"
             self._report.add(at, f"{short(producer.local)} sends {type_name(produced)}", right)
+
+
+def check_order(
+    unresolved_operators: Sequence[UnresolvedOperator],
+    fragments: Mapping[str, Fragment],
+    report: Report,
+) -> None:
+    """Report operators that cannot be called `after` another: Holoscan has no such flow."""
+    known = {unresolved.name: unresolved for unresolved in unresolved_operators}
+    place = {name: f.name for f in fragments.values() for name in f.operators}
+    for target in unresolved_operators:
+        after = target.value.get("after")
+        if after is None or target.cls is None or not target.is_holoscan:
+            continue
+        for name in target.after:
+            source = known.get(name)
+            if source is None or source.cls is None:
+                continue
+            who = f"{short(target.local)} after {short(source.local)}"
+            if not source.is_holoscan:
+                wrong = f"{who}, which is not one of Holoscan's operators"
+                report.add(after.at, wrong, "let it receive what that one sends")
+            elif place.get(name) != place.get(target.name):
+                wrong = f"{who}, which is in another fragment"
+                report.add(after.at, wrong, "place both in one fragment")
+            elif source.ports and source.ports.outputs and target.ports and target.ports.inputs:
+                wrong = f"{who}: one has outputs and the other inputs, so that messages order them"
+                report.add(after.at, wrong, "Holoscan has no execution flow there; use inputs:")

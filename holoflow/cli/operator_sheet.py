@@ -24,7 +24,8 @@ from holoflow.core.errors import HoloflowError, OperatorDefinitionError, describ
 from holoflow.core.operator import Operator
 from holoflow.core.ports import InputPort, Ports, type_name
 from holoflow.core.quantity import Duration, Frequency, Size
-from holoflow.holoscan import classes
+from holoflow.holoscan import classes, inspection
+from holoflow.holoscan.signature import keywords_of
 
 _HEADING = re.compile(r"^(?:\*\*==(.+)==\*\*|(\w[\w ]*)\n-{3,})$", re.MULTILINE)
 _ENTRY = re.compile(r"^(\w+) : (.+)$", re.MULTILINE)
@@ -42,7 +43,8 @@ def holoscan_sheet(name: str, cls: type) -> Sheet:
     inputs, outputs = dict.fromkeys(told_inputs, True), tuple(told_outputs)
     if classes.is_operator(cls):
         try:
-            inputs, outputs = classes.inspect(cls, {}, ())
+            ports = inspection.inspect(cls, {}, ())
+            inputs, outputs = dict(ports.inputs), ports.outputs
         except Exception as error:  # whatever a constructor or `setup` raises without arguments
             if not inputs and not outputs:
                 description += (
@@ -67,10 +69,10 @@ def holoscan_sheet(name: str, cls: type) -> Sheet:
 
 def _holoscan_parameters(cls: type, told: Mapping[str, tuple[str, str]]) -> list[ParameterLine]:
     lines = []
-    for name, (kind, required) in classes.keywords_of(cls).items():
+    for name, keyword in keywords_of(cls).items():
         said, doc = told.get(name, ("", ""))
-        said = said.removesuffix(", optional") or re.sub(r"[\w.]+\.(\w+)", r"\1", kind)
-        lines.append(ParameterLine(name, said, required, None, doc))
+        said = said.removesuffix(", optional") or re.sub(r"[\w.]+\.(\w+)", r"\1", keyword.text)
+        lines.append(ParameterLine(name, said, keyword.required, None, doc))
     return lines
 
 

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from holoflow.cli.errors import say
+from holoflow.core.errors import HoloflowError
 from holoflow.core.text import printable
 from holoflow.core.version import __version__
 
@@ -64,9 +65,11 @@ def show(
     from holoflow.app.catalogue import find_class
     from holoflow.cli.operator_sheet import holoscan_sheet, sheet
     from holoflow.core.text import plain
-    from holoflow.holoscan.classes import is_object, is_operator
+    from holoflow.holoscan.classes import is_object, is_operator, missing
 
     cls = find_class(name, Path.cwd())
+    if missing(cls):
+        raise HoloflowError(f"{name} cannot be imported here: {missing(cls)}")
     holoscans = is_operator(cls) or is_object(cls)
     package = catalogue.package(name)
     shown = holoscan_sheet(name, cls) if holoscans else sheet(name, cls, str(package or ""))

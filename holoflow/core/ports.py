@@ -76,6 +76,8 @@ class Ports:
     open_inputs: Any = None
     """Type of inputs named by the app (`**values: T`); None if there are none."""
     trigger: Trigger = "all"
+    unknown: bool = False
+    """Whether its ports are not known on this machine, so that any name may be one of them."""
 
     def input(self, name: str) -> InputPort:
         """Return the input at which a flow ends: `image`, `images:0`, or one named by the app."""

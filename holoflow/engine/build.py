@@ -144,7 +144,8 @@ def build(
                 node, control,
                 [b for b in budgets if b.budget.target == node.name],
                 [b for b in late if node.name in b.path],
-                source=node.name not in app.producers, sink=node.name not in app.consumers,
+                source=not (node.name in app.producers or node.after),
+                sink=node.name not in app.consumers,
             )  # fmt: skip
     for flow in plan.flows:
         if _direct(plan, flow):
@@ -205,12 +206,18 @@ def _operators_between(app: App, budget: Budget) -> frozenset[str]:
 
 
 def _direct(plan: Plan, flow: PlannedFlow) -> bool:
-    """Whether Holoscan carries the flow: what goes between two operators in C++ may be anything."""
+    """Whether Holoscan carries the flow: what goes between two operators in C++ may be anything.
+
+    It also carries those among which an operator chooses.
+    """
     ends = [
         plan.app.operators.get(end.operator) for end in (flow.source, flow.target)
     ]  # None in another process
-    cpp = [n is not None and n.holoscan_operator is not None and not is_python(n.cls) for n in ends]
-    return all(cpp) and flow.lossless and flow.link == "none"
+    given = [n.holoscan_operator for n in ends if n is not None and n.holoscan_operator is not None]
+    if len(given) < 2 or flow.link != "none":
+        return False
+    cpp = not any(is_python(operator.cls) for operator in given)
+    return (cpp and flow.lossless) or given[0].dynamic_flows is not None
 
 
 def _make_stage(

@@ -19,6 +19,7 @@ from holoflow.core.errors import describe
 from holoflow.core.message import Header
 from holoflow.engine.control import Control, Failure
 from holoflow.engine.queue import Message
+from holoflow.holoscan.classes import is_created
 from holoflow.plan.plan import PlannedFlow
 from holoflow.stats.budget import BudgetMeter
 from holoflow.stats.operator_stats import OperatorMeter
@@ -80,7 +81,8 @@ class HoloscanCalls:
         assert node.holoscan_operator is not None  # noqa: S101 - for the type checker
         self.name = node.name
         self.node = node
-        self.python = is_python(node.holoscan_operator.cls)
+        self.operator = node.holoscan_operator
+        self.python = is_python(self.operator.cls)
         self.meter = OperatorMeter(node.name)
         self.budgets, self.deadlines = tuple(budgets), tuple(late)
         self.feeders: list[Feeder] = []
@@ -380,8 +382,11 @@ def leading(feeders: Sequence[Feeder], taken: Iterable[Fed]) -> list[Fed]:
 
 
 def is_python(cls: type) -> bool:
-    """Whether the operator is written in Python, so that its calls can be observed."""
-    return hasattr(getattr(cls, "compute", None), "__code__")
+    """Whether the operator is written in Python, so that its calls can be observed.
+
+    Those that `create_op` makes have a class of their own, which nobody sees before.
+    """
+    return hasattr(getattr(cls, "compute", None), "__code__") and not is_created(cls)
 
 
 def found(metadata: Any, feeders: Sequence[Feeder]) -> Iterator[Fed]:

@@ -7,18 +7,19 @@ which Holoscan asks before each of its calls and tells after it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
-from holoflow.app.graph import Endpoint, Node
+from holoflow.app.graph import START_OP, Endpoint
 from holoflow.core.errors import describe
+from holoflow.core.ports import base, position
 from holoflow.engine.build import Program
 from holoflow.engine.control import Control, Failure
 from holoflow.engine.holoscan_calls import HoloscanCall, HoloscanCalls, found
 from holoflow.engine.holoscan_ports import CollectorOp, Feeder, FeederOp, HoloscanOutput
 from holoflow.engine.holoscan_stage import State, core, holoscan
 from holoflow.engine.stage import Output, clock
-from holoflow.holoscan.classes import make
+from holoflow.holoscan.classes import Objects, make
 from holoflow.holoscan.data import get_header, put_header
 from holoflow.plan.plan import PlannedFlow
 
@@ -40,16 +41,20 @@ class HoloscanOperators:
         self._observed = calls = program.holoscan_operators
         # With headers at several inputs, the first one received leads.
         application.metadata_policy = core.MetadataPolicy.REJECT
+        self._objects = Objects(application)
         self.operators = {name: self._make(one, frames) for name, one in calls.items()}
         # An output without consumer is collected too: Holoscan would wait for its receiver.
         outputs_of: dict[Endpoint, list[Output]] = {
-            endpoint: [] for one in calls.values() for endpoint in _outputs(one.node)
+            Endpoint(name, port): []
+            for name, operator in self.operators.items()
+            for port in operator.spec.outputs
         }
         direct: set[Endpoint] = set()
-        for flow in program.plan.flows:
+        # Of several flows to a port, Holoscan hands over the messages in the order of the flows.
+        for flow in sorted(program.plan.flows, key=lambda flow: position(flow.target.port)):
             source, target = flow.source.operator, flow.target.operator
             if flow in program.direct:
-                ports = {(flow.source.port, flow.target.port)}
+                ports = {(flow.source.port, base(flow.target.port))}
                 application.add_flow(self.operators[source], self.operators[target], ports)
                 direct.add(flow.source)
                 calls[source].meter.counts_sent = False
@@ -65,14 +70,13 @@ class HoloscanOperators:
             if outputs or endpoint not in direct:
                 self._collect(endpoint, outputs)
         for one in calls.values():
-            inputs = one.node.holoscan_operator.inputs  # type: ignore[union-attr]
-            one.feeders.sort(key=lambda feeder: inputs.index(feeder.port))
+            inputs = {port: i for i, port in enumerate(one.operator.inputs)}
+            one.feeders.sort(key=lambda feeder: inputs.get(feeder.port, 0))
+            self._order(one)
         program.control.listen(self._on_change)
 
     def _make(self, calls: HoloscanCalls, frames: int | None) -> Any:
-        node = calls.node
-        given = node.holoscan_operator
-        assert given is not None  # noqa: S101 - for the type checker
+        node, given = calls.node, calls.operator
         extra = []
         if frames is not None and calls.source:
             extra.append(holoscan.conditions.CountCondition(self._application, frames))
@@ -81,25 +85,39 @@ class HoloscanOperators:
             cls = observed(cls, calls, self._control)
         else:
             extra.append(CallCondition(self._application, calls, name="holoflow observes"))
-        operator = make(
-            self._application,
-            cls,
-            node.name.replace(".", "/"),
-            given.arguments,
-            given.conditions,
-            extra,
-        )
+        try:
+            operator = make(
+                self._application,
+                cls,
+                node.name.replace(".", "/"),
+                given.arguments,
+                given.conditions,
+                extra,
+                self._objects,
+            )
+        except Exception as error:
+            self._control.fail(Failure(node.name, "start", describe(error), error))
+            raise
         if not calls.python:
             extra[-1].operator = operator
         self._application.add_operator(operator)
         return operator
+
+    def _order(self, calls: HoloscanCalls) -> None:
+        """Add the execution flows and the dynamic flows of an operator."""
+        operator = self.operators[calls.name]
+        for name in calls.node.after:
+            before = self._application.start_op() if name == START_OP else self.operators[name]
+            self._application.add_flow(before, operator)
+        if calls.operator.dynamic_flows is not None:
+            self._application.set_dynamic_flows(operator, calls.operator.dynamic_flows)
 
     def _feed(self, flow: PlannedFlow) -> None:
         stage = Feeder(self._program.queues[flow], self._program)
         self._program.control.listen(stage.wake)
         feeder = FeederOp(self._application, stage, self._on_tick, State.WAIT)
         target = self.operators[flow.target.operator]
-        self._application.add_flow(feeder, target, {("out", flow.target.port)})
+        self._application.add_flow(feeder, target, {("out", base(flow.target.port))})
 
     def _collect(self, source: Endpoint, outputs: list[Output]) -> None:
         collector = HoloscanOutput(source, outputs, self._program)
@@ -108,10 +126,10 @@ class HoloscanOperators:
         self._application.add_flow(self.operators[source.operator], operator, ports)
 
     def _on_change(self) -> None:
-        """Stop the sources among them when the run is to end."""
+        """Stop what nothing feeds when the run is to end."""
         if self._control.draining:
             for name, calls in self._observed.items():
-                if calls.source:
+                if calls.source or calls.node.after:
                     self.operators[name].stop_execution()
 
     def poll(self) -> None:
@@ -148,9 +166,8 @@ def _ended(operator: Any, calls: HoloscanCalls) -> bool:
     waiting = operator.async_condition
     if waiting is not None and waiting.event_state is State.EVENT_NEVER:
         return True
-    given = calls.node.holoscan_operator
-    assert given is not None  # noqa: S101 - for the type checker
-    counts = [c.arguments.get("count", 1) for c in given.conditions if c.cls.__name__ == _COUNT]
+    given = calls.operator.conditions
+    counts = [c.arguments.get("count", 1) for c in given if c.cls.__name__ == _COUNT]
     return bool(counts) and calls.executions >= min(counts)
 
 
@@ -279,13 +296,9 @@ class Sent:
             put_header(metadata, header, ())
         self._output.emit(data, name, emitter_name=emitter_name, **options)
         self._calls.meter.sent += 1
-        self._calls.outputs[name].expected.append((self._call, emitter_name))
+        collector = self._calls.outputs.get(name)
+        if collector is not None:  # else Holoscan alone carries what it sends
+            collector.expected.append((self._call, emitter_name))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._output, name)
-
-
-def _outputs(node: Node) -> Iterable[Endpoint]:
-    """Return all outputs of one of Holoscan's own operators."""
-    given = node.holoscan_operator
-    return [Endpoint(node.name, port) for port in (given.outputs if given else ())]

@@ -1,16 +1,30 @@
-"""Holoscan operators, Python or C++: what they are, and checks of their arguments."""
+"""Holoscan operators, Python or C++: what they are, and how they are made."""
 
 from __future__ import annotations
 
-import inspect as introspection
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from holoflow.core.errors import HoloflowError, describe
 from holoflow.core.text import choices, suggestion
-from holoflow.holoscan import runtime
+from holoflow.holoscan.signature import bases, is_object, keywords_of, misfit
+
+__all__ = [
+    "HoloscanObject", "HoloscanOperator", "HoloscanOperatorError", "HoloscanPorts", "Objects",
+    "is_object", "is_operator", "make", "missing", "operator_of",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class HoloscanPorts:
+    """Ports of a Holoscan operator."""
+
+    inputs: Mapping[str, bool] = field(default_factory=dict)
+    """Whether each must be connected: it must if the operator waits for a message there."""
+    outputs: tuple[str, ...] = ()
+    several: frozenset[str] = frozenset()
+    """Inputs that any number of flows may end at."""
 
 
 @dataclass(frozen=True)
@@ -23,21 +37,20 @@ class HoloscanOperator:
     conditions: tuple[HoloscanObject, ...] = ()
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    dynamic_flows: Callable[[Any], None] | None = None
+    """Chooses, after each call, the flows that are followed; Holoscan's `set_dynamic_flows`."""
 
 
 @dataclass(frozen=True)
 class HoloscanObject:
-    """A Holoscan condition, resource or allocator: `type:` and `with:`."""
+    """A Holoscan condition, resource or allocator: `type:` and `with:`.
+
+    The same instance given to several operators is one object that they share.
+    """
 
     cls: type
     name: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
-
-
-_PLAIN = {
-    "int": (int,), "float": (int, float), "bool": (bool,), "str": (str,), "list": (list, tuple),
-    "dict": (dict,),
-}  # fmt: skip
 
 
 class HoloscanOperatorError(HoloflowError):
@@ -49,65 +62,84 @@ class HoloscanOperatorError(HoloflowError):
         self.parameter = parameter
 
 
-def _bases(cls: type) -> set[str]:
-    return {base.__name__ for base in cls.__mro__ if base.__module__.split(".")[0] == "holoscan"}
-
-
 def is_operator(cls: type) -> bool:
     """Whether `cls` derives from `holoscan.core.Operator`; imports nothing."""
-    return bool(_bases(cls) & {"Operator", "OperatorBase"})
+    return bool(bases(cls) & {"Operator", "OperatorBase"}) or missing(cls) != ""
 
 
-def is_object(cls: type) -> bool:
-    """Whether `cls` is a Holoscan condition, resource or allocator."""
-    return bool(_bases(cls) & {"Condition", "Resource", "ResourceBase", "ConditionBase"})
+def missing(cls: type) -> str:
+    """Return the library for want of which `cls` is only a stand-in here; empty if it is there."""
+    return str(cls.__dict__.get("missing_library", ""))
 
 
-def inspect(
-    cls: type, arguments: Mapping[str, Any], conditions: Sequence[HoloscanObject]
-) -> tuple[dict[str, bool], tuple[str, ...]]:
-    """Construct the operator in an application that is never run, to find its ports.
+def is_created(cls: type) -> bool:
+    """Whether `cls` stands for operators that `create_op` makes."""
+    return bool(cls.__dict__.get("created", False))
 
-    Returns:
-        Whether each input must be connected (it must if the operator waits for a message
-        there), by name; and the names of the outputs.
 
-    Raises:
-        HoloscanOperatorError: An argument is unknown, missing or of the wrong type.
+def stand_in(name: str, module: str, reason: str) -> type:
+    """Return what stands for an operator class that cannot be imported here, for `reason`."""
+
+    def refuse(_self: Any, *_args: Any, **_keywords: Any) -> None:
+        raise HoloflowError(f"{name} cannot be imported: {reason}", "install that library")
+
+    return type(name, (), {"missing_library": reason, "__module__": module, "__init__": refuse})
+
+
+def operator_of(function: Callable[..., Any], name: str, module: str) -> type | None:
+    """Return an operator class for what `create_op` has made of a function; None if it is not.
+
+    Making an instance calls `function`, which returns an operator of a class of its own.
     """
+    if getattr(function, "__module__", "") != "holoscan.decorator":
+        return None
+    from holoflow.holoscan import runtime
+
+    def made(_cls: type, *args: Any, **keywords: Any) -> Any:
+        return function(*args, **keywords)
+
     core = runtime.load().core
-    fragment = core.Application()
-    operator = make(fragment, cls, "inspected", arguments, conditions)
-    unknown = {argument.name for argument in operator.args} - set(_declared(operator, cls))
-    for name in sorted(unknown & set(arguments)):
-        known = _declared(operator, cls)
-        raise _unknown(cls, name, known)
-    described = _description(operator)["inputs"] or []
-    free = {port["name"] for port in described if {"type": "kNone"} in (port["conditions"] or [])}
-    return {name: name not in free for name in operator.spec.inputs}, tuple(operator.spec.outputs)
+    return type(name, (core.Operator,), {"__new__": made, "created": True, "__module__": module})
+
+
+class Objects:
+    """The conditions and resources of one Holoscan application, each made once."""
+
+    def __init__(self, fragment: Any) -> None:
+        """Make them in `fragment`."""
+        self._fragment = fragment
+        self._made: dict[int, Any] = {}
+
+    def of(self, value: Any) -> Any:
+        """Return an argument with what is to be made in it."""
+        if isinstance(value, HoloscanObject):
+            if id(value) not in self._made:
+                values = {key: self.of(item) for key, item in value.arguments.items()}
+                self._made[id(value)] = _construct(
+                    value.cls, (self._fragment,), {**values, "name": value.name}, value.arguments
+                )
+            return self._made[id(value)]
+        if isinstance(value, list):
+            return [self.of(item) for item in value]
+        if isinstance(value, dict):
+            return {key: self.of(item) for key, item in value.items()}
+        return value
 
 
 def make(
     fragment: Any, cls: type, name: str, arguments: Mapping[str, Any],
     conditions: Sequence[HoloscanObject], extra: Sequence[Any] = (),
+    objects: Objects | None = None,
 ) -> Any:  # fmt: skip
     """Construct an operator of class `cls` with all its conditions and resources.
 
     Raises:
         HoloscanOperatorError: An argument is unknown, missing or of the wrong type.
     """
-    positional = [_make_object(fragment, condition) for condition in conditions]
-    values = {key: _value(fragment, value) for key, value in arguments.items()}
+    objects = objects or Objects(fragment)
+    positional = [objects.of(condition) for condition in conditions]
+    values = {key: objects.of(value) for key, value in arguments.items()}
     return _construct(cls, (fragment, *positional, *extra), {**values, "name": name}, arguments)
-
-
-def _make_object(fragment: Any, given: HoloscanObject) -> Any:
-    values = {key: _value(fragment, value) for key, value in given.arguments.items()}
-    return _construct(given.cls, (fragment,), {**values, "name": given.name}, given.arguments)
-
-
-def _value(fragment: Any, value: Any) -> Any:
-    return _make_object(fragment, value) if isinstance(value, HoloscanObject) else value
 
 
 def _construct(
@@ -116,6 +148,8 @@ def _construct(
     _check_types(cls, given)
     try:
         return cls(*positional, **keywords)
+    except HoloflowError:
+        raise
     except Exception as error:
         _explain(cls, given)
         text = describe(error).split(" The following argument types", maxsplit=1)[0]
@@ -126,13 +160,9 @@ def _check_types(cls: type, given: Mapping[str, Any]) -> None:
     """Raise an error for an argument of the wrong type that Holoscan would accept."""
     signature = keywords_of(cls)
     for name, value in given.items():
-        wanted = signature[name][0] if name in signature else "any"
-        plain = _PLAIN.get(wanted.split("[")[0])
-        wrong_bool = isinstance(value, bool) and wanted != "bool"
-        if plain and (not isinstance(value, plain) or wrong_bool):
-            raise HoloscanOperatorError(
-                f"{name!r} of {cls.__name__} must be {wanted}, got {value!r}", parameter=name
-            )
+        wrong = misfit(value, signature[name]) if name in signature else ""
+        if wrong:
+            raise HoloscanOperatorError(f"{name!r} of {cls.__name__} {wrong}", parameter=name)
 
 
 def _explain(cls: type, given: Mapping[str, Any]) -> None:
@@ -142,54 +172,16 @@ def _explain(cls: type, given: Mapping[str, Any]) -> None:
         return
     for name in given:
         if name not in signature:
-            raise _unknown(cls, name, list(signature))
-    for name, (wanted, required) in signature.items():
-        if required and name not in given:
-            raise HoloscanOperatorError(f"{cls.__name__} needs {name!r} ({wanted})", parameter=name)
+            raise unknown(cls, name, list(signature))
+    for name, keyword in signature.items():
+        if keyword.required and name not in given:
+            raise HoloscanOperatorError(
+                f"{cls.__name__} needs {name!r} ({keyword.text})", parameter=name
+            )
 
 
-def _unknown(cls: type, name: str, known: Sequence[str]) -> HoloscanOperatorError:
+def unknown(cls: type, name: str, known: Sequence[str]) -> HoloscanOperatorError:
+    """Return the error of a parameter that `cls` does not have."""
     wrong = f"{cls.__name__} has no parameter {name!r}"
-    right = suggestion(name, known, f"it has {choices(known)}")
+    right = suggestion(name, known, f"it has {choices(known)}") if known else "it has none"
     return HoloscanOperatorError(wrong, right, parameter=name)
-
-
-def _declared(operator: Any, cls: type) -> list[str]:
-    """Return the names of the parameters that an operator takes."""
-    declared = _description(operator)["params"] or []
-    return sorted({*(parameter["name"] for parameter in declared), *keywords_of(cls)})
-
-
-def _description(operator: Any) -> dict[str, Any]:
-    """Return Holoscan's description of an operator's parameters and ports."""
-    from ruamel.yaml import YAML
-
-    described: dict[str, Any] = YAML(typ="safe").load(operator.spec.description)
-    return described
-
-
-def keywords_of(cls: type) -> dict[str, tuple[str, bool]]:
-    """Return the type of each keyword of the constructor, and whether it is required.
-
-    For C++ classes they are read from the first line of the docstring that pybind11 writes.
-    """
-    skipped = {"self", "fragment", "name", "args", "kwargs"}
-    if introspection.isfunction(cls.__init__):  # type: ignore[misc]
-        parameters = introspection.signature(cls.__init__).parameters  # type: ignore[misc]
-        return {
-            name: (_annotation(p), p.default is p.empty)
-            for name, p in parameters.items()
-            if name not in skipped and p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)
-        }
-    text = next(iter((cls.__init__.__doc__ or "").splitlines()), "")  # type: ignore[misc]
-    pattern = r"(\w+): ([\w.]+(?:\[[^=]*?\])?)(?: = (.*?))?(?=, \w+: |, \*|\) ->)"
-    return {
-        match[1]: (match[2], match[3] is None)
-        for match in re.finditer(pattern, text)
-        if match[1] not in skipped
-    }
-
-
-def _annotation(parameter: introspection.Parameter) -> str:
-    hint = parameter.annotation
-    return "any" if hint is parameter.empty else getattr(hint, "__name__", str(hint))

@@ -26,8 +26,8 @@ MOST_STAGES = 1_020
 def find_notices(plan: Plan) -> tuple[str, ...]:
     """Return a sentence for each surprising thing about the plan."""
     return (
-        *_unsteady_joins(plan), *_gathered(plan), *_unnamed_hosts(plan), *_unpacked(plan),
-        *_idle_workers(plan), *_wanted_names(plan), *_crowded(plan),
+        *plan.app.notes, *_unsteady_joins(plan), *_gathered(plan), *_unnamed_hosts(plan),
+        *_unpacked(plan), *_idle_workers(plan), *_wanted_names(plan), *_crowded(plan),
     )  # fmt: skip
 
 

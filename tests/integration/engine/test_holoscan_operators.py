@@ -34,8 +34,8 @@ from holoflow import Array, HoloflowError, Image, hosted, param
 from holoflow.app.graph import Node
 from holoflow.cli.summary import headline
 from holoflow.engine import Stopper
-from holoflow.holoscan import classes, runtime
-from holoflow.holoscan.classes import HoloscanObject, HoloscanOperator
+from holoflow.holoscan import classes, inspection, runtime
+from holoflow.holoscan.classes import HoloscanObject, HoloscanOperator, HoloscanPorts
 from holoflow.report import numbers
 from holoflow.report.measures import source_frames
 
@@ -387,10 +387,10 @@ def test_it_takes_holoscan() -> None:
 
 
 def test_ports() -> None:
-    assert classes.inspect(Relay, {}, ()) == ({"in": True}, ("out",))
-    assert classes.inspect(
+    assert inspection.inspect(Relay, {}, ()) == HoloscanPorts({"in": True}, ("out",))
+    assert inspection.inspect(
         VideoStreamReplayerOp, {"directory": "/x", "basename": "y"}, ()
-    ) == ({}, ("output",))  # fmt: skip
+    ) == HoloscanPorts({}, ("output",))  # fmt: skip
 
 
 def test_an_input_that_it_does_not_wait_for() -> None:
@@ -399,7 +399,7 @@ def test_an_input_that_it_does_not_wait_for() -> None:
             spec.input("needed")
             spec.input("free").condition(holoscan.core.ConditionType.NONE)
 
-    assert classes.inspect(Patient, {}, ()) == ({"needed": True, "free": False}, ())
+    assert inspection.inspect(Patient, {}, ()) == HoloscanPorts({"needed": True, "free": False})
 
 
 @pytest.mark.parametrize(
@@ -416,7 +416,7 @@ def test_an_input_that_it_does_not_wait_for() -> None:
 )  # fmt: skip
 def test_wrong_arguments(cls: type, arguments: dict[str, Any], parameter: str, words: str) -> None:
     with pytest.raises(classes.HoloscanOperatorError) as caught:
-        classes.inspect(cls, arguments, ())
+        inspection.inspect(cls, arguments, ())
     assert caught.value.parameter == parameter
     assert words in str(caught.value)
 

@@ -9,8 +9,8 @@ import pytest
 
 from holoflow.app.graph import Endpoint
 from holoflow.core.errors import HoloflowError
-from holoflow.holoscan import classes
-from holoflow.holoscan.classes import HoloscanObject
+from holoflow.holoscan import classes, inspection
+from holoflow.holoscan.classes import HoloscanObject, HoloscanPorts
 
 SOURCE = """
 class SenderOp:
@@ -44,14 +44,14 @@ def inspect(cls: Any, arguments: dict[str, Any], conditions: tuple[HoloscanObjec
         check(condition.cls, condition.arguments)
     check(cls, arguments)
     inputs, outputs = cls.ports
-    return {name: name != "b" for name in inputs}, outputs
+    return HoloscanPorts({name: name != "b" for name in inputs}, outputs)
 
 
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch):
     monkeypatch.setattr(classes, "is_operator", lambda cls: cls.__dict__.get("kind") == "operator")
     monkeypatch.setattr(classes, "is_object", lambda cls: cls.__dict__.get("kind") == "object")
-    monkeypatch.setattr(classes, "inspect", inspect)
+    monkeypatch.setattr(inspection, "inspect", inspect)
 
 
 APP = """
@@ -132,7 +132,7 @@ def test_without_holoscan_it_is_said_what_to_install(mistakes, monkeypatch):
     def nothing(*_: Any) -> Any:
         raise HoloflowError("Holoscan is not installed; install it")
 
-    monkeypatch.setattr(classes, "inspect", nothing)
+    monkeypatch.setattr(inspection, "inspect", nothing)
     text = "app: x\noperators:\n  «sender: {type: './native.py:SenderOp'}\n"
     found = mistakes(text, {"native.py": SOURCE})
     assert str(found[0]).endswith("Holoscan is not installed; install it")

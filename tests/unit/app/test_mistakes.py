@@ -197,6 +197,9 @@ def test_a_misspelled_parameter_is_not_missing_too(mistakes):
         ("a: {type: './ops.py:WriterOp', inputs: {image: «detect.text}}",
          "'detect' sends Text; input 'image' of 'a' takes Image"),
         ("a: {type: './ops.py:WriterOp', inputs: {«1a: camera}}", "'1a' cannot be an input"),
+        ("b: {type: './ops.py:GrayOp', inputs: {image: «{from: c, back_edge: true}}}\n"
+         "  c: {type: './ops.py:GrayOp', inputs: {image: b}}",
+         "only back edges lead to 'b', so that nothing begins it; connect another of its inputs"),
         ("«a: {type: './ops.py:WriterOp'}", "no input of 'a' triggers it, so it would never run"),
         ("«a: {type: './ops.py:LastOp', inputs: {last: detect.text}}",
          "no input of 'a' triggers it, so it would never run; connect one of: boxes"),
