@@ -33,7 +33,7 @@ SILENT = 3.0
 
 _OPERATORS = (
     (0, "name"), (0, "rate_in"), (40, "utilisation"), (64, "working.p50"), (50, "working.p99"),
-    (56, "queued"), (70, "waits"), (78, "lost"),
+    (56, "queued"), (70, "waits"), (78, "lost"), (100, "in_flight"),
 )  # fmt: skip
 _PATHS = (
     (0, "worst"), (0, "name"), (60, "rate"), (50, "end_to_end.p50"), (0, "end_to_end.p99"),

@@ -237,6 +237,7 @@ class Observer:
             paced=stage.paced / 1e9 if stage is not None and first else 0.0,
             own_time=stage.own_time / 1e9 if isinstance(stage, SourceStage) and first else 0.0,
             given_time=stage.given_time / 1e9 if isinstance(stage, SourceStage) and first else 0.0,
+            in_flight=stage.admission.limit if first and stage and stage.admission else None,
             cpu=_cpu(stage),
         )
 

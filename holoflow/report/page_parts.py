@@ -40,7 +40,7 @@ _PATHS = (
     "jitter.mean", "tail", "flatness", "critical",
 )  # fmt: skip
 _OPERATORS = (
-    "name", "type", "frames", "rate_in", "rate_out", "utilisation", "bar", "cpu",
+    "name", "type", "frames", "rate_in", "rate_out", "utilisation", "bar", "cpu", "in_flight",
     "working.p50", "working.p99", "working.max", "latency.p50", "latency.p99", "jitter.mean",
 )  # fmt: skip
 _FLOWS = (

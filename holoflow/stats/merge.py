@@ -177,10 +177,10 @@ def _sum(values: Sequence[Any]) -> Any:
 
 
 def _most(values: Sequence[Any]) -> Any:
-    """Return the largest of numbers, or of mappings by key."""
+    """Return the largest of numbers, or of mappings by key; None if nothing was measured."""
     if isinstance(values[0], Mapping):
         return {key: max(each[key] for each in values if key in each) for key in _keys(values)}
-    return max(values)
+    return max((value for value in values if value is not None), default=None)
 
 
 def _keys(many: Sequence[Mapping[str, Any]]) -> Iterable[str]:

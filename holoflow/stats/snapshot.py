@@ -256,6 +256,14 @@ class OperatorStats:
         default=0.0,
         metadata=counter("seconds", "For a source with a set rate: time it took for its frames."),
     )
+    in_flight: int | None = field(
+        default=None,
+        metadata=gauge(
+            "frames", "For a source: how many of its frames may be under way at once.",
+            merge="max", metric="operator_in_flight", sources=True, column="in flight",
+        ),
+    )  # fmt: skip
+    """None if they are not limited: nothing behind it waits."""
     cpu: float | None = field(
         default=None,
         metadata=gauge(
