@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from holoflow.core.samples import Arrays, Signal, Text
     from holoflow.engine.hosted import hosted
 
-runtime.load_runtime()
+runtime.find_libraries()
 
 __all__ = [
     "AppError", "Array", "Arrays", "Batching", "Boxes", "Colour", "Duration", "Frequency",

@@ -98,9 +98,10 @@ class HoloscanReader:
                 ports = inspection.inspect(cls, arguments, objects)
                 break
             except inspection.NotSeenError as error:
+                unchecked = "arguments and ports" if classes.missing(cls) else "ports"
                 self._report.note(
                     at, f"{owner}: {cls.__name__} cannot be looked into here: {error.wrong}; its "
-                    "ports are taken as written, and arguments are not checked",
+                    f"{unchecked} are taken as written",
                 )  # fmt: skip
                 made = HoloscanOperator(cls, arguments, objects)
                 return made if well else None, Ports({}, {}, open_inputs=Any, unknown=True)
@@ -153,10 +154,15 @@ class HoloscanReader:
 
     def _lacking(self, cls: type, given: Value, owner: str, at: Location) -> bool:
         """Whether something required is not given, which is reported."""
-        keywords = signature.keywords_of(cls).items()
-        lacking = [(k, w) for k, w in keywords if w.required and k not in given.mapping]
-        for key, keyword in lacking:
-            self._report.add(at, f"{owner}: {cls.__name__} needs {key!r} ({keyword.text})")
+        keywords = signature.keywords_of(cls)
+        lacking = [key for key, w in keywords.items() if w.required and key not in given.mapping]
+        # A misspelt argument is one mistake, not an unknown one and a missing one.
+        unknown = given.mapping.keys() - keywords.keys()
+        misspelt = {self._report.nearest(key, list(keywords)) for key in unknown if lacking}
+        for key in lacking:
+            if key not in misspelt:
+                wrong = f"{owner}: {cls.__name__} needs {key!r} ({keywords[key].text})"
+                self._report.add(at, wrong)
         return bool(lacking)
 
     def _argument(self, name: str, value: Value, keyword: Keyword) -> Any:
@@ -206,7 +212,7 @@ class HoloscanReader:
         self._failed |= cls is None or isinstance(given.data, Broken)
         if cls is None or kind is None:
             return None
-        if not classes.is_object(cls):
+        if not signature.is_object(cls):
             right = "name a class such as holoscan.resources:UnboundedAllocator"
             self._report.add(kind.at, f"{short(kind.text)} is not a condition or resource", right)
             self._failed = True

@@ -65,7 +65,8 @@ def show(
     from holoflow.app.catalogue import find_class
     from holoflow.cli.operator_sheet import holoscan_sheet, sheet
     from holoflow.core.text import plain
-    from holoflow.holoscan.classes import is_object, is_operator, missing
+    from holoflow.holoscan.classes import is_operator, missing
+    from holoflow.holoscan.signature import is_object
 
     cls = find_class(name, Path.cwd())
     if missing(cls):

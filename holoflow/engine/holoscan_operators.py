@@ -19,7 +19,7 @@ from holoflow.engine.holoscan_calls import HoloscanCall, HoloscanCalls, found
 from holoflow.engine.holoscan_ports import CollectorOp, Feeder, FeederOp, HoloscanOutput
 from holoflow.engine.holoscan_stage import State, core, holoscan
 from holoflow.engine.stage import Output, clock
-from holoflow.holoscan.classes import Objects, make
+from holoflow.holoscan.classes import Objects, is_enabled, make
 from holoflow.holoscan.data import get_header, put_header
 from holoflow.plan.plan import PlannedFlow
 
@@ -48,6 +48,7 @@ class HoloscanOperators:
             Endpoint(name, port): []
             for name, operator in self.operators.items()
             for port in operator.spec.outputs
+            if is_enabled(calls[name].operator.cls, calls[name].operator.arguments, port)
         }
         direct: set[Endpoint] = set()
         # Of several flows to a port, Holoscan hands over the messages in the order of the flows.

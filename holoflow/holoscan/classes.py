@@ -8,12 +8,7 @@ from typing import Any
 
 from holoflow.core.errors import HoloflowError, describe
 from holoflow.core.text import choices, suggestion
-from holoflow.holoscan.signature import bases, is_object, keywords_of, misfit
-
-__all__ = [
-    "HoloscanObject", "HoloscanOperator", "HoloscanOperatorError", "HoloscanPorts", "Objects",
-    "is_object", "is_operator", "make", "missing", "operator_of",
-]  # fmt: skip
+from holoflow.holoscan.signature import bases, keywords_of, misfit
 
 
 @dataclass(frozen=True)
@@ -100,6 +95,12 @@ def operator_of(function: Callable[..., Any], name: str, module: str) -> type | 
 
     core = runtime.load().core
     return type(name, (core.Operator,), {"__new__": made, "created": True, "__module__": module})
+
+
+def is_enabled(cls: type, arguments: Mapping[str, Any], port: str) -> bool:
+    """Whether a declared port takes part: HolovizOp drops those that `enable_…` does not enable."""
+    switch = f"enable_{port}"
+    return switch not in keywords_of(cls) or bool(arguments.get(switch))
 
 
 class Objects:

@@ -25,6 +25,7 @@ from holoflow.holoscan.classes import (
     HoloscanOperatorError,
     HoloscanPorts,
     is_created,
+    is_enabled,
     make,
     missing,
     unknown,
@@ -161,9 +162,10 @@ def _look(
     old = {name for name, kind in parameters.items() if kind == _RECEIVERS}
     free |= old | {name for name, port in specs.items() if port.queue_size == -1}
     names = [*specs, *sorted(old - set(specs))]
+    outputs = operator.spec.outputs
     return HoloscanPorts(
-        {name: name not in free for name in names},
-        tuple(operator.spec.outputs),
+        {name: name not in free for name in names if is_enabled(cls, arguments, name)},
+        tuple(name for name in outputs if is_enabled(cls, arguments, name)),
         frozenset(several | old),
     )
 

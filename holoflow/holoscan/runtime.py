@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import importlib.util
 import os
 import resource
+import sys
 import warnings
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -71,18 +72,56 @@ def load() -> Any:
     return holoscan
 
 
-def load_runtime() -> None:
-    """Load the `libcudart` of NVIDIA's wheels if Holoscan is installed; takes half a ms.
+class LibraryFinder:
+    """Loads the CUDA libraries of NVIDIA's wheels that an extension module of Holoscan's needs.
 
-    Holoscan is linked against it but does not know where pip installs it, so that `import
-    holoscan` fails without a CUDA toolkit. A library that is already loaded is found by name.
+    Its modules are linked against them (cudart, nvrtc, npp, …) but do not know where pip installs
+    them, so that they cannot be imported without a CUDA toolkit. Python asks it before each
+    import; a library that is loaded already is found by its name.
     """
-    if _found("holoscan") is None:
-        return
-    for folder in _found("nvidia") or ():
-        for library in sorted(Path(folder).glob("*/lib/libcudart.so.1[23]")):
-            with contextlib.suppress(OSError):  # built for another machine: Holoscan reports it
-                ctypes.CDLL(str(library))
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None = None, _target: Any = None) -> None:
+        """Load what the module `name` in `path` needs if it is one of those; find nothing."""
+        module = name.rpartition(".")[2]
+        if not (name.startswith("holoscan.") and module.startswith("_")):
+            return
+        for folder in path or ():
+            for file in Path(folder).glob(f"{module}.*.so"):
+                _load(file, set())
+
+
+def find_libraries() -> None:
+    """Have the libraries of NVIDIA's wheels found when Holoscan needs them."""
+    if LibraryFinder not in sys.meta_path:
+        sys.meta_path.insert(0, LibraryFinder)
+
+
+def _load(file: Path, tried: set[str]) -> None:
+    """Load `file`, and before it each library that it turns out to need and that is installed."""
+    while True:
+        try:
+            ctypes.CDLL(str(file))
+            return
+        except OSError as error:  # libnppc.so.12: cannot open shared object file: …
+            name = str(error).partition(":")[0]
+        library = _installed().get(name)
+        if library is None or name in tried:
+            return  # the import says what is wrong
+        tried.add(name)
+        _load(library, tried)
+
+
+@cache
+def _installed() -> dict[str, Path]:
+    """Return the libraries in NVIDIA's wheels by name."""
+    patterns = {"nvidia": "*/lib/*.so*", "tensorrt_libs": "*.so*"}
+    return {
+        file.name: file
+        for package, pattern in patterns.items()
+        for folder in _found(package) or ()
+        for file in Path(folder).glob(pattern)
+    }
 
 
 def _found(package: str) -> list[str] | None:

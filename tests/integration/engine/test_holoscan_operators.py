@@ -34,7 +34,7 @@ from holoflow import Array, HoloflowError, Image, hosted, param
 from holoflow.app.graph import Node
 from holoflow.cli.summary import headline
 from holoflow.engine import Stopper
-from holoflow.holoscan import classes, inspection, runtime
+from holoflow.holoscan import classes, inspection, runtime, signature
 from holoflow.holoscan.classes import HoloscanObject, HoloscanOperator, HoloscanPorts
 from holoflow.report import numbers
 from holoflow.report.measures import source_frames
@@ -426,9 +426,9 @@ def test_what_is_what() -> None:
     assert classes.is_operator(VideoStreamReplayerOp)
     assert not classes.is_operator(Pass)
     assert not classes.is_operator(UnboundedAllocator)
-    assert classes.is_object(UnboundedAllocator)
-    assert classes.is_object(holoscan.conditions.CountCondition)
-    assert not classes.is_object(Relay)
+    assert signature.is_object(UnboundedAllocator)
+    assert signature.is_object(holoscan.conditions.CountCondition)
+    assert not signature.is_object(Relay)
 
 
 @on_two

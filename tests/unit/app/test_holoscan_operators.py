@@ -9,7 +9,7 @@ import pytest
 
 from holoflow.app.graph import Endpoint
 from holoflow.core.errors import HoloflowError
-from holoflow.holoscan import classes, inspection
+from holoflow.holoscan import classes, inspection, signature
 from holoflow.holoscan.classes import HoloscanObject, HoloscanPorts
 
 SOURCE = """
@@ -50,7 +50,7 @@ def inspect(cls: Any, arguments: dict[str, Any], conditions: tuple[HoloscanObjec
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch):
     monkeypatch.setattr(classes, "is_operator", lambda cls: cls.__dict__.get("kind") == "operator")
-    monkeypatch.setattr(classes, "is_object", lambda cls: cls.__dict__.get("kind") == "object")
+    monkeypatch.setattr(signature, "is_object", lambda cls: cls.__dict__.get("kind") == "object")
     monkeypatch.setattr(inspection, "inspect", inspect)
 
 
