@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from holoflow.cli.tables import Cell, Choice, statistics_table
-from holoflow.cli.top_view import View
+from holoflow.cli.top_view import SILENT, View
 from holoflow.core import text
 from holoflow.core.text import printable
 from holoflow.live.state import FragmentState
@@ -27,9 +27,6 @@ from holoflow.report.measures import utilisation
 from holoflow.stats.snapshot import BudgetStats, Snapshot
 
 R = TypeVar("R")
-
-SILENT = 3.0
-"""Seconds without news after which that is shown."""
 
 _OPERATORS = (
     (0, "name"), (0, "rate_in"), (40, "utilisation"), (64, "working.p50"), (50, "working.p99"),
@@ -127,6 +124,8 @@ def state_words(view: View) -> tuple[str, str]:
         return "does not run; waiting for it" if view.app else "no app runs; waiting", "yellow"
     if view.age > SILENT:
         return f"no news for {text.duration(view.age)}", "red"
+    if view.bottleneck is not None and view.bottleneck.cause == "stall":
+        return "stalled", "red"
     return ("live", "green") if view.operators else ("starting", "yellow")
 
 

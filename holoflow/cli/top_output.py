@@ -13,8 +13,8 @@ from rich.live import Live
 from holoflow.cli import terminal
 from holoflow.cli.tables import print_parts
 from holoflow.cli.terminal import Keyboard, keyboard
-from holoflow.cli.top_drawing import SILENT, draw, state_words
-from holoflow.cli.top_view import View, as_plain, view
+from holoflow.cli.top_drawing import draw, state_words
+from holoflow.cli.top_view import SILENT, View, as_plain, view
 from holoflow.core import text
 from holoflow.core.errors import HoloflowError
 from holoflow.core.text import printable

@@ -25,6 +25,9 @@ from holoflow.report.diagnosis.finding import Finding
 from holoflow.report.measures import source_rate
 from holoflow.stats.snapshot import BudgetStats, Snapshot
 
+SILENT = 3.0
+"""Seconds without news after which that is shown."""
+
 
 @dataclass(frozen=True)
 class View:
@@ -37,8 +40,8 @@ class View:
     """Since the sources began."""
     span: float = 0.0
     """Seconds that rates, percentiles and shares cover."""
-    rate: float | None = 0.0
-    """Frames per second of all sources; None if no source counts them."""
+    rate: float | None = None
+    """Frames per second of all sources; None if no source counts them, or without news."""
     age: float = 0.0
     """Longest time in seconds since the last message of a process that still runs."""
     fragments: Mapping[str, FragmentState] = field(default_factory=dict)
@@ -70,7 +73,7 @@ def view(state: LiveState, recent: Snapshot | None) -> View:
             **vars(about),
             "seconds": now.seconds,
             "span": recent.seconds,
-            "rate": source_rate(recent),
+            "rate": source_rate(recent) if about.age <= SILENT else None,
             "recent": recent,
             "operators": operator_rows(now, recent),
             "paths": path_rows(recent),

@@ -214,6 +214,9 @@ class OperatorContext:
     """The newest state of the whole run, taken twice a second; None outside of a run."""
     history: Callable[[], tuple[Sample, ...]] = lambda: ()
     """Time series of the run so far."""
+    outcome: Callable[[], tuple[str, str]] = lambda: ("done", "")
+    """How the run has ended, for `stop()`: `done`, `failed` or `interrupted`; and which operator
+    failed, on which frame, and why, or an empty string."""
     _warned: set[str] = field(default_factory=set)
     allocate: Callable[[tuple[int, ...], Any], npt.NDArray[Any]] = _allocate
     """Memory for an output; the link's own if the output goes to another process."""

@@ -277,6 +277,7 @@ class Hangs:
             elif call.stage in self._rest:
                 self._control.fail(failure)
                 call.stage.give_up(call.runner, call.calls, call.done)
+                call.runner.meter.give_up(call.seconds)
                 self._rest.remove(call.stage)
                 self._given_up = True
 

@@ -129,6 +129,7 @@ class Run:
             announce=lambda kind, text: self.observer.announcements.append((kind, text)),
             snapshot=lambda: self.observer.latest,
             history=lambda: self.observer.history.samples,
+            outcome=lambda: (self._outcome(), str(self.control.failure or "")),
             web=self.options.web,
             threads=threads_of(self.plan.app.operators[name], cores())
             if self.engine != "inline"

@@ -131,6 +131,8 @@ class Launcher:
         """Why all were asked to stop, if the run was stalled."""
         self._standing = "", ""
         """Why nothing moves: what is wrong, if anything, and what is waited for."""
+        self._last: Snapshot | None = None
+        """The newest state of the run."""
         self._stood = ""
         """What was waited for when the run was asked to end."""
         self._standstill = RunStallDetector()
@@ -165,11 +167,13 @@ class Launcher:
 
     def _poll(self) -> Snapshot:
         """Return the state of the run, and update why nothing moves."""
-        snapshot = replace(self._stats.poll(self._restarts()), stood=self._stood)
+        silent = {p.fragment: p.silent(self._now) for p in self._live() if p.snapshot is not None}
+        snapshot = replace(self._stats.poll(self._restarts(), silent), stood=self._stood)
         # Messages of other hosts may be late without anything being wrong here.
         running = all(supervisor.phase in ("running", "ended") for supervisor in self._supervisors)
         trouble = standing.trouble(snapshot) if self._alone and running else ""
-        self._standing = trouble, standing.standing(snapshot)
+        self._last = snapshot
+        self._standing = trouble, standing.waits(snapshot)
         return snapshot
 
     def _turn(self, stopper: Stopper) -> None:
@@ -317,7 +321,7 @@ class Launcher:
         if self._draining:
             return
         self._draining = True
-        self._stood = self._standing[1]
+        self._stood = standing.standing(self._last) if self._last is not None else ""
         self._send_all(Drain())
         for supervisor in self._supervisors:
             if supervisor.due is not None:

@@ -254,6 +254,10 @@ class FragmentProcess:
             return None
         return next(iter(self.snapshot.fragments), None)
 
+    def silent(self, now: float) -> float:
+        """Return for how many seconds it has sent nothing, by the launcher's clock."""
+        return now - (self.started if self.last_heard is None else self.last_heard)
+
     def sample(self, now: float, memory: int | None, *, ending: bool) -> ProcessSample:
         """Return what the watchdog judges it by.
 
@@ -262,8 +266,8 @@ class FragmentProcess:
             memory: Bytes that it uses; None if they were not measured.
             ending: Whether its sources are ending.
         """
-        since = self.started if self.last_heard is None else self.last_heard
-        return ProcessSample(now - since, self.last_heard is None, self.stats, memory, ending)
+        begun = self.last_heard is None
+        return ProcessSample(self.silent(now), begun, self.stats, memory, ending)
 
     def kill(self, why: str) -> None:
         """Kill it and its descendants; call `clean_up` when it has ended."""

@@ -79,8 +79,13 @@ class RunStatistics:
                 self._ended[fragment] = stats
                 self._fragments[fragment] = replace(stats, over=True)
 
-    def poll(self, restarts: Mapping[str, int]) -> Snapshot:
-        """Return the state of the run; `restarts` has the number of restarts by fragment."""
+    def poll(self, restarts: Mapping[str, int], silent: Mapping[str, float]) -> Snapshot:
+        """Return the state of the run.
+
+        Args:
+            restarts: Number of restarts by fragment.
+            silent: For how many seconds the process of a fragment has not reported.
+        """
         parts = [
             part
             for name in restarts
@@ -91,7 +96,7 @@ class RunStatistics:
         snapshot = replace(
             with_counts(merged, self._plan, self._counters),
             fragments=tuple(
-                replace(self._fragments[name], restarts=number)
+                replace(self._fragments[name], restarts=number, silent=silent.get(name, 0.0))
                 for name, number in restarts.items()
                 if name in self._fragments
             ),

@@ -176,7 +176,7 @@ class Publisher:
         """Return what is waited for, as far as this process knows."""
         if self._newest is None or not self._whole:
             return self._waits
-        return standing.standing(self._newest[1])
+        return standing.waits(self._newest[1])
 
     def _offer(self) -> bool:
         """Send each watcher as much as it accepts; true if one is still behind."""

@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 from holoflow.core import text
 from holoflow.stats.histogram import Histogram
 from holoflow.stats.snapshot import FlowStats, OperatorStats, PathStats, Snapshot, Step, WorkerStats
+from holoflow.stats.standing import lasting
 
 FEW = 10
 """Frames of an operator below which no rate is given."""
@@ -64,13 +65,24 @@ def falls_short(stats: OperatorStats) -> bool:
 
 
 def utilisation(snapshot: Snapshot, stats: OperatorStats | WorkerStats) -> float | None:
-    """Return the share of the time in which an operator or a worker was working, 0 to 1 or more.
+    """Return the share of the time in which an operator or a worker was working, 0 to 1.
 
-    A call counts when it ends, so a long call can take more than the time of a short snapshot.
+    A call counts when it ends, or once it lasts (`in_progress`); so a long call can take more than
+    the time of a short snapshot.
     """
-    measured = isinstance(stats, WorkerStats) or timed(stats)
-    used = _share(stats.busy, seconds_of(snapshot, stats.fragment)) if measured else None
+    going = (
+        0.0 if isinstance(stats, WorkerStats) else in_progress(snapshot, stats, snapshot.seconds)
+    )
+    measured = going or isinstance(stats, WorkerStats) or timed(stats)
+    seconds = seconds_of(snapshot, stats.fragment)
+    used = _share(stats.busy + going, seconds) if measured else None
     return None if used is None else min(used, 1.0)
+
+
+def in_progress(snapshot: Snapshot, stats: OperatorStats, most: float) -> float:
+    """Return how many of the last `most` seconds a call of an operator that lasts has taken."""
+    calls = (b.call_for for b in snapshot.fragments if b.call == stats.name and lasting(b))
+    return min(max(calls, default=0.0), most)
 
 
 def timed(stats: OperatorStats) -> bool:

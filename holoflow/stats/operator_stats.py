@@ -85,6 +85,10 @@ class OperatorMeter:
         self._ended = 0
         self._room = 0
 
+    def give_up(self, seconds: float) -> None:
+        """Count the working time of a call that is no longer waited for."""
+        self._busy += round(seconds * 1e9)
+
     @property
     def busy(self) -> float:
         """Seconds of work."""

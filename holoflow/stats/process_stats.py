@@ -149,6 +149,9 @@ class FragmentStats:
     held: bool = False
     """Whether nothing has moved for longer than a call may take although no source, timer or call
     is known to be the cause."""
+    silent: float = 0.0
+    """Seconds for which it has not reported to its launcher, which expects that twice a second; 0
+    without one."""
     over: bool = False
     """Whether it has finished its work, or its process has ended."""
     restarts: int = field(

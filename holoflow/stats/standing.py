@@ -1,4 +1,4 @@
-"""Standstills and hanging calls: when they are reported, how, and when a call is given up."""
+"""Stalls (standstills, lasting calls): when they are told of, and when a call is given up."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ LONG_CALL = 10.0
 were."""
 UNUSUAL = 3.0
 """A call is considered long once it takes this many times as long as the longest one before."""
+TOLD = 2.0
+"""Seconds after which a call, a silent process and queues that stand are told of. That need not be
+a fault."""
 LAST = 10.0
 """How many times as long as the longest one before a call may take once the run is to end."""
 
@@ -22,6 +25,24 @@ def stuck(stats: FragmentStats) -> str:
     if not is_stuck(stats.call_for, stats.call_usual, stats.call_hang or math.inf):
         return ""
     return f"{at_work(stats.call, stats.call_frame)} for {duration(stats.call_for)}"
+
+
+def lasting(stats: FragmentStats) -> str:
+    """Describe the call of a process that takes long, and longer than usual; else return "".
+
+    It may be at work or hang: nobody knows yet.
+    """
+    if stats.over or not stats.call or stats.call_for < max(TOLD, UNUSUAL * stats.call_usual):
+        return ""
+    return f"{at_work(stats.call, stats.call_frame)} for {duration(stats.call_for)}"
+
+
+def unheard(stats: FragmentStats) -> str:
+    """Describe a process that has not reported for long, or return ""."""
+    if stats.over or stats.silent < TOLD:
+        return ""
+    who = f"{stats.name} (process {stats.pid} on {stats.host})"
+    return f"{who} has not reported for {duration(stats.silent)}"
 
 
 def is_stuck(seconds: float, usual: float, hang: float) -> bool:
@@ -64,6 +85,23 @@ def standing(snapshot: Snapshot) -> str:
         return ""
     said = [*_reasons(going), *_queues(snapshot)]
     return f"nothing has moved for {duration(still)}" + (f": {'; '.join(said)}" if said else "")
+
+
+def waits(snapshot: Snapshot) -> str:
+    """Describe what a run waits for that need not be a fault: a standstill, or a lasting call."""
+    return standing(snapshot) or next(filter(None, map(lasting, snapshot.fragments)), "")
+
+
+def stands_full(snapshot: Snapshot) -> str:
+    """Describe a full queue while nothing has moved for a while; else return ""."""
+    still = min((stats.still for stats in _going(snapshot)), default=0.0)
+    full = next((f for f in snapshot.flows if f.lossless and f.waiting >= f.queue > 0), None)
+    if still < TOLD or full is None:
+        return ""
+    return (
+        f"nothing has moved for {duration(still)}; "
+        f"{full.waiting:,} of {full.queue:,} frames wait for {full.target}"
+    )
 
 
 def trouble(snapshot: Snapshot) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import socket
@@ -17,13 +18,15 @@ from holoflow.core.samples import Text
 from holoflow.operators.visualize._pixels import Scale
 
 if TYPE_CHECKING:
-    from holoflow.operators.visualize._page.server import Server
+    from holoflow.operators.visualize._page.server import End, Server
 
 LIBRARIES = ("simplejpeg", "starlette", "uvicorn", "websockets")
 USUAL_PORT = 8350
 LISTEN = "HOLOFLOW_LISTEN"
 """Environment variable with the address to listen on. It is for a container, whose only address
 beyond loopback can be reached only as its runtime permits."""
+MOST_FILES = 20
+"""Files of the run that are named at its end."""
 OLDEST = 3600.0
 """Seconds; a picture that is apparently older has the time of another day."""
 
@@ -70,6 +73,8 @@ class WebOp(Operator):
         super().__init__(**parameters)
         self._server: Server | None = None
         self._scale = Scale()
+        self._began = 0.0
+        """When it started, in seconds since the epoch."""
 
     def claims(self) -> tuple[str, ...]:
         """Return the port, if it is fixed."""
@@ -80,6 +85,7 @@ class WebOp(Operator):
         if not self.context.web:
             return
         self._scale = Scale(self.context.warn_once)
+        self._began = time.time()
         for library in LIBRARIES:
             optional(library, "web")
         from holoflow.operators.visualize._page.server import LOOPBACK, Server
@@ -130,10 +136,25 @@ class WebOp(Operator):
         )  # fmt: skip
 
     def stop(self) -> None:
-        """Tell viewers that the stream has ended, and close the server."""
+        """Tell viewers how the run ended, and close the server."""
         if self._server is not None:
-            self._server.stop()
+            self._server.stop(self._end())
             self._server = None
+
+    def _end(self) -> End:
+        from holoflow.operators.visualize._page.server import End, EndedFile
+
+        outcome, failure = self.context.outcome()
+        folder, files = self.context.output, []
+        with contextlib.suppress(OSError):  # whatever was put there, or taken away
+            for path in sorted(folder.iterdir()):
+                stat = path.stat()
+                if stat.st_mtime >= self._began:
+                    name, size = (
+                        (f"{path.name}/", None) if path.is_dir() else (path.name, stat.st_size)
+                    )
+                    files.append(EndedFile(name, size))
+        return End(outcome, failure, str(folder.absolute()), tuple(files[:MOST_FILES]))
 
     def _listen(self, host: str) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -23,6 +23,11 @@ FLAGS = (
     "--window-size=1280,860", "--remote-debugging-port=0", "about:blank",
 )  # fmt: skip
 PATIENCE = 300.0
+LIVE_PAGE = (
+    "Promise.all(['page', 'elements', 'words', 'state'].map((name) => import(`./${name}.js`)))"
+    ".then((modules) => { Object.assign(window, ...modules); })"
+)
+"""Makes what the modules of a live page export known to the scripts of tests."""
 
 
 class Page:
@@ -50,6 +55,8 @@ class Page:
         while not self.run("!window.left && document.readyState === 'complete'"):
             assert time.monotonic() < deadline, f"{url} is never complete"
             time.sleep(0.01)
+        if self.run("!!document.querySelector('script[src=\"page.js\"]')"):
+            self.run(LIVE_PAGE)
 
     def run(self, script: str) -> Any:
         """Return the value of the JavaScript expression `script`; waits for a promise."""

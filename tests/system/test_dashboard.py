@@ -229,7 +229,7 @@ def test_it_can_be_hidden_in_a_wide_window_and_then_asks_for_nothing(page, live)
     show(page)
     run = live(faces())
     page.open(run.url + "#video")
-    page.wait("shown")
+    page.wait("page.shown")
     assert page.run("element.flow.hidden")
     assert not run.op._server._updater._viewers
 

@@ -27,10 +27,10 @@ def test_faces_shows_moving_frames_with_boxes(browser, tmp_path: Path) -> None:
         )
 
         page.open(url)
-        page.wait("element.state.textContent === 'live' && shown && shown.frame > 0")
-        first = page.run("shown.frame")
-        box = page.wait("shown.boxes && shown.boxes[0]")
-        page.wait(f"shown.frame > {first} + 10")
+        page.wait("element.state.textContent === 'live' && page.shown && page.shown.frame > 0")
+        first = page.run("page.shown.frame")
+        box = page.wait("page.shown.boxes && page.shown.boxes[0]")
+        page.wait(f"page.shown.frame > {first} + 10")
         assert page.run("element.picture.width") > 0
         drawn = page.run(
             "(() => { const { width, height } = element.overlay;"

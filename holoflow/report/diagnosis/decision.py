@@ -11,7 +11,14 @@ from holoflow.report.diagnosis.facts import Facts
 from holoflow.report.diagnosis.finding import Explanation, Finding, demands
 from holoflow.report.measures import finite, share
 from holoflow.stats.snapshot import BudgetStats, PathStats, Snapshot
-from holoflow.stats.standing import standing, stuck
+from holoflow.stats.standing import (
+    TOLD,
+    lasting,
+    standing,
+    stands_full,
+    stuck,
+    unheard,
+)
 
 MOST = 5
 """Number of findings beside the bottleneck."""
@@ -20,6 +27,8 @@ OFTEN = 0.1
 BEHIND = 2
 """Number of frame intervals that frames may wait before an app counts as late."""
 NO_FRAME = "no frame has come yet"
+LONG_SHARE = 0.2
+"""Share of the run's time from which a single call counts as a stall."""
 SLIGHT = 5e-3
 """Seconds of waiting that never make an app late."""
 
@@ -30,7 +39,7 @@ def explain(snapshot: Snapshot) -> Explanation:
     Equal snapshots give equal explanations. It does not raise, whatever the snapshot contains.
     """
     facts = Facts(snapshot)
-    grave = amiss(snapshot)
+    grave = [*amiss(snapshot), *_long_calls(facts)]
     limits = [*grave, *rate.limits(facts, demands(facts))]
     missed = [budget for budget in snapshot.budgets if _missed(budget)]
     path = next(filter(None, (_path_of(facts, budget) for budget in missed)), facts.critical)
@@ -52,15 +61,44 @@ def explain(snapshot: Snapshot) -> Explanation:
 
 
 def amiss(snapshot: Snapshot) -> list[Finding]:
-    """Return what has lasted so long that nothing else matters: hanging calls and a standstill."""
-    found = [
-        Finding("slow operator", stats.call, said, advice.stuck_call(), 1.0)
-        for stats in snapshot.fragments
-        if (said := stuck(stats))
-    ]
-    if said := snapshot.stood or standing(snapshot):
-        found.append(Finding("standstill", snapshot.app, said, (), 1.0))
+    """Return what stalls a run now, beside which nothing else matters.
+
+    These are calls that last, processes that do not report, and a standstill.
+    """
+    found = []
+    for stats in snapshot.fragments:
+        if said := unheard(stats):
+            found.append(Finding("stall", stats.name, said, (), 1.0))
+        elif said := stuck(stats) or ("" if _reads(snapshot, stats.call) else lasting(stats)):
+            found.append(Finding("stall", stats.call, said, advice.stuck_call(), 1.0))
+    full = "" if found else stands_full(snapshot)
+    if said := snapshot.stood or standing(snapshot) or full:
+        found.append(Finding("stall", snapshot.app, said, (), 1.0))
     return found
+
+
+def _long_calls(facts: Facts) -> list[Finding]:
+    """Return the findings for operators most of whose working time was a single call."""
+    return [
+        Finding(
+            "stall",
+            stats.name,
+            f"one call of {stats.name} took {duration(stats.working.max)} of "
+            f"{duration(facts.seconds)}; half of its calls took "
+            f"{duration(stats.working.quantile(0.5))} or less",
+            advice.stuck_call(),
+            share(stats.working.max, facts.seconds),
+        )
+        for stats in facts.snapshot.operators
+        if not stats.source
+        and stats.working.count > 1
+        and stats.working.max >= max(TOLD, LONG_SHARE * facts.seconds, stats.busy / 2)
+    ]
+
+
+def _reads(snapshot: Snapshot, operator: str) -> bool:
+    """Whether an operator is a source, which may have to wait for its device."""
+    return any(stats.source for stats in snapshot.operators if stats.name == operator)
 
 
 @dataclass(frozen=True)

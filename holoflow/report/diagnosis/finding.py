@@ -22,10 +22,10 @@ Limit: TypeAlias = Literal[
     "too few workers",
     "crowded machine",
     "scheduling",
-    "standstill",
+    "stall",
 ]
 """What limits a run. `unknown`: no frame has come yet. `nothing`: it keeps up with its sources.
-`standstill`: nothing has moved for long."""
+`stall`: a call does not return, a process does not report, or nothing has moved for long."""
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,15 @@
-// The dashboard beside the video: where frames spend their time. `element` is that of page.js.
+// The dashboard beside the video: where frames spend their time.
 
 import { COLOURS, Curves } from "./curves.js";
+import { element } from "./elements.js";
 import { Graph } from "./graph.js";
-import { CAUSES, bytes, count, fill, percent, say, tag, time } from "./words.js";
+import { Line } from "./line.js";
+import { CAUSES, brief, bytes, count, fill, percent, say, tag, time } from "./words.js";
 
-const RETRY = 1000; // ms between attempts to find the app again
 const wide = matchMedia("(min-width: 1100px)");
 const graph = new Graph(element.board, element.graph, element.details);
 const curves = new Curves(element.heat, element.drops);
 
-let line = null; // the WebSocket
-let timer = 0;
 let about = null; // what stays: the newest hello
 let now = null;
 let chosen = 0; // number of the path that is looked at
@@ -20,30 +19,10 @@ let named = ""; // its name, if somebody has chosen it
 
 const shown = () => location.hash === "#flow" || (wide.matches && location.hash !== "#video");
 
-function connect() {
-  clearTimeout(timer);
-  if (line || document.hidden || !shown()) return;
-  const address = new URL("flow" + location.search, location.href);
-  address.protocol = address.protocol.replace("http", "ws");
-  const own = (line = new WebSocket(address));
-  own.onopen = () => own.send("");
-  own.onmessage = (event) => {
-    if (own !== line) return;
-    receive(JSON.parse(event.data));
-    own.send("");
-  };
-  own.onclose = () => {
-    if (own !== line) return;
-    line = null;
-    element.board.classList.add("stale");
-    timer = setTimeout(connect, RETRY);
-  };
-}
-
-function disconnect() {
-  line?.close();
-  line = null;
-}
+const line = new Line("flow", receive, () => {
+  if (line.open) line.send("");
+  else element.board.classList.add("stale");
+});
 
 function receive(message) {
   element.board.classList.remove("stale");
@@ -55,6 +34,7 @@ function receive(message) {
     curves.add({ t, span, drops, cells: paths.map(({ cells }) => cells) });
     show(message);
   }
+  line.send("");
 }
 
 // ---- what is built once -----------------------------------------------------------------------
@@ -133,7 +113,7 @@ function showPaths() {
     row.classList.toggle("idle", !critical);
     row.querySelector("button").setAttribute("aria-pressed", number === chosen);
     say(row.querySelector(".mark"), !worst ? "" : now.over ? "over budget" : now.paths.length > 1 ? "slowest" : "");
-    [...recent, ...run].forEach((seconds, column) => say(row.rows[1].cells[column], time(seconds, 3)));
+    [...recent, ...run].forEach((seconds, column) => say(row.rows[1].cells[column], time(seconds)));
   });
   const idle = now.paths.filter(({ critical }) => !critical).length;
   const brief = element.paths.classList.contains("brief");
@@ -149,7 +129,7 @@ function showPaths() {
 function showBudgets() {
   about.budgets.forEach(({ name, limits }, number) => {
     const { now: values, judged, missed, over } = now.budgets[number];
-    const words = Object.entries(limits).map(([which, limit]) => `${which} ${time(values[which], 3)}, limit ${time(limit)}`);
+    const words = Object.entries(limits).map(([which, limit]) => `${which} ${time(values[which])}, limit ${time(limit)}`);
     const item = element.budgets.children[number];
     item.className = over ? "over" : "kept";
     const past = missed ? `missed ${count(missed)} of ${count(judged)} times` : "never missed";
@@ -184,7 +164,7 @@ function showMachine() {
   });
   about.fragments.forEach(({ name, host, scheduler, cores }, number) => {
     const { cpu, memory, gil, crowded } = now.fragments[number];
-    const words = [`CPU ${cpu.toFixed(1)} of ${cores} cores`, `memory ${bytes(memory)}`];
+    const words = [`CPU ${brief(cpu, 2)} of ${cores} cores`, `memory ${bytes(memory)}`];
     if (gil != null) words.push(`interpreter lock contended ${percent(gil)}`);
     if (crowded != null) words.push(`threads that are ready wait ${percent(crowded)} of that time for a core`);
     say(element.machines.children[number], `${name} on ${host} (${scheduler}): ${words.join(", ")}`);
@@ -193,13 +173,18 @@ function showMachine() {
 
 // ---- controls ---------------------------------------------------------------------------------
 
+// It costs the app nothing while nobody sees it.
+function follow() {
+  if (shown() && !document.hidden) line.connect();
+  else line.disconnect();
+}
+
 function toggle() {
   const yes = shown();
   document.body.classList.toggle("flowing", yes);
   element.flow.hidden = !yes;
   element.toggle.setAttribute("aria-pressed", yes);
-  if (yes) connect();
-  else disconnect();
+  follow();
 }
 
 element.toggle.onclick = () => {
@@ -215,7 +200,7 @@ element.range.onclick = () => {
   element.range.textContent = curves.whole ? "whole run" : "last 2 minutes";
   curves.draw();
 };
-document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
+document.addEventListener("visibilitychange", follow);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => curves.draw());
 addEventListener("hashchange", toggle);
 wide.addEventListener("change", toggle);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -78,17 +79,19 @@ class Frame:
     def message(self, delay: float) -> bytes:
         """Return the message for one viewer.
 
-        It has a float32 with that viewer's `delay` in milliseconds (NaN if unknown) and a uint32
-        with the length of the JSON, both little-endian; then the JSON, the JPEG, and the mask, a
-        byte for each pixel of its part, compressed with zlib.
+        It has two float32, that viewer's `delay` in seconds (NaN if unknown) and for how many
+        seconds the frame has been here, and a uint32 with the length of the JSON, all
+        little-endian; then the JSON, the JPEG, and the mask, a byte for each pixel of its part,
+        compressed with zlib.
         """
-        return struct.pack("<fI", delay, len(self._parts[0])) + b"".join(self._parts)
+        head = struct.pack("<ffI", delay, time.monotonic() - self.arrived, len(self._parts[0]))
+        return head + b"".join(self._parts)
 
     @cached_property
     def _parts(self) -> tuple[bytes, bytes, bytes]:
         said: dict[str, Any] = {
             "frame": self.header.sequence,
-            "age": None if self.age is None else round(self.age * 1e3, 1),
+            "age": None if self.age is None else round(self.age, 4),
             "arrived": self.arrived,
             "jpeg": len(self.jpeg),
         }

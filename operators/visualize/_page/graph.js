@@ -97,7 +97,7 @@ export class Graph {
       const operator = now.operators[number];
       say(busy, percent(operator.busy));
       say(speed, rate(operator.rate));
-      say(took, time(operator.p50));
+      say(took, time(operator.p50, 2));
       level.setAttribute("width", room * Math.min(operator.busy, 1));
       group.classList.toggle("warm", operator.busy >= BUSY);
       group.classList.toggle("hot", operator.busy >= FULL);
@@ -109,7 +109,7 @@ export class Graph {
       const { queue, fused } = this.graph.flows[number];
       const lost = Object.values(flow.dropped).reduce((sum, n) => sum + n, 0);
       say(depth, fused || !queue ? "" : `${flow.depth}/${queue}`);
-      say(wait, fused || flow.p50 == null ? "" : ` ${time(flow.p50)}`);
+      say(wait, fused || flow.p50 == null ? "" : ` ${time(flow.p50, 2)}`);
       say(drops, lost ? ` −${count(lost)}` : "");
       label.classList.toggle("full", queue > 0 && flow.depth >= queue);
       label.classList.toggle("rising", flow.rising > 0);

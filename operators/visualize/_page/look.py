@@ -143,9 +143,9 @@ class Change:
         before = _number(self.before.find(kind, name), fields) if self.before else 0.0
         return now - before if now >= before else now
 
-    def share(self, kind: Kind, name: Any, *fields: str) -> float:
-        """Return the growth of a number of seconds as a share of the time."""
-        return self.number(kind, name, *fields) / self.seconds if self.seconds > 0 else 0.0
+    def share(self, kind: Kind, name: Any, *fields: str) -> float | None:
+        """Return the growth of a number per second; None while there is no time between the two."""
+        return self.number(kind, name, *fields) / self.seconds if self.seconds > 0 else None
 
     def dropped(self, kind: Literal["operators", "flows"], name: str) -> dict[str, int]:
         """Return how many messages were dropped, by cause, without causes that did not occur."""

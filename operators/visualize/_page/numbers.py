@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from holoflow.operators.visualize._page.look import Change, TimeSummary
+from holoflow.report.measures import in_progress
 from holoflow.stats.snapshot import (
     BudgetStats,
     FlowStats,
@@ -39,12 +40,14 @@ def operator_numbers(stats: OperatorStats, change: Change) -> Plain:
     }
     counted = stats.frames is not None
     busy = change.share("operators", name, "busy") if counted else None
+    if busy is not None:
+        busy += in_progress(change.now.snapshot, stats, change.seconds) / change.seconds
     p50, p99 = working.quantiles((0.5, 0.99))
     wait50, wait99 = waits.quantiles((0.5, 0.99))
     return {
         "frames": stats.frames,
         "rate": short(change.share("operators", name, "frames")) if counted else None,
-        # A call counts when it ends, also if it began earlier.
+        # A call counts when it ends, or once it lasts, also if it began earlier.
         "busy": None if busy is None else short(min(busy, 1.0)),
         "held": short(change.share("operators", name, "held")),
         "paced": short(change.share("operators", name, "paced")),

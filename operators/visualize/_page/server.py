@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -29,6 +30,7 @@ from holoflow.operators.visualize._marks import PALETTE
 from holoflow.operators.visualize._page.board import Update
 from holoflow.operators.visualize._page.frame import Frame
 from holoflow.operators.visualize._page.watch import Newest, Updater
+from holoflow.report.diagnosis.decision import amiss
 from holoflow.stats.snapshot import Sample, Snapshot
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -102,19 +104,20 @@ def _hostname(host: str) -> str | None:
 
 
 _PAGE, _DRAWING = files(__package__), files("holoflow.plan.draw")
+_SCRIPTS = (
+    "page", "dashboard", "curves", "elements", "end", "graph", "line", "marks", "state", "words",
+)  # fmt: skip
 FILES = {
     "/": (_PAGE / "index.html", "text/html"),
-    "/page.js": (_PAGE / "page.js", "text/javascript"),
+    **{f"/{name}.js": (_PAGE / f"{name}.js", "text/javascript") for name in _SCRIPTS},
     "/page.css": (_PAGE / "page.css", "text/css"),
-    "/dashboard.js": (_PAGE / "dashboard.js", "text/javascript"),
-    "/graph.js": (_PAGE / "graph.js", "text/javascript"),
-    "/curves.js": (_PAGE / "curves.js", "text/javascript"),
-    "/words.js": (_PAGE / "words.js", "text/javascript"),
     "/dashboard.css": (_PAGE / "dashboard.css", "text/css"),
     "/graph.css": (_DRAWING / "graph.css", "text/css"),
 }
 PATIENCE = 1.0
 """Seconds for viewers to disconnect at the end."""
+ALIVE = 1.0
+"""Seconds between messages that show a viewer that the app answers."""
 LARGEST = 16 << 10
 """Most bytes of a request's head."""
 KEPT = 2
@@ -122,7 +125,32 @@ KEPT = 2
 BACKLOG = 64
 """Connections that are accepted at a time, before others are served."""
 
+_ALIVE = {"kind": "alive"}
 _seldom = Seldom()
+
+
+@dataclass(frozen=True)
+class EndedFile:
+    """A file, or a folder of files, that a run has written."""
+
+    name: str
+    """Relative to the output folder; that of a folder in it ends in `/`."""
+    size: int | None
+    """Bytes; None for a folder."""
+
+
+@dataclass(frozen=True)
+class End:
+    """How a run ended, for its viewers."""
+
+    outcome: str
+    """`done`, `failed` or `interrupted`."""
+    failure: str = ""
+    """Which operator failed, on which frame, and why; empty if none did."""
+    output: str = ""
+    """The output folder, where the report will be."""
+    files: tuple[EndedFile, ...] = ()
+    """What operators have written there so far."""
 
 
 class Server:
@@ -146,9 +174,14 @@ class Server:
         history: Callable[[], tuple[Sample, ...]],
     ) -> None:
         self._listener = Listener(listener, Refusals(log))
-        self._hello = {"title": title, "palette": PALETTE}
+        self._hello = {"kind": "hello", "title": title, "palette": PALETTE}
         self._log = log
         self._run_state = snapshot, history
+        self._end: End | None = None
+        self._why = ""
+        """Why nothing moves; known while there are viewers."""
+        self._viewers: set[asyncio.Task[None]] = set()
+        """The tasks that tell viewers of the pictures how the run is."""
         routes: list[Route | WebSocketRoute] = [Route(path, _file) for path in FILES]
         routes += [
             Route("/snapshot.jpg", self._snapshot),
@@ -171,8 +204,9 @@ class Server:
         """Show `frame`; takes microseconds, whoever is watching. From any thread."""
         self._newest.put(frame)
 
-    def stop(self) -> None:
-        """Tell viewers that the stream has ended, and close everything."""
+    def stop(self, end: End) -> None:
+        """Tell viewers how the run ended, and close everything."""
+        self._end = end
         with contextlib.suppress(RuntimeError):  # it has failed, and logged it
             self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
@@ -208,6 +242,8 @@ class Server:
         expiring.cancel()
         self._newest.close()
         self._updater.close()
+        if self._viewers:
+            await asyncio.wait(self._viewers, timeout=PATIENCE)  # until all know how it ended
         server.should_exit = True
         await asyncio.wait((serving,), timeout=PATIENCE)
         # Viewers that do not read would keep it waiting forever.
@@ -219,6 +255,34 @@ class Server:
         while True:
             await asyncio.sleep(1)
             self._listener.expire()
+            if self._viewers:
+                self._why = await asyncio.to_thread(self._look)
+
+    def _look(self) -> str:
+        """Return why nothing moves, as far as the run's state says; else an empty string."""
+        snapshot = self._run_state[0]()
+        found = [] if snapshot is None else amiss(snapshot)
+        return found[0].evidence if found else ""
+
+    async def _tell(self, viewer: WebSocket) -> None:
+        """Tell a viewer each second why nothing moves, or at least that the app answers.
+
+        At the end of the run, tell how it ended, and disconnect.
+        """
+        told = ""
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # it has gone
+            while not await self._stops(ALIVE):
+                news, told = told != self._why, self._why
+                await viewer.send_json({"kind": "why", "why": told} if news else _ALIVE)
+            if self._end is not None:
+                await viewer.send_json({"kind": "end", **asdict(self._end)})
+            await viewer.close(reason="the run has ended")
+
+    async def _stops(self, seconds: float) -> bool:
+        """Whether the page is to be closed within so many seconds."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        return self._stopping.is_set()
 
     async def _live(self, viewer: WebSocket) -> None:
         """Serve a viewer: text messages request frames, which are sent as `Frame.message`.
@@ -229,23 +293,29 @@ class Server:
         if not await self._accept(viewer):
             return
         frame: Frame | None = None
+        await viewer.send_json(self._hello)
+        telling = asyncio.create_task(self._tell(viewer))
+        self._viewers.add(telling)
         try:
-            await viewer.send_json(self._hello)
             while True:
                 delay = _delay(await viewer.receive_text())
                 frame = await self._newest.after(frame)
                 if frame is None:
-                    await viewer.close(reason="the stream has ended")
+                    await telling
                     return
                 await viewer.send_bytes(frame.message(delay))
         except (WebSocketDisconnect, KeyError):  # KeyError: not a text message
             return
+        finally:
+            self._viewers.discard(telling)
+            telling.cancel()
 
     async def _flow(self, viewer: WebSocket) -> None:
         """Serve a viewer of the dashboard: any text message requests the newest `Update`."""
         if not await self._accept(viewer):
             return
         update: Update | None = None
+        answering = asyncio.create_task(_answer(viewer))
         with self._updater.viewer() as newest:
             try:
                 while True:
@@ -261,6 +331,8 @@ class Server:
                     await viewer.send_text(await asyncio.to_thread(getattr, update, kind))
             except (WebSocketDisconnect, KeyError):  # KeyError: not a text message
                 return
+            finally:
+                answering.cancel()
 
     async def _accept(self, viewer: WebSocket) -> bool:
         welcome = self._listener.welcome(viewer.scope["client"])
@@ -291,6 +363,14 @@ class Server:
             yield head.encode() + frame.jpeg + b"\r\n--frame\r\n"
 
 
+async def _answer(viewer: WebSocket) -> None:
+    """Show a viewer, each second, that the app answers."""
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # it has gone
+        while True:
+            await asyncio.sleep(ALIVE)
+            await viewer.send_json(_ALIVE)
+
+
 def _handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     error = context.get("exception")
     if not (isinstance(error, OSError) and error.errno in FULL):  # which the listener has logged
@@ -298,9 +378,9 @@ def _handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 
 def _delay(arrived: str) -> float:
-    """Return the milliseconds since `arrived` (a time of `time.monotonic()`); NaN if unknown."""
+    """Return the seconds since `arrived` (a time of `time.monotonic()`); NaN if unknown."""
     try:
-        return (time.monotonic() - float(arrived)) * 1e3
+        return time.monotonic() - float(arrived)
     except ValueError:
         return math.nan
 

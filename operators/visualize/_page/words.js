@@ -1,20 +1,36 @@
-// Numbers as people read them; null is a dash.
+// Values as people read them, written as by `holoflow.core.text`; what was not measured is a dash.
 
-const scaled = (value, units, digits = 3) => {
-  const [factor, unit] = units.find(([from]) => Math.abs(value) >= from) ?? units.at(-1);
-  const number = value / factor;
-  return (Math.abs(number) >= 100 ? number.toFixed(0) : Number(number.toPrecision(digits))) + unit;
+const NONE = "–";
+const known = (value) => value != null && Number.isFinite(value);
+
+// Three digits, or all before the point; no zeros at the end.
+export const brief = (value, digits = 3) => {
+  if (!known(value)) return NONE;
+  const whole = Math.abs(value) >= 10 ** (digits - 1);
+  return whole ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(digits)));
 };
 
 const TIMES = [[1, " s"], [1e-3, " ms"], [1e-6, " µs"], [1e-9, " ns"]];
-const RATES = [[1e6, "M /s"], [1e3, "k /s"], [1, " /s"]];
-const BYTES = [[1e9, " GB"], [1e6, " MB"], [1e3, " kB"]];
+const BYTES = [[1e9, " GB"], [1e6, " MB"], [1e3, " kB"], [1, " B"]];
 
-export const time = (value, digits = 2) => (value == null ? "–" : value === 0 ? "0 ms" : scaled(value, TIMES, digits));
-export const rate = (value) => (value == null ? "–" : scaled(value, RATES));
-export const bytes = (value) => scaled(value, BYTES, 2);
-export const percent = (share) => (share == null ? "–" : `${Math.round(share * 100)}%`);
-export const count = (value) => (value == null ? "–" : value.toLocaleString("en"));
+const scaled = (value, units, digits) => {
+  if (!known(value)) return NONE;
+  const [factor, unit] = units.find(([from]) => Math.abs(value) >= 0.9995 * from) ?? units.at(-1);
+  return brief(value / factor, digits) + unit;
+};
+
+// Seconds: `31 ms`, `1.25 s`, `3 min 20 s`, `2 h 5 min`.
+export const time = (value, digits = 3) => {
+  if (value === 0) return "0 s";
+  if (!known(value) || value < 59.95) return scaled(value, TIMES, digits);
+  const seconds = Math.round(value);
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 60 ? `${minutes} min ${seconds % 60} s` : `${brief(Math.floor(minutes / 60))} h ${minutes % 60} min`;
+};
+export const rate = (value) => (known(value) ? `${brief(value)} /s` : NONE);
+export const bytes = (value) => scaled(value, BYTES, 3);
+export const percent = (share) => (known(share) ? `${brief(share * 100, 2)}%` : NONE);
+export const count = (value) => (known(value) ? value.toLocaleString("en") : NONE);
 
 export const CAUSES = {
   full: "no room in the queue",

@@ -47,7 +47,7 @@ def test_what_ended_processes_did_is_kept_and_flows_are_counted_by_the_counter_b
     stats.end("a")
     stats.note("a", snapshot("a", 2, 3.0, 12), 7.0)
     stats.note("b", snapshot("b", 3, 9.5, 29), 0.0)
-    state = stats.poll({"a": 1, "b": 0})
+    state = stats.poll({"a": 1, "b": 0}, {})
     assert [(b.name, b.frames) for b in state.operators] == [
         ("source", 32), ("pass", 32), ("sink", 29),
     ]  # fmt: skip
@@ -68,7 +68,7 @@ def test_a_third_process_adds_to_the_other_two() -> None:
         stats.note("b", snapshot("b", pid, 2.0, 10), 0.0)
         stats.end("b")
         stats.end("b")
-    state = stats.poll({"b": 2})
+    state = stats.poll({"b": 2}, {})
     assert state.operator("sink").frames == 30
     assert state.fragments[0].seconds == 6.0
 
@@ -78,7 +78,7 @@ def test_announcements_are_in_the_order_in_which_they_came() -> None:
     stats.note("b", snapshot("b", 2, 1.0, 1, "one"), 0.0)
     stats.note("a", snapshot("a", 1, 1.0, 1, "two"), 0.0)
     stats.note("b", snapshot("b", 2, 2.0, 1, "one", "three"), 0.0)
-    announced = stats.poll({"a": 0, "b": 0}).announcements
+    announced = stats.poll({"a": 0, "b": 0}, {}).announcements
     assert [text for _, text in announced] == ["one", "two", "three"]
 
 
@@ -87,7 +87,7 @@ def test_a_process_that_has_never_told_of_itself_is_there_too() -> None:
     counters.blocks[1][SENT] = counters.blocks[1][TAKEN] = counters.blocks[1][ARRIVED] = 4
     stats = RunStatistics(PLAN, "r", counters)
     stats.start("a", 7, "inline")
-    state = stats.poll({"a": 0})
+    state = stats.poll({"a": 0}, {})
     assert [(b.name, b.pid, b.engine) for b in state.fragments] == [("a", 7, "inline")]
     assert [(b.name, b.sent, b.delivered) for b in state.flows] == [("pass.out -> sink.x", 4, 4)]
     assert (state.app, state.run, state.seconds) == ("app", "r", 0.0)

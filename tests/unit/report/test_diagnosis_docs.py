@@ -24,4 +24,4 @@ def test_every_cause_is_explained_and_has_a_case() -> None:
     assert {cause for cause in causes if f"**{cause}**" not in CAUSES} == set()
     shown = {slow.cause for slow in SLOW_APPS}
     shown |= {cause for slow in SLOW_APPS for cause, _ in slow.others}
-    assert shown == causes - {"unknown", "standstill"}  # of which there are no rates
+    assert shown == causes - {"unknown", "stall"}  # of which there are no rates
