@@ -8,6 +8,11 @@ from holoflow.core.version import __version__ as __version__
 from holoflow.holoscan import runtime
 
 if TYPE_CHECKING:
+    from holoflow.api.ended_run import EndedRun
+    from holoflow.api.handle import RunHandle
+    from holoflow.api.run import run, run_async
+    from holoflow.app.builder import AppBuilder as App
+    from holoflow.app.load import load
     from holoflow.core.array import Array, namespace, to_numpy
     from holoflow.core.errors import (
         AppError,
@@ -29,16 +34,22 @@ if TYPE_CHECKING:
 runtime.find_libraries()
 
 __all__ = [
-    "AppError", "Array", "Arrays", "Batching", "Boxes", "Colour", "Duration", "Frequency",
-    "Geometry", "Header", "HoloflowError", "Image", "Keypoints", "Latest", "Mask",
+    "App", "AppError", "Array", "Arrays", "Batching", "Boxes", "Colour", "Duration", "EndedRun",
+    "Frequency", "Geometry", "Header", "HoloflowError", "Image", "Keypoints", "Latest", "Mask",
     "MissingExtraError", "Operator", "OperatorContext", "OperatorDefinitionError",
-    "ParameterError", "PointCloud", "Pose", "Quaternion", "Signal", "Size", "Stamped", "Text",
-    "Volume", "hosted", "namespace", "param", "to_numpy",
+    "ParameterError", "PointCloud", "Pose", "Quaternion", "RunHandle", "Signal", "Size",
+    "Stamped", "Text", "Volume", "hosted", "load", "namespace", "param", "run", "run_async",
+    "to_numpy",
 ]  # fmt: skip
 
 # Imported when they are first asked for: NumPy and pydantic take longer to import than all else
 # that `holoflow --help` does, and only applications written by hand need `hosted`.
 _MODULES = {
+    "api.ended_run": ("EndedRun",),
+    "api.handle": ("RunHandle",),
+    "api.run": ("run", "run_async"),
+    "app.builder": ("App",),
+    "app.load": ("load",),
     "core.array": ("Array", "namespace", "to_numpy"),
     "core.errors": (
         "AppError", "HoloflowError", "MissingExtraError", "OperatorDefinitionError",
@@ -54,13 +65,16 @@ _MODULES = {
     "core.samples": ("Arrays", "Signal", "Text"),
     "engine.hosted": ("hosted",),
 }  # fmt: skip
+_INSIDE = {"App": "AppBuilder"}
+"""Names in the package where they differ: inside, an App is the checked value that comes of it."""
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    module = importlib.import_module(f"{__name__}.{_MODULE_OF[name]}")
+    value = getattr(module, _INSIDE.get(name, name))
     globals()[name] = value
     return value
 

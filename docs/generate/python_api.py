@@ -8,6 +8,7 @@ GROUPS = {
     "Operators": [
         "Operator", "param", "OperatorContext", "Batching", "Latest", "Stamped", "Header", "hosted",
     ],
+    "Apps": ["App", "load", "run", "run_async", "RunHandle", "EndedRun"],
     "Quantities": ["Duration", "Frequency", "Size"],
     "Arrays": ["Array", "namespace", "to_numpy"],
     "Errors": [
@@ -27,7 +28,7 @@ def page() -> str:
         "What `from holoflow import …` gives. These names are public: "
         "[what a version promises](stability.md) holds for them and for nothing else in the "
         "package. How they are used: [writing an operator](../how-to/write-an-operator.md), "
-        "[payloads with examples](payloads.md).",
+        "[payloads with examples](payloads.md), [apps from Python](../how-to/run-from-python.md).",
     ]
     for title, names in groups.items():
         parts.append(f"## {title}")

@@ -210,6 +210,10 @@ class App:
     """Version of the app itself; empty if it has none."""
     apt: tuple[str, ...] = ()
     """Debian packages that its image needs."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Values of `--set` with which it was read."""
+    text: str | None = None
+    """What its file would say, if it was built in code; its `path` is then where that would be."""
     plugins: tuple[Package, ...] = ()
     """Installed packages whose operators and fragment templates it uses, sorted."""
     notes: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from holoflow.app import catalogue
@@ -26,10 +27,12 @@ from holoflow.core.errors import Location
 
 
 def load(
-    path: Path,
+    path: Path | str,
     *,
     settings: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
+    text: str | None = None,
+    classes: Mapping[str, type] | None = None,
 ) -> App:
     """Read the app file at `path` and check all of it; nothing is started.
 
@@ -37,16 +40,19 @@ def load(
         path: The app file.
         settings: Values of `--set`, which take precedence over `vars:`.
         environment: Environment variables to use instead of those of the process.
+        text: Of an app built in code: what would be in the file.
+        classes: Classes of operators that need not be imported, by their names in the app.
 
     Raises:
         AppError: The app is wrong; the error has every mistake.
     """
-    report = Report()
-    root = read_app(path, report)
+    path, report = Path(path), Report()
+    root = read_app(path, report, text)
     if root is None:
         report.check()
         raise AssertionError("a file that cannot be read has been reported")
-    return _App(path, root, settings or {}, environment, report).read()
+    app = _App(path, root, settings or {}, environment, report).read(classes or {})
+    return replace(app, settings=dict(settings or {}), text=text)
 
 
 class _App:
@@ -76,14 +82,15 @@ class _App:
         self.file = check(AppFile, self.root, report)
         variables.check_settings(root.keys.get("vars", Location(str(path))))
 
-    def read(self) -> App:
+    def read(self, classes: Mapping[str, type]) -> App:
         assets = read_assets(self.root.get("assets"), self.report)
         declared = self.root.get("assets")
         paths = AssetPaths(assets, declared.mapping if declared else {})
         defaults = self.defaults()
         scheduler = read_scheduler(self.root.get("scheduler"), "the scheduler", self.report)
 
-        reader = OperatorReader(paths, self.root.get("resources"), self.report)
+        resources = self.root.get("resources")
+        reader = OperatorReader(paths, resources, self.report, classes)
         fragments = FragmentReader(reader, self.allowance, self.report)
         operators = self.root.get("operators")
         if operators is not None:

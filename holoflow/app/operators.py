@@ -172,11 +172,16 @@ MAX_OPERATORS = 20_000
 class OperatorReader:
     """Reads operators."""
 
-    def __init__(self, assets: AssetPaths, resources: Value | None, report: Report) -> None:
+    def __init__(
+        self, assets: AssetPaths, resources: Value | None, report: Report,
+        classes: Mapping[str, type] | None = None,
+    ) -> None:  # fmt: skip
         self.unresolved_operators: list[UnresolvedOperator] = []
         self.groups: list[TemplateUse] = []
         self._assets = assets
         self._report = report
+        self._given_classes = classes or {}
+        """Classes that need not be imported."""
         self._classes: dict[tuple[str, Path], type | TypeNameError] = {}
         filled = assets.fill_in(resources, report) if resources is not None else None
         self._resources = read_resources(filled, self, report)
@@ -232,6 +237,8 @@ class OperatorReader:
     def find_class(self, kind: Value) -> type | None:
         """Return the class that a `type:` names; report it and return None if there is none."""
         name, folder = str(kind.data), Path(kind.at.file).parent
+        if name in self._given_classes:
+            return self._given_classes[name]
         own = ":" in name or "/" in name or name.endswith(".py")
         if not own and not catalogue.knows(name):
             known, otherwise = catalogue.names(), catalogue.elsewhere(name)

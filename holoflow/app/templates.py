@@ -7,8 +7,9 @@ from pathlib import Path
 
 import holoflow.fragments
 from holoflow.app import plugins
-from holoflow.app.document import BROKEN, Broken, Value, plain, read_file
+from holoflow.app.document import BROKEN, Broken, Value, parse, plain, read_file
 from holoflow.app.format import AppFile, FragmentFile, ParameterSchema, UseSchema
+from holoflow.app.labels import labelled
 from holoflow.app.mistakes import PluginError, Report, short, shown
 from holoflow.app.operators import OperatorReader
 from holoflow.app.unresolved import Scope, TemplateUse, UnresolvedOperator, UnresolvedPort
@@ -21,17 +22,26 @@ _KEY = "extends"
 _MAX_CHAIN = 8
 
 
-def read_app(path: Path, report: Report) -> Value | None:
+def read_app(path: Path, report: Report, text: str | None = None) -> Value | None:
     """Return the app file at `path`, merged over those that it extends.
 
     Every value keeps its place in its own file. If one of the files cannot be read, that is
     reported and None returned.
+
+    Args:
+        path: The app file.
+        report: Receives the mistakes.
+        text: Of an app built in code: what would be in the file.
     """
-    return _read(path, report, ())
+    return _read(path, report, (), text)
 
 
-def _read(path: Path, report: Report, chain: tuple[Path, ...]) -> Value | None:
-    root = read_file(path, report)
+def _read(
+    path: Path, report: Report, chain: tuple[Path, ...], text: str | None = None
+) -> Value | None:
+    root = read_file(path, report) if text is None else parse(text, str(path), report)
+    if root is not None and text is not None:
+        root = labelled(root)
     name = root.get(_KEY) if root is not None else None
     if root is None or name is None:
         return root

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, redirect_stdout
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holoflow import engine
@@ -20,9 +19,8 @@ from holoflow.core.errors import is_shortage, words
 from holoflow.engine.control import Failure, RunOptions, RunResult, Stopper
 from holoflow.live.publish import Publisher
 from holoflow.plan import Plan
-from holoflow.report.export.table import write_trace
-from holoflow.report.page import write_html
-from holoflow.report.run_report import report_of, write_error_log, write_report
+from holoflow.report.files import write_files
+from holoflow.report.run_report import report_of, write_error_log
 from holoflow.stats import standing
 from holoflow.stats.snapshot import Sample, Snapshot
 
@@ -70,7 +68,8 @@ def run_plan(
             result = run.execute(plan, options, log_level, metrics)
             after = state(options.output)
             try:
-                report, traces = _write(plan, options, result, started)
+                report = report_of(plan, options, result, started)
+                path, traces = write_files(options.output, report, result.records)
             except OSError as error:
                 say(f"the run is {result.outcome}, but its report cannot be written: {error}")
                 if result.failure is not None:
@@ -79,24 +78,13 @@ def run_plan(
                 return ExitStatus.OPERATOR_FAILED if status is ExitStatus.DONE else status
             files = written(before, after)
             stdout.settle()  # then there is room for the whole summary
-            run.display.end(Summary(plan.app.name, result, options.output, files, report, traces))
+            run.display.end(Summary(plan.app.name, result, options.output, files, path, traces))
             if result.failure is not None:
                 say(_describe(result.failure, options))
             stdout.settle()
             return run.status(result)
     finally:
         run.restore_terminal()
-
-
-def _write(
-    plan: Plan, options: RunOptions, result: RunResult, started: datetime
-) -> tuple[Path, tuple[Path, ...]]:
-    """Write the report of a run; return the file for machines, and those with recorded calls."""
-    report = report_of(plan, options, result, started)
-    records = result.records
-    traces = () if records is None else tuple(write_trace(options.output, records))
-    write_html(options.output, report)
-    return write_report(options.output, report), traces
 
 
 class _Run:

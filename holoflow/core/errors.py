@@ -67,14 +67,16 @@ class ShortageError(HoloflowError):
 
 @dataclass(frozen=True, order=True)
 class Location:
-    """A place in a text file; `line` and `column` count from 1."""
+    """A place in an app; `line` and `column` of its text count from 1."""
 
     file: str
     line: int = 1
     column: int = 1
+    label: str = ""
+    """Of an app built in code: what is there, `detect.image`; it is shown instead of the line."""
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return self.label or f"{self.file}:{self.line}:{self.column}"
 
 
 @dataclass(frozen=True, order=True)

@@ -6,7 +6,6 @@ import contextlib
 import gc
 import logging
 import math
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,6 +37,7 @@ from holoflow.engine.copies import threads_of
 from holoflow.engine.inline import run_inline
 from holoflow.engine.observer import Observer
 from holoflow.engine.operator_stage import OperatorStage
+from holoflow.engine.signals import SignalHandlers
 from holoflow.engine.spread import copy_processes, spread
 from holoflow.engine.threads import run_threads
 from holoflow.engine.timers import SimulatedTimers, Timers
@@ -109,6 +109,7 @@ class Run:
         self.observer = Observer(self.program, options, self.engine)
         self.holoscan_operator = bool(self.program.holoscan_operators)
         self.standstill = StallDetector(self.program.stages, self.timers)
+        self.handlers = SignalHandlers()
         self.hangs = Hangs(self.program.stages, self.control)
         self._engine_ended = True
         self._hastened = False
@@ -330,13 +331,14 @@ class Run:
             at_work = False
             while not at_work and time.monotonic() - self.began < LOOK:
                 at_work = begun.wait(STARTING)
-                _keep_signal_handlers()
+                self.handlers.keep()
             self._watch(over, observe, every)
         except BaseException:
             self.control.abort()
             worker.join(GRACE)
             raise
         finally:
+            self.handlers.keep()
             self.observer.end()
             gc.unfreeze()
         if over.is_set():
@@ -369,7 +371,7 @@ class Run:
             # Holoscan's own operators cannot be asked whether they work.
             calm = resting and worked == before and not self.holoscan_operator
             pause = min(2 * pause, CALM) if calm else BRISK
-            _keep_signal_handlers()
+            self.handlers.keep()
             self.program.poll()
             now = time.monotonic()
             self._hasten_links()
@@ -468,12 +470,3 @@ def _reported_if_slow(name: str) -> Iterator[None]:
     finally:
         timer.cancel()
         timer.join()  # so that a run leaves no thread behind
-
-
-def _keep_signal_handlers() -> None:
-    """Keep our signal handlers: Holoscan's run installs its own, which end it without draining."""
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            handler = signal.getsignal(number)
-            if handler is not None:
-                signal.signal(number, handler)

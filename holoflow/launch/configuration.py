@@ -39,6 +39,8 @@ class LaunchConfiguration:
     """Hosts by fragment, overriding the app's."""
     placed: bool = False
     """Whether GPUs and cores are assigned from outside, as to a container."""
+    text: str | None = None
+    """Of an app built in code: what would be in the file."""
 
     def plan(self, environment: Mapping[str, str] | None = None) -> Plan:
         """Read the app and plan it.
@@ -50,7 +52,16 @@ class LaunchConfiguration:
             AppError: The app is invalid.
             HoloflowError: The app has no such fragment, or one cannot be placed on its host.
         """
-        app = load(self.app, settings=self.settings, environment=environment)
+        return self.plan_of(
+            load(self.app, settings=self.settings, environment=environment, text=self.text)
+        )
+
+    def plan_of(self, app: App) -> Plan:
+        """Plan `app`, which has been read as the configuration says.
+
+        Raises:
+            HoloflowError: It has no such fragment, or one cannot be placed on its host.
+        """
         unknown = [name for name in self.only if name not in app.fragments]
         if unknown:
             right = suggestion(unknown[0], app.fragments, f"it has {choices(app.fragments)}")

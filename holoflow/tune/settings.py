@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from holoflow.app.format import NAME_PATTERN
 from holoflow.app.graph import App, Node
+from holoflow.app.writing import written
 from holoflow.core.operator import Operator
 from holoflow.engine.copies import copies_of
 from holoflow.plan.plan import make_stages
@@ -233,13 +234,4 @@ def _words(keys: Keys, value: Value) -> str:
 
 def block(settings: Iterable[tuple[Keys, Any]]) -> str:
     """Return values as YAML, for an app file."""
-    from io import StringIO
-
-    from ruamel.yaml import YAML
-
-    text = StringIO()
-    yaml = YAML(typ="safe", pure=True)
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.width = 100
-    yaml.dump(nested(dict(settings)), text)
-    return text.getvalue()
+    return written(nested(dict(settings)))

@@ -65,8 +65,8 @@ def test_a_signal_while_the_report_is_written_does_not_cost_it(made, play, tmp_p
         signal.raise_signal(signal.SIGINT)
         return written(*arguments)
 
-    written = running.write_html
-    monkeypatch.setattr(running, "write_html", write)
+    written = running.write_files
+    monkeypatch.setattr(running, "write_files", write)
     assert play(done(made, outcome="interrupted")) == 130
     assert (tmp_path / "report.json").exists()
 

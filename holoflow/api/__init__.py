@@ -1,0 +1,1 @@
+"""Running apps from Python: `holoflow.run` and `holoflow.run_async`."""
