@@ -8,7 +8,7 @@ metadata, which its operators pass on; between two of them also all else that th
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from holoflow.app.graph import Endpoint
@@ -204,7 +204,10 @@ class HoloscanOutput(Stage):
             taken = list(found(metadata, calls.feeders))
             call = calls.sent(taken, self._number, clock())
             calls.meter.sent += 1
-        header = call.header or get_header(metadata)
+        carried = get_header(metadata)
+        header = call.header or carried
+        if header is not None and carried is not None and carried.metadata != header.metadata:
+            header = replace(header, metadata=carried.metadata)  # the operator has changed them
         if header is None:
             header = Header(self._number, self.control.captured(), calls.name)
         self._number += 1

@@ -21,18 +21,25 @@ from holoflow.core.samples import Arrays, Signal
 def to_tensors(payload: Any) -> Any:
     """Return the arrays of `payload` by name, as Holoscan operators take them.
 
-    Image, Mask, Signal, Volume and PointCloud become one tensor with an empty name; a payload
-    without arrays is passed as the Python object that it is.
+    Image, Mask, Signal, Volume, PointCloud and a single array become one tensor with an empty
+    name. A mapping whose values are not all arrays, and anything else, is passed as the Python
+    object that it is.
     """
     if isinstance(payload, (Image, Mask, Signal, Volume)):
         return {"": _contiguous(payload.data)}
     if isinstance(payload, PointCloud):
         return {"": _contiguous(payload.points)}
     if isinstance(payload, Mapping):
+        if not (payload and all(map(_is_array, payload.values()))):
+            return payload
         return {name: _contiguous(array) for name, array in payload.items()}
-    if hasattr(payload, "shape") and hasattr(payload, "dtype"):
-        return {"": _contiguous(payload)}
-    return payload
+    return {"": _contiguous(payload)} if _is_array(payload) else payload
+
+
+def _is_array(value: Any) -> bool:
+    """Whether Holoscan can take `value` as a tensor; a number of NumPy's is a number."""
+    marks = ("__array_interface__", "__cuda_array_interface__", "__dlpack__")
+    return not isinstance(value, np.generic) and any(hasattr(value, mark) for mark in marks)
 
 
 def _contiguous(array: Any) -> Any:
@@ -49,7 +56,8 @@ def from_tensors(message: Any, wanted: Any, geometry: Geometry | None = None) ->
     """Return what a Holoscan operator sent as the payload type `wanted`.
 
     A single tensor becomes an `Image` (gray, rgb or rgba by its channels) or an array, as
-    wanted; several become `Arrays`. Anything else is returned unchanged.
+    wanted; several become `Arrays`. A mapping with other values, and anything else, is returned
+    unchanged.
 
     Args:
         message: What the operator sent; a mapping holds tensors by name.
@@ -57,7 +65,12 @@ def from_tensors(message: Any, wanted: Any, geometry: Geometry | None = None) ->
         geometry: Of the picture that the operator received: kept by arrays, and by an image of
             the same size.
     """
-    if not isinstance(message, Mapping):
+    if _is_array(message):
+        kinds = (wanted, *get_args(wanted))
+        if Image not in kinds and Arrays not in kinds:
+            return _array(message)
+        message = {"": message}
+    if not (isinstance(message, Mapping) and message and all(map(_is_array, message.values()))):
         return message
     geometry = getattr(message, "geometry", geometry)
     arrays = Arrays({name: _array(t) for name, t in message.items()}, geometry=geometry)
@@ -95,21 +108,23 @@ KEY = "holoflow."
 _GEOMETRY = KEY + "geometry"
 FED = KEY + "fed."
 """Begins the key of what was emitted to an operator, by input."""
-_FIELDS = ("sequence", "timestamp", "source", "metadata")
+_FIELDS = ("sequence", "timestamp", "source")
 
 
 def put_header(metadata: Any, header: Header, payloads: Iterable[Any]) -> None:
     """Store `header` and the geometry of `payloads`, for which tensors have no room, in `metadata`.
 
+    What operators have added to the header is there key by key, as Holoscan's operators do it.
     Earlier values in the Holoscan metadata are replaced.
     """
     metadata.pop(_GEOMETRY, None)
     geometry = shared(payloads)
     if geometry is not None:
         metadata.set(_GEOMETRY, geometry)
-    for name in _FIELDS:
-        metadata.pop(KEY + name, None)
-        metadata.set(KEY + name, getattr(header, name))
+    fields = {KEY + name: getattr(header, name) for name in _FIELDS}
+    for name, value in (*fields.items(), *header.metadata.items()):
+        metadata.pop(name, None)
+        metadata.set(name, value)
 
 
 def without_header(metadata: Any) -> Any:
@@ -127,7 +142,9 @@ def get_header(metadata: Any) -> Header | None:
     """Return the header stored in Holoscan's `metadata`; None if there is none."""
     if not metadata.has_key(KEY + "source"):
         return None
-    return Header(*(metadata[KEY + name] for name in _FIELDS))
+    said = {name: value for name, value in metadata.items() if not name.startswith(KEY)}
+    sequence, timestamp, source = (metadata[KEY + name] for name in _FIELDS)
+    return Header(sequence, timestamp, source, said)
 
 
 def get_geometry(metadata: Any) -> Geometry | None:

@@ -183,6 +183,28 @@ def test_in_the_middle(engine: Engine) -> None:
     assert path.frames == N
 
 
+class Notes(Relay):
+    """Reads, changes, adds and removes metadata."""
+
+    def compute(self, op_input: Any, op_output: Any, _context: Any) -> None:
+        message = op_input.receive("in")
+        self.metadata["twice"] = 2 * self.metadata["index"]
+        self.metadata.pop("index")
+        op_output.emit(message, "out")
+
+
+@on_two
+def test_metadata_is_theirs_key_by_key(engine: Engine) -> None:
+    notes = holoscans("notes", Notes, ("in",), ("out",))
+    graph = app(
+        [node("source", Images), notes, relay(), node("sink", ImageSink)],
+        [flow("source", "notes.in"), flow("notes", "relay.in"), flow("relay", "sink")],
+    )
+    got = run(graph, engine).sinks["sink"]
+    assert [g.metadata for g in got] == [{"twice": 2 * i} for i in range(N)]
+    assert [(g.sequence, g.timestamp) for g in got] == [(i, 1000 + i) for i in range(N)]
+
+
 @on_two
 def test_nothing_is_kept_of_a_run(engine: Engine) -> None:
     alive: list[weakref.ref[Operator]] = []
