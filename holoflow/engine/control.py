@@ -115,6 +115,18 @@ class RunResult:
         )
 
 
+@dataclass(frozen=True)
+class WholeRun:
+    """How a process that runs a part of an app learns of the whole run; any thread may ask."""
+
+    snapshot: Callable[[], Snapshot | None]
+    """Returns its newest known state."""
+    history: Callable[[], tuple[Sample, ...]]
+    """Returns its curves so far."""
+    outcome: Callable[[], tuple[Outcome, str] | None]
+    """Returns how it has ended and what failed; None if that is not known in time."""
+
+
 class Worker:
     """A thread that ticks stages."""
 

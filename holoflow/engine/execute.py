@@ -13,6 +13,7 @@ from holoflow.engine.control import (
     RunOptions,
     RunResult,
     Stopper,
+    WholeRun,
 )
 from holoflow.engine.run import Observe, Run
 from holoflow.holoscan import runtime
@@ -30,6 +31,7 @@ def execute(
     every: float = 0.5,
     links: Links | None = None,
     ready: Callable[[], bool] | None = None,
+    whole: WholeRun | None = None,
 ) -> RunResult:
     """Run `plan` until its sources end, an operator fails, or `stopper` asks for an end.
 
@@ -45,12 +47,13 @@ def execute(
         links: Connect a part of an app to the other parts; None for a whole app.
         ready: Called when the operators have started and the links are open; returns once the
             sources may begin, or False if they must not.
+        whole: How to learn of the whole run, if `plan` is a part of an app.
 
     Raises:
         HoloflowError: The engine or the library of an operator is missing.
     """
     engine = choose_engine(options, plan)
-    return Run(plan, options, engine, stopper or Stopper(), links).go(observe, every, ready)
+    return Run(plan, options, engine, stopper or Stopper(), links, whole).go(observe, every, ready)
 
 
 def choose_engine(options: RunOptions, plan: Plan) -> EngineName:

@@ -32,6 +32,7 @@ from holoflow.engine.control import (
     RunOptions,
     RunResult,
     Stopper,
+    WholeRun,
 )
 from holoflow.engine.copies import threads_of
 from holoflow.engine.inline import run_inline
@@ -79,9 +80,10 @@ class Run:
 
     def __init__(
         self, plan: Plan, options: RunOptions, engine: EngineName, stopper: Stopper,
-        links: Links | None,
+        links: Links | None, whole: WholeRun | None,
     ) -> None:  # fmt: skip
         self.plan = plan
+        self.whole = whole
         self.links = links
         self.options = options
         self.stopper = stopper
@@ -120,6 +122,7 @@ class Run:
         self.began = self._looked = time.monotonic()
 
     def _context(self, name: str) -> OperatorContext:
+        whole = self.whole
         return OperatorContext(
             name=name,
             output=self.options.output,
@@ -128,9 +131,9 @@ class Run:
             lossless=self.options.lossless,
             now=self.timers.captured,
             announce=lambda kind, text: self.observer.announcements.append((kind, text)),
-            snapshot=lambda: self.observer.latest,
-            history=lambda: self.observer.history.samples,
-            outcome=lambda: (self._outcome(), str(self.control.failure or "")),
+            snapshot=whole.snapshot if whole else lambda: self.observer.latest,
+            history=whole.history if whole else lambda: self.observer.history.samples,
+            outcome=self._ended,
             web=self.options.web,
             threads=threads_of(self.plan.app.operators[name], cores())
             if self.engine != "inline"
@@ -184,6 +187,13 @@ class Run:
         if self.control.failure is not None:
             return "failed"
         return "interrupted" if self.stopper.drain.is_set() else "done"
+
+    def _ended(self) -> tuple[Outcome, str]:
+        """Return how the whole run has ended, as far as it is known, and what failed."""
+        own = self._outcome(), str(self.control.failure or "")
+        if self.whole is None or self.control.failure is not None:
+            return own
+        return self.whole.outcome() or own
 
     # -- operators ---------------------------------------------------------------------------
 

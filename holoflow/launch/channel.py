@@ -17,7 +17,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from holoflow.core.errors import HoloflowError
 from holoflow.engine.control import Outcome
 from holoflow.stats.records import Records
-from holoflow.stats.snapshot import Snapshot, to_json
+from holoflow.stats.snapshot import Sample, Snapshot, to_json
 
 HEARTBEAT_INTERVAL = 0.5
 """Seconds between two heartbeats."""
@@ -95,7 +95,25 @@ class Ended:
     kind: Literal["ended"] = "ended"
 
 
-Message: TypeAlias = Heartbeat | Ready | LogEntry | StateReport | Refused | Ended
+@dataclass(frozen=True)
+class StateRequest:
+    """Somebody looks at the run here: send its next state."""
+
+    curves: bool = False
+    """Whether to send its curves too."""
+    kind: Literal["state request"] = "state request"
+
+
+@dataclass(frozen=True)
+class OutcomeRequest:
+    """Somebody looks at the run here, and its end has come: say how it has ended."""
+
+    kind: Literal["outcome request"] = "outcome request"
+
+
+Message: TypeAlias = (
+    Heartbeat | Ready | LogEntry | StateReport | Refused | Ended | StateRequest | OutcomeRequest
+)
 
 # -- from the launcher to the process ----------------------------------------------------------
 
@@ -129,7 +147,27 @@ class FlowsOver:
     kind: Literal["flows over"] = "flows over"
 
 
-Command: TypeAlias = BeginCommand | Drain | StopCommand | FlowsOver
+@dataclass(frozen=True)
+class RunState:
+    """The state of all fragments that this launcher has."""
+
+    snapshot: Snapshot
+    history: tuple[Sample, ...] = ()
+    """Its curves so far, if they were asked for."""
+    kind: Literal["run state"] = "run state"
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How the run has ended."""
+
+    outcome: Outcome
+    failure: str
+    """Which operator failed, on which frame, and why; empty if none did."""
+    kind: Literal["run outcome"] = "run outcome"
+
+
+Command: TypeAlias = BeginCommand | Drain | StopCommand | FlowsOver | RunState | RunOutcome
 
 
 # Each end makes only what it receives: it takes milliseconds, while all processes start.

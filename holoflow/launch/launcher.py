@@ -15,7 +15,15 @@ from holoflow.core.processes import describe_exit
 from holoflow.engine.calls import stall
 from holoflow.engine.control import EngineName, Failure, Outcome, RunOptions, RunResult, Stopper
 from holoflow.engine.run import Observe
-from holoflow.launch.channel import BeginCommand, Command, Drain, FlowsOver, StopCommand
+from holoflow.launch.channel import (
+    BeginCommand,
+    Command,
+    Drain,
+    FlowsOver,
+    RunOutcome,
+    RunState,
+    StopCommand,
+)
 from holoflow.launch.configuration import COUNTERS
 from holoflow.launch.descriptors import provide
 from holoflow.launch.peer_down import announce_peer_down
@@ -157,8 +165,7 @@ class Launcher:
         )
         last = self._poll()
         observe(last, self._stats.samples)
-        failed = (c.failure for c in self._supervisors if c.failure is not None)
-        failure = next(failed, self._stall)
+        failure = self._failure()
         outcome: Outcome = "failed" if failure else "interrupted" if self._interrupted else "done"
         samples = self._stats.samples
         return RunResult(
@@ -198,6 +205,7 @@ class Launcher:
             self._send_all(StopCommand())
         self._judge()
         self._look_for_stall()
+        self._answer()
         for supervisor in self._supervisors:
             if supervisor.due is not None and self._now >= supervisor.due:
                 self._start_again(supervisor)
@@ -313,6 +321,41 @@ class Launcher:
         seconds, begun = self._options.seconds, self._begun
         over = seconds is not None and begun is not None and time.monotonic() - begun >= seconds
         return self._draining or over
+
+    # -- telling -----------------------------------------------------------------------------
+
+    def _answer(self) -> None:
+        """Tell processes what they have asked of the whole run."""
+        outcome = None
+        for process in self._live():
+            wanted = process.wants_state
+            if (
+                wanted
+                and self._last is not None
+                and (wanted.curves or process.state_sent is not self._last)
+            ):
+                process.send(RunState(self._last, self._stats.samples if wanted.curves else ()))
+                process.state_sent, process.wants_state = self._last, None
+            if process.wants_outcome:
+                outcome = outcome or self._outcome()
+                if outcome is not None:
+                    process.send(outcome)
+                    process.wants_outcome = False
+
+    def _outcome(self) -> RunOutcome | None:
+        """Return how the run has ended; None while some fragment may still fail."""
+        failure = self._failure()
+        if failure is not None:
+            return RunOutcome("failed", str(failure))
+        rest = [c for c in self._supervisors if not c.over]
+        if not (self._draining or all(c.process and c.process.wants_outcome for c in rest)):
+            return None
+        return RunOutcome("interrupted" if self._interrupted else "done", "")
+
+    def _failure(self) -> Failure | None:
+        """Return why the run has failed, if it has."""
+        found = (c.failure for c in self._supervisors if c.failure is not None)
+        return next(found, self._stall)
 
     # -- ending ------------------------------------------------------------------------------
 

@@ -24,9 +24,11 @@ from holoflow.launch.channel import (
     Ended,
     LogEntry,
     Message,
+    OutcomeRequest,
     Ready,
     Refused,
     StateReport,
+    StateRequest,
     decode_message,
     encode,
 )
@@ -115,6 +117,12 @@ class FragmentProcess:
         """Seconds between the begin of the run's sources and its own."""
         self.snapshot: Snapshot | None = None
         """The newest snapshot that it has sent."""
+        self.wants_state: StateRequest | None = None
+        """What it has asked for, and was not sent yet."""
+        self.state_sent: Snapshot | None = None
+        """The newest state of the run that it was sent."""
+        self.wants_outcome = False
+        """Whether it waits to be told how the run has ended."""
         self.ended: Ended | None = None
         self.ended_at: float | None = None
         self.refused: Refused | None = None
@@ -191,6 +199,11 @@ class FragmentProcess:
             self.snapshot = message.snapshot
         elif isinstance(message, Refused):
             self.refused = message
+        elif isinstance(message, StateRequest):
+            curves = message.curves or (self.wants_state is not None and self.wants_state.curves)
+            self.wants_state = StateRequest(curves)
+        elif isinstance(message, OutcomeRequest):
+            self.wants_outcome = True
         elif isinstance(message, Ended):
             self.ended, self.ended_at, self.snapshot = message, now, message.last
 

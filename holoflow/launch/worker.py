@@ -23,7 +23,7 @@ from holoflow.core.lifecycle import leave
 from holoflow.core.log import logged_to
 from holoflow.core.processes import die_with
 from holoflow.engine import execute
-from holoflow.engine.control import Failure, RunResult, Stopper
+from holoflow.engine.control import Failure, RunResult, Stopper, WholeRun
 from holoflow.launch.channel import (
     HEARTBEAT_INTERVAL,
     LIMIT,
@@ -37,6 +37,8 @@ from holoflow.launch.channel import (
     Message,
     Ready,
     Refused,
+    RunOutcome,
+    RunState,
     StateReport,
     StopCommand,
     decode_command,
@@ -44,6 +46,7 @@ from holoflow.launch.channel import (
 )
 from holoflow.launch.configuration import COUNTERS, WorkerSpec, open_links
 from holoflow.launch.reaper import mark_by_limit
+from holoflow.launch.whole_run import LauncherView
 from holoflow.link.links import Links
 from holoflow.live.publish import Publisher
 from holoflow.plan import Plan
@@ -220,6 +223,7 @@ class _Worker:
         self.begun = threading.Event()
         self.may_begin = False
         self.links: Links | None = None
+        self.view = LauncherView(reporter.send)
 
     def go(self) -> None:
         """Run the fragment to its end."""
@@ -244,6 +248,7 @@ class _Worker:
                 every=HEARTBEAT_INTERVAL,
                 links=self.links,
                 ready=self.ready,
+                whole=WholeRun(self.view.snapshot, self.view.history, self.view.outcome),
             )
         self._end(result)
 
@@ -260,6 +265,8 @@ class _Worker:
                 self.stopper.drain.set()
                 self.stopper.now.set()
                 self.begun.set()
+            case RunState() | RunOutcome() as answer:
+                self.view.note(answer)
             case FlowsOver(flows):
                 if self.links is not None:
                     self.links.look_again(flows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 import subprocess
@@ -180,3 +181,24 @@ def test_words_are_those_of_every_other_place(page, things):
         sizes = [0, 12, 999, 1000, 1_234_567, 3_000_000_000]
         assert page.run(f"{sizes}.map(bytes)") == [*map(text.size, sizes)]
         assert page.run("[time(null), percent(null), bytes(null), count(null)]") == [NONE] * 4
+
+
+def test_three_fragments_are_one_page_with_the_numbers_of_json(page, things):
+    show_wide = {"width": 1500, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    page.call("Emulation.setDeviceMetricsOverride", **show_wide)
+    with things("hangs=150", more=APART) as (_, url, events):
+        shows(page, url)
+        page.wait("element.cause.textContent === 'stall: things'")
+        names = "[...document.querySelectorAll('.operator .name')].map((e) => e.textContent)"
+        assert page.run(names) == ["scene", "things", "screen"]
+        hosts = page.run("[...element.machines.children].map((e) => e.textContent.split(' ')[0])")
+        assert hosts == ["source", "work", "view"]
+        counts = (
+            "[...document.querySelectorAll('g.operator')].map((e) => { e.dispatchEvent("
+            "new Event('focus')); return element.details.querySelectorAll('dd')[1].textContent; })"
+        )
+        shown = [int(text.partition(",")[0]) for text in page.run(counts)]
+        assert shown[1:] == [150, 150]
+        snapshots = itertools.islice((e for e in events if e["event"] == "snapshot"), 1000)
+        told = ([stats["frames"] for stats in event["operators"]] for event in snapshots)
+        assert shown in told

@@ -83,8 +83,7 @@ def _long_calls(facts: Facts) -> list[Finding]:
         Finding(
             "stall",
             stats.name,
-            f"one call of {stats.name} took {duration(stats.working.max)} of "
-            f"{duration(facts.seconds)}; half of its calls took "
+            f"one call of {stats.name} took {duration(stats.working.max)}; half of its calls took "
             f"{duration(stats.working.quantile(0.5))} or less",
             advice.stuck_call(),
             share(stats.working.max, facts.seconds),
