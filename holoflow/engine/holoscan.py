@@ -66,6 +66,13 @@ class _Application(core.Application):  # type: ignore[misc]
 
             self.ucx = UcxEnds(self, self.program.ucx, self.program.control)
 
+    def stop_execution(self, op_name: str = "") -> None:
+        """Stop the operator `op_name`; without a name, drain and end the run."""
+        if op_name:
+            super().stop_execution(op_name)
+        else:
+            self.program.control.drain()
+
     def not_initialized(self) -> str:
         """Return the Holoscan operator that could not be initialized; empty if it is not known.
 

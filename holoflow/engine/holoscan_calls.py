@@ -325,6 +325,15 @@ class HoloscanCalls:
             feeder.finish("stopped" if stopped else "end")
             feeder.wake()
 
+    def exhausted(self) -> bool:
+        """Whether nothing can come to it any more, and it works on nothing.
+
+        That cannot be said of an operator in C++.
+        """
+        # A call takes what was emitted after it has begun, so in this order none is missed.
+        over = all(feeder.finished and not feeder.fed for feeder in self.feeders)
+        return self.python and bool(self.feeders) and over and not self.meter.since
+
     def unheard(self) -> bool:
         """Whether nobody takes what it sends any more."""
         heard = [flow.target.ended for flow in self.behind]

@@ -17,11 +17,13 @@ from holoflow.engine.build import Program
 from holoflow.engine.control import Control, Failure
 from holoflow.engine.holoscan_calls import HoloscanCall, HoloscanCalls, found
 from holoflow.engine.holoscan_ports import CollectorOp, Feeder, FeederOp, HoloscanOutput
-from holoflow.engine.holoscan_stage import State, core, holoscan
-from holoflow.engine.stage import Output, clock
+from holoflow.engine.holoscan_stage import StageOp, State, core, holoscan
+from holoflow.engine.stage import Output, Stage, clock
 from holoflow.holoscan.classes import Objects, is_enabled, make
 from holoflow.holoscan.data import get_header, put_header
 from holoflow.plan.plan import PlannedFlow
+
+_CountCondition = holoscan.conditions.CountCondition
 
 
 class HoloscanOperators:
@@ -35,6 +37,9 @@ class HoloscanOperators:
         self._program = program
         self._control = program.control
         self._on_tick = on_tick
+        self._frames = frames
+        self._ports: dict[Stage, StageOp] = {}
+        """Holoscan's view of each feeder and collector."""
         self._lock = threading.Lock()
         """Held while its operators are looked at, which must not be when they are gone."""
         self._over = False
@@ -42,7 +47,7 @@ class HoloscanOperators:
         # With headers at several inputs, the first one received leads.
         application.metadata_policy = core.MetadataPolicy.REJECT
         self._objects = Objects(application)
-        self.operators = {name: self._make(one, frames) for name, one in calls.items()}
+        self.operators = {name: self._make(one) for name, one in calls.items()}
         # An output without consumer is collected too: Holoscan would wait for its receiver.
         outputs_of: dict[Endpoint, list[Output]] = {
             Endpoint(name, port): []
@@ -76,11 +81,11 @@ class HoloscanOperators:
             self._order(one)
         program.control.listen(self._on_change)
 
-    def _make(self, calls: HoloscanCalls, frames: int | None) -> Any:
+    def _make(self, calls: HoloscanCalls) -> Any:
         node, given = calls.node, calls.operator
         extra = []
-        if frames is not None and calls.source:
-            extra.append(holoscan.conditions.CountCondition(self._application, frames))
+        if self._frames is not None and calls.source:
+            extra.append(_CountCondition(self._application, self._frames))
         cls = given.cls
         if calls.python:
             cls = observed(cls, calls, self._control)
@@ -116,13 +121,15 @@ class HoloscanOperators:
     def _feed(self, flow: PlannedFlow) -> None:
         stage = Feeder(self._program.queues[flow], self._program)
         self._program.control.listen(stage.wake)
-        feeder = FeederOp(self._application, stage, self._on_tick, State.WAIT)
+        self._ports[stage] = feeder = FeederOp(self._application, stage, self._on_tick, State.WAIT)
         target = self.operators[flow.target.operator]
         self._application.add_flow(feeder, target, {("out", base(flow.target.port))})
 
     def _collect(self, source: Endpoint, outputs: list[Output]) -> None:
         collector = HoloscanOutput(source, outputs, self._program)
-        operator = CollectorOp(self._application, collector, self._on_tick, State.WAIT)
+        self._ports[collector] = operator = CollectorOp(
+            self._application, collector, self._on_tick, State.WAIT
+        )
         ports = {(source.port, "in")}
         self._application.add_flow(self.operators[source.operator], operator, ports)
 
@@ -134,21 +141,58 @@ class HoloscanOperators:
                     self.operators[name].stop_execution()
 
     def poll(self) -> None:
-        """Note which operators make no more calls, and end those that nobody listens to."""
+        """End the operators that make no more calls, and those that nobody listens to."""
         with self._lock:
-            for name, calls in self._observed.items() if not self._over else ():
-                operator = self.operators[name]
-                if calls.ended:
-                    continue
-                if calls.unheard():
-                    operator.stop_execution()
-                if _ended(operator, calls):
-                    calls.end()
+            changed = not self._over
+            while changed:
+                changed = False
+                for calls in self._observed.values():
+                    changed |= self._look_at(calls)
+
+    def _look_at(self, calls: HoloscanCalls) -> bool:
+        """Whether an operator has ended, or an output of it, since this was last asked."""
+        operator = self.operators[calls.name]
+        if not calls.ended:
+            if calls.unheard() or (self._triggered(calls) and calls.exhausted()):
+                operator.stop_execution()
+            if not self._has_stopped(operator, calls):
+                return False
+            calls.end()
+            for feeder in calls.feeders:
+                self._retire(feeder)
+            return True
+        drained = [o for o in calls.outputs.values() if not o.finished and o.drained()]
+        for output in drained:
+            output.finish()
+            self._retire(output)
+        return bool(drained)
+
+    def _retire(self, stage: Stage) -> None:
+        self._ports[stage].retire()
+
+    def _triggered(self, calls: HoloscanCalls) -> bool:
+        """Whether a message at an input is what each call of an operator needs."""
+        inputs = self.operators[calls.name].spec.inputs
+        ports = [inputs[feeder.port] for feeder in calls.feeders]
+        free = core.ConditionType.NONE
+        return any(free not in [kind for kind, _ in port.conditions] for port in ports)
+
+    def _has_stopped(self, operator: Any, calls: HoloscanCalls) -> bool:
+        """Whether a condition of `operator` says that it makes no more calls."""
+        waiting = operator.async_condition
+        if waiting is not None and waiting.event_state == State.EVENT_NEVER:
+            return True
+        given = calls.operator.conditions
+        limits = [c.arguments.get("count", 1) for c in given if c.cls is _CountCondition]
+        if calls.source and self._frames is not None:
+            limits.append(self._frames)
+        return bool(limits) and calls.executions >= min(limits)
 
     def let_go(self) -> None:
         """Drop the program; Holoscan may keep the rest forever."""
         for calls in self._observed.values():
             calls.let_go()  # the operators' classes hold them
+        self._ports.clear()
         del self._program
 
     def end(self) -> None:
@@ -159,20 +203,7 @@ class HoloscanOperators:
             for feeder in calls.feeders:
                 feeder.close()
             for collector in calls.outputs.values():
-                collector.close()
-
-
-def _ended(operator: Any, calls: HoloscanCalls) -> bool:
-    """Whether a condition of `operator` says that it makes no more calls."""
-    waiting = operator.async_condition
-    if waiting is not None and waiting.event_state is State.EVENT_NEVER:
-        return True
-    given = calls.operator.conditions
-    counts = [c.arguments.get("count", 1) for c in given if c.cls.__name__ == _COUNT]
-    return bool(counts) and calls.executions >= min(counts)
-
-
-_COUNT = "CountCondition"
+                collector.finish()
 
 
 class CallCondition(core.Condition):  # type: ignore[misc]

@@ -199,7 +199,7 @@ class HoloscanOutput(Stage):
         self._found_room()
         calls, emitter = self._calls, ""
         if calls.python:
-            call, emitter = self.expected.popleft()
+            call, emitter = self.expected[0]  # kept until it has been put
         else:
             taken = list(found(metadata, calls.feeders))
             call = calls.sent(taken, self._number, clock())
@@ -220,13 +220,29 @@ class HoloscanOutput(Stage):
             queue.put(Message(payload, header, call.trace, number))
             if call.record is not None:
                 call.record.gives += queue.given(number)
+        if calls.python:
+            self.expected.popleft()
         self.signalled = False
         if not self.has_room():
             self._wait_for_room()
             self._sleep()
 
-    def close(self) -> None:
-        """Put no more messages."""
+    def drained(self) -> bool:
+        """Whether all that its operator has sent was collected; not known of one in C++."""
+        return self._calls.python and not self.expected
+
+    def finish(self) -> None:
+        """Put no more messages; what was not collected is lost, as Holoscan has ended."""
+        if self.finished:
+            return
+        self.finished = True
+        stopped = self.control.aborted or self.control.failure is not None
+        for call, _ in self.expected:
+            header = call.header or Header(0, 0, "")
+            for queue in self._queues:
+                if isinstance(queue, Queue):
+                    queue.lose("stopped" if stopped else "end", Message(None, header, call.trace))
+        self.expected.clear()
         for queue in self._queues:
             queue.close()
 

@@ -30,6 +30,10 @@ class StageOp(core.Operator):  # type: ignore[name-defined, misc]
         super().__init__(fragment, self.condition, name=name)
         fragment.stage_operators.append(self)
 
+    def retire(self) -> None:
+        """Tick the stage no more."""
+        self._set(State.EVENT_NEVER)
+
     def let_go(self) -> None:
         """Drop the stage and all that it holds; Holoscan may keep the operator forever."""
         self.stage.schedule = self.stage.park = None

@@ -246,6 +246,11 @@ class Queue:
         if message.trace:
             self.ages.add(time.monotonic_ns() - message.trace[0][4])
 
+    def lose(self, cause: Cause, message: Message) -> None:
+        """Count a message that was sent but cannot be put as dropped by `cause`."""
+        self.counters[SENT] += 1
+        self.drop(cause, message)
+
     def count_dropped(self, cause: Cause, message: Message) -> None:
         """Count a message that was taken as dropped by `cause` instead of delivered."""
         self.counters[RETURNED] += 1
