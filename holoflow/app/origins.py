@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from holoflow.app.cycles import components
 from holoflow.app.graph import Flow, Node
 from holoflow.core.ports import Ports, base, position
+from holoflow.holoscan.classes import is_python
 
 Pairing: TypeAlias = Literal["frame", "time", "arrival"]
 """How messages at the inputs of a join are matched for one call."""
@@ -18,7 +19,7 @@ class Origins:
 
     The frames of an operator's outputs are those of its leading input. An operator that is called
     for each message of any input passes on the frames of all inputs if they come from one source;
-    otherwise its frames are its own. Nothing is known about what Holoscan operators send.
+    otherwise its frames are its own. A Holoscan operator passes on the frames of its first input.
     """
 
     def __init__(self, nodes: Mapping[str, Node], flows: Sequence[Flow]) -> None:
@@ -59,7 +60,12 @@ class Origins:
         feeding = {flow.source.operator for flow in self._leading(name)}
         if feeding <= self._keeps and (ports is None or ports.source or not ports.stamped):
             self._keeps.add(name)
-        multiplies = ports is not None and (ports.generator or self.in_order(name))
+        # One of Holoscan's in Python may send several: it is seen when its call is over.
+        multiplies = (
+            is_python(self._nodes[name].cls)
+            if ports is None
+            else ports.generator or self.in_order(name)
+        )
         if multiplies or any(f.source.operator in self._several for f in self._decisive(name)):
             self._several.add(name)
 
@@ -67,15 +73,14 @@ class Origins:
         if self.merges(name):
             return self._common(name) or name
         leader = self.leader(name)
-        if ports is None or leader is None:
-            return name if ports is not None and ports.source else None
+        if leader is None:
+            return name if ports is None or ports.source else None
         return self.origin(leader.source.operator)
 
     def _place(self, name: str) -> Callable[[Flow], tuple[int, int]]:
-        ports = self.ports(name)
-        if ports is None:
-            return lambda _: (0, 0)
-        order = {port: i for i, port in enumerate(ports.inputs)}
+        given, ports = self._nodes[name].holoscan_operator, self.ports(name)
+        inputs = (given.inputs if given else ()) if ports is None else ports.inputs
+        order = {port: i for i, port in enumerate(inputs)}
         return lambda flow: (
             order.get(base(flow.target.port), len(order)),
             position(flow.target.port),

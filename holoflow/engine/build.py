@@ -20,7 +20,7 @@ from holoflow.core.ports import base
 from holoflow.engine import nvtx
 from holoflow.engine.admission import usual
 from holoflow.engine.control import Control
-from holoflow.engine.holoscan_calls import DirectFlow, HoloscanCalls, is_python
+from holoflow.engine.holoscan_calls import DirectFlow, HoloscanCalls
 from holoflow.engine.inputs import Inputs
 from holoflow.engine.joins import make_inputs
 from holoflow.engine.operator_stage import OperatorStage
@@ -30,6 +30,7 @@ from holoflow.engine.results import guard
 from holoflow.engine.runner import OperatorRunner
 from holoflow.engine.source_stage import SourceStage
 from holoflow.engine.stage import Output
+from holoflow.holoscan.classes import is_python
 from holoflow.link.links import Links
 from holoflow.link.ucx import UcxTransport
 from holoflow.plan.plan import Plan, PlannedFlow, PlannedStage, enters, leaves

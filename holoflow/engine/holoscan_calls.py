@@ -19,7 +19,7 @@ from holoflow.core.errors import describe
 from holoflow.core.message import Header
 from holoflow.engine.control import Control, Failure
 from holoflow.engine.queue import Message
-from holoflow.holoscan.classes import is_created
+from holoflow.holoscan.classes import is_python
 from holoflow.plan.plan import PlannedFlow
 from holoflow.stats.budget import BudgetMeter
 from holoflow.stats.operator_stats import OperatorMeter
@@ -97,6 +97,8 @@ class HoloscanCalls:
         """Whether it makes no more calls."""
         self.executions = 0
         """Calls that have ended, whatever came of them."""
+        self.current: HoloscanCall | None = None
+        """The call of an operator in Python that goes on."""
         self.checked = 0
         """When a C++ operator was last found ready (ns)."""
         self.source = source
@@ -136,7 +138,23 @@ class HoloscanCalls:
         for feeder in feeders:
             share = count if len(feeders) == 1 else 1
             for _ in range(min(share, len(feeder.fed))):
-                call.taken.append(feeder.fed.popleft())
+                call.taken.append(feeder.fed[0])  # first, so that it is always in one of both
+                feeder.fed.popleft()
+
+    def mark(self) -> None:
+        """Tell joins behind for how many frames nothing more will be sent."""
+        marked = [output for output in self.outputs.values() if output.marked]
+        if not (marked and self.python):
+            return
+        if self.feeders:
+            frames = self.feeders[0].passed()
+            if self.current is not None and self.current.taken:
+                leader = leading(self.feeders, self.current.taken)[0]
+                frames = min(frames, leader.message.header.sequence)
+        else:
+            frames = self.meter.frames
+        for output in marked:
+            output.mark_behind(frames)
 
     def header(self, call: HoloscanCall) -> Header:
         """Return the header of what `call` sends: that of its leading message, or a new one."""
@@ -388,14 +406,6 @@ def leading(feeders: Sequence[Feeder], taken: Iterable[Fed]) -> list[Fed]:
     """Return `taken` in the order of the inputs: the first leads."""
     order = {id(feeder): index for index, feeder in enumerate(feeders)}
     return sorted(taken, key=lambda fed: order[id(fed.feeder)])
-
-
-def is_python(cls: type) -> bool:
-    """Whether the operator is written in Python, so that its calls can be observed.
-
-    Those that `create_op` makes have a class of their own, which nobody sees before.
-    """
-    return hasattr(getattr(cls, "compute", None), "__code__") and not is_created(cls)
 
 
 def found(metadata: Any, feeders: Sequence[Feeder]) -> Iterator[Fed]:

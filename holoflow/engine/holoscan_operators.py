@@ -265,7 +265,7 @@ def observed(cls: type, calls: HoloscanCalls, control: Control) -> type:
     compute: Callable[..., None] = cls.compute  # type: ignore[attr-defined]
 
     def observed_compute(self: Any, op_input: Any, op_output: Any, context: Any) -> None:
-        call = HoloscanCall()
+        calls.current = call = HoloscanCall()
         calls.meter.since = start = clock()
         try:
             compute(self, Received(op_input, call, calls), Sent(op_output, call, calls, self),
@@ -277,6 +277,8 @@ def observed(cls: type, calls: HoloscanCalls, control: Control) -> type:
             calls.succeeded(call, start, clock())
         finally:
             calls.meter.since = 0
+            calls.current = None
+            calls.mark()
 
     methods: dict[str, Any] = {
         "start": observed_start,
@@ -330,7 +332,7 @@ class Sent:
         self._calls.meter.sent += 1
         collector = self._calls.outputs.get(name)
         if collector is not None:  # else Holoscan alone carries what it sends
-            collector.expected.append((self._call, emitter_name))
+            collector.expect(self._call, emitter_name)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._output, name)

@@ -7,6 +7,7 @@ metadata, which its operators pass on; between two of them also all else that th
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,7 +31,6 @@ from holoflow.holoscan.data import (
     without_header,
 )
 from holoflow.stats.causes import Cause
-from holoflow.stats.counters import TAKEN
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class Feeder(Stage):
         """What was emitted and not received yet."""
         self._calls = program.holoscan_operators[queue.flow.target.operator]
         self._calls.feeders.append(self)
-        self._taken = queue.counters[TAKEN]
-        """The counter of taken messages when what is `fed` now began to be taken."""
+        self._taking = threading.Lock()
+        """Held while a message is in none of both, the queue and what is `fed`."""
 
     def next(self) -> Fed | None:
         """Return the next message; None if there is none, which puts the stage to sleep."""
@@ -81,10 +81,24 @@ class Feeder(Stage):
         elif self.queue.ended():
             self.finish("end")
         else:
+            if self.queue.marks:
+                self._calls.mark()
             self._sleep()
         return None
 
+    def passed(self) -> int:
+        """Return for how many frames of its origin, from the first, nothing more will be emitted.
+
+        What was emitted and not received counts as still to come.
+        """
+        with self._taking:
+            return self.fed[0].message.header.sequence if self.fed else self.queue.passed()
+
     def _take(self) -> Fed | None:
+        with self._taking:
+            return self._pop()
+
+    def _pop(self) -> Fed | None:
         try:
             message = self.queue.pop()
         except IndexError:  # another thread has ended it
@@ -192,6 +206,11 @@ class HoloscanOutput(Stage):
         self._calls.outputs[source.port] = self
         self.expected: deque[tuple[HoloscanCall, str]] = deque()
         """Of an operator in Python: the calls whose messages come next, and as what type."""
+        self._emitted = 0
+        """Messages that were ever expected."""
+        self._marks: deque[tuple[int, int]] = deque()
+        """Watermarks to set, each once so many messages have been put."""
+        self._marking = threading.Lock()
 
     def collect(self, data: Any, metadata: Any) -> None:
         """Put what was received into the queues, then sleep until they have room."""
@@ -210,7 +229,6 @@ class HoloscanOutput(Stage):
             header = replace(header, metadata=carried.metadata)  # the operator has changed them
         if header is None:
             header = Header(self._number, self.control.captured(), calls.name)
-        self._number += 1
         geometry = get_geometry(metadata)
         kept = without_header(metadata) if any(self._passes) else None
         recorder = self.control.recorder
@@ -220,12 +238,30 @@ class HoloscanOutput(Stage):
             queue.put(Message(payload, header, call.trace, number))
             if call.record is not None:
                 call.record.gives += queue.given(number)
+        self._number += 1
         if calls.python:
             self.expected.popleft()
+            self._mark()
         self.signalled = False
         if not self.has_room():
             self._wait_for_room()
             self._sleep()
+
+    def expect(self, call: HoloscanCall, emitter: str) -> None:
+        """Note that `call` has emitted something, as the type `emitter` if that is not empty."""
+        self.expected.append((call, emitter))
+        self._emitted += 1
+
+    def mark_behind(self, frames: int) -> None:
+        """Mark that the first `frames` frames are done behind all that was emitted so far."""
+        with self._marking:
+            self._marks.append((self._emitted, frames))
+        self._mark()
+
+    def _mark(self) -> None:
+        with self._marking:
+            while self._marks and self._marks[0][0] <= self._number:
+                self.mark(self._marks.popleft()[1])
 
     def drained(self) -> bool:
         """Whether all that its operator has sent was collected; not known of one in C++."""

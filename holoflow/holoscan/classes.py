@@ -67,6 +67,14 @@ def missing(cls: type) -> str:
     return str(cls.__dict__.get("missing_library", ""))
 
 
+def is_python(cls: type) -> bool:
+    """Whether the operator is written in Python, so that its calls can be observed.
+
+    Those that `create_op` makes have a class of their own, which nobody sees before.
+    """
+    return hasattr(getattr(cls, "compute", None), "__code__") and not is_created(cls)
+
+
 def is_created(cls: type) -> bool:
     """Whether `cls` stands for operators that `create_op` makes."""
     return bool(cls.__dict__.get("created", False))

@@ -1,11 +1,13 @@
 """Apps drawn by a seed give what a model computes: on each engine, in one piece and in two.
 
-`DRAWN_APPS=500` draws so many; `DRAWN_SEED` is that of the first.
+`DRAWN_APPS=500` draws so many, `DRAWN_HOLOSCAN=200` so many with operators of Holoscan's own;
+`DRAWN_SEED` is that of the first.
 """
 
 from __future__ import annotations
 
 import os
+import random
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +15,7 @@ from typing import Any
 
 import pytest
 from support.drawn_apps import Drawn, MergeOp, PairMaybe, by_frame, drawn, merged
-from support.graphs import EVENT2, INLINE, THREADS2, Engine, Got, run
+from support.graphs import EVENT2, GREEDY, INLINE, THREADS2, Engine, Got, run
 from support.parts import Parts, check
 
 from holoflow.app.graph import Sync
@@ -23,6 +25,7 @@ from holoflow.app.origins import Origins
 from holoflow.engine.control import RunResult
 
 COUNT = int(os.environ.get("DRAWN_APPS", "40"))
+HOLOSCAN = int(os.environ.get("DRAWN_HOLOSCAN", "8"))
 FIRST = int(os.environ.get("DRAWN_SEED") or os.environ["TEST_SEED"])
 PATIENCE = 120.0
 
@@ -130,3 +133,16 @@ def test_the_model_itself() -> None:
     assert [value for _, value in merged([a, b])] == [
         ("a", 0), ("a", 1), ("a", 2), ("b", 1), ("b", 2), ("a", 3),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + HOLOSCAN))
+def test_with_operators_of_holoscans_it_gives_the_same(seed: int) -> None:
+    pytest.importorskip("holoscan")
+    from support.drawn_natives import drawn_natives
+
+    app = drawn_natives(seed)
+    print(app)
+    engine = random.Random(seed).choice([EVENT2, GREEDY])
+    whole = replace(app.graph, fragments={})
+    ran = within(lambda: run(whole, engine))
+    compare(app, ran.sinks, [ran.result], engine)
