@@ -76,6 +76,12 @@ class AppFile(EntrySchema):
     resources: dict[Name, Any] | None = Field(
         None, description="Holoscan's allocators, stream pools and conditions that operators share"
     )
+    services: dict[Name, Any] | None = Field(
+        None, description="what Holoscan operators ask for with service(CLASS, NAME)"
+    )
+    loggers: dict[Name, Any] | None = Field(
+        None, description="Holoscan's data loggers: they get what its operators receive and send"
+    )
     scheduler: Any = Field(None, description="how operators are scheduled")
     budgets: list[Any] | None = Field(None, description="how long a frame may take")
     packages: Any = Field(None, description="what its image needs from the system")
@@ -160,7 +166,7 @@ class SyncSchema(EntrySchema):
 
 
 class ObjectSchema(EntrySchema):
-    """A Holoscan condition or resource."""
+    """A Holoscan condition, resource, service or data logger."""
 
     type: str = Field(description="package.module:Class")
     with_: dict[str, Any] | None = Field(None, alias="with", description="its arguments")

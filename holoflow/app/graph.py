@@ -26,7 +26,7 @@ from holoflow.app.format import (
 from holoflow.app.plugins import Package
 from holoflow.assets.source import Asset
 from holoflow.core.errors import Location
-from holoflow.holoscan.classes import HoloscanOperator
+from holoflow.holoscan.classes import HoloscanObject, HoloscanOperator
 
 
 @dataclass(frozen=True)
@@ -194,6 +194,10 @@ class App:
     fragments: Mapping[str, Fragment] = field(default_factory=dict)
     scheduler: Scheduler = field(default_factory=Scheduler)
     budgets: tuple[Budget, ...] = ()
+    services: Mapping[str, HoloscanObject] = field(default_factory=dict)
+    """What Holoscan operators ask for, by name."""
+    loggers: Mapping[str, HoloscanObject] = field(default_factory=dict)
+    """Holoscan's data loggers, by name."""
     assets: Mapping[str, Asset] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     fuse: bool = True

@@ -46,6 +46,36 @@ def read_resources(value: Value | None, finder: Finder, report: Report) -> Resou
     return found
 
 
+def read_services(
+    value: Value | None, finder: Finder, resources: Resources, report: Report
+) -> dict[str, HoloscanObject]:
+    """Return the app's `services:`, by name."""
+    right = "name a class derived from FragmentService, or a resource of Holoscan's"
+    return _read_objects(value, finder, resources, report, signature.is_service, "a service", right)
+
+
+def read_loggers(
+    value: Value | None, finder: Finder, resources: Resources, report: Report
+) -> dict[str, HoloscanObject]:
+    """Return the app's `loggers:`, by name."""
+    right = "name a class such as holoscan.data_loggers:BasicConsoleLogger"
+    return _read_objects(
+        value, finder, resources, report, signature.is_logger, "a data logger", right
+    )
+
+
+def _read_objects(
+    value: Value | None, finder: Finder, resources: Resources, report: Report,
+    fits: Callable[[type], bool], what: str, right: str,
+) -> dict[str, HoloscanObject]:  # fmt: skip
+    found = {}
+    for name, item in value.mapping.items() if value is not None else ():
+        made = HoloscanReader(finder, resources, report).object(name, item, fits, what, right)
+        if made is not None:
+            found[name] = made
+    return found
+
+
 def read_section(value: Value, report: Report) -> Value | None:
     """Return what `file.yaml#section`, the value of a `config:`, names; report it if nothing."""
     if not isinstance(value.data, str):
@@ -203,8 +233,20 @@ class HoloscanReader:
         self._failed |= found is None
         return found
 
-    def object(self, name: str, value: Value) -> HoloscanObject | None:
-        """Return the condition or resource that `value` describes; None if it is wrong."""
+    def object(
+        self, name: str, value: Value, fits: Callable[[type], bool] = signature.is_object,
+        what: str = "a condition or resource",
+        right: str = "name a class such as holoscan.resources:UnboundedAllocator",
+    ) -> HoloscanObject | None:  # fmt: skip
+        """Return the object that `value` describes; None if it is wrong.
+
+        Args:
+            name: Its name.
+            value: Its `type:` and `with:`.
+            fits: Whether a class is of the right kind.
+            what: That kind, for messages.
+            right: What to do if it is not.
+        """
         entry = check(ObjectSchema, value, self._report, Wording("key", f" of {short(name)}"))
         kind = value.get("type")
         cls = self._finder.find_class(kind) if entry is not None and kind is not None else None
@@ -212,9 +254,8 @@ class HoloscanReader:
         self._failed |= cls is None or isinstance(given.data, Broken)
         if cls is None or kind is None:
             return None
-        if not signature.is_object(cls):
-            right = "name a class such as holoscan.resources:UnboundedAllocator"
-            self._report.add(kind.at, f"{short(kind.text)} is not a condition or resource", right)
+        if not fits(cls):
+            self._report.add(kind.at, f"{short(kind.text)} is not {what}", right)
             self._failed = True
             return None
         arguments = self._arguments(cls, given, short(name))

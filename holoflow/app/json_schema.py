@@ -55,7 +55,8 @@ def schema() -> dict[str, Any]:
         "environment": _mapping_of(_SCALAR, placement["properties"]["environment"]),
     }
     defs["FragmentSchema"] = placement
-    properties["resources"] = _mapping_of(_ref(ObjectSchema, defs), properties["resources"])
+    for key in ("resources", "services", "loggers"):
+        properties[key] = _mapping_of(_ref(ObjectSchema, defs), properties[key])
     properties["fragments"] = _mapping_of(_ref(FragmentSchema, defs), properties["fragments"])
     properties["scheduler"] = _or_null(_ref(SchedulerSchema, defs))
     budgets = {"type": "array", "items": _ref(BudgetSchema, defs)}

@@ -91,6 +91,8 @@ class _App:
 
         resources = self.root.get("resources")
         reader = OperatorReader(paths, resources, self.report, classes)
+        services = reader.read_services(self.root.get("services"))
+        loggers = reader.read_loggers(self.root.get("loggers"))
         fragments = FragmentReader(reader, self.allowance, self.report)
         operators = self.root.get("operators")
         if operators is not None:
@@ -133,6 +135,8 @@ class _App:
             fragments=placed,
             scheduler=scheduler or Scheduler(),
             budgets=budgets,
+            services=services,
+            loggers=loggers,
             assets=assets,
             variables=self.variables,
             fuse=self.file is None or self.file.fuse == "auto",

@@ -14,7 +14,13 @@ from holoflow.app import catalogue
 from holoflow.app.catalogue import find_class, find_function, place_of
 from holoflow.app.document import BROKEN, Broken, Value, is_whole, plain
 from holoflow.app.format import OperatorSchema
-from holoflow.app.holoscan_operators import HoloscanReader, read_resources, read_section
+from holoflow.app.holoscan_operators import (
+    HoloscanReader,
+    read_loggers,
+    read_resources,
+    read_section,
+    read_services,
+)
 from holoflow.app.mistakes import Report, TypeNameError, short
 from holoflow.app.unresolved import Scope, TemplateUse, UnresolvedOperator
 from holoflow.app.validation import Wording, check
@@ -23,6 +29,7 @@ from holoflow.core.errors import Location, parts
 from holoflow.core.files import InputPathMarker
 from holoflow.core.operator import Operator
 from holoflow.core.ports import Ports
+from holoflow.holoscan.classes import HoloscanObject
 
 ASSET_PREFIX = "asset:"
 
@@ -185,6 +192,16 @@ class OperatorReader:
         self._classes: dict[tuple[str, Path], type | TypeNameError] = {}
         filled = assets.fill_in(resources, report) if resources is not None else None
         self._resources = read_resources(filled, self, report)
+
+    def read_services(self, value: Value | None) -> dict[str, HoloscanObject]:
+        """Read the app's `services:`."""
+        filled = self._assets.fill_in(value, self._report) if value is not None else None
+        return read_services(filled, self, self._resources, self._report)
+
+    def read_loggers(self, value: Value | None) -> dict[str, HoloscanObject]:
+        """Read the app's `loggers:`."""
+        filled = self._assets.fill_in(value, self._report) if value is not None else None
+        return read_loggers(filled, self, self._resources, self._report)
 
     def read_all(
         self, operators: Value, scope: Scope, use: Callable[[TemplateUse], list[UnresolvedOperator]]

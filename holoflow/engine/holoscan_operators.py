@@ -47,6 +47,7 @@ class HoloscanOperators:
         # With headers at several inputs, the first one received leads.
         application.metadata_policy = core.MetadataPolicy.REJECT
         self._objects = Objects(application)
+        self._serve()
         self.operators = {name: self._make(one) for name, one in calls.items()}
         # An output without consumer is collected too: Holoscan would wait for its receiver.
         outputs_of: dict[Endpoint, list[Output]] = {
@@ -80,6 +81,19 @@ class HoloscanOperators:
             one.feeders.sort(key=lambda feeder: inputs.get(feeder.port, 0))
             self._order(one)
         program.control.listen(self._on_change)
+
+    def _serve(self) -> None:
+        """Register the app's services, before operators ask for them, and add its loggers."""
+        app = self._program.plan.app
+        for name, given in app.services.items():
+            service = self._objects.of(given)
+            if isinstance(service, core.ResourceBase):  # it has its name
+                self._application.register_service(service)
+            else:
+                self._application.register_service(service, name)
+                self._application.register_service(service)  # for who asks for its class alone
+        for given in app.loggers.values():
+            self._application.add_data_logger(self._objects.of(given))
 
     def _make(self, calls: HoloscanCalls) -> Any:
         node, given = calls.node, calls.operator

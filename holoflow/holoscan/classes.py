@@ -8,7 +8,7 @@ from typing import Any
 
 from holoflow.core.errors import HoloflowError, describe
 from holoflow.core.text import choices, suggestion
-from holoflow.holoscan.signature import bases, keywords_of, misfit
+from holoflow.holoscan.signature import bases, is_object, keywords_of, misfit
 
 
 @dataclass(frozen=True)
@@ -124,9 +124,10 @@ class Objects:
         if isinstance(value, HoloscanObject):
             if id(value) not in self._made:
                 values = {key: self.of(item) for key, item in value.arguments.items()}
-                self._made[id(value)] = _construct(
-                    value.cls, (self._fragment,), {**values, "name": value.name}, value.arguments
-                )
+                place: tuple[Any, ...] = ()
+                if is_object(value.cls):  # else a service that is no resource, and has no name
+                    place, values = (self._fragment,), {**values, "name": value.name}
+                self._made[id(value)] = _construct(value.cls, place, values, value.arguments)
             return self._made[id(value)]
         if isinstance(value, list):
             return [self.of(item) for item in value]

@@ -60,6 +60,17 @@ def is_condition(cls: type) -> bool:
     return bool(bases(cls) & {"Condition", "ConditionBase"})
 
 
+def is_service(cls: type) -> bool:
+    """Whether `cls` can be registered as a service: it is a resource or a FragmentService."""
+    service = "FragmentService" in bases(cls)
+    return service or (is_object(cls) and not is_condition(cls))
+
+
+def is_logger(cls: type) -> bool:
+    """Whether `cls` is a data logger of Holoscan's."""
+    return "DataLogger" in bases(cls)
+
+
 def bases(cls: type) -> set[str]:
     """Return the names of the classes of Holoscan's that `cls` derives from; imports nothing."""
     return {base.__name__ for base in cls.__mro__ if base.__module__.split(".")[0] == "holoscan"}
