@@ -183,6 +183,13 @@ class Budget:
     location: Location | None = None
 
 
+def enough(statistic: str) -> int:
+    """Return how many frames are needed to judge `statistic`: `mean`, `max` or a percentile."""
+    if not statistic.startswith("p"):
+        return 1
+    return max(round(1 / (1 - float(statistic[1:]) / 100)), 1)
+
+
 @dataclass(frozen=True)
 class App:
     """A checked app: every operator known, every port connected, every parameter valid."""

@@ -202,15 +202,15 @@ def _tail(view: View, width: int) -> Iterator[Text]:
 
 
 def _budget(stats: BudgetStats) -> Text:
-    over = any(stats.now.get(name, 0.0) > limit for name, limit in stats.limits.items())
-    now, limits = (
-        ", ".join(f"{name} {text.duration(seconds)}" for name, seconds in values.items())
-        for values in (stats.now, stats.limits)
+    now = ", ".join(
+        f"{name} {stats.lacks(name) or text.duration(stats.now.get(name))}" for name in stats.limits
     )
+    limits = ", ".join(f"{name} {text.duration(limit)}" for name, limit in stats.limits.items())
+    missed = f"missed {stats.missed:,} of {text.plural(stats.judged, 'time')}"
+    past = missed if stats.judged else "not judged yet"
     return _line(
-        f"budget {stats.name}: {now or text.NOT_MEASURED}, limit {limits}; "
-        f"missed {stats.missed:,} of {text.plural(stats.judged, 'time')}",
-        "red" if over else "yellow" if stats.missed else "",
+        f"budget {stats.name}: {now}, limit {limits}; {past}",
+        "red" if stats.over else "yellow" if stats.missed else "",
     )
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from holoflow.app import catalogue
-from holoflow.app.graph import App, Flow, Fragment, Scheduler, reach
+from holoflow.app.graph import App, Flow, Fragment, Node, Scheduler, enough, reach
 from holoflow.app.origins import Origins
+from holoflow.core.errors import ParameterError
+from holoflow.core.operator import Operator
+from holoflow.core.quantity import FREQUENCY_UNITS, parse_quantity
+from holoflow.core.text import brief, duration, plural
 from holoflow.plan.hosts import listeners, near
 from holoflow.plan.plan import (
     LinkKind,
@@ -28,6 +33,7 @@ def find_notices(plan: Plan) -> tuple[str, ...]:
     return (
         *plan.app.notes, *_unsteady_joins(plan), *_gathered(plan), *_unnamed_hosts(plan),
         *_unpacked(plan), *_idle_workers(plan), *_wanted_names(plan), *_crowded(plan),
+        *_unfilled(plan),
     )  # fmt: skip
 
 
@@ -52,6 +58,38 @@ def _crowded(plan: Plan) -> Iterable[str]:
                 f"and there are {len(process.stages):,}; divide them among fragments, or write "
                 f"--engine inline"
             )
+
+
+def _unfilled(plan: Plan) -> Iterable[str]:
+    """Yield the percentiles of budgets whose window never holds as many frames as they need."""
+    app = plan.app
+    for budget in app.budgets:
+        above = reach(budget.source, app.producers)
+        rate = sum(_rate(app.operators[name]) for name in above if name not in app.producers)
+        for name in budget.limits:
+            if rate * budget.window < enough(name):
+                yield (
+                    f"budget {budget.source} → {budget.target}: {name} takes "
+                    f"{plural(enough(name), 'frame')} to judge, and a window of "
+                    f"{duration(budget.window)} holds {brief(rate * budget.window)} at most: it is "
+                    f"judged at the end only; write `window: {math.ceil(enough(name) / rate)}s`"
+                )
+
+
+def _rate(node: Node) -> float:
+    """Return the most frames a second that a source gives; infinite if its app does not say."""
+    cls = node.cls
+    fields = cls.parameters().model_fields if issubclass(cls, Operator) else {}
+    rate, paced = (
+        node.parameters.get(name, fields[name].default if name in fields else None)
+        for name in ("rate", "paced")
+    )
+    if rate is None or paced is False:
+        return math.inf
+    try:
+        return parse_quantity(rate, FREQUENCY_UNITS, "30hz", bare=True)
+    except ParameterError:  # another kind of rate
+        return math.inf
 
 
 def _wanted_names(plan: Plan) -> Iterable[str]:

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
-from holoflow.app.graph import Budget
+from holoflow.app.graph import Budget, enough
 from holoflow.core.text import duration
 from holoflow.stats.histogram import Histogram
 from holoflow.stats.operator_stats import Durations
@@ -42,6 +42,8 @@ class BudgetMeter:
         self._total = Histogram()
         self._window: deque[tuple[float, Histogram]] = deque()
         self._now: dict[str, float] = {}
+        self._held = 0
+        """Frames in the newest window."""
         self._worst: dict[str, float] = {}
         self._judged = 0
         self._missed = 0
@@ -89,6 +91,7 @@ class BudgetMeter:
         held = Histogram()
         for _, part in self._window:
             held.merge(part)
+        self._held = held.count
         last = last and not self._judged
         if last:
             held = self._total
@@ -140,13 +143,7 @@ class BudgetMeter:
         return BudgetStats(
             source=budget.source, target=budget.target, limits=dict(budget.limits),
             when_missed=budget.when_missed, window=budget.window, fail=budget.fail,
-            times=self._total.copy(), now=dict(self._now), worst=dict(self._worst),
-            judged=self._judged, missed=self._missed, dropped=self.dropped,
+            times=self._total.copy(), now=dict(self._now), frames=self._held,
+            worst=dict(self._worst), judged=self._judged, missed=self._missed,
+            dropped=self.dropped,
         )  # fmt: skip
-
-
-def enough(statistic: str) -> int:
-    """Return how many frames are needed to judge `statistic`: `mean`, `max` or a percentile."""
-    if not statistic.startswith("p"):
-        return 1
-    return max(round(1 / (1 - float(statistic[1:]) / 100)), 1)

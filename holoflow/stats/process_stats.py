@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from holoflow.app.graph import enough
 from holoflow.stats.statistic import Times, counter, gauge, histogram
 
 
@@ -54,6 +55,9 @@ class BudgetStats:
         ),
     )  # fmt: skip
     """Empty if the window has no frame."""
+    frames: int = field(
+        default=0, metadata=gauge("frames", "Frames in the newest window.", merge="max")
+    )
     worst: Mapping[str, float] = field(
         default_factory=dict,
         metadata=gauge(
@@ -82,6 +86,20 @@ class BudgetStats:
     def name(self) -> str:
         """`camera → screen`."""
         return f"{self.source} → {self.target}"
+
+    def lacks(self, name: str) -> str:
+        """Return `79 of 100 frames` if the newest window has too few to judge `name`; else ""."""
+        needed = enough(name)
+        return f"{self.frames:,} of {needed:,} frames" if 0 < self.frames < needed else ""
+
+    @property
+    def over(self) -> tuple[str, ...]:
+        """The limits that the newest window exceeds, of those that can be judged."""
+        return tuple(
+            name
+            for name, limit in self.limits.items()
+            if not self.lacks(name) and self.now.get(name, 0.0) > limit
+        )
 
     @property
     def kept(self) -> bool:

@@ -111,7 +111,8 @@ class _Maker:
     def budget(self) -> BudgetStats:
         return BudgetStats(
             self.name(), self.name(), self.limits(), "warn", self.seconds(), self.yes(),
-            self.times(), self.limits(), self.limits(), self.few(), self.few(), self.few(),
+            self.times(), self.limits(), self.few(), self.limits(), self.few(), self.few(),
+            self.few(),
         )  # fmt: skip
 
     def fragment(self) -> FragmentStats:

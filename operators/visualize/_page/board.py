@@ -16,7 +16,6 @@ from holoflow.operators.visualize._page.numbers import (
     drops,
     flow_numbers,
     fragment_numbers,
-    is_over,
     operator_numbers,
     path_numbers,
     sample_numbers,
@@ -141,7 +140,7 @@ class Board:
     def _judge(self, snapshot: Snapshot, paths: Sequence[Plain]) -> tuple[int | None, bool]:
         """Return the number of the worst path, and whether it misses its budget."""
         stats = {b.name: b for b in snapshot.paths}
-        missed = [budget for budget in snapshot.budgets if is_over(budget)]
+        missed = [budget for budget in snapshot.budgets if budget.over]
         ranked = [
             (
                 any(_passes(stats[name], budget) for budget in missed),

@@ -128,11 +128,11 @@ function showPaths() {
 
 function showBudgets() {
   about.budgets.forEach(({ name, limits }, number) => {
-    const { now: values, judged, missed, over } = now.budgets[number];
-    const words = Object.entries(limits).map(([which, limit]) => `${which} ${time(values[which])}, limit ${time(limit)}`);
+    const { now: values, lacks, judged, missed, over } = now.budgets[number];
+    const words = Object.entries(limits).map(([which, limit]) => `${which} ${lacks[which] ?? time(values[which])}, limit ${time(limit)}`);
     const item = element.budgets.children[number];
-    item.className = over ? "over" : "kept";
-    const past = missed ? `missed ${count(missed)} of ${count(judged)} times` : "never missed";
+    item.className = over ? "over" : judged ? "kept" : "";
+    const past = !judged ? "not judged yet" : missed ? `missed ${count(missed)} of ${count(judged)} times` : "never missed";
     say(item, `budget ${name}: ${words.join(", ")}; ${past}`);
   });
 }

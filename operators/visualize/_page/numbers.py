@@ -140,13 +140,9 @@ def budget_numbers(stats: BudgetStats) -> Plain:
         "now": {name: short(value) for name, value in stats.now.items()},
         "judged": stats.judged,
         "missed": stats.missed,
-        "over": is_over(stats),
+        "lacks": {name: lacks for name in stats.limits if (lacks := stats.lacks(name))},
+        "over": bool(stats.over),
     }
-
-
-def is_over(stats: BudgetStats) -> bool:
-    """Whether a limit is exceeded now."""
-    return any(value > stats.limits.get(name, value) for name, value in stats.now.items())
 
 
 def sample_numbers(sample: Sample, snapshot: Snapshot, paths: Sequence[str]) -> Plain:

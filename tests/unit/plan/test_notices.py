@@ -79,3 +79,29 @@ def test_more_stages_than_holoscan_runs(tmp_path: Path, monkeypatch: pytest.Monk
     assert any("at most 2 stages in a process, and there are 3" in n for n in planned.notices)
     with pytest.raises(HoloflowError, match="3 stages in a process"):
         execute._check_stages(planned)
+
+
+@pytest.mark.parametrize(
+    ("window", "rate", "told"),
+    [
+        ("1s", "30hz", True),
+        ("10s", "30hz", False),
+        ("1s", "200hz", False),
+        ("1s", "30hz, paced: false", False),  # as fast as its frames are taken
+    ],
+)
+def test_a_percentile_that_its_window_can_never_fill(
+    tmp_path: Path, window: str, rate: str, told: bool
+) -> None:
+    file = tmp_path / "app.yaml"
+    written = APP.replace("capture.synthetic}", f"capture.synthetic, with: {{rate: {rate}}}}}")
+    file.write_text(
+        written % ("event", 2)
+        + f"budgets:\n  - {{from: scene, to: two, p99: 50ms, max: 1s, window: {window}}}\n"
+    )
+    notices = [notice for notice in plan(load(file)).notices if "budget" in notice]
+    said = (
+        "budget scene → two: p99 takes 100 frames to judge, and a window of 1 s holds 30 at most: "
+        "it is judged at the end only; write `window: 4s`"
+    )
+    assert notices == ([said] if told else [])

@@ -111,3 +111,15 @@ def test_time_begins_with_the_call_of_an_operator() -> None:
     assert budget.times.total().max == pytest.approx(0.007)
     budget.add(tree.begin("camera", 0, 0), 3)
     assert budget.times.total().count == 1
+
+
+def test_a_budget_that_cannot_be_judged_yet_says_how_many_frames_it_has() -> None:
+    budget = meter({"p99": 0.05, "max": 20.0}, window=10.0)
+    put(budget, *[80.0] * 79)
+    budget.judge(1.0)
+    stats = budget.stats()
+    assert (stats.lacks("p99"), stats.lacks("max"), stats.over) == ("79 of 100 frames", "", ())
+    put(budget, *[80.0] * 21)
+    budget.judge(2.0)
+    stats = budget.stats()
+    assert (stats.lacks("p99"), stats.over) == ("", ("p99",))
