@@ -22,6 +22,7 @@ from holoflow.app.mistakes import allowed, shown
 from holoflow.app.validation import json_schema
 from holoflow.core.errors import HoloflowError, OperatorDefinitionError, describe
 from holoflow.core.operator import Operator
+from holoflow.core.parameters import is_live
 from holoflow.core.ports import InputPort, Ports, type_name
 from holoflow.core.quantity import Duration, Frequency, Size
 from holoflow.holoscan import classes, inspection
@@ -233,7 +234,7 @@ def _parameter_lines(cls: type[Operator]) -> Iterator[ParameterLine]:
             _value_type(schema, root, _bounds(field)),
             field.is_required(),
             schema.get("default"),
-            field.description or "",
+            (field.description or "") + (" (live)" if is_live(field) else ""),
         )
 
 

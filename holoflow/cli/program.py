@@ -19,6 +19,7 @@ from holoflow.cli.plugins import plugins
 from holoflow.cli.predict import predict
 from holoflow.cli.report import report
 from holoflow.cli.run import run
+from holoflow.cli.set import set_parameters
 from holoflow.cli.top import top
 from holoflow.cli.tune import tune
 from holoflow.core.version import __version__
@@ -67,6 +68,7 @@ def common(
 program.command()(run)
 program.command()(top)
 program.command()(health)
+program.command("set")(set_parameters)
 program.command()(export)
 program.command()(report)
 program.command()(compare)

@@ -16,6 +16,7 @@ from holoflow.cli.errors import ExitStatus, say
 from holoflow.cli.summary import Summary, state, written
 from holoflow.core import log, output
 from holoflow.core.errors import is_shortage, words
+from holoflow.engine.changes import LiveParameters
 from holoflow.engine.control import Failure, RunOptions, RunResult, Stopper
 from holoflow.live.publish import Publisher
 from holoflow.plan import Plan
@@ -109,6 +110,7 @@ class _Run:
         metrics: tuple[str, int] | None,
     ) -> RunResult:  # fmt: skip
         """Run the plan to its end; returns only once nothing of it is left."""
+        live = LiveParameters()
         for notice in plan.notices:
             self.display.note(f"note: {notice}")
         try:
@@ -120,7 +122,7 @@ class _Run:
                 publisher = server = None
                 if self.launcher is None:
                     fragment = "+".join(process.fragment for process in plan.processes)
-                    publisher = Publisher(plan.app.name, options.run, fragment)
+                    publisher = Publisher(plan.app.name, options.run, fragment, change=live.change)
                     stack.enter_context(publisher)
                 if metrics is not None:
                     from holoflow.report.export.metrics_server import MetricsServer
@@ -140,7 +142,7 @@ class _Run:
                 if self.launcher is not None:
                     return self.launcher.run(stopper=self._stopper, observe=observe, every=every)
                 return engine.execute(
-                    plan, options, stopper=self._stopper, observe=observe, every=every
+                    plan, options, stopper=self._stopper, observe=observe, every=every, live=live
                 )
         finally:
             self._over = True

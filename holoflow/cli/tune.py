@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from holoflow.cli import apps
+from holoflow.cli import apps, extension
 from holoflow.cli.arguments import parse_duration, parse_settings
 from holoflow.cli.errors import ExitStatus, say
 from holoflow.core.errors import HoloflowError
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 USUAL = 4.0
 """Seconds of a trial."""
-_HEADER = "# Found by `holoflow tune`"
 
 
 def tune(
@@ -64,7 +63,9 @@ def tune(
     length = None if seconds is None else parse_duration(seconds, "--seconds")
     settings = parse_settings(setting or [])
     path = apps.find(app)
-    target = _target(path, output) if write or output is not None else None
+    target = (
+        extension.target(path, output, "tuned", "--output") if write or output is not None else None
+    )
     loaded = load(path, settings=settings)
     _require_tunable(loaded)
     fetch_all(loaded)
@@ -105,39 +106,11 @@ def _require_tunable(app: App) -> None:
         )
 
 
-def _target(app: Path, output: Path | None) -> Path:
-    """Return the file to be written. Raises HoloflowError if that would overwrite something."""
-    if output is None and app.is_relative_to(apps.shipped()):
-        raise HoloflowError(
-            f"{app.parent.name} ships with holoflow, whose folder is left as it is",
-            "give a file with --output, such as --output tuned.yaml",
-        )
-    target = app.with_suffix(".tuned.yaml") if output is None else output
-    if not target.parent.is_dir():
-        raise HoloflowError(f"there is no folder {target.parent}", "make it, or give another file")
-    if target.exists():
-        try:
-            ours = target.read_text("utf-8").startswith(_HEADER)
-        except (OSError, UnicodeDecodeError):
-            ours = False
-        if not ours:
-            raise HoloflowError(
-                f"{target} is there already, and was not written by `holoflow tune`",
-                "give another file with --output, which will extend the app",
-            )
-    return target
-
-
 def _write(target: Path, app: Path, best: Candidate) -> None:
-    from holoflow.core.files import write_whole
-    from holoflow.tune.settings import block
-
-    base = os.path.relpath(app.resolve(), target.resolve().parent)
     when = datetime.now().astimezone().date()
-    text = f"{_HEADER} on a machine with {len(os.sched_getaffinity(0))} cores, {when}.\n"
-    text += block(((("extends",), base), *best.values))
-    write_whole(target, text.encode())
-    say(f"written: {target}")
+    cores = len(os.sched_getaffinity(0))
+    circumstance = f"on a machine with {cores} cores, {when}"
+    extension.write(target, app, "tune", circumstance, best.values)
 
 
 def _begun(what: str) -> None:

@@ -38,19 +38,24 @@ def param(
     max_length: int | None = None,
     pattern: str | None = None,
     examples: list[Any] | None = None,
+    live: bool = False,
 ) -> Any:
     """Declare a parameter of an operator, as a class field.
 
     `level: float = param(0.5, ge=0, le=1, doc="fraction of full scale")`
 
     Without a default the parameter is required. The bounds are pydantic's; `doc` states the
-    meaning and the unit.
+    meaning and the unit. A `live` parameter may change between two frames while the app runs, so
+    the operator reads it anew for each, or overrides `changed`.
     """
     from pydantic import Field
 
+    # Left out otherwise: None would replace what the annotation says.
+    extra: dict[str, Any] = {"json_schema_extra": {"live": True}} if live else {}
     return Field(
         default, description=doc, ge=ge, gt=gt, le=le, lt=lt,
         min_length=min_length, max_length=max_length, pattern=pattern, examples=examples,
+        **extra,
     )  # fmt: skip
 
 
@@ -140,6 +145,12 @@ class Operator:
 
     def start(self) -> None:
         """Prepare for processing: called once, in the process and on the GPU that will be used."""
+
+    def changed(self) -> None:
+        """Take note that a live parameter has changed; called between two frames.
+
+        If it raises, the parameter keeps the value that it had.
+        """
 
     def stop(self) -> None:
         """Release everything; called once for every `start()`, also after an error."""

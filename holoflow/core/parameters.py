@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import inspect
+import json
 import typing
 from collections.abc import Mapping
-from typing import Any, ClassVar, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, get_origin
 
 import pydantic
+from pydantic_core import to_jsonable_python
 
 from holoflow.core.errors import OperatorDefinitionError, ParameterError, joined
 from holoflow.core.text import choices, suggestion
+
+if TYPE_CHECKING:
+    from holoflow.core.operator import Operator
 
 
 def model(cls: type, root: type) -> type[pydantic.BaseModel]:
@@ -74,6 +79,45 @@ def _public_hints(cls: type) -> dict[str, Any]:
             f"{cls.__module__}.{cls.__qualname__}: a parameter's annotation uses "
             f"{error.name!r}, which is not defined in the module"
         ) from None
+
+
+def live_parameters(cls: type[Operator]) -> tuple[str, ...]:
+    """Return the names of the parameters of `cls` that may change while the app runs."""
+    fields = cls.parameters().model_fields
+    return tuple(name for name, field in fields.items() if is_live(field))
+
+
+def is_live(field: pydantic.fields.FieldInfo) -> bool:
+    """Whether a parameter may change while the app runs."""
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and extra.get("live") is True
+
+
+def parsed(cls: type[Operator], name: str, value: Any) -> Any:
+    """Return the value of the parameter `name` that an app file writes as `value`.
+
+    Raises:
+        ParameterError: It is no such value.
+    """
+    from holoflow.core.quantity import UNITS_REQUIRED
+
+    whole = cls.parameters()
+    field = whole.model_fields[name]
+    alone = pydantic.create_model(
+        cls.__name__, __config__=whole.model_config, **{name: (field.annotation, field)}
+    )  # type: ignore[call-overload]
+    try:
+        made = alone.model_validate_json(
+            json.dumps({name: value}), strict=True, context=UNITS_REQUIRED
+        )
+    except pydantic.ValidationError as error:
+        raise _wrong(alone, error) from None
+    return getattr(made, name)
+
+
+def written(value: Any) -> str:
+    """Return the value of a parameter as JSON, as an app file may write it."""
+    return json.dumps(to_jsonable_python(value, fallback=str))
 
 
 def checked(model: type[pydantic.BaseModel], parameters: Mapping[str, Any]) -> pydantic.BaseModel:

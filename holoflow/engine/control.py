@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -45,6 +45,9 @@ class RunOptions:
     """When the process will be restarted; its links then stay open for it."""
     generation: int = 0
     """How often the process of these operators was started before in this run."""
+    changes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Live parameters that an earlier process of the run has changed: values as JSON, by operator
+    and parameter."""
     run: str = field(default_factory=lambda: secrets.token_hex(4))
     """Identifies the run, in all its processes."""
 

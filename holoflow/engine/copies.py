@@ -86,6 +86,8 @@ class Copies:
         self.count = len(copies)
         self.jobs: deque[PendingCall] = deque()
         """Jobs under way, in order: those that are done wait for the ones before them."""
+        self.apart = not all(isinstance(copy, ThreadCopy) for copy in copies)
+        """Whether the calls are made in other processes."""
         self._work = work
         self._orders: SimpleQueue[PendingCall | None] = SimpleQueue()
         self._threads = [

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from holoflow.app.graph import Scheduler
 from holoflow.core.errors import HoloflowError
 from holoflow.core.text import choices
+from holoflow.engine.changes import LiveParameters
 from holoflow.engine.control import (
     EngineName,
     RunOptions,
@@ -32,6 +33,7 @@ def execute(
     links: Links | None = None,
     ready: Callable[[], bool] | None = None,
     whole: WholeRun | None = None,
+    live: LiveParameters | None = None,
 ) -> RunResult:
     """Run `plan` until its sources end, an operator fails, or `stopper` asks for an end.
 
@@ -48,12 +50,15 @@ def execute(
         ready: Called when the operators have started and the links are open; returns once the
             sources may begin, or False if they must not.
         whole: How to learn of the whole run, if `plan` is a part of an app.
+        live: Changes live parameters from other threads.
 
     Raises:
         HoloflowError: The engine or the library of an operator is missing.
     """
     engine = choose_engine(options, plan)
-    return Run(plan, options, engine, stopper or Stopper(), links, whole).go(observe, every, ready)
+    live = live or LiveParameters()
+    run = Run(plan, options, engine, stopper or Stopper(), links, whole, live)
+    return run.go(observe, every, ready)
 
 
 def choose_engine(options: RunOptions, plan: Plan) -> EngineName:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from holoflow.engine.build import Program
 from holoflow.engine.calls import LEAP, Calls
 from holoflow.engine.chain import ChainMeter
+from holoflow.engine.changes import Changes
 from holoflow.engine.control import EngineName, RunOptions
 from holoflow.engine.runner import OperatorRunner
 from holoflow.engine.source_stage import SourceStage
@@ -65,6 +66,7 @@ class Observer:
         self._stage_of = {
             runner.name: stage for stage in program.stages for runner in stage.runners
         }
+        self.changes = Changes(self._stage_of)
         self._fed = {flow.target.operator for flow in program.plan.app.flows}
 
     def begin(self) -> None:
@@ -139,6 +141,7 @@ class Observer:
             fragments=(self._fragment(now),),
             budgets=tuple(budget.stats() for budget in self.program.budgets),
             announcements=tuple(self.announcements),
+            changes=self.changes.made(),
             unfollowed=control.paths.unfollowed,
         )
         self.history.add(snapshot, recent)

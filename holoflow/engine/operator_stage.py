@@ -137,6 +137,16 @@ class OperatorStage(Stage):
         self._mark()
         return Progress.IDLE
 
+    @property
+    def copied_apart(self) -> bool:
+        """Whether it has copies that are processes."""
+        return self._copies is not None and self._copies.apart
+
+    def change(self) -> None:
+        """Change parameters of its operators, if no frame is at them."""
+        if self._unfinished is None and not (self._copies is not None and self._copies.jobs):
+            super().change()
+
     def _step_copies(self, copies: Copies) -> Progress:
         """Send the result that is next in order, or have another call made."""
         job = copies.take()
@@ -148,7 +158,7 @@ class OperatorStage(Stage):
             else:
                 self._failed(job.call)
                 self.operator_failed(self.runners[0], job.call.header, job.error)
-        elif len(copies.jobs) < copies.count and self.inputs.ready():
+        elif len(copies.jobs) < copies.count and not self.changes and self.inputs.ready():
             call = self._take()
             if call is not None:
                 copies.begin(call)

@@ -24,6 +24,7 @@ from holoflow.engine.build import (
     join,
 )
 from holoflow.engine.calls import Hangs, StallDetector, hangs
+from holoflow.engine.changes import LiveParameters
 from holoflow.engine.control import (
     Control,
     EngineName,
@@ -80,10 +81,11 @@ class Run:
 
     def __init__(
         self, plan: Plan, options: RunOptions, engine: EngineName, stopper: Stopper,
-        links: Links | None, whole: WholeRun | None,
+        links: Links | None, whole: WholeRun | None, live: LiveParameters,
     ) -> None:  # fmt: skip
         self.plan = plan
         self.whole = whole
+        self.live = live
         self.links = links
         self.options = options
         self.stopper = stopper
@@ -109,6 +111,7 @@ class Run:
         self.apart = {} if self.engine == "inline" else copy_processes(self.program)
         """Operators whose copies are processes, by name: they start and stop there."""
         self.observer = Observer(self.program, options, self.engine)
+        self.observer.changes.again(options.changes)
         self.holoscan_operator = bool(self.program.holoscan_operators)
         self.standstill = StallDetector(self.program.stages, self.timers)
         self.handlers = SignalHandlers()
@@ -335,6 +338,7 @@ class Run:
         gc.freeze()
         self.began = time.monotonic()
         self.observer.begin()
+        self.live.attach(self.observer.changes)
         worker.start()
         self._engine_ended = False
         try:
@@ -349,6 +353,7 @@ class Run:
             raise
         finally:
             self.handlers.keep()
+            self.live.attach(None)
             self.observer.end()
             gc.unfreeze()
         if over.is_set():

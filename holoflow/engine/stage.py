@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any, TypeAlias
 
@@ -99,6 +100,8 @@ class Stage(Sleeper):
         self._alarm: int | None = None
         self._ticket: Ticket | None = None
         """That of the frame of which something is being sent, if frames under way are counted."""
+        self.changes: deque[Callable[[], None]] = deque()
+        """Changes of its operators' parameters, to be made between two frames."""
         self.admission: Admission | None = None
         """Which frames may begin, of a source whose frames wait somewhere."""
         self._queues = [queue for queues in self.outputs.values() for queue in queues]
@@ -162,6 +165,8 @@ class Stage(Sleeper):
         self.signalled = False
         if self._alarm is not None and self.control.now() >= self._alarm:
             self._alarm = None
+        if self.changes:
+            self.change()
         begin = now = clock()
         sampled = self.control.tracked and (self._long or self.ticks % SAMPLED == 0)
         cpu = time.thread_time_ns() if sampled else 0
@@ -207,6 +212,11 @@ class Stage(Sleeper):
         else:
             self._sleep()
         return progress
+
+    def change(self) -> None:
+        """Change parameters of its operators, if no frame is at them."""
+        while self.changes:
+            self.changes.popleft()()
 
     def _relieve(self) -> None:
         """Fold what has accumulated, if the run's observer does not keep up."""

@@ -377,6 +377,8 @@ class Launcher:
             self._receive(process)
         process.close()
         supervisor.process = None
+        for change in process.snapshot.changes if process.snapshot is not None else ():
+            supervisor.changes.setdefault(change.operator, {})[change.parameter] = change.value
         self._stats.end(process.fragment)
         well = ended_well(process)
         failure = None if well else failure_of(process, status)

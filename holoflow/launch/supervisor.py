@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -194,6 +194,7 @@ class ProcessStarter:
                 seconds=left,
                 returns=supervisor.policy,
                 generation=supervisor.restarts,
+                changes=supervisor.changes,
             ),
             folder=self._folder,
             log_level=self._launching.log_level,
@@ -225,6 +226,8 @@ class FragmentSupervisor:
     """Whether its newest process has died without notifying its peers."""
     failure: Failure | None = None
     """Why its newest process failed, if it did."""
+    changes: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Live parameters that have been changed: values as JSON, by operator and parameter."""
 
     @property
     def name(self) -> str:

@@ -23,6 +23,7 @@ from holoflow.core.lifecycle import leave
 from holoflow.core.log import logged_to
 from holoflow.core.processes import die_with
 from holoflow.engine import execute
+from holoflow.engine.changes import LiveParameters
 from holoflow.engine.control import Failure, RunResult, Stopper, WholeRun
 from holoflow.launch.channel import (
     HEARTBEAT_INTERVAL,
@@ -230,9 +231,14 @@ class _Worker:
         worker_spec = self.worker_spec
         plan = self._plan()
         counters = Counters.of(plan, worker_spec.folder / COUNTERS)
+        live = LiveParameters()
         self.links = open_links(plan, counters, worker_spec)
         with Publisher(
-            plan.app.name, worker_spec.options.run, worker_spec.fragment, whole=False
+            plan.app.name,
+            worker_spec.options.run,
+            worker_spec.fragment,
+            whole=False,
+            change=live.change,
         ) as publisher:
 
             def observe(snapshot: Snapshot, history: tuple[Sample, ...]) -> None:
@@ -249,6 +255,7 @@ class _Worker:
                 links=self.links,
                 ready=self.ready,
                 whole=WholeRun(self.view.snapshot, self.view.history, self.view.outcome),
+                live=live,
             )
         self._end(result)
 

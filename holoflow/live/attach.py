@@ -183,6 +183,11 @@ class Attachment:
         hellos = [hello for hello in said if self.app in (None, hello.app)]
         return hellos, {address: why for address, (why, _) in self._problems.items()}
 
+    def address(self, pid: int) -> SocketAddress | None:
+        """Return where the process `pid` listens; None if it has not said hello."""
+        made = (c for c in self._connections.values() if c.hello is not None and c.hello.pid == pid)
+        return next((c.address for c in made if c.hello and c.hello.phases is None), None)
+
     def state(self) -> LiveState:
         """Return the current state."""
         live = sorted((r for r in self._runs.values() if r.live), key=lambda run: -run.began)

@@ -1,4 +1,7 @@
-"""The protocol for watching an app: a hello, then one snapshot per line, all in JSON."""
+"""The protocol for watching an app: a hello, then one snapshot per line, all in JSON.
+
+A watcher may ask for a change of a live parameter, and is answered.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from holoflow.stats.snapshot import Sample, Snapshot, from_plain
 VERSION = 1
 LIMIT = 16 * 1024 * 1024
 """Bytes of the longest line that is sent or read."""
+LONGEST_REQUEST = 64 * 1024
+"""Bytes of the longest line that a watcher may send."""
 
 Phase: TypeAlias = Literal["starting", "running", "again", "ended"]
 """What a fragment does, as its launcher knows. `starting`: its operators start, or it waits for
@@ -43,6 +48,37 @@ class Hello:
     trouble: str = ""
     """What is wrong although it publishes its state: a call does not return, or no stage can
     continue."""
+
+
+@dataclass(frozen=True)
+class ChangeRequest:
+    """A line that a watcher may send: change a live parameter."""
+
+    operator: str
+    parameter: str
+    value: Any
+    """As in an app file, quantities with their unit."""
+
+
+@dataclass(frozen=True)
+class ChangeAnswer:
+    """The line that answers a request, between snapshots."""
+
+    wrong: str = ""
+    """What is wrong with it; empty if it is carried out."""
+    right: str = ""
+    """What would be right."""
+
+
+def read_request(line: bytes) -> ChangeRequest:
+    """Return the request in `line`; raises HoloflowError if it is invalid."""
+    return from_plain(ChangeRequest, _load(line))
+
+
+def read_answer(line: bytes) -> ChangeAnswer | None:
+    """Return the answer in `line`; None if it is a snapshot."""
+    data = _load(line)
+    return from_plain(ChangeAnswer, data) if isinstance(data, dict) and "wrong" in data else None
 
 
 def read_hello(line: bytes) -> Hello:

@@ -9,16 +9,29 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
+from typing import Any, TypeAlias
 
-from holoflow.core.errors import HoloflowError
+from holoflow.core.errors import HoloflowError, parts
 from holoflow.live import sockets
-from holoflow.live.protocol import LIMIT, VERSION, Hello, Phase
+from holoflow.live.protocol import (
+    LIMIT,
+    LONGEST_REQUEST,
+    VERSION,
+    ChangeAnswer,
+    ChangeRequest,
+    Hello,
+    Phase,
+    read_request,
+)
 from holoflow.stats import standing
 from holoflow.stats.snapshot import Sample, Snapshot, to_json
 from holoflow.stats.standing import stuck
+
+Change: TypeAlias = Callable[[str, str, Any], None]
+"""Changes a live parameter: operator, parameter, value; raises HoloflowError if it cannot."""
 
 WATCHERS = 32
 """Most watchers at a time."""
@@ -38,9 +51,15 @@ class Publisher:
     says why.
     """
 
-    def __init__(self, app: str, run: str, fragment: str, *, whole: bool = True) -> None:
-        """Publish `fragment` of the run `run` of `app`; `whole` if it is the whole app."""
+    def __init__(
+        self, app: str, run: str, fragment: str, *, whole: bool = True, change: Change | None = None
+    ) -> None:
+        """Publish `fragment` of the run `run` of `app`; `whole` if it is the whole app.
+
+        `change` changes a live parameter of it, for whoever asks.
+        """
         self._whole = whole
+        self._change = change
         self._hello = Hello(VERSION, app, run, fragment, os.getpid(), time.time())
         self._name = sockets.name(app, run, fragment, os.getpid())
         self._address: sockets.SocketAddress | None = None
@@ -138,8 +157,8 @@ class Publisher:
                 self._accept()
             elif key.fileobj is self._wake_reader:
                 self._wake_reader.recv(4096)
-            elif not key.data.hears():
-                self._let_go(key.data)
+            else:
+                self._listen(key.data)
         self._offer()
 
     def _accept(self) -> None:
@@ -155,6 +174,25 @@ class Publisher:
         watcher = _Watcher(line, self._greeting())
         self._selector.register(line, selectors.EVENT_READ, watcher)
         self._watchers.append(watcher)
+
+    def _listen(self, watcher: _Watcher) -> None:
+        """Take in what a watcher asks for; one that has gone, or asks for nonsense, is let go."""
+        try:
+            line = watcher.receive()
+            if line is not None:
+                watcher.answers += to_json(self._answer(read_request(line))) + b"\n"
+        except (OSError, HoloflowError):
+            self._let_go(watcher)
+
+    def _answer(self, request: ChangeRequest) -> ChangeAnswer:
+        """Have a live parameter changed; returns what is wrong with that, if anything."""
+        if self._change is None:
+            return ChangeAnswer("nothing can be changed here")
+        try:
+            self._change(request.operator, request.parameter, request.value)
+        except HoloflowError as error:
+            return ChangeAnswer(*parts(error))
+        return ChangeAnswer()
 
     def _greeting(self) -> bytes:
         history = () if self._newest is None else tuple(self._newest[2])
@@ -185,6 +223,10 @@ class Publisher:
         for watcher in list(self._watchers):
             try:
                 watcher.send(now)
+                if not watcher.left and watcher.answers:
+                    watcher.begin(bytes(watcher.answers), now)
+                    watcher.answers.clear()
+                    watcher.send(now)
                 if not watcher.left and newest is not None and watcher.seen != newest[0]:
                     watcher.seen = newest[0]
                     watcher.begin(self._encoded(*newest[:2]), now)
@@ -224,6 +266,9 @@ class _Watcher:
         """Number of the newest snapshot that was sent to it."""
         self.moved = time.monotonic()
         """When it last accepted data (monotonic s)."""
+        self.answers = bytearray()
+        """Answers to its requests that are still to be sent."""
+        self._asked = bytearray()
 
     def begin(self, text: bytes, now: float) -> None:
         self.left = memoryview(text)
@@ -239,12 +284,24 @@ class _Watcher:
             self.left = self.left[taken:]
             self.moved = now
 
-    def hears(self) -> bool:
-        """Whether it is still connected and, as it should, sends nothing."""
+    def receive(self) -> bytes | None:
+        """Return the line that it has sent; None if that is not whole yet.
+
+        Raises:
+            OSError: It has gone.
+            HoloflowError: The line is too long.
+        """
         try:
-            self.line.recv(1)
+            piece = self.line.recv(LONGEST_REQUEST)
         except BlockingIOError:
-            return True
-        except OSError:
-            pass
-        return False
+            return None
+        if not piece:
+            raise ConnectionResetError
+        self._asked += piece
+        line, end, rest = self._asked.partition(b"\n")
+        if not end:
+            if len(self._asked) > LONGEST_REQUEST:
+                raise HoloflowError("the request is too long")
+            return None
+        self._asked = rest
+        return bytes(line)

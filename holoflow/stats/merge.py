@@ -62,6 +62,7 @@ def merge(snapshots: Sequence[Snapshot]) -> Snapshot:
             _one(parts) for parts in _grouped(_all(s.budgets for s in snapshots), _terms)
         ),
         announcements=tuple(dict.fromkeys(_all(s.announcements for s in snapshots))),
+        changes=tuple(sorted(_all(s.changes for s in snapshots), key=attrgetter("time"))),
         unfollowed=max(snapshot.unfollowed for snapshot in snapshots),
     )
 

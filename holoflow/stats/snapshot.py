@@ -281,6 +281,20 @@ class OperatorStats:
 
 
 @dataclass(frozen=True)
+class ParameterChange:
+    """A live parameter that was changed while the app ran."""
+
+    time: float
+    """Seconds since the epoch."""
+    operator: str
+    parameter: str
+    before: str
+    """The value before, as JSON."""
+    value: str
+    """The value since, as JSON."""
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """The statistics of a run at one moment."""
 
@@ -306,6 +320,8 @@ class Snapshot:
     """Largest number of paths of one message that were not followed because there are too many."""
     stood: str = ""
     """Describes the standstill, if nothing had moved for long when the run was asked to end."""
+    changes: tuple[ParameterChange, ...] = ()
+    """Live parameters that were changed, the oldest first."""
 
     def operator(self, name: str) -> OperatorStats:
         """Return the statistics of operator `name`.

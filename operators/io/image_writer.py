@@ -43,7 +43,7 @@ class ImageWriterOp(Operator):
         pattern=NumberedFiles.PATTERN + r"\.(png|jpg|jpeg)$",
         doc="files in the output folder; {sequence} is the frame's number, {index} the message's",
     )
-    quality: int = param(90, ge=1, le=100, doc="quality of JPEG; 100 is best")
+    quality: int = param(90, ge=1, le=100, doc="quality of JPEG; 100 is best", live=True)
 
     def claims(self) -> tuple[str, ...]:
         """Return the files that only this operator may write."""

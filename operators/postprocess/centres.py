@@ -54,11 +54,11 @@ class CentresOp(Operator):
 
     stateless: ClassVar[bool] = True
 
-    threshold: float = param(0.5, ge=0, le=1, doc="lowest score of an object")
+    threshold: float = param(0.5, ge=0, le=1, doc="lowest score of an object", live=True)
     overlap: float = param(
-        0.3, ge=0, le=1, doc="largest intersection over union of two boxes of a class"
+        0.3, ge=0, le=1, doc="largest intersection over union of two boxes of a class", live=True
     )
-    limit: int = param(100, ge=1, doc="largest number of objects")
+    limit: int = param(100, ge=1, doc="largest number of objects", live=True)
     stride: int = param(4, ge=1, doc="pixels of the image per cell of the maps")
     names: list[str] = param([], doc="names of the classes")
     points: list[str] = param([], doc="names of the landmarks")

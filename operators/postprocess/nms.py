@@ -28,9 +28,11 @@ class NmsOp(Operator):
 
     stateless: ClassVar[bool] = True
 
-    overlap: float = param(0.5, ge=0, le=1, doc="largest intersection over union of two boxes")
-    by_class: bool = param(True, doc="only boxes of the same class compete")
-    limit: int = param(300, ge=1, doc="largest number of boxes that remain")
+    overlap: float = param(
+        0.5, ge=0, le=1, doc="largest intersection over union of two boxes", live=True
+    )
+    by_class: bool = param(True, doc="only boxes of the same class compete", live=True)
+    limit: int = param(300, ge=1, doc="largest number of boxes that remain", live=True)
 
     def process(self, boxes: Boxes) -> Boxes:
         """Return the remaining boxes, best first, with their scores, labels and ids."""

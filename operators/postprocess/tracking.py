@@ -39,7 +39,7 @@ class TrackingOp(Operator):
     )
     patience: int = param(30, ge=1, doc="frames for which an object may be out of sight")
     confirm: int = param(
-        1, ge=1, doc="successive frames in which an object must be seen to get an id"
+        1, ge=1, doc="successive frames in which an object must be seen to get an id", live=True
     )
     threshold: float = param(0.0, ge=0, le=1, doc="lowest score of a box that starts a track")
 

@@ -35,12 +35,12 @@ class YoloOp(Operator):
     stateless: ClassVar[bool] = True
 
     head: Literal["v5", "v8"] = param(doc="form of the model's output")
-    threshold: float = param(0.25, ge=0, le=1, doc="lowest score of a box")
+    threshold: float = param(0.25, ge=0, le=1, doc="lowest score of a box", live=True)
     overlap: float = param(
-        0.45, ge=0, le=1, doc="largest intersection over union of two boxes of a class"
+        0.45, ge=0, le=1, doc="largest intersection over union of two boxes of a class", live=True
     )
-    by_class: bool = param(True, doc="only boxes of the same class compete")
-    limit: int = param(300, ge=1, doc="largest number of boxes that remain")
+    by_class: bool = param(True, doc="only boxes of the same class compete", live=True)
+    limit: int = param(300, ge=1, doc="largest number of boxes that remain", live=True)
     names: list[str] = param([], doc="names of the classes")
     array: str = param("", doc="name of the array to use; empty for the only one")
 

@@ -32,17 +32,19 @@ class BackgroundOp(Operator):
     """
 
     method: Literal["gaussian", "mean"] = param("gaussian", doc="model of a pixel's background")
-    rate: float = param(0.02, gt=0, le=1, doc="weight of a new frame in the model")
-    deviations: float = param(2.5, gt=0, doc="gaussian: distance of foreground, in deviations")
+    rate: float = param(0.02, gt=0, le=1, doc="weight of a new frame in the model", live=True)
+    deviations: float = param(
+        2.5, gt=0, doc="gaussian: distance of foreground, in deviations", live=True
+    )
     threshold: float = param(
-        0.1, gt=0, le=1, doc="mean: distance of foreground, as a fraction of full scale"
+        0.1, gt=0, le=1, doc="mean: distance of foreground, as a fraction of full scale", live=True
     )
     noise: float = param(
         0.02, gt=0, le=1,
         doc="gaussian: initial and least standard deviation of a pixel, as a "
         "fraction of full scale",
     )  # fmt: skip
-    selective: bool = param(False, doc="update the model with background only")
+    selective: bool = param(False, doc="update the model with background only", live=True)
 
     _model: tuple[Array, Array] | None = None
     """Mean and variance of each pixel."""

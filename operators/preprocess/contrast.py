@@ -27,9 +27,11 @@ class ContrastOp(Operator):
 
     stateless: ClassVar[bool] = True
 
-    low: float = param(1.0, ge=0, le=100, doc="percentile that becomes 0, in percent")
-    high: float = param(99.0, ge=0, le=100, doc="percentile that becomes full scale, in percent")
-    gamma: float = param(1.0, gt=0, le=10, doc="exponent for the stretched values")
+    low: float = param(1.0, ge=0, le=100, doc="percentile that becomes 0, in percent", live=True)
+    high: float = param(
+        99.0, ge=0, le=100, doc="percentile that becomes full scale, in percent", live=True
+    )
+    gamma: float = param(1.0, gt=0, le=10, doc="exponent for the stretched values", live=True)
 
     def __init__(self, **parameters: Any) -> None:
         """Check the parameters; raises `ParameterError`."""

@@ -22,8 +22,8 @@ class CropOp(Operator):
 
     stateless: ClassVar[bool] = True
 
-    left: int = param(0, ge=0, doc="first column of the result, in pixels")
-    top: int = param(0, ge=0, doc="first row of the result, in pixels")
+    left: int = param(0, ge=0, doc="first column of the result, in pixels", live=True)
+    top: int = param(0, ge=0, doc="first row of the result, in pixels", live=True)
     width: int | None = param(None, ge=1, doc="columns, in pixels; by default up to the right edge")
     height: int | None = param(None, ge=1, doc="rows, in pixels; by default down to the lower edge")
 

@@ -23,7 +23,9 @@ class GaussianOp(Operator):
 
     stateless: ClassVar[bool] = True
 
-    sigma: float = param(1.0, gt=0, le=100, doc="standard deviation of the Gaussian, in pixels")
+    sigma: float = param(
+        1.0, gt=0, le=100, doc="standard deviation of the Gaussian, in pixels", live=True
+    )
 
     def process(self, image: Image) -> Image:
         """Return the smoothed image; raises ValueError if `sigma` is larger than a side of it."""

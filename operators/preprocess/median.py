@@ -24,7 +24,7 @@ class MedianOp(Operator):
 
     stateless: ClassVar[bool] = True
 
-    radius: int = param(1, ge=1, le=127, doc="the window has 2 radius + 1 pixels a side")
+    radius: int = param(1, ge=1, le=127, doc="the window has 2 radius + 1 pixels a side", live=True)
 
     def process(self, image: Image) -> Image:
         """Return the filtered image; raises ValueError if the window is larger than it."""

@@ -31,11 +31,11 @@ class SpeckleOp(Operator):
 
     stateless: ClassVar[bool] = True
 
-    radius: int = param(2, ge=1, le=127, doc="the window has 2 radius + 1 pixels a side")
+    radius: int = param(2, ge=1, le=127, doc="the window has 2 radius + 1 pixels a side", live=True)
     noise: float = param(
         0.25, gt=0, le=10,
         doc="standard deviation of the speckle relative to the mean, as measured where the scene "
-        "is even; 0.52 for fully developed speckle, less after log compression",
+        "is even; 0.52 for fully developed speckle, less after log compression", live=True,
     )  # fmt: skip
 
     def process(self, image: Image) -> Image:

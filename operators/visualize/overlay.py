@@ -51,11 +51,15 @@ class OverlayOp(Operator):
     """
 
     labels: tuple[LabelPart, ...] = param(
-        ("name", "id", "score"), doc="text at a box, in this order; empty for none"
+        ("name", "id", "score"), doc="text at a box, in this order; empty for none", live=True
     )
-    opacity: float = param(0.4, ge=0, le=1, doc="opacity of masks; 1 hides the picture")
+    opacity: float = param(0.4, ge=0, le=1, doc="opacity of masks; 1 hides the picture", live=True)
     thickness: int = param(
-        0, ge=0, le=50, doc="width of lines in pixels; 0 scales with the size of the image"
+        0,
+        ge=0,
+        le=50,
+        doc="width of lines in pixels; 0 scales with the size of the image",
+        live=True,
     )
 
     _scale: Scale | None = None

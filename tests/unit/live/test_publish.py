@@ -1,5 +1,6 @@
 """What a running app shows to who watches it, and what watching may not do to it."""
 
+import contextlib
 import json
 import logging
 import math
@@ -10,8 +11,9 @@ from dataclasses import replace
 import pytest
 from support.snapshots import faces, history
 
-from holoflow.live import publish, sockets
-from holoflow.live.protocol import VERSION
+from holoflow.core.errors import HoloflowError
+from holoflow.live import ask, publish, sockets
+from holoflow.live.protocol import VERSION, ChangeAnswer, ChangeRequest
 from holoflow.live.publish import Publisher
 from holoflow.stats.snapshot import Sample, Snapshot, from_plain
 
@@ -157,12 +159,42 @@ def test_who_takes_nothing_for_long_is_let_go(publisher, watch, monkeypatch):
     assert stuck.file.readlines()  # what it had got, and then the end
 
 
-def test_who_talks_is_let_go(publisher, watch):
+@pytest.mark.parametrize(
+    "line",
+    [b"GET / HTTP/1.1\r\n\r\n", b"{}\n", b"\xff\n", b"[" * 5000 + b"\n", b"a" * 200_000],
+    ids=["request", "empty", "bytes", "deep", "long"],
+)
+def test_who_asks_for_nonsense_is_let_go(publisher, watch, line):
     watcher = watch()
     watcher.read()
-    watcher.line.sendall(b"GET / HTTP/1.1\r\n\r\n")
-    with pytest.raises(ConnectionResetError):
-        watcher.file.readlines()
+    with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+        watcher.line.sendall(line)
+        assert watcher.file.readlines() == []
+    assert json.loads(watch().read())["app"] == "faces"
+
+
+def test_a_change_is_asked_for_and_answered(place, watch):
+    asked = []
+
+    def change(operator, parameter, value):
+        asked.append((operator, parameter, value))
+        if value == "no":
+            raise HoloflowError("it cannot be", "say yes")
+
+    with Publisher("faces", "a1b2c3", "main", change=change) as publisher:
+        publisher.put(replace(at(1), app="faces", run="a1b2c3"))
+        requests = [ChangeRequest("detect", "names", value) for value in ("no", ["yes", 1])]
+        requests.append(ChangeRequest("nobody", "names", 1))
+        name, answers = ask.change(None, requests)
+    assert name == "faces"
+    assert asked == [("detect", "names", "no"), ("detect", "names", ["yes", 1])]
+    assert answers[:2] == [ChangeAnswer("it cannot be", "say yes"), ChangeAnswer()]
+    assert answers[2].wrong == "faces has no operator 'nobody'"
+
+
+def test_without_a_run_nothing_can_be_asked_for(place):
+    with pytest.raises(HoloflowError, match="no run of faces is there"):
+        ask.change("faces", [])
 
 
 def test_no_more_than_so_many_watch(publisher, watch, monkeypatch):

@@ -1,0 +1,94 @@
+"""Asking a running app to change its live parameters."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from holoflow.core.errors import HoloflowError
+from holoflow.core.text import choices, suggestion
+from holoflow.live import sockets
+from holoflow.live.attach import ANSWER, Attachment
+from holoflow.live.protocol import ChangeAnswer, ChangeRequest, read_answer
+from holoflow.live.state import LiveState
+from holoflow.stats.snapshot import to_json
+
+
+def change(app: str | None, requests: Sequence[ChangeRequest]) -> tuple[str, list[ChangeAnswer]]:
+    """Have live parameters of the newest run of `app` changed; without a name, of the only app.
+
+    Returns:
+        The app's name, and the answer to each request.
+
+    Raises:
+        HoloflowError: Nothing runs, several apps run and none is named, or one does not answer.
+    """
+    with Attachment(app) as attachment:
+        state = _running(attachment)
+        answers = []
+        for request in requests:
+            address = _address(attachment, state, request.operator)
+            answers.append(address if isinstance(address, ChangeAnswer) else _ask(address, request))
+    return state.app, answers
+
+
+def _running(attachment: Attachment) -> LiveState:
+    """Return the state of the app, once it is known which operators run where."""
+    until = time.monotonic() + ANSWER
+    state = attachment.look()
+    while state.kind == "live" and state.snapshot is None and time.monotonic() < until:
+        attachment.wait(until - time.monotonic())
+        state = attachment.state()
+    if state.kind == "several":
+        names = sorted({run.app for run in state.running})
+        raise HoloflowError("several apps run", f"name one of {choices(names)}")
+    if state.kind != "live":
+        of = f" of {attachment.app}" if attachment.app else ""
+        raise HoloflowError(f"no run{of} is there", "start it with `holoflow run`")
+    return state
+
+
+def _address(
+    attachment: Attachment, state: LiveState, operator: str
+) -> sockets.SocketAddress | ChangeAnswer:
+    """Return where the process of `operator` listens, or why there is none."""
+    operators = state.snapshot.operators if state.snapshot is not None else ()
+    fragments = {stats.name: stats.fragment for stats in operators}
+    if operator not in fragments:
+        known = suggestion(operator, fragments, f"it has {choices(fragments)}")
+        return ChangeAnswer(f"{state.app} has no operator {operator!r}", known)
+    inside = fragments[operator]
+    for name, fragment in state.fragments.items():
+        if fragment.live and inside in name.split("+"):
+            found = attachment.address(fragment.pid)
+            if found is not None:
+                return found
+    return ChangeAnswer(f"the process of {operator!r} does not run on this host")
+
+
+def _ask(address: sockets.SocketAddress, request: ChangeRequest) -> ChangeAnswer:
+    line = sockets.connect(address)
+    if line is None:
+        return ChangeAnswer("its process accepts no connection", "try again")
+    with line:
+        line.settimeout(ANSWER)
+        try:
+            line.sendall(to_json(asdict(request)) + b"\n")
+            answer = _answer(line)
+        except OSError:
+            answer = None
+    return answer or ChangeAnswer(
+        "its process does not answer; whether it has changed is not known"
+    )
+
+
+def _answer(line: socket.socket) -> ChangeAnswer | None:
+    """Return the answer among what a process sends; None if it closes the connection before."""
+    with line.makefile("rb") as stream:
+        next(stream, b"")  # its hello
+        for received in stream:
+            if (answer := read_answer(received)) is not None:
+                return answer
+    return None
