@@ -301,11 +301,12 @@ class HoloscanCalls:
                 trace += extend(before, step, start, end)
         if len(parts) > 1:
             trace = self._control.paths.limit(tuple([(*s[:4], captured) for s in trace]))
-            self.meter.completes.append(max(part[1][0][3] for part in parts))
             for fed in call.taken:
                 if fed.message.trace:
                     fed.feeder.queue.waits.add(start - fed.message.trace[0][3])
         call.trace = trace
+        if len(self.feeders) + len(self.direct) > 1:  # of all its calls, or of none
+            self.meter.completes.append(max(part[1][0][3] for part in parts))
         self.meter.calls.append(extend(parts[0][1][:1], parts[0][0], start, end)[0])
 
     def _record(

@@ -26,6 +26,7 @@ from holoflow.holoscan.data import (
     from_tensors,
     get_geometry,
     get_header,
+    lasting,
     put_header,
     to_tensors,
     without_header,
@@ -234,7 +235,11 @@ class HoloscanOutput(Stage):
         recorder = self.control.recorder
         number = 0 if recorder is None else recorder.number()
         for queue, kind, passes in zip(self._queues, self._kinds, self._passes, strict=True):
-            payload = Passed(data, kept, emitter) if passes else from_tensors(data, kind, geometry)
+            payload = (
+                Passed(lasting(data), kept, emitter)
+                if passes
+                else from_tensors(data, kind, geometry)
+            )
             queue.put(Message(payload, header, call.trace, number))
             if call.record is not None:
                 call.record.gives += queue.given(number)

@@ -52,6 +52,16 @@ def _contiguous(array: Any) -> Any:
     return np.ascontiguousarray(array)
 
 
+def lasting(message: Any) -> Any:
+    """Return what a Holoscan operator sent as something that outlives the message.
+
+    A tensor that C++ has made takes its shape from the message, so that it has none afterwards.
+    """
+    if isinstance(message, Mapping) and all(map(_is_array, message.values())):
+        return {name: _array(tensor) for name, tensor in message.items()}
+    return message
+
+
 def from_tensors(message: Any, wanted: Any, geometry: Geometry | None = None) -> Any:
     """Return what a Holoscan operator sent as the payload type `wanted`.
 
