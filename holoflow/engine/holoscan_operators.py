@@ -76,6 +76,8 @@ class HoloscanOperators:
         for endpoint, outputs in outputs_of.items():
             if outputs or endpoint not in direct:
                 self._collect(endpoint, outputs)
+        self._before = {name for one in calls.values() for name in one.node.after}
+        """Operators after which others are called."""
         for one in calls.values():
             inputs = {port: i for i, port in enumerate(one.operator.inputs)}
             one.feeders.sort(key=lambda feeder: inputs.get(feeder.port, 0))
@@ -167,7 +169,8 @@ class HoloscanOperators:
         """Whether an operator has ended, or an output of it, since this was last asked."""
         operator = self.operators[calls.name]
         if not calls.ended:
-            if calls.unheard() or (self._triggered(calls) and calls.exhausted()):
+            unheard = calls.unheard() and calls.name not in self._before
+            if unheard or (self._triggered(calls) and calls.exhausted()):
                 operator.stop_execution()
             if not self._has_stopped(operator, calls):
                 return False
@@ -187,9 +190,12 @@ class HoloscanOperators:
     def _triggered(self, calls: HoloscanCalls) -> bool:
         """Whether a message at an input is what each call of an operator needs."""
         inputs = self.operators[calls.name].spec.inputs
-        ports = [inputs[feeder.port] for feeder in calls.feeders]
-        free = core.ConditionType.NONE
-        return any(free not in [kind for kind, _ in port.conditions] for port in ports)
+        free = {
+            name
+            for name, port in inputs.items()
+            if core.ConditionType.NONE in [kind for kind, _ in port.conditions]
+        }
+        return any(feeder.port not in free for feeder in calls.feeders)
 
     def _has_stopped(self, operator: Any, calls: HoloscanCalls) -> bool:
         """Whether a condition of `operator` says that it makes no more calls."""

@@ -124,13 +124,17 @@ class OldGatherOp(Operator):
 
 
 class PrecedingOp(Operator):
-    """Receives from all that precede it at one port."""
+    """Receives from all that precede it at one port, in whatever order, and says at the end what."""
 
     def setup(self, spec: Any) -> None:
+        self.got: list[int] = []
         spec.input("in", size=IOSpec.PRECEDING_COUNT)
 
     def compute(self, op_input: Any, _op_output: Any, _context: Any) -> None:
-        say(self.name, sorted(op_input.receive("in")))
+        self.got += op_input.receive("in")
+
+    def stop(self) -> None:
+        say(self.name, sorted(self.got))
 
 
 class EnoughOp(Operator):

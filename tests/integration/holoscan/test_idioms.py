@@ -47,7 +47,7 @@ def said_by_hand(name: str, folder: Path) -> dict[str, list[str]]:
 @pytest.mark.parametrize(
     ("name", "lines"),
     [
-        ("ports", 4), ("receivers", 9), ("conditions", 1), ("branches", 6), ("execution", 7),
+        ("ports", 4), ("receivers", 7), ("conditions", 1), ("branches", 6), ("execution", 7),
         ("choice", 5), ("tensors", 8), ("arguments", 1), ("functions", 4),
     ],
 )  # fmt: skip
