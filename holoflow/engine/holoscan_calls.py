@@ -93,6 +93,8 @@ class HoloscanCalls:
         self.behind: list[DirectFlow] = []
         """Such flows to others."""
         self.started = False
+        self.stopped = False
+        """Whether somebody has stopped it."""
         self.ended = False
         """Whether it makes no more calls."""
         self.executions = 0
@@ -319,7 +321,7 @@ class HoloscanCalls:
         recorder = self._control.recorder
         if recorder is None or call.header is None:
             return
-        arrived = call.trace[0][0][3] if call.trace and call.trace[0][0] else start
+        arrived = call.trace[0][0][3] if call.trace and call.trace[0][0] else end
         takes = tuple((f.feeder.queue.name, f.message.number) for f in call.taken)
         for flow, before in passed:
             message = (flow.name, recorder.number())

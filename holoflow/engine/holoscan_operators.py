@@ -199,8 +199,9 @@ class HoloscanOperators:
 
     def _has_stopped(self, operator: Any, calls: HoloscanCalls) -> bool:
         """Whether a condition of `operator` says that it makes no more calls."""
-        waiting = operator.async_condition
-        if waiting is not None and waiting.event_state == State.EVENT_NEVER:
+        waiting = operator.async_condition  # None when Holoscan has ended
+        calls.stopped |= waiting is not None and waiting.event_state == State.EVENT_NEVER
+        if calls.stopped:
             return True
         given = calls.operator.conditions
         limits = [c.arguments.get("count", 1) for c in given if c.cls is _CountCondition]
@@ -217,6 +218,7 @@ class HoloscanOperators:
 
     def end(self) -> None:
         """Count what was never received, and tell the stages behind that nothing more comes."""
+        self.poll()  # Holoscan may have ended before the others were
         with self._lock:
             self._over = True
         for calls in self._observed.values():
@@ -300,7 +302,12 @@ def observed(cls: type, calls: HoloscanCalls, control: Control) -> type:
             calls.current = None
             calls.mark()
 
+    def observed_stop_execution(self: Any) -> None:
+        calls.stopped = True
+        cls.stop_execution(self)  # type: ignore[attr-defined]
+
     methods: dict[str, Any] = {
+        "stop_execution": observed_stop_execution,
         "start": observed_start,
         "stop": guard("stop", raises=False),
         "compute": observed_compute,
