@@ -124,7 +124,7 @@ class OldGatherOp(Operator):
 
 
 class PrecedingOp(Operator):
-    """Receives from all that precede it at one port, in whatever order, and says at the end what."""
+    """Receives from all that precede it at one port, in any order; says at the end what."""
 
     def setup(self, spec: Any) -> None:
         self.got: list[int] = []

@@ -50,7 +50,8 @@ def inspect(cls: Any, arguments: dict[str, Any], conditions: tuple[HoloscanObjec
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch):
     monkeypatch.setattr(classes, "is_operator", lambda cls: cls.__dict__.get("kind") == "operator")
-    monkeypatch.setattr(signature, "is_object", lambda cls: cls.__dict__.get("kind") == "object")
+    kinds = {"object": {"Resource"}}
+    monkeypatch.setattr(signature, "bases", lambda cls: kinds.get(cls.__dict__.get("kind"), set()))
     monkeypatch.setattr(inspection, "inspect", inspect)
 
 
