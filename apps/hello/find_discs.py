@@ -10,8 +10,10 @@ from holoflow import Boxes, Image, Operator, param, to_numpy
 class FindDiscsOp(Operator):
     """Find what is brighter than its surroundings, as one box for each connected patch."""
 
-    level: int = param(100, ge=0, le=255, doc="pixels above this in any channel belong to a disc")
-    smallest: int = param(200, ge=1, doc="pixels; smaller patches are taken for noise")
+    level: int = param(
+        100, ge=0, le=255, doc="pixels above this in any channel belong to a disc", live=True
+    )
+    smallest: int = param(200, ge=1, doc="pixels; smaller patches are taken for noise", live=True)
 
     def process(self, image: Image) -> Boxes:
         """Take a uint8 image in any colour order; give a box for each patch, from the left."""

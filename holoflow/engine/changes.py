@@ -31,6 +31,7 @@ class Changes:
         """Change the operators of `stages`, given by the operators' names."""
         self._stages = stages
         self._made: list[ParameterChange] = []
+        self._news: list[ParameterChange] = []
         self._lock = threading.Lock()
 
     def made(self) -> tuple[ParameterChange, ...]:
@@ -106,11 +107,28 @@ class Changes:
             setattr(operator, parameter, before)
             _log.error("%s.%s is left as it is: %s", runner.name, parameter, describe(error))
             return
-        old, new = written(before), written(value)
-        _log.info("%s.%s: %s instead of %s", runner.name, parameter, new, old)
+        change = ParameterChange(
+            time.time(), runner.name, parameter, written(before), written(value)
+        )
         with self._lock:
-            self._made.append(ParameterChange(time.time(), runner.name, parameter, old, new))
+            self._made.append(change)
             del self._made[:-MOST]
+            self._news.append(change)
+
+    @property
+    def news(self) -> bool:
+        """Whether changes have been made that are not logged yet."""
+        return bool(self._news)
+
+    def log(self) -> None:
+        """Log what has been changed since the last time; a snapshot has been published since."""
+        with self._lock:
+            news, self._news = self._news, []
+        for change in news:
+            _log.info(
+                "%s.%s: %s instead of %s",
+                change.operator, change.parameter, change.value, change.before,
+            )  # fmt: skip
 
 
 class LiveParameters:

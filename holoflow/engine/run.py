@@ -412,7 +412,7 @@ class Run:
                 and (stall := self.standstill.seen())
             ):
                 self.control.stalled(stall)
-            if now >= due:
+            if now >= due or self.observer.changes.news:
                 self._poll(observe)
                 polled = time.monotonic()
                 due = max(now + every, polled + SPARING * (polled - now))
@@ -447,6 +447,7 @@ class Run:
             self.control.drain()
         if observe is not None:
             observe(snapshot, self.observer.history.samples)
+        self.observer.changes.log()
         return snapshot
 
     def _waiting(self, stats: FragmentStats) -> FragmentStats:

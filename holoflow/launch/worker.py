@@ -130,13 +130,14 @@ class Reporter:
                 return
 
     def _take(self) -> list[Message]:
-        """Return what is to be sent: log records, the snapshot, then other messages."""
-        messages: list[Message] = [*self._entries]
+        """Return what is to be sent: the snapshot, log records, then other messages."""
+        messages: list[Message] = []
+        if self._snapshot is not None:
+            messages.append(StateReport(self._snapshot))
+        messages += self._entries
         if self._dropped:
             lost = f"{self._dropped} log records were left out: too many to be sent"
             messages.append(LogEntry(logging.WARNING, "holoflow.launch", lost, time.time()))
-        if self._snapshot is not None:
-            messages.append(StateReport(self._snapshot))
         messages += self._messages
         self._entries.clear()
         self._messages.clear()

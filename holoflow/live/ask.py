@@ -15,6 +15,12 @@ from holoflow.live.protocol import ChangeAnswer, ChangeRequest, read_answer
 from holoflow.live.state import LiveState
 from holoflow.stats.snapshot import to_json
 
+STARTING = 10.0
+"""Seconds that fragments have to start, or to come back."""
+
+AGAIN = 0.1
+"""Seconds between two looks at fragments that start."""
+
 
 def change(app: str | None, requests: Sequence[ChangeRequest]) -> tuple[str, list[ChangeAnswer]]:
     """Have live parameters of the newest run of `app` changed; without a name, of the only app.
@@ -25,20 +31,27 @@ def change(app: str | None, requests: Sequence[ChangeRequest]) -> tuple[str, lis
     Raises:
         HoloflowError: Nothing runs, several apps run and none is named, or one does not answer.
     """
-    with Attachment(app) as attachment:
-        state = _running(attachment)
-        answers = []
-        for request in requests:
-            address = _address(attachment, state, request.operator)
-            answers.append(address if isinstance(address, ChangeAnswer) else _ask(address, request))
-    return state.app, answers
+    until = time.monotonic() + STARTING
+    while True:
+        # What a launcher says of its fragments it says once, to each who comes.
+        with Attachment(app) as attachment:
+            state, waits = _running(attachment)
+            if waits and time.monotonic() < until:
+                time.sleep(AGAIN)
+                continue
+            answers = []
+            for request in requests:
+                at = _address(attachment, state, waits, request.operator)
+                answers.append(at if isinstance(at, ChangeAnswer) else _ask(at, request))
+            return state.app, answers
 
 
-def _running(attachment: Attachment) -> LiveState:
-    """Return the state of the app, once it is known which operators run where."""
+def _running(attachment: Attachment) -> tuple[LiveState, list[str]]:
+    """Return the state of the app, and the fragments of which not yet all is known."""
+    hellos, _ = attachment.ask()
     until = time.monotonic() + ANSWER
-    state = attachment.look()
-    while state.kind == "live" and state.snapshot is None and time.monotonic() < until:
+    state = attachment.state()
+    while (silent := _silent(state)) and time.monotonic() < until:
         attachment.wait(until - time.monotonic())
         state = attachment.state()
     if state.kind == "several":
@@ -47,15 +60,31 @@ def _running(attachment: Attachment) -> LiveState:
     if state.kind != "live":
         of = f" of {attachment.app}" if attachment.app else ""
         raise HoloflowError(f"no run{of} is there", "start it with `holoflow run`")
-    return state
+    phases = {
+        name: phase
+        for hello in hellos
+        if hello.run == state.run
+        for name, phase in (hello.phases or {}).items()
+    }
+    late = {name for name, phase in phases.items() if phase in ("starting", "again")}
+    return state, sorted(late | silent)
+
+
+def _silent(state: LiveState) -> set[str]:
+    """Return the fragments whose operators are not known yet."""
+    known = state.snapshot.fragments if state.snapshot is not None else ()
+    live = {name for name, fragment in state.fragments.items() if fragment.live}
+    return live - {stats.name for stats in known}
 
 
 def _address(
-    attachment: Attachment, state: LiveState, operator: str
+    attachment: Attachment, state: LiveState, waits: Sequence[str], operator: str
 ) -> sockets.SocketAddress | ChangeAnswer:
     """Return where the process of `operator` listens, or why there is none."""
     operators = state.snapshot.operators if state.snapshot is not None else ()
     fragments = {stats.name: stats.fragment for stats in operators}
+    if operator not in fragments and waits:
+        return ChangeAnswer(f"no operator {operator!r} runs yet", f"{choices(waits)} starts")
     if operator not in fragments:
         known = suggestion(operator, fragments, f"it has {choices(fragments)}")
         return ChangeAnswer(f"{state.app} has no operator {operator!r}", known)
