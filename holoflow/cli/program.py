@@ -16,6 +16,7 @@ from holoflow.cli.health import health
 from holoflow.cli.package import package
 from holoflow.cli.plan import PlanCommand, plan
 from holoflow.cli.plugins import plugins
+from holoflow.cli.port import port
 from holoflow.cli.predict import predict
 from holoflow.cli.report import report
 from holoflow.cli.run import run
@@ -82,6 +83,7 @@ program.command()(plugins)
 program.command()(package)
 program.add_typer(deploy.commands, name="deploy")
 program.command()(graph.schema)
+program.command()(port)
 program.add_typer(assets.commands, name="assets")
 program.add_typer(keys.commands, name="keys")
 program.add_typer(new.commands, name="new")

@@ -15,6 +15,7 @@ COMMANDS = (
     "predict",
     "tune",
     "ops",
+    "port",
     "schema",
     "assets",
     "new",

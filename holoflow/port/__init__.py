@@ -1,0 +1,1 @@
+"""Reading applications that were written by hand for Holoscan, and writing them as app files."""
