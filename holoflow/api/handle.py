@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from holoflow.api.ended_run import EndedRun
 from holoflow.core import log
 from holoflow.core.errors import HoloflowError, words
+from holoflow.engine.changes import LiveParameters
 from holoflow.engine.control import Outcome, RunOptions, RunResult, Stopper
 from holoflow.engine.execute import execute
 from holoflow.engine.run import GRACE
@@ -158,15 +159,17 @@ class RunHandle:
             launcher = Launcher(self._plan, self._options, launching)
             return launcher.run(stopper=self._stopper, observe=self._observe, every=EVERY)
         fragment = "+".join(process.fragment for process in self._plan.processes)
-        with Publisher(self._plan.app.name, self._options.run, fragment) as publisher:
+        name, live = self._plan.app.name, LiveParameters()
+        with Publisher(name, self._options.run, fragment, change=live.change) as publisher:
 
             def observe(snapshot: Snapshot, history: tuple[Sample, ...]) -> None:
                 self._observe(snapshot, history)
                 publisher.put(snapshot, history)
 
             return execute(
-                self._plan, self._options, stopper=self._stopper, observe=observe, every=EVERY
-            )
+                self._plan, self._options, stopper=self._stopper, observe=observe, every=EVERY,
+                live=live,
+            )  # fmt: skip
 
     def _observe(self, snapshot: Snapshot, history: tuple[Sample, ...]) -> None:
         self._newest, self._history = snapshot, history

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TypedDict
+from typing import Annotated
 
-from typing_extensions import Unpack
+from pydantic import Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict, Unpack
 
 from holoflow.api.ended_run import EndedRun
 from holoflow.api.handle import RunHandle
@@ -24,15 +25,15 @@ from holoflow.plan.machine import require_placement
 
 
 class RunArguments(TypedDict, total=False):
-    """How to run an app; what is left out is as for `holoflow run`, but no pages are served."""
+    """How to run an app; what is left out, or None, is as for `holoflow run`."""
 
-    frames: int
+    frames: Annotated[int, Field(ge=1)] | None
     """Number of frames after which every source ends."""
-    seconds: float
+    seconds: Annotated[float, Field(gt=0)] | None
     """Seconds after which every source ends."""
-    engine: EngineName
-    """`holoscan` or `inline`; by default `holoscan` if it is installed."""
-    output: Path | str
+    engine: EngineName | None
+    """`holoscan`, `threads` or `inline`; by default `holoscan` if it is installed."""
+    output: Path | str | None
     """Folder for the report and what operators write; by default a new one in `runs`."""
     apart: bool
     """Whether each fragment has a process of its own."""
@@ -41,8 +42,8 @@ class RunArguments(TypedDict, total=False):
     guarded: bool
     """Whether operators that change their inputs fail."""
     web: bool
-    """Whether operators may serve pages."""
-    trace: int
+    """Whether operators may serve pages: not by default, unlike `holoflow run`."""
+    trace: Annotated[int, Field(ge=1)] | None
     """Number of newest frames whose calls are recorded."""
 
 
@@ -61,12 +62,10 @@ def run_async(app: App | AppBuilder, **arguments: Unpack[RunArguments]) -> RunHa
         AppError: The app is wrong.
         HoloflowError: It cannot be run here as asked for.
     """
+    _check(arguments)
     checked = app.check() if isinstance(app, AppBuilder) else app
     if checked.path is None:
         raise HoloflowError("this app has no path", "make it with holoflow.load or holoflow.App")
-    unknown = sorted(set(arguments) - set(RunArguments.__annotations__))
-    if unknown:
-        raise TypeError(f"run() has no argument {unknown[0]!r}")
     configuration = LaunchConfiguration(
         checked.path,
         settings=checked.settings,
@@ -99,6 +98,21 @@ def run_async(app: App | AppBuilder, **arguments: Unpack[RunArguments]) -> RunHa
         if not apart:
             choose_engine(options, plan)
         return RunHandle(plan, options, configuration if apart else None, stack.pop_all())
+
+
+def _check(arguments: RunArguments) -> None:
+    """Raise an error if an argument is unknown or has a value that it cannot have."""
+    unknown = sorted(set(arguments) - set(RunArguments.__annotations__))
+    if unknown:
+        raise TypeError(f"run() has no argument {unknown[0]!r}")
+    try:
+        TypeAdapter(RunArguments).validate_python(arguments, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = first["loc"][0]
+        wrong = f"run(): {name} cannot be {arguments[name]!r}"  # type: ignore[literal-required]
+        right = first["msg"].replace("Input should", "it should")
+        raise HoloflowError(wrong, right) from None
 
 
 def run(app: App | AppBuilder, **arguments: Unpack[RunArguments]) -> EndedRun:

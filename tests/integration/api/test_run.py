@@ -48,7 +48,7 @@ def numbers(until: int = 0, fail_at: int = -1) -> holoflow.App:
     return app
 
 
-@pytest.fixture(params=["inline", pytest.param("holoscan", marks=pytest.mark.holoscan)])
+@pytest.fixture(params=["inline", "threads", pytest.param("holoscan", marks=pytest.mark.holoscan)])
 def engine(request):
     return request.param
 
@@ -100,6 +100,9 @@ def test_what_cannot_run_is_refused_before_anything_starts(tmp_path):
     app.fragment("b", ["count"])
     with pytest.raises(HoloflowError, match="'count' is in two fragments"):
         holoflow.run(app, output=tmp_path)
+    for name, value in (("engine", "warp"), ("frames", 0), ("seconds", "9s"), ("output", 5)):
+        with pytest.raises(HoloflowError, match=rf"run\(\): {name} cannot be {value!r}; it should"):
+            holoflow.run(numbers(5), **{name: value})
     with pytest.raises(TypeError, match="no argument 'fames'"):
         holoflow.run(numbers(5), fames=3)  # type: ignore[call-arg]
     handle = holoflow.run_async(numbers(), output=tmp_path / "one")
