@@ -81,7 +81,12 @@ def read_section(value: Value, report: Report) -> Value | None:
     if not isinstance(value.data, str):
         return None
     name, _, section = value.data.partition("#")
-    root = read_file(Path(value.at.file).parent / name, report)
+    folder = Path(value.at.file).parent
+    if not (folder / name).is_file():
+        right = f"write file.yaml#section; a path is relative to {folder.absolute()}"
+        report.add(value.at, f"there is no file {short(name)}", right)
+        return None
+    root = read_file(folder / name, report)
     if root is None:
         return None
     found = root.get(section)

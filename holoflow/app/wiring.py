@@ -143,7 +143,7 @@ class Wiring:
                 found.append(thing.name)
             elif item.text == _START:
                 found.append(START_OP)
-            else:
+            elif isinstance(item.data, str):
                 known = (*unresolved.scope.names, _START)
                 self._report.unknown(item.at, "operator", item.text, known)
         unresolved.after = tuple(dict.fromkeys(found))
@@ -212,7 +212,8 @@ class Wiring:
                 wrong = (
                     f"input {short(name)} of {short(unresolved.local)} takes one flow, not a list"
                 )
-                right = f"write {port}: OPERATOR; a list is for inputs of type list[...]"
+                lists = "whose size is not one" if unresolved.is_holoscan else "of type list[...]"
+                right = f"write {port}: OPERATOR; a list is for inputs {lists}"
         if wrong:
             self._report.add(item.at, wrong, right)
             for unresolved, name in targets:
@@ -246,6 +247,11 @@ class Wiring:
                 wrong = f"{short(target.local)} is called for each message of any input, so that "
                 wrong += "what it sends would come back to it forever"
                 right = f"close the cycle at an operator that joins {short(port)} with other inputs"
+                self._report.add(item.at, wrong, right)
+            if "dynamic_flows" in source[0].value.keys and not target.is_holoscan:
+                wrong = f"{short(source[0].local)} chooses its flows, which lead to Holoscan's "
+                wrong += f"operators only, and {short(target.local)} is none"
+                right = "let one of these be between them"
                 self._report.add(item.at, wrong, right)
             if back and target_port is not None:
                 target.back_edges.add(target_port)

@@ -12,6 +12,7 @@ import pickle
 import re
 import select
 import signal
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -91,6 +92,7 @@ def _answer(
         nowhere = os.open(os.devnull, os.O_RDWR)
         for standard in (0, 1, 2):
             os.dup2(nowhere, standard)
+        sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
         try:
             found: Any = _look(cls, arguments, conditions)
         except BaseException as error:

@@ -112,23 +112,28 @@ def accepts_any(cls: type) -> bool:
 
 
 def _annotated(function: Callable[..., Any]) -> Iterator[tuple[str, Keyword]]:
-    try:
-        hints = typing.get_type_hints(function)
-    except Exception:  # a name that only type checkers import
-        hints = {}
     for name, parameter in list(inspect.signature(function).parameters.items())[1:]:
         if name in _SKIPPED or parameter.kind in (
             parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY,
         ):  # fmt: skip
             continue
-        hint = hints.get(name, Any)
-        if parameter.annotation is parameter.empty:
-            text = "any"
-        else:
-            text = getattr(parameter.annotation, "__name__", str(parameter.annotation))
+        hint = _evaluated(parameter.annotation, function)
+        said = parameter.annotation
+        text = "any" if said is parameter.empty else getattr(said, "__name__", str(said))
         kinds = frozenset(_kinds(hint))
         required = parameter.default is parameter.empty
         yield name, Keyword(text, required, frozenset() if Any in kinds else kinds)
+
+
+def _evaluated(annotation: Any, function: Callable[..., Any]) -> Any:
+    """Return the type that an annotation of `function` stands for; `Any` if it is not known."""
+    if annotation is inspect.Parameter.empty:
+        return Any
+    one = types.SimpleNamespace(__annotations__={"hint": annotation}, __globals__={})
+    try:
+        return typing.get_type_hints(one, function.__globals__)["hint"]
+    except Exception:  # a name that only type checkers import
+        return Any
 
 
 def _kinds(hint: Any) -> Iterator[Any]:
