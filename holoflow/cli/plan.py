@@ -174,7 +174,10 @@ def _beginning(
 ) -> dict[str, None]:
     """Return, without repetition, why the first operator of `stage` is called by no other."""
     ways_in = [flow for flow in planned.flows if flow.target.operator == stage.operators[0]]
-    return dict.fromkeys(reasons[flow] for flow in ways_in) or {"it is a source": None}
+    found = dict.fromkeys(reasons[flow] for flow in ways_in)
+    if planned.app.operators[stage.operators[0]].after:
+        found["it is called after others"] = None
+    return found or {"it is a source": None}
 
 
 def _flow(flow: PlannedFlow, reason: str) -> dict[str, str]:

@@ -6,8 +6,9 @@ which Holoscan asks before each of its calls and tells after it.
 
 from __future__ import annotations
 
+import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from holoflow.app.graph import START_OP, Endpoint
@@ -19,7 +20,7 @@ from holoflow.engine.holoscan_calls import HoloscanCall, HoloscanCalls, found
 from holoflow.engine.holoscan_ports import CollectorOp, Feeder, FeederOp, HoloscanOutput
 from holoflow.engine.holoscan_stage import StageOp, State, core, holoscan
 from holoflow.engine.stage import Output, Stage, clock
-from holoflow.holoscan.classes import Objects, is_enabled, make
+from holoflow.holoscan.classes import Objects, is_created, is_enabled, make
 from holoflow.holoscan.data import get_header, put_header
 from holoflow.plan.plan import PlannedFlow
 
@@ -122,6 +123,8 @@ class HoloscanOperators:
             raise
         if not calls.python:
             extra[-1].operator = operator
+        if is_created(cls):
+            operator.func = naming(operator.func, calls, self._control)
         self._application.add_operator(operator)
         return operator
 
@@ -259,6 +262,32 @@ class CallCondition(core.Condition):  # type: ignore[misc]
         else:
             taken = [feeder.fed[0] for feeder in calls.feeders if feeder.fed]
         calls.executed(taken, end)
+
+
+def naming(
+    function: Callable[..., Any], calls: HoloscanCalls, control: Control
+) -> Callable[..., Any]:
+    """Return `function`, which `create_op` has made an operator, extended to name its failures."""
+
+    def fail(error: BaseException) -> None:
+        frame = f"call {calls.executions}"
+        control.fail(Failure(calls.name, frame, describe(error), error))
+
+    def each(*args: Any, **keywords: Any) -> Iterator[Any]:
+        try:
+            yield from function(*args, **keywords)
+        except Exception as error:
+            fail(error)
+            raise
+
+    def call(*args: Any, **keywords: Any) -> Any:
+        try:
+            return function(*args, **keywords)
+        except BaseException as error:
+            fail(error)
+            raise
+
+    return each if inspect.isgeneratorfunction(function) else call
 
 
 def observed(cls: type, calls: HoloscanCalls, control: Control) -> type:

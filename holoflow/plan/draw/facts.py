@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holoflow.app.graph import Node
+from holoflow.app.graph import START_OP, Node
 from holoflow.core.operator import Operator
 from holoflow.core.ports import base, type_name
 from holoflow.core.text import duration, plural, size
@@ -93,6 +93,11 @@ def operator_facts(node: Node) -> list[str]:
         facts.append(f"sync: {node.sync.leader} leads, ±{duration(node.sync.tolerance)}")
     if node.on_error != "stop":
         facts.append(f"on error: {node.on_error}")
+    if node.after:
+        names = ("start_op" if name == START_OP else name for name in node.after)
+        facts.append(f"after: {', '.join(names)}")
+    if node.holoscan_operator is not None and node.holoscan_operator.dynamic_flows is not None:
+        facts.append("chooses its flows")
     return facts
 
 

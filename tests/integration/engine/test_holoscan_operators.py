@@ -40,6 +40,7 @@ from holoflow.report import numbers
 from holoflow.report.measures import source_frames
 
 holoscan = runtime.load()
+from holoscan.decorator import create_op  # noqa: E402
 from holoscan.operators import (  # noqa: E402 - after the CUDA runtime is loaded
     PingTensorRxOp,
     PingTensorTxOp,
@@ -462,6 +463,38 @@ def test_conditions_and_allocators(engine: Engine) -> None:
     )  # fmt: skip
     ran = run(app([ping, node("count", Count)], [flow("ping", "count")]), engine)
     assert ran.operator("count").frames == 4
+
+
+@create_op(outputs="out")
+def counted() -> Any:
+    yield from range(N)
+
+
+@create_op(inputs="number", outputs="out")
+def odd_one_out(number: int, odd: int = -1) -> int:
+    if number == odd:
+        raise ValueError("bad")
+    return 10 * number
+
+
+def made_of(function: Any, inputs: tuple[str, ...], **arguments: Any) -> Node:
+    cls = classes.operator_of(function, "Made", __name__)
+    assert cls is not None
+    return holoscans(f"made{len(inputs)}", cls, inputs, ("out",), **arguments)
+
+
+@on_two
+@pytest.mark.parametrize("odd", [-1, 3])
+def test_functions_that_create_op_makes_operators(engine: Engine, odd: int) -> None:
+    graph = app(
+        [made_of(counted, ()), made_of(odd_one_out, ("number",), odd=odd), node("sink", Sink)],
+        [flow("made0", "made1.number"), flow("made1", "sink")],
+    )
+    ran = run(graph, engine)
+    if odd < 0:
+        assert ran.payloads() == [10 * i for i in range(N)]
+    else:
+        assert str(ran.result.failure) == "operator 'made1' failed on call 3: ValueError: bad"
 
 
 # -- the other way round ---------------------------------------------------------------------
