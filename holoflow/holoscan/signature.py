@@ -84,7 +84,7 @@ def keywords_of(cls: type) -> dict[str, Keyword]:
     """
     function = cls.__init__  # type: ignore[misc]
     if inspect.isfunction(function):
-        return dict(_annotated(function))
+        return dict(_annotated(function, in_fragment="ComponentBase" in bases(cls)))
     found: dict[str, list[Keyword]] = {}
     signatures = re.findall(r"__init__\(self.*", function.__doc__ or "")
     for signature in signatures:
@@ -111,8 +111,16 @@ def accepts_any(cls: type) -> bool:
     )
 
 
-def _annotated(function: Callable[..., Any]) -> Iterator[tuple[str, Keyword]]:
-    for name, parameter in list(inspect.signature(function).parameters.items())[1:]:
+def _annotated(function: Callable[..., Any], *, in_fragment: bool) -> Iterator[tuple[str, Keyword]]:
+    """Yield the keywords of a constructor in Python.
+
+    That of what is in a fragment takes that one first, whatever it calls it.
+    """
+    parameters = list(inspect.signature(function).parameters.items())[1:]
+    takes_it = parameters and parameters[0][1].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+    if in_fragment and takes_it:
+        del parameters[0]
+    for name, parameter in parameters:
         if name in _SKIPPED or parameter.kind in (
             parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY,
         ):  # fmt: skip

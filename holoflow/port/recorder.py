@@ -19,6 +19,7 @@ from typing import Any
 from holoflow.core.errors import HoloflowError, describe
 from holoflow.holoscan import runtime
 from holoflow.port.application import Composed, Made, composed_fragment
+from holoflow.port.stand_ins import declare, stand_in
 
 _UNSAID = ("add_default_green_context_pool", "make_thread_pool")
 """Methods of applications and fragments for which an app file has no word."""
@@ -49,12 +50,14 @@ class CompositionRecorder:
 
     def __enter__(self) -> CompositionRecorder:
         self._core = runtime.load().core
-        from holoscan import conditions, resources, schedulers  # noqa: F401 - they add classes
+        # Those that are not used add classes.
+        from holoscan import conditions, operators, resources, schedulers  # noqa: F401
 
         self.wrap_classes()
         for cls in (self._core.Application, self._core.Fragment):
             self._wrap_fragment(cls)
         self._wrap_operator(self._core._core.OperatorBase)
+        self._wrap_lookup(operators)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -107,6 +110,7 @@ class CompositionRecorder:
 
         def add_flow(self: Any, source: Any, target: Any, *more: Any, **keywords: Any) -> None:
             if recorder.is_flow(source, target, (*more, *keywords.values())):
+                declare(source, target, (*more, *keywords.values()))
                 original_flow(self, source, target, *more, **keywords)
 
         def add_fragment(_: Any, fragment: Any) -> None:
@@ -148,6 +152,22 @@ class CompositionRecorder:
             original(self, *args, **keywords)
 
         self._replace(cls, "add_arg", add_arg)
+
+    def _wrap_lookup(self, operators: ModuleType) -> None:
+        """Have stand-ins for those operators that cannot be imported here."""
+        original = operators.__getattr__
+        made: dict[str, type] = {}
+
+        def lookup(name: str) -> Any:
+            if name not in made:
+                try:
+                    return original(name)
+                except ImportError:  # `holoflow check` says what is not checked, and why
+                    made[name] = stand_in(self._core.Operator, name)
+                    self.wrap_classes()
+            return made[name]
+
+        self._replace(operators, "__getattr__", lookup)
 
     def is_flow(self, source: Any, target: Any, more: Sequence[Any]) -> bool:
         """Whether a flow is one between operators; note what else is said of it."""

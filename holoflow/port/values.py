@@ -53,6 +53,8 @@ class Names:
             )
         if module == "__main__":
             return f"{self.file(self.script)}:{name}"
+        if thing.__dict__.get("is_stand_in"):
+            return f"{module}:{name}"
         public = ".".join(module.split(".")[:2])
         if public.startswith("holoscan.") and hasattr(importlib.import_module(public), name):
             return f"{public}:{name}"
@@ -124,14 +126,16 @@ class Values:
             return {"python": self._names.of(value)}
         if getattr(value, "shape", None) == ():
             return value.item()
-        raise UnportedError(f"it is a {type(value).__name__}, for which an app file has no word")
+        raise UnportedError(f"an app file has no word for one of class {type(value).__name__}")
 
     def _member(self, value: Any, keyword: Keyword) -> Any:
         """Return a member of an enumeration."""
         if type(value) in keyword.kinds:
             return value.name
-        if isinstance(value, enum.Enum) and isinstance(value, (int, str)):
-            return value.value
+        if isinstance(value, (int, str)):
+            return value.value  # type: ignore[union-attr]
+        if int in keyword.kinds and not isinstance(value, enum.Enum):  # one of C++, which converts
+            return int(value.value)
         kind = type(value).__name__
         raise UnportedError(f"it is a member of {kind}, and has no annotation that says so")
 

@@ -98,6 +98,53 @@ def test_what_is_written(folder: Path) -> None:
     assert app["scheduler"] == {"kind": "greedy"}
 
 
+DRAWN = """
+import enum
+
+from holoscan.core import Application, Operator
+from holoscan.operators import HolovizOp, PingTensorTxOp
+from holoscan.resources import BlockMemoryPool, MemoryStorageType
+
+
+class Level(enum.IntEnum):
+    HIGH = 3
+
+
+class LevelOp(Operator):
+    def __init__(self, app, *args, level=0, **kwargs):
+        super().__init__(app, *args, **kwargs)
+
+    def setup(self, spec):
+        spec.output("out")
+
+
+class Drawn(Application):
+    def compose(self):
+        pool = BlockMemoryPool(self, MemoryStorageType.HOST, 1000, num_blocks=2, name="pool")
+        send = PingTensorTxOp(self, name="send", allocator=pool)
+        level = LevelOp(self, name="level", level=Level.HIGH)
+        spec = HolovizOp.InputSpec("tensor", HolovizOp.InputType.COLOR)
+        show = HolovizOp(self, name="show", width=640, allocator=pool, tensors=[spec])
+        for source in (level, send):
+            self.add_flow(source, show, {("out", "receivers")})
+"""
+
+
+def test_an_operator_that_this_machine_cannot_import_is_taken_as_written(folder: Path) -> None:
+    (folder / "drawn.py").write_text(DRAWN)
+    status, said = port(folder, "drawn.py")
+    note = "its argument tensors: an app file has no word for one of class InputSpec"
+    assert (status, said) == (0, f"not ported: show: {note}\n")
+    app = YAML(typ="safe").load(folder / "app.yaml")
+    pool = {"storage_type": 0, "block_size": 1000, "num_blocks": 2}
+    assert app["resources"]["pool"]["with"] == pool
+    assert app["operators"]["level"]["with"] == {"level": 3}
+    show = app["operators"]["show"]
+    assert show["type"] == "holoscan.operators:HolovizOp"
+    assert show["inputs"] == {"receivers": ["level.out", "send.out"]}
+    assert show["with"]["width"] == 640
+
+
 UNLIKE = """
 import threading
 
@@ -133,7 +180,7 @@ def test_what_cannot_be_said_is_noted_and_commented(folder: Path) -> None:
     notes = [
         "make_thread_pool() of the application, for which an app file has no word",
         "add_arg() of 1st work; write the argument under its with:",
-        "op_1st_work: its argument lock: it is a lock, for which an app file has no word",
+        "op_1st_work: its argument lock: an app file has no word for one of class lock",
     ]
     assert said.splitlines()[1:4] == [f"not ported: {note}" for note in notes]
     assert said.splitlines()[4:] == [
