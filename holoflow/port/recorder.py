@@ -29,6 +29,13 @@ class _RunError(BaseException):
     """The application is to run now: it is not an `Exception`, so that nothing catches it."""
 
 
+class _Nothing:
+    """Has any method, which does nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_args, **_keywords: None
+
+
 class CompositionRecorder:
     """Notes how Holoscan's objects are made while it is entered."""
 
@@ -138,6 +145,9 @@ class CompositionRecorder:
         for method in methods:
             self._replace(cls, method.__name__, method)
         self._replace(cls, "run_async", run)
+        # A tracker composes an application before it runs; frames are always tracked in an app.
+        for name in ("compose_graph", "track", "track_distributed"):
+            self._replace(cls, name, lambda *_args, **_keywords: _Nothing())
         if cls is self._core.Application:
             self._replace(cls, "add_fragment", add_fragment)
         for name in _UNSAID:
@@ -231,7 +241,11 @@ def compose(file: Path, arguments: Sequence[str], chosen: str = "") -> Composed:
         for fragment in recorder.fragments:
             with _failures(file, f"{type(fragment).__name__}.compose()"):
                 fragment.compose()
+        if not application.is_metadata_enabled:
+            recorder.notes.append("enable_metadata(False), as headers travel as metadata in an app")
         parts = recorder.fragments or [application]
+        if not any(part.graph.get_nodes() for part in parts):
+            raise HoloflowError(f"{file}: {type(application).__name__} adds no operators")
         _require_guard(file, recorder)
         config = application.config().config_file
         return Composed(

@@ -101,7 +101,7 @@ def test_what_is_written(folder: Path) -> None:
 DRAWN = """
 import enum
 
-from holoscan.core import Application, Operator
+from holoscan.core import Application, Operator, Tracker
 from holoscan.operators import HolovizOp, PingTensorTxOp
 from holoscan.resources import BlockMemoryPool, MemoryStorageType
 
@@ -128,13 +128,26 @@ class Drawn(Application):
         for source in (level, send):
             self.add_flow(source, show, {("out", "receivers")})
 """
+TRACKED = """
+
+if __name__ == "__main__":
+    app = Drawn()
+    app.enable_metadata(False)
+    with Tracker(app, filename="log.txt") as tracker:
+        try:
+            app.run_async().result()
+        except Exception:
+            print("something is wrong")
+        tracker.print()
+"""
 
 
 def test_an_operator_that_this_machine_cannot_import_is_taken_as_written(folder: Path) -> None:
-    (folder / "drawn.py").write_text(DRAWN)
+    (folder / "drawn.py").write_text(DRAWN + TRACKED)
     status, said = port(folder, "drawn.py")
     note = "its argument tensors: an app file has no word for one of class InputSpec"
-    assert (status, said) == (0, f"not ported: show: {note}\n")
+    metadata = "enable_metadata(False), as headers travel as metadata in an app"
+    assert (status, said) == (0, f"not ported: {metadata}\nnot ported: show: {note}\n")
     app = YAML(typ="safe").load(folder / "app.yaml")
     pool = {"storage_type": 0, "block_size": 1000, "num_blocks": 2}
     assert app["resources"]["pool"]["with"] == pool
@@ -202,6 +215,11 @@ def test_what_cannot_be_said_is_noted_and_commented(folder: Path) -> None:
         (UNLIKE, ["app.py", "--output", "app.py", "--force"], "app.py is there already"),
         (UNLIKE, ["app.py", "--output", "ping.py"], "ping.py is there already"),
         ("x = 1", ["app.py"], "app.py defines no application"),
+        (
+            UNLIKE.replace("self.add_operator(work)", "pass"),
+            ["app.py:Unlike"],
+            "app.py: Unlike adds no operators",
+        ),
         ("x = (", ["app.py"], "app.py:1 is not valid Python"),
         ("import sys; sys.exit('who?')", ["app.py"], "app.py ends with status who? before its"),
         (UNLIKE + "Unlike().run()", ["app.py"], "app.py runs its application when it is imported"),
