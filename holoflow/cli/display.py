@@ -13,6 +13,7 @@ from holoflow.cli.terminal import is_live
 from holoflow.core import log, text
 from holoflow.core.output import Output
 from holoflow.core.text import printable
+from holoflow.report.diagnosis.decision import amiss
 from holoflow.report.measures import source_frames, source_rate, statistic, total_dropped
 from holoflow.stats.difference import difference
 from holoflow.stats.histogram import Histogram
@@ -93,7 +94,9 @@ class PlainDisplay:
         self._print(
             f"{text.duration(snapshot.seconds)}: {text.plural(source_frames(snapshot), 'frame')}, "
             f"{text.brief(rate)} frames/s, latency p50 {statistic(latency, 'p50')} ms, "
-            f"p99 {statistic(latency, 'p99')} ms" + (f", dropped {dropped}" if dropped else "")
+            f"p99 {statistic(latency, 'p99')} ms"
+            + (f", dropped {dropped}" if dropped else "")
+            + "".join(f"; {printable(finding.evidence)}" for finding in amiss(snapshot)[:1])
         )
 
     def stop(self) -> None:

@@ -158,13 +158,14 @@ class Board:
 
     def _explain(self, far: Change) -> Plain:
         now = far.now
-        if not self._verdict or now.seconds - self._explained >= THINKING:
+        stalls = bool(amiss(now.snapshot))
+        if not self._verdict or stalls or now.seconds - self._explained >= THINKING:
             self._explained = now.seconds
             before = far.before
             recent = difference(now.snapshot, before.snapshot) if before else now.snapshot
             # A short pause explains nothing, so the last explanation is kept.
             moves = any(stats.frames for stats in recent.operators)
-            if not self._verdict or moves or amiss(recent):
+            if not self._verdict or moves or stalls:
                 finding = explain(recent).bottleneck
                 self._verdict = {
                     "cause": finding.cause, "where": finding.where, "evidence": finding.evidence,

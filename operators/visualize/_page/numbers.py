@@ -128,7 +128,7 @@ def fragment_numbers(stats: FragmentStats, change: Change) -> Plain:
     key = (stats.name, stats.host, stats.pid)
     return {
         "cpu": short(change.share("fragments", key, "machine", "cpu")),
-        "memory": stats.machine.memory,
+        "memory": stats.machine.memory or None,  # not measured yet
         "gil": short(stats.machine.gil),
         "crowded": short(stats.machine.crowded),
     }
