@@ -30,7 +30,7 @@ def export(
         typer.Argument(help="Folder of a run, or its report.json; default: this, or the newest."),
     ] = None,
     *,
-    form: Annotated[Form, typer.Option("--as", help="What to write.")],
+    form: Annotated[Form, typer.Option("--format", help="What to write.")],
     output: Annotated[
         Path | None,
         typer.Option("--output", metavar="FILE", help="By default a file in the run's folder."),

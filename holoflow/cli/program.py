@@ -23,6 +23,7 @@ from holoflow.cli.run import run
 from holoflow.cli.set import set_parameters
 from holoflow.cli.top import top
 from holoflow.cli.tune import tune
+from holoflow.cli.view import view
 from holoflow.core.version import __version__
 
 
@@ -72,6 +73,7 @@ program.command()(health)
 program.command("set")(set_parameters)
 program.command()(export)
 program.command()(report)
+program.command()(view)
 program.command()(compare)
 program.command()(check)
 program.command()(graph.graph)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from holoflow.cli import apps
+from holoflow.cli import apps, terminal
 from holoflow.cli.arguments import parse_duration, parse_metrics, parse_settings, parse_trace
 from holoflow.cli.output_folder import output_folder
 
@@ -47,6 +47,16 @@ def run(
         bool, typer.Option("--lossless", help="Make every flow wait instead of dropping.")
     ] = False,
     no_web: Annotated[bool, typer.Option("--no-web", help="Serve no pages.")] = False,
+    in_browser: Annotated[
+        bool, typer.Option("--open", help="Open the live page in the browser.")
+    ] = False,
+    stay: Annotated[
+        bool | None,
+        typer.Option(
+            "--stay/--no-stay",
+            help="Keep the live page after the end, until Ctrl-C; default: on a terminal.",
+        ),
+    ] = None,
     tracking: Annotated[
         Literal["on", "off"], typer.Option(help="Whether every frame is timed.")
     ] = "on",
@@ -138,8 +148,10 @@ def run(
             tracked=tracking == "on",
             trace=frames_traced,
         )
+        watched = terminal.is_live() and not as_json
         status = run_plan(
             planned, options, as_json=as_json, log_level=log_level, metrics=address,
             configuration=configuration if apart else None, hosts=hosts,
+            in_browser=in_browser, stays=watched if stay is None else stay,
         )  # fmt: skip
     raise typer.Exit(status)

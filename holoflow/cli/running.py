@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import webbrowser
 from collections.abc import Mapping
 from contextlib import ExitStack, redirect_stdout
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from holoflow import engine
-from holoflow.cli import display, display_json, terminal
+from holoflow.cli import display, display_json, terminal, view
 from holoflow.cli.errors import ExitStatus, say
 from holoflow.cli.summary import Summary, state, written
 from holoflow.core import log, output
@@ -21,7 +22,7 @@ from holoflow.engine.control import Failure, RunOptions, RunResult, Stopper
 from holoflow.live.publish import Publisher
 from holoflow.plan import Plan
 from holoflow.report.files import write_files
-from holoflow.report.run_report import report_of, write_error_log
+from holoflow.report.run_report import read_report, report_of, write_error_log
 from holoflow.stats import standing
 from holoflow.stats.snapshot import Sample, Snapshot
 
@@ -30,10 +31,15 @@ if TYPE_CHECKING:
     from holoflow.launch.launcher import Launcher
 
 
+_STAYS = {ExitStatus.DONE, ExitStatus.OPERATOR_FAILED, ExitStatus.OVER_BUDGET}
+"""How a run has ended whose page may stay: nobody has asked for its end."""
+
+
 def run_plan(
     plan: Plan, options: RunOptions, *, as_json: bool, log_level: log.LevelName,
     metrics: tuple[str, int] | None = None,
     configuration: LaunchConfiguration | None = None, hosts: Mapping[str, str] | None = None,
+    in_browser: bool = False, stays: bool = False,
 ) -> ExitStatus:  # fmt: skip
     """Run `plan`, show it, and write a report to the output folder, which must exist.
 
@@ -45,6 +51,8 @@ def run_plan(
         metrics: Address and port at which metrics are served for Prometheus; None for none.
         configuration: What the plan was made from; given if each fragment has its own process.
         hosts: Addresses of hosts, by their names in the app.
+        in_browser: Whether to open the live page in the browser.
+        stays: Whether the live page of a run that was not interrupted stays until Ctrl-C.
 
     Returns:
         The exit status that says how the run ended.
@@ -53,7 +61,7 @@ def run_plan(
         HoloflowError: The engine cannot run the plan, or the metrics' port cannot be used.
     """
     started, before = datetime.now().astimezone(), state(options.output)
-    run = _Run(as_json=as_json)
+    run = _Run(as_json=as_json, in_browser=in_browser)
     gap = display_json.left_out if as_json else output.left_out
     try:
         with output.unhurried(run.reader_gone, gap) as stdout, ExitStack() as stack:
@@ -83,7 +91,9 @@ def run_plan(
             if result.failure is not None:
                 say(_describe(result.failure, options))
             stdout.settle()
-            return run.status(result)
+        if stays and run.page and run.status(result) in _STAYS:
+            view.stay(read_report(options.output), options.output, run.page)
+        return run.status(result)
     finally:
         run.restore_terminal()
 
@@ -93,7 +103,10 @@ class _Run:
 
     display: display.Display
 
-    def __init__(self, *, as_json: bool) -> None:
+    def __init__(self, *, as_json: bool, in_browser: bool) -> None:
+        self._in_browser = in_browser
+        self.page = ""
+        """Address of the first live page, once it is announced."""
         self.restore_terminal = terminal.remember()
         self._as_json = as_json
         self.launcher: Launcher | None = None
@@ -133,6 +146,7 @@ class _Run:
                 def observe(snapshot: Snapshot, history: tuple[Sample, ...]) -> None:
                     self.display.snapshot(snapshot)
                     self._warn(snapshot)
+                    self._note_page(snapshot)
                     if publisher is not None:
                         publisher.put(snapshot, history)
                     if server is not None:
@@ -147,6 +161,14 @@ class _Run:
         finally:
             self._over = True
             self.display.stop()
+
+    def _note_page(self, snapshot: Snapshot) -> None:
+        """Note where the first live page is, and open it if that was asked for."""
+        pages = (words for kind, words in snapshot.announcements if kind == "live page")
+        if not self.page and (found := next(pages, "")):
+            self.page = found
+            if self._in_browser:
+                webbrowser.open(found)
 
     def _warn(self, snapshot: Snapshot) -> None:
         """Log once that nothing moves any more although frames are under way."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
-import socket
 import time
 from typing import TYPE_CHECKING, Any
 
-from holoflow.core.errors import HoloflowError, optional
+from holoflow.core.errors import HoloflowError
 from holoflow.core.message import Header
 from holoflow.core.objects import Boxes, Keypoints
 from holoflow.core.operator import Operator, param
@@ -18,15 +15,13 @@ from holoflow.core.samples import Text
 from holoflow.operators.visualize._pixels import Scale
 
 if TYPE_CHECKING:
-    from holoflow.operators.visualize._page.server import End, Server
+    from holoflow.operators.visualize._page.server import Server
 
 LIBRARIES = ("simplejpeg", "starlette", "uvicorn", "websockets")
 USUAL_PORT = 8350
 LISTEN = "HOLOFLOW_LISTEN"
 """Environment variable with the address to listen on. It is for a container, whose only address
 beyond loopback can be reached only as its runtime permits."""
-MOST_FILES = 20
-"""Files of the run that are named at its end."""
 OLDEST = 3600.0
 """Seconds; a picture that is apparently older has the time of another day."""
 
@@ -54,7 +49,10 @@ class WebOp(Operator):
     """
 
     port: int = param(
-        0, ge=0, le=65535, doc=f"port; 0 means {USUAL_PORT}, or any free one if that is taken"
+        0,
+        ge=0,
+        le=65535,
+        doc=f"port; 0 means {USUAL_PORT}, or any free one if that is taken",
     )
     host: str | None = param(
         None, min_length=1,
@@ -82,32 +80,22 @@ class WebOp(Operator):
 
     def start(self) -> None:
         """Serve the page and announce its address; raises HoloflowError if the port is taken."""
-        if not self.context.web:
-            return
-        self._scale = Scale(self.context.warn_once)
-        self._began = time.time()
-        for library in LIBRARIES:
-            optional(library, "web")
-        from holoflow.operators.visualize._page.server import LOOPBACK, Server
-
-        host = self.host or os.environ.get(LISTEN) or "127.0.0.1"
-        listener = self._listen(host)
-        port = listener.getsockname()[1]
-        token = self.token
-        if token is None and host not in LOOPBACK:
-            token = secrets.token_urlsafe(24)
-        title = self.title or self.context.name
         context = self.context
-        self._server = Server(
-            listener, title=title, token=token, log=context.log,
-            snapshot=context.snapshot, history=context.history,
-        )  # fmt: skip
-        name = socket.gethostname() if host in ("0.0.0.0", "::") else host  # noqa: S104
-        name = f"[{name}]" if ":" in name else name
-        query = f"?token={token}" if token else ""
-        url = f"http://{name}:{port}/{query}"
-        self._server.start()
-        self.context.announce("live page", url)
+        if not context.web:
+            return
+        from holoflow.operators.visualize._page.serve import serve
+
+        self._scale = Scale(context.warn_once)
+        self._began = time.time()
+        try:
+            self._server, url = serve(
+                self.title or context.name, context.snapshot, context.history, log=context.log,
+                host=self.host or os.environ.get(LISTEN) or "127.0.0.1", port=self.port,
+                token=self.token,
+            )  # fmt: skip
+        except HoloflowError as error:
+            raise HoloflowError(f"{context.name}: {error.wrong}", error.right) from None
+        context.announce("live page", url)
 
     def process(
         self,
@@ -138,32 +126,9 @@ class WebOp(Operator):
     def stop(self) -> None:
         """Tell viewers how the run ended, and close the server."""
         if self._server is not None:
-            self._server.stop(self._end())
+            from holoflow.operators.visualize._page.serve import ended
+
+            watched = self._server.watched  # else nobody needs to know
+            outcome, failure = self.context.outcome() if watched else ("done", "")
+            self._server.stop(ended(outcome, failure, self.context.output, self._began))
             self._server = None
-
-    def _end(self) -> End:
-        from holoflow.operators.visualize._page.server import End, EndedFile
-
-        outcome, failure = self.context.outcome()
-        folder, files = self.context.output, []
-        with contextlib.suppress(OSError):  # whatever was put there, or taken away
-            for path in sorted(folder.iterdir()):
-                stat = path.stat()
-                if stat.st_mtime >= self._began:
-                    name, size = (
-                        (f"{path.name}/", None) if path.is_dir() else (path.name, stat.st_size)
-                    )
-                    files.append(EndedFile(name, size))
-        return End(outcome, failure, str(folder.absolute()), tuple(files[:MOST_FILES]))
-
-    def _listen(self, host: str) -> socket.socket:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        for port in (self.port,) if self.port else (USUAL_PORT, 0):
-            try:
-                return socket.create_server((host, port), family=family)
-            except OSError as error:
-                failure = error
-        raise HoloflowError(
-            f"{self.context.name}: cannot listen on {host}:{self.port}: {failure.strerror}",
-            "choose another `host` or `port`",
-        )

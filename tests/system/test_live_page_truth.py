@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -64,12 +65,13 @@ def things(tmp_path):
     """Run the app; yields the process, and the address of its page."""
 
     @contextmanager
-    def running(*settings, more=""):
+    def running(*settings, more="", options=(), environment=None):
         (tmp_path / "things.py").write_text(OPERATOR)
         (tmp_path / "app.yaml").write_text(APP + more)
         command = [HOLOFLOW, "run", tmp_path, "--json", "--output", tmp_path / "out"]
-        command += [f"--set={setting}" for setting in settings]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        command += [*(f"--set={setting}" for setting in settings), *options]
+        inner = os.environ | (environment or {})
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=inner) as process:
             try:
                 events = map(json.loads, process.stdout)
                 url = next(e["text"] for e in events if e.get("kind") == "live page")
@@ -167,6 +169,35 @@ def test_a_run_that_ends_and_one_that_is_ended_say_so(page, things, more):
             assert page.run("element.outcome.textContent") == ended
             assert page.run("element.failure.hidden")
             page.open("about:blank")
+
+
+def test_the_page_opens_stays_after_the_end_and_comes_back_with_view(page, things, tmp_path):
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f"#!/bin/sh\necho $1 > {opened}\n")
+    browser.chmod(0o755)
+    environment = {"BROWSER": f"{browser} %s"}
+    more = ("--stay", "--open")
+    with things("length=150", options=more, environment=environment) as (process, url, events):
+        shows(page, url)
+        assert opened.read_text().strip() == url
+        assert next(e for e in events if e["event"] == "end")["outcome"] == "done"
+        page.wait(
+            "[...element.files.children].some((e) => e.textContent.startsWith('report.html '))"
+        )
+        assert page.run("element.outcome.textContent") == "done"
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 0
+    page.open("about:blank")  # the address may be the same
+    command = [HOLOFLOW, "view", tmp_path / "out"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        url = process.stdout.readline().split()[1].rstrip(";")
+        page.open(f"{url}#flow")
+        page.wait("element.outcome.textContent === 'done' && element.cause.textContent")
+        assert page.run("element.near.textContent") == "over the whole run"
+        assert page.run("element.note.hidden")
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 0
 
 
 def test_words_are_those_of_every_other_place(page, things):

@@ -124,6 +124,8 @@ class Board:
         return {
             "t": round(snapshot.seconds, 3),
             "span": round(last.seconds, 3),
+            "near": round(near.seconds, 3),
+            "far": round(far.seconds, 3),
             "tracked": _tracked(snapshot),
             "operators": [operator_numbers(stats, near) for stats in snapshot.operators],
             "flows": [flow_numbers(stats, near) for stats in drawn_flows(snapshot)],

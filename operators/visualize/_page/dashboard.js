@@ -84,6 +84,8 @@ function show(message) {
   element.untracked.hidden = now.tracked;
   element.board.classList.toggle("counted", !now.tracked);
   if (!named && now.worst !== null) choose(now.worst);
+  say(element.near, `over ${covered(now.near)}`);
+  say(element.far, covered(now.far));
   graph.show(now, about.paths, named ? chosen : null);
   showVerdict();
   showPaths();
@@ -92,6 +94,9 @@ function show(message) {
   showMachine();
   curves.draw();
 }
+
+// What numbers cover: all there is at first, and once the run has ended.
+const covered = (seconds) => (seconds === now.t ? "the whole run" : `the last ${time(Math.round(seconds))}`);
 
 function showVerdict() {
   const { cause, where, evidence, advice } = now.verdict;
@@ -122,7 +127,7 @@ function showPaths() {
   const path = now.paths[chosen];
   element.heatPath.title = about.paths[chosen]?.name ?? "";
   say(element.heatPath, about.paths[chosen]?.name ?? "no frame has reached a sink yet");
-  const words = path ? `p50 ${time(path.recent[0])}, p99 ${time(path.recent[1])} over the last 10 seconds` : "";
+  const words = path ? `p50 ${time(path.recent[0])}, p99 ${time(path.recent[1])} over ${covered(now.far)}` : "";
   element.heat.setAttribute("aria-label", `latency over time; ${words}`);
 }
 

@@ -52,6 +52,7 @@ function greet({ title, palette }) {
 
 function end(how) {
   page.end = how;
+  element.note.hidden = how !== null || page.shown !== null;
   showEnd(how);
 }
 

@@ -172,12 +172,24 @@ class Server:
         log: logging.Logger,
         snapshot: Callable[[], Snapshot | None],
         history: Callable[[], tuple[Sample, ...]],
+        end: End | None = None,
     ) -> None:
+        """Serve on `listener`, until `stop()`.
+
+        Args:
+            listener: The listening socket.
+            title: Title of the page.
+            token: Secret that the address must contain; None for a page for this machine.
+            log: Where failures are logged.
+            snapshot: Returns the newest state of the run.
+            history: Returns its curves so far.
+            end: How the run has ended, if it has.
+        """
         self._listener = Listener(listener, Refusals(log))
         self._hello = {"kind": "hello", "title": title, "palette": PALETTE}
         self._log = log
         self._run_state = snapshot, history
-        self._end: End | None = None
+        self._end = end
         self._why = ""
         """Why nothing moves; known while there are viewers."""
         self._viewers: set[asyncio.Task[None]] = set()
@@ -203,6 +215,11 @@ class Server:
     def put(self, frame: Frame) -> None:
         """Show `frame`; takes microseconds, whoever is watching. From any thread."""
         self._newest.put(frame)
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody looks at the pictures."""
+        return bool(self._viewers)
 
     def stop(self, end: End) -> None:
         """Tell viewers how the run ended, and close everything."""
@@ -294,6 +311,8 @@ class Server:
             return
         frame: Frame | None = None
         await viewer.send_json(self._hello)
+        if self._end is not None:
+            await viewer.send_json({"kind": "end", **asdict(self._end)})
         telling = asyncio.create_task(self._tell(viewer))
         self._viewers.add(telling)
         try:

@@ -37,14 +37,14 @@ def run(folder):
     ],
 )
 def test_it_writes_into_the_folder_of_the_run(holoflow, run, form, name, begins):
-    result = holoflow("export", str(run), "--as", form)
+    result = holoflow("export", str(run), "--format", form)
     assert (result.stdout, result.stderr, result.returncode) == (f"{run / name}\n", "", 0)
     assert (run / name).read_bytes().startswith(begins)
     assert read_records(run / "records.csv") == records()
 
 
 def test_the_newest_run_and_another_file(holoflow, run, folder):
-    result = holoflow("export", "--as", "csv", "--output", "calls.csv")
+    result = holoflow("export", "--format", "csv", "--output", "calls.csv")
     assert (result.stdout, result.returncode) == ("calls.csv\n", 0)
     assert read_records(folder / "calls.csv") == records()
 
@@ -53,7 +53,7 @@ def test_a_report_stands_for_its_run(holoflow, run):
     write_trace(run, records())
     before = (run / "trace.pftrace").read_bytes()
     (run / "trace.pftrace").unlink()
-    result = holoflow("export", str(run / "report.json"), "--as", "perfetto")
+    result = holoflow("export", str(run / "report.json"), "--format", "perfetto")
     assert (result.stderr, result.returncode) == ("", 0)
     assert (run / "trace.pftrace").read_bytes() == before
 
@@ -61,7 +61,7 @@ def test_a_report_stands_for_its_run(holoflow, run):
 @pytest.mark.parametrize("form", ["perfetto", "holohub", "csv", "parquet"])
 def test_without_records_it_says_how_to_get_them(holoflow, run, form):
     (run / "records.csv").unlink()
-    result = holoflow("export", str(run), "--as", form)
+    result = holoflow("export", str(run), "--format", form)
     assert result.returncode == 2
     assert result.stdout == ""
     assert result.stderr == (
@@ -73,13 +73,19 @@ def test_without_records_it_says_how_to_get_them(holoflow, run, form):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["nowhere", "--as", "csv"], "no run at nowhere; name the folder that `holoflow run` wr"),
-        (["--as", "csv", "--output", "no/x.csv"], "no/x.csv cannot be written: No such file or"),
         (
-            ["--as", "holohub", "--output", "runs/faces-1/records.csv"],
+            ["nowhere", "--format", "csv"],
+            "no run at nowhere; name the folder that `holoflow run` wr",
+        ),
+        (
+            ["--format", "csv", "--output", "no/x.csv"],
+            "no/x.csv cannot be written: No such file or",
+        ),
+        (
+            ["--format", "holohub", "--output", "runs/faces-1/records.csv"],
             "runs/faces-1/records.csv holds the records of the run; write to another file",
         ),
-        (["."], "Missing option '--as'"),
+        (["."], "Missing option '--format'"),
     ],
 )
 def test_mistakes(holoflow, run, arguments, complaint):
@@ -93,7 +99,7 @@ def test_broken_records_are_refused_by_their_line(holoflow, run):
     lines = (run / "records.csv").read_text().splitlines(keepends=True)
     (run / "records.csv").write_text("".join(lines[:3]) + lines[3][:30])
     for form, output in product(("perfetto", "csv"), ("out", "records.csv")):
-        result = holoflow("export", str(run), "--as", form, "--output", output)
+        result = holoflow("export", str(run), "--format", form, "--output", output)
         assert result.returncode == 2
         assert result.stderr.startswith(f"{run / 'records.csv'}:4: ")
 
@@ -117,7 +123,7 @@ def test_of_a_traced_run_all_say_the_same(holoflow, folder, engine, fuse):
 
     trace = Trace((folder / "out/trace.pftrace").read_bytes())
     assert trace.arrows() == {("count", "work"): 40, ("work", "keep"): 40}
-    assert holoflow("export", "out", "--as", "holohub").returncode == 0
+    assert holoflow("export", "out", "--format", "holohub").returncode == 0
     latencies, _, _ = parse((folder / "out/holohub.log").read_text())
     (path,) = last.paths
     assert latencies.keys() == {"count→ work→ keep"}

@@ -32,7 +32,7 @@ def of(*given):
         (["top", "--json"], ["top", "faces", "--json"]),
         (["health", "--ready"], ["health", "faces", "--ready"]),
         (["report"], ["report"]),
-        (["export", "--as", "csv"], ["export", "--as", "csv"]),
+        (["export", "--format", "csv"], ["export", "--format", "csv"]),
         (["ops", "show", "visualize.web"], ["ops", "show", "visualize.web"]),
     ],
 )  # fmt: skip
