@@ -29,6 +29,8 @@ WhenMissed: TypeAlias = Literal["warn", "drop_late", "stop"]
 Compression: TypeAlias = Literal["none", "zstd", "jpeg"]
 RestartPolicy: TypeAlias = Literal["never", "on-failure", "always"]
 SchedulerKind: TypeAlias = Literal["greedy", "event", "multithread"]
+ClockKind: TypeAlias = Literal["realtime", "manual", "synthetic"]
+PoolPolicy: TypeAlias = Literal["fifo", "rr", "deadline"]
 Queue = Annotated[int, Field(ge=1, le=1_000_000)]
 Cores = list[Annotated[int, Field(ge=0)]]
 InFlight = Annotated[int, Field(ge=1, le=1_000_000)] | Literal["auto"]
@@ -274,6 +276,39 @@ class SchedulerSchema(EntrySchema):
         description="how long operators linked to another process keep polling for work before "
         "they sleep; longer means a faster response and a higher CPU load",
     )
+    clock: ClockKind = Field(
+        "realtime",
+        description="clock of Holoscan's conditions; the others, for greedy, never wait",
+    )
+    stop_on_deadlock: bool = Field(
+        True,
+        description="whether an app with Holoscan operators ends once nothing can go on any more; "
+        "false: it ends when it is asked to, as conditions may be changed from outside",
+    )
+    stop_on_deadlock_timeout: Annotated[Duration, Field(gt=0, le=3600)] = Field(
+        0.5, description="for how long nothing goes on before such an app ends"
+    )
+    pools: dict[Name, Any] | None = Field(
+        None, description="threads that are for some operators alone"
+    )
+
+
+class PoolSchema(EntrySchema):
+    """Threads that are for some operators alone."""
+
+    operators: list[str] = Field(description="names of the operators", min_length=1)
+    size: Annotated[int, Field(ge=1, le=1024)] | None = Field(
+        None, description="threads; default: one for each operator"
+    )
+    pin: bool = Field(False, description="whether each operator keeps to one thread of them")
+    cores: Cores = Field([], description="CPU cores that these threads may use")
+    policy: PoolPolicy | None = Field(
+        None, description="real-time scheduling policy of Linux, which takes the right to it"
+    )
+    priority: Annotated[int, Field(ge=1, le=99)] = Field(1, description="for fifo and rr")
+    runtime: Duration = Field(0.0, description="for deadline: longest time of a call")
+    deadline: Duration = Field(0.0, description="for deadline: by when a call has to have ended")
+    period: Duration = Field(0.0, description="for deadline: time between calls")
 
 
 class BudgetSchema(EntrySchema):

@@ -10,12 +10,15 @@ from typing import Any, Literal
 
 from holoflow.app.format import (
     BudgetSchema,
+    ClockKind,
     Compression,
     Defaults,
     FragmentSchema,
     InputSchema,
     OnError,
     OperatorSchema,
+    PoolPolicy,
+    PoolSchema,
     RestartPolicy,
     SchedulerKind,
     SchedulerSchema,
@@ -110,6 +113,24 @@ class Node:
 
 
 @dataclass(frozen=True)
+class ThreadPool:
+    """Threads that are for some operators alone."""
+
+    name: str
+    operators: tuple[str, ...]
+    size: int
+    pin: bool = False
+    """Whether each operator keeps to one thread of them."""
+    cores: tuple[int, ...] = ()
+    policy: PoolPolicy | None = None
+    priority: int = default(PoolSchema, "priority")
+    runtime: float = 0.0
+    """Seconds, as are the next two: for the policy `deadline`."""
+    deadline: float = 0.0
+    period: float = 0.0
+
+
+@dataclass(frozen=True)
 class Scheduler:
     """Which of Holoscan's schedulers runs a fragment's stages."""
 
@@ -120,6 +141,12 @@ class Scheduler:
     linger: float = default(SchedulerSchema, "linger")
     """Seconds for which a stage linked to another process keeps polling after its last work
     before it sleeps: by default about what waking it would cost both processes."""
+    pools: tuple[ThreadPool, ...] = ()
+    clock: ClockKind = default(SchedulerSchema, "clock")
+    stop_on_deadlock: bool = default(SchedulerSchema, "stop_on_deadlock")
+    """Whether an app with Holoscan operators ends once nothing can go on any more."""
+    stop_on_deadlock_timeout: float = default(SchedulerSchema, "stop_on_deadlock_timeout")
+    """Seconds for which nothing goes on before such an app ends."""
 
     def running(self, stages: int, *, others: bool = False) -> int:
         """Return the number of workers to run: at most one per stage.

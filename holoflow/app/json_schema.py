@@ -22,6 +22,7 @@ from holoflow.app.format import (
     OperatorSchema,
     PackagesSchema,
     ParameterSchema,
+    PoolSchema,
     SchedulerSchema,
     SyncSchema,
     UseSchema,
@@ -58,6 +59,11 @@ def schema() -> dict[str, Any]:
     for key in ("resources", "services", "loggers"):
         properties[key] = _mapping_of(_ref(ObjectSchema, defs), properties[key])
     properties["fragments"] = _mapping_of(_ref(FragmentSchema, defs), properties["fragments"])
+    scheduler = _piece(SchedulerSchema, defs)
+    scheduler["properties"]["pools"] = _mapping_of(
+        _ref(PoolSchema, defs), scheduler["properties"]["pools"]
+    )
+    defs["SchedulerSchema"] = scheduler
     properties["scheduler"] = _or_null(_ref(SchedulerSchema, defs))
     budgets = {"type": "array", "items": _ref(BudgetSchema, defs)}
     properties["budgets"] = {**_described(properties["budgets"]), **_or_null(budgets)}

@@ -16,8 +16,9 @@ from holoflow.app.graph import App, Node, Scheduler
 from holoflow.app.joins import check_inputs, check_steps, exports, read_sync
 from holoflow.app.mistakes import Report
 from holoflow.app.operators import AssetPaths, OperatorReader
-from holoflow.app.placement import read_budgets, read_fragments, read_links, read_scheduler
+from holoflow.app.placement import read_budgets, read_fragments, read_links
 from holoflow.app.plugins import Package
+from holoflow.app.scheduling import read_scheduler
 from holoflow.app.templates import FragmentReader, read_app
 from holoflow.app.unresolved import Scope, TemplateUse, UnresolvedOperator, check_claims
 from holoflow.app.validation import Wording, check
@@ -87,7 +88,6 @@ class _App:
         declared = self.root.get("assets")
         paths = AssetPaths(assets, declared.mapping if declared else {})
         defaults = self.defaults()
-        scheduler = read_scheduler(self.root.get("scheduler"), "the scheduler", self.report)
 
         resources = self.root.get("resources")
         reader = OperatorReader(paths, resources, self.report, classes)
@@ -99,6 +99,9 @@ class _App:
             reader.read_all(operators, Scope(), fragments.use)
         unresolved_operators, groups = reader.unresolved_operators, reader.groups
 
+        names = [unresolved.name for unresolved in unresolved_operators]
+        given = self.root.get("scheduler")
+        scheduler = read_scheduler(given, "the scheduler", names, self.report)
         wiring = Wiring(self.report)
         for group in groups:
             wiring.connect_group(group)

@@ -10,9 +10,10 @@ from typing import get_args
 
 from holoflow.app.cycles import Reach
 from holoflow.app.document import Broken, Value, plain
-from holoflow.app.format import ENVIRONMENT_PATTERN, BudgetSchema, FragmentSchema, SchedulerSchema
+from holoflow.app.format import ENVIRONMENT_PATTERN, BudgetSchema, FragmentSchema
 from holoflow.app.graph import Budget, Flow, Fragment, Scheduler
 from holoflow.app.mistakes import Report, short, shown
+from holoflow.app.scheduling import read_scheduler
 from holoflow.app.unresolved import TemplateUse, UnresolvedOperator
 from holoflow.app.validation import Wording, check
 from holoflow.app.wiring import OperatorEdge, Wired
@@ -152,16 +153,6 @@ _STATISTICS = ("mean", "p50", "p90", "p95", "p99", "p99.9", "max")
 _NO_LIMITS = {"from", "to", "when_missed", "window", "fail"}
 
 
-def read_scheduler(value: Value | None, owner: str, report: Report) -> Scheduler | None:
-    """Return the checked `scheduler:` of `owner`; None if there is none."""
-    if value is None or value.data is None:
-        return None
-    entry = check(SchedulerSchema, value, report, Wording("key", f" of {owner}"))
-    if entry is None:
-        return None
-    return Scheduler(entry.kind, entry.workers, tuple(entry.cores), entry.linger)
-
-
 def read_fragments(
     value: Value | None,
     unresolved_operators: list[UnresolvedOperator],
@@ -241,7 +232,9 @@ def _fragment(
         gpu=entry.gpu,
         cores=tuple(entry.cores),
         exclusive=entry.exclusive,
-        scheduler=read_scheduler(item.get("scheduler"), f"the scheduler of {short(name)}", report),
+        scheduler=read_scheduler(
+            item.get("scheduler"), f"the scheduler of {short(name)}", operators, report
+        ),
         environment=_environment(item.get("environment"), report),
         memory=int(entry.memory) if entry.memory is not None else None,
         hang=hang if entry.hang is None else entry.hang,

@@ -106,10 +106,11 @@ def _check_stages(plan: Plan) -> None:
 
 def _check_cores(scheduler: Scheduler) -> None:
     """Raise HoloflowError if a requested core is not available to this process."""
-    if not scheduler.cores:
+    wanted = [*scheduler.cores, *(core for pool in scheduler.pools for core in pool.cores)]
+    if not wanted:
         return
     available = os.sched_getaffinity(0)
-    missing = [core for core in scheduler.cores if core not in available]
+    missing = [core for core in wanted if core not in available]
     if missing:
         raise HoloflowError(
             f"scheduler: core {missing[0]} is not available",

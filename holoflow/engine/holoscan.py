@@ -26,10 +26,11 @@ from holoflow.engine.timers import Timers
 _ended: list[Any] = []
 """Applications that have run. They are kept, at 20 MB each, because the garbage collector of
 Python 3.13 crashes on them."""
-NATIVE_STANDSTILL = 500
-"""Milliseconds of standstill after which Holoscan's own operators are considered ended."""
 STANDSTILL = 10
-"""The same in ms without such operators: then all stages have said that they have ended."""
+"""Milliseconds of standstill after which a run has ended where all stages have said that they have.
+With Holoscan's own operators, of which that is not known, the app says how long."""
+POLICIES = {"fifo": "SCHED_FIFO", "rr": "SCHED_RR", "deadline": "SCHED_DEADLINE"}
+CLOCKS = {"realtime": "RealtimeClock", "manual": "ManualClock", "synthetic": "SyntheticClock"}
 
 
 class _Application(core.Application):  # type: ignore[misc]
@@ -61,10 +62,32 @@ class _Application(core.Application):  # type: ignore[misc]
                 self, self.program, self.on_tick, self.frames
             )
             self.program.poll = self.holoscan_operators.poll
+            if not self.program.plan.app.scheduler.stop_on_deadlock:
+                self.program.control.listen(UntilAskedOp(self).end)
+        self._make_pools(self.program.plan.app.scheduler)
         if self.program.ucx is not None:
             from holoflow.engine.ucx import UcxEnds
 
             self.ucx = UcxEnds(self, self.program.ucx, self.program.control)
+
+    def _make_pools(self, scheduler: Scheduler) -> None:
+        """Give operators threads of their own, as the app says."""
+        views = {runner.name: one for one in self.stage_operators for runner in one.stage.runners}
+        if self.holoscan_operators is not None:
+            views |= self.holoscan_operators.operators
+        for pool in scheduler.pools:
+            here = list(dict.fromkeys(views[name] for name in pool.operators if name in views))
+            if not here:
+                continue
+            threads = self.make_thread_pool(pool.name, min(pool.size, len(here)))
+            cores = list(pool.cores)
+            for one in here:
+                if pool.policy is None:
+                    threads.add(one, pin_operator=pool.pin, pin_cores=cores)
+                    continue
+                times = (round(1e9 * s) for s in (pool.runtime, pool.deadline, pool.period))
+                policy = POLICIES[pool.policy]
+                threads.add_realtime(one, policy, pool.pin, cores, pool.priority, *times)
 
     def stop_execution(self, op_name: str = "") -> None:
         """Stop the operator `op_name`; without a name, drain and end the run."""
@@ -102,6 +125,31 @@ class _Application(core.Application):  # type: ignore[misc]
         del self.program
 
 
+class UntilAskedOp(core.Operator):  # type: ignore[misc]
+    """Keeps Holoscan from ending the run before it is asked to."""
+
+    def __init__(self, fragment: Any) -> None:
+        """Take part in `fragment`."""
+        self.condition = holoscan.conditions.AsynchronousCondition(fragment, name="is asked to end")
+        self._asked = False
+        super().__init__(fragment, self.condition, name="holoflow waits")
+        fragment.add_operator(self)
+
+    def end(self) -> None:
+        """Let the run end when nothing can go on any more."""
+        self._asked = True
+        self.condition.event_state = State.EVENT_DONE
+
+    def setup(self, spec: Any) -> None:
+        """Declare no ports."""
+
+    def compute(self, _op_input: Any, _op_output: Any, _context: Any) -> None:
+        """Wait, or end; Holoscan calls this at the beginning, and when it is asked to end."""
+        self.condition.event_state = State.EVENT_WAITING
+        if self._asked:  # read last, so that it is not missed
+            self.condition.event_state = State.EVENT_NEVER
+
+
 def run_holoscan(
     program: Program, control: Control, timers: Timers, begun: threading.Event, options: RunOptions
 ) -> None:
@@ -135,8 +183,10 @@ def _run_application(
 ) -> None:
     """Run the stages that are not finished as a Holoscan application."""
     app = _Application(program, on_tick, options.frames)
-    standstill = NATIVE_STANDSTILL if holoscan_operators else STANDSTILL
     scheduler = program.plan.app.scheduler
+    standstill = STANDSTILL
+    if holoscan_operators:
+        standstill = round(1e3 * scheduler.stop_on_deadlock_timeout)
     left = sum(not stage.finished for stage in program.stages)
     scheduler = replace(scheduler, workers=program.running(left))
     app.scheduler(make_scheduler(app, scheduler, standstill))
@@ -190,6 +240,8 @@ def make_scheduler(app: Any, scheduler: Scheduler, standstill: int = STANDSTILL)
         "stop_on_deadlock_timeout": standstill,
         "network_connection_timeout": standstill,
     }
+    if scheduler.clock != "realtime":
+        common["clock"] = getattr(holoscan.resources, CLOCKS[scheduler.clock])(app, name="clock")
     if scheduler.kind == "greedy":
         return schedulers.GreedyScheduler(app, **common)
     if scheduler.kind == "multithread":
