@@ -53,10 +53,10 @@ def _make(folder: Path, *, new: bool) -> bool:
     except FileExistsError:
         if new:
             return False
-        raise HoloflowError(f"--output: {folder} is a file", "name a folder") from None
+        raise HoloflowError(f"the output folder {folder} is a file", "name a folder") from None
     except OSError as error:
         raise HoloflowError(
-            f"cannot make the folder {folder}: {error.strerror}", "name another with --output"
+            f"cannot make the output folder {folder}: {error.strerror}", "name another"
         ) from None
     return True
 
@@ -67,7 +67,8 @@ def _require_writing(folder: Path) -> None:
     except OSError as error:
         kind = ShortageError if is_shortage(error) else HoloflowError
         raise kind(
-            f"--output: nothing can be written to {folder}: {error.strerror}", "name another folder"
+            f"nothing can be written to the output folder {folder}: {error.strerror}",
+            "name another",
         ) from None
 
 
@@ -76,7 +77,8 @@ def _lock(directory: int, folder: Path) -> None:
         fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise HoloflowError(
-            f"--output: another run{_holder(directory)} writes into {folder}", "name another folder"
+            f"another run{_holder(directory)} writes into the output folder {folder}",
+            "name another",
         ) from None
     except OSError:  # a network file system without locks for folders
         pass

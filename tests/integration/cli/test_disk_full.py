@@ -76,4 +76,4 @@ def test_a_report_is_its_users_alone(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_to_is_found_before_anything_starts(tmp_path: Path) -> None:
     done = run(tmp_path, "ro")
     assert done.returncode == 2, done.stderr
-    assert "nothing can be written to out: Read-only file system" in done.stderr
+    assert "nothing can be written to the output folder out: Read-only file system" in done.stderr

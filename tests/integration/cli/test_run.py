@@ -35,7 +35,7 @@ def test_a_folder_belongs_to_one_run_at_a_time(holoflow, start, folder):
         second = holoflow("run", ".", "--set", "until=2", "--output", "./out")
         assert (second.returncode, second.stdout) == (2, "")
         assert second.stderr == (
-            f"--output: another run (process {first.pid}) writes into out; name another folder\n"
+            f"another run (process {first.pid}) writes into the output folder out; name another\n"
         )
     first.kill()
     first.wait()
@@ -115,7 +115,9 @@ def test_an_encoding_without_the_characters_ends_nothing(holoflow):
 def test_an_output_folder_that_cannot_be_is_status_2(holoflow, output):
     ran = holoflow("run", ".", "--set", "until=2", "--output", output)
     assert (ran.returncode, ran.stdout) == (2, "")
-    assert re.search(r"^(--output: app\.yaml is a file|cannot make the folder)", ran.stderr)
+    assert re.search(
+        r"^(the output folder app\.yaml is a file|cannot make the output folder)", ran.stderr
+    )
 
 
 def test_a_wrong_app_is_status_2_and_starts_nothing(holoflow, folder):
