@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from holoflow.core.errors import HoloflowError
+from holoflow.core.errors import HoloflowError, optional
 from holoflow.core.message import Header
 from holoflow.core.objects import Boxes, Keypoints
 from holoflow.core.operator import Operator, param
@@ -24,6 +24,12 @@ LISTEN = "HOLOFLOW_LISTEN"
 beyond loopback can be reached only as its runtime permits."""
 OLDEST = 3600.0
 """Seconds; a picture that is apparently older has the time of another day."""
+
+
+def require_libraries() -> None:
+    """Raise HoloflowError if a library that the page needs is missing."""
+    for library in LIBRARIES:
+        optional(library, "web")
 
 
 class WebOp(Operator):

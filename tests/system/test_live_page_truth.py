@@ -131,6 +131,21 @@ def test_a_process_that_is_stopped_does_not_answer_until_it_goes_on(page, things
         page.wait("element.state.textContent === 'live'")
 
 
+def test_a_fragment_that_is_stopped_is_named(page, things):
+    with things(more=APART) as (_, url, _):
+        shows(page, url)
+        top = [HOLOFLOW, "top", "things", "--once", "--json"]
+        found = json.loads(subprocess.run(top, stdout=subprocess.PIPE, check=True).stdout)
+        pid = found["fragments"]["work"]["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        page.wait("/^no picture for [0-9]+ s$/.test(element.state.textContent)")
+        said = f"work (process {pid} on "
+        page.wait(f"element.why.textContent.startsWith('{said}')")
+        page.wait("element.cause.textContent === 'stall: work'")
+        os.kill(pid, signal.SIGCONT)
+        page.wait("element.state.textContent === 'live'")
+
+
 def test_a_cable_that_is_cut_is_noticed(page, things):
     with things() as (_, url, _), Relay(int(url.rstrip("/").rpartition(":")[2])) as relay:
         shows(page, f"http://127.0.0.1:{relay.port}/")

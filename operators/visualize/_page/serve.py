@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from holoflow.core.errors import HoloflowError, optional
+from holoflow.core.errors import HoloflowError
 from holoflow.operators.visualize import web
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ def serve(
     Raises:
         HoloflowError: A library is missing, or the port is taken.
     """
-    for library in web.LIBRARIES:
-        optional(library, "web")
+    web.require_libraries()
     from holoflow.operators.visualize._page.server import LOOPBACK, Server
 
     listener = _listen(host, port)
