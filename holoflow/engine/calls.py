@@ -179,7 +179,7 @@ class Calls:
                 yield stage, began, sum(runner.meter.working.max for runner in stage.runners), call
         for name, calls in self._holoscan_operators.items():
             if began := calls.since():
-                call = Ongoing(name, frame=f"call {calls.meter.frames}")
+                call = Ongoing(name, frame=calls.doing())
                 yield name, began, calls.meter.working.max, call
 
         for name, (began, what) in self._apart.items():

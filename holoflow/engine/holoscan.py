@@ -198,6 +198,8 @@ def _run_application(
             raise error
     except BaseException as error:
         # Before streams are closed, so that this is not mistaken for a regular end.
+        if app.holoscan_operators is not None:
+            app.holoscan_operators.broken(error)
         _break_off(program.control, error, app.not_initialized())
         raise
     finally:

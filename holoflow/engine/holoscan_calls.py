@@ -103,6 +103,8 @@ class HoloscanCalls:
         """The call of an operator in Python that goes on."""
         self.checked = 0
         """When a C++ operator was last found ready (ns)."""
+        self.worked = 0
+        """When its last call ended (ns)."""
         self.source = source
         self._sink = sink
         self._control = control
@@ -128,6 +130,15 @@ class HoloscanCalls:
     def since(self) -> int:
         """Return when the call began that goes on (ns); 0 if none is known to."""
         return self.meter.since
+
+    def doing(self) -> str:
+        """Return what the call that goes on is for: its frame, if that is known by now."""
+        call = self.current
+        taken = leading(self.feeders, call.taken) if call is not None else []
+        header = (taken[0].message.header if taken else call.header) if call is not None else None
+        if header is None:
+            return f"call {self.executions}"
+        return f"frame {header.sequence} of {header.source}"
 
     # -- operators in Python -----------------------------------------------------------------
 
@@ -173,6 +184,7 @@ class HoloscanCalls:
     def succeeded(self, call: HoloscanCall, start: int, end: int) -> None:
         """Count `call`, which lasted from `start` to `end` (ns)."""
         self.executions += 1
+        self.worked = end
         if self.source and call.header is None:  # it has sent nothing
             self.meter.work(start, end)
             return
@@ -203,6 +215,7 @@ class HoloscanCalls:
     def executed(self, taken: Sequence[Fed], end: int) -> None:
         """Count a call that has ended at `end` (ns) and has received `taken`."""
         self.executions += 1
+        self.worked = end
         if not self.source:
             self.meter.frames = self.executions
             for flow in self.direct:
@@ -224,6 +237,18 @@ class HoloscanCalls:
             self.meter.frames = max(self.meter.frames, number + 1)
         with self._lock:
             return self._call(taken, number, end)
+
+    def may_work(self) -> bool:
+        """Whether an operator in C++ may be in a call: it was found ready since its last one."""
+        fed = any(feeder.fed for feeder in self.feeders) or not self.feeders
+        return fed and self.checked > self.worked
+
+    def broken(self, error: BaseException) -> None:
+        """Count the call of an operator in C++ that has not ended as failed by `error`."""
+        call = HoloscanCall()
+        for feeder in self.feeders:
+            call.taken += feeder.up_to(feeder.fed[0]) if feeder.fed else []
+        self.failed(call, error)
 
     def _call(self, taken: Sequence[Fed], number: int, end: int) -> HoloscanCall:
         """Return a call; make it if nobody has yet: it is seen at its end and at each output."""

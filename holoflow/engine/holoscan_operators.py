@@ -212,6 +212,16 @@ class HoloscanOperators:
             limits.append(self._frames)
         return bool(limits) and calls.executions >= min(limits)
 
+    def broken(self, error: BaseException) -> None:
+        """Note that Holoscan has ended with `error`: a call in C++ has failed, if it was one.
+
+        Holoscan does not say whose, so it is told only where one alone can have been in a call.
+        """
+        in_cpp = [calls for calls in self._observed.values() if not calls.python]
+        working = [calls for calls in in_cpp if calls.may_work()]
+        if self._control.failure is None and len(working) == 1:
+            working[0].broken(error)
+
     def let_go(self) -> None:
         """Drop the program; Holoscan may keep the rest forever."""
         for calls in self._observed.values():

@@ -76,7 +76,12 @@ class Observer:
 
     def end(self) -> None:
         """Note that frames no longer flow, so that slow stopping of operators distorts no rate."""
-        self._ended = time.monotonic()
+        self._ended = now = time.monotonic()
+        others = self.program.holoscan_operators.values()
+        if others:  # Holoscan has taken some time to see that nothing goes on any more
+            done = [*(stage.worked for stage in self.program.stages), *(o.worked for o in others)]
+            still = self.program.plan.app.scheduler.stop_on_deadlock_timeout
+            self._ended = max(now - min(now - max(done) / 1e9, still), self._began)
 
     # -- folding -----------------------------------------------------------------------------
 

@@ -234,7 +234,7 @@ def test_one_of_holoscans_own_operators() -> None:
     )
     failure = run(graph, EVENT2).failure
     assert failure is not None
-    assert (failure.operator, failure.frame) == ("relay", "call 5")
+    assert (failure.operator, failure.frame) == ("relay", "frame 5 of source")
     assert "it hangs" in failure.cause
 
 

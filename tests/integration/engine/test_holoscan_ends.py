@@ -9,11 +9,14 @@ import pytest
 from support.graphs import EVENT2, GREEDY, Count, Pass, Source, app, flow, node, run
 from support.holoscan_operators import GiveOp, PassOp, TakeOp, holoscan_node
 
-from holoflow.app.graph import App
+from holoflow.app.graph import App, Node
 from holoflow.holoscan import runtime
-from holoflow.holoscan.classes import HoloscanObject
+from holoflow.holoscan.classes import HoloscanObject, HoloscanOperator
 
 conditions = runtime.load().conditions
+from holoscan.operators import SegmentationPostprocessorOp  # noqa: E402
+from holoscan.resources import UnboundedAllocator  # noqa: E402
+
 MANY = 1_000_000
 ENGINES = pytest.mark.parametrize("engine", [GREEDY, EVENT2], ids=str)
 
@@ -88,3 +91,23 @@ def test_a_call_that_fails_is_skipped_where_the_app_says_so(engine: Any) -> None
     assert ran.flow("source", "pass.in").dropped == {"error": 1}
     assert (ran.operator("pass").frames, ran.operator("pass").skipped) == (8, 1)
     assert ran.operator("count").frames == 8
+
+
+@ENGINES
+def test_a_call_in_cpp_that_fails_is_named(engine: Any) -> None:
+    allocator = HoloscanObject(UnboundedAllocator, "allocator")
+    made = HoloscanOperator(
+        SegmentationPostprocessorOp, {"allocator": allocator}, (), ("in_tensor",), ("out_tensor",)
+    )
+    bad = Node("bad", "its", SegmentationPostprocessorOp, holoscan_operator=made)
+    give = holoscan_node("give", GiveOp)
+    graph = app(
+        [give, bad, node("count", Count)],
+        [flow("give", "bad.in_tensor"), flow("bad.out_tensor", "count")],
+    )
+    ran = run(graph, engine)
+    failure = ran.result.failure
+    assert failure is not None
+    assert (failure.operator, failure.frame) == ("bad", "frame 0 of give")
+    assert "must be in CUDA device" in failure.cause
+    assert ran.flow("give", "bad.in_tensor").dropped["error"] == 1
