@@ -113,13 +113,6 @@ def _check_app(
                 f"{short(node.type_name)} in the app",
                 "run the app once more",
             )
-    for flow in app.flows:
-        ends = (app.operators[end.operator] for end in (flow.source, flow.target))
-        if all(node.holoscan_operator is not None for node in ends):
-            raise HoloflowError(
-                f"flow {flow.source} -> {flow.target} joins two of Holoscan's own operators",
-                "it is not counted, and cannot be simulated",
-            )
     wanted = {(str(flow.source), str(flow.target)) for flow in app.flows}
     if missing_flows := sorted(wanted - flows.keys()):
         source, target = missing_flows[0]
