@@ -26,7 +26,7 @@ def port(
     from holoflow.app.load import load
     from holoflow.core.files import write_whole
     from holoflow.port.document import port as ported_from
-    from holoflow.port.recorder import compose
+    from holoflow.port.script import compose
 
     name, _, chosen = file.partition(":")
     source = Path(name)

@@ -34,6 +34,26 @@ class GraphEdge:
 
 
 @dataclass(frozen=True)
+class PoolAddition:
+    """Operators that were added to a thread pool in one call."""
+
+    operators: tuple[Any, ...]
+    pin: bool
+    cores: tuple[int, ...]
+    policy: Any = None
+    """Its real-time policy, if any."""
+
+
+@dataclass
+class OperatorPool:
+    """A pool of threads for some operators."""
+
+    name: str
+    size: int
+    additions: list[PoolAddition] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class ComposedFragment:
     """A fragment, or the whole of an application without fragments."""
 
@@ -63,6 +83,7 @@ class Composed:
     """Sections of `config` that `from_config` has returned, by identity of what it returned."""
     dynamic: Sequence[tuple[Any, Any]] = ()
     """Operators with the functions that choose their flows."""
+    pools: Sequence[OperatorPool] = ()
     services: Sequence[tuple[str, Any]] = ()
     """Fragment services by the names under which they are registered; empty without one."""
     loggers: Sequence[tuple[str, Any]] = ()

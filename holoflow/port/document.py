@@ -11,12 +11,8 @@ from typing import Any
 from holoflow.app.writing import Keys, written
 from holoflow.holoscan import signature
 from holoflow.port.application import Composed, ComposedFragment, GraphEdge, Made, inputs_of
-from holoflow.port.values import Names, UnportedError, Values, given, unique
-
-_KINDS = {
-    "GreedyScheduler": "greedy", "EventBasedScheduler": "event",
-    "MultiThreadScheduler": "multithread",
-}  # fmt: skip
+from holoflow.port.scheduling import scheduler_of
+from holoflow.port.values import Names, UnportedError, Values, unique
 
 
 @dataclass
@@ -87,7 +83,9 @@ class _Porting:
                 }
                 for fragment in composed.fragments
             }
-        document["scheduler"] = self._scheduler()
+        document["scheduler"], unsaid = scheduler_of(composed, self.operators)
+        for text in unsaid:
+            self.ported.note(("scheduler",), text)
         return self.ported
 
     def _operator(
@@ -198,28 +196,6 @@ class _Porting:
                     (), f"the {section.removesuffix('s')} {made.cls.__name__}: {error}"
                 )
         return entries
-
-    def _scheduler(self) -> dict[str, Any]:
-        """Return the scheduler; Holoscan's usual one works in one thread."""
-        scheduler = self.composed.scheduler
-        made = self.composed.made.get(id(scheduler)) if scheduler is not None else None
-        if made is None:
-            return {"kind": "multithread" if self.composed.distributed else "greedy"}
-        kind = _KINDS.get(made.cls.__name__)
-        if kind is None:
-            self.ported.note((), f"its scheduler, a {made.cls.__name__}")
-            return {"kind": "event"}
-        entry: dict[str, Any] = {"kind": kind}
-        for name, value in given(made).items():
-            if name == "worker_thread_number":
-                entry["workers"] = value
-            elif name == "pin_cores" and value:
-                entry["cores"] = list(value)
-            elif name != "pin_cores":
-                self.ported.note(("scheduler",), f"{name} of its scheduler, which is {value!r}")
-        if kind != "greedy":
-            entry.setdefault("workers", 1)
-        return entry
 
 
 def _bound(made: Made) -> Iterator[tuple[str, Any]]:

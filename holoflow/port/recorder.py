@@ -1,31 +1,25 @@
-"""Runs the file of a Holoscan application up to its `run()`, and notes what is made on the way.
+"""Notes how the objects of a Holoscan application are made, and what the application is told.
 
-Holoscan's own classes are used, with constructors that note their arguments first: so every branch,
-loop and subgraph of `compose()` is followed, and Holoscan itself says what is connected.
+Holoscan's own classes are used, with constructors that note their arguments first.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import sys
-import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, redirect_stdout
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from types import ModuleType
 from typing import Any
 
-from holoflow.core.errors import HoloflowError, describe
 from holoflow.holoscan import runtime
-from holoflow.port.application import Composed, Made, composed_fragment
+from holoflow.port.application import Made, OperatorPool, PoolAddition
 from holoflow.port.stand_ins import declare, stand_in
 
-_UNSAID = ("add_default_green_context_pool", "make_thread_pool")
+_UNSAID = ("add_default_green_context_pool",)
 """Methods of applications and fragments for which an app file has no word."""
 
 
-class _RunError(BaseException):
+class AskedToRun(BaseException):
     """The application is to run now: it is not an `Exception`, so that nothing catches it."""
 
 
@@ -49,6 +43,7 @@ class CompositionRecorder:
         self.dynamic: list[tuple[Any, Any]] = []
         self.services: list[tuple[str, Any]] = []
         self.loggers: list[tuple[str, Any]] = []
+        self.pools: dict[int, OperatorPool] = {}
         self.notes: list[str] = []
         self.applications: list[Any] = []
         """Those that were asked to run."""
@@ -65,6 +60,7 @@ class CompositionRecorder:
             self._wrap_fragment(cls)
         self._wrap_operator(self._core._core.OperatorBase)
         self._wrap_lookup(operators)
+        self._wrap_pool(resources.ThreadPool)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -109,11 +105,12 @@ class CompositionRecorder:
         original_dynamic = cls.set_dynamic_flows  # type: ignore[attr-defined]
         original_service = cls.register_service  # type: ignore[attr-defined]
         original_logger = cls.add_data_logger  # type: ignore[attr-defined]
+        original_pool = cls.make_thread_pool  # type: ignore[attr-defined]
 
         # Each has the name of what it stands for, by which pybind11 sees that C++ is to be called.
         def run(self: Any, *_: Any) -> None:
             recorder.applications.append(self)
-            raise _RunError
+            raise AskedToRun
 
         def add_flow(self: Any, source: Any, target: Any, *more: Any, **keywords: Any) -> None:
             if recorder.is_flow(source, target, (*more, *keywords.values())):
@@ -141,7 +138,16 @@ class CompositionRecorder:
             recorder.loggers.append((getattr(logger, "name", ""), logger))
             original_logger(self, logger)
 
-        methods = (add_flow, from_config, set_dynamic_flows, register_service, add_data_logger, run)
+        def make_thread_pool(self: Any, name: str, initialize_size: int = 1) -> Any:
+            pool = original_pool(self, name, initialize_size)
+            recorder.kept.append(pool)
+            recorder.pools[id(pool)] = OperatorPool(name, initialize_size)
+            return pool
+
+        methods = (
+            add_flow, from_config, set_dynamic_flows, register_service, add_data_logger,
+            make_thread_pool, run,
+        )  # fmt: skip
         for method in methods:
             self._replace(cls, method.__name__, method)
         self._replace(cls, "run_async", run)
@@ -162,6 +168,27 @@ class CompositionRecorder:
             original(self, *args, **keywords)
 
         self._replace(cls, "add_arg", add_arg)
+
+    def _wrap_pool(self, cls: Any) -> None:
+        """Note which operators are added to thread pools; Holoscan need not know."""
+        recorder = self
+
+        def add(
+            self: Any, ops: Any, pin_operator: bool = False, pin_cores: Sequence[int] = ()
+        ) -> None:
+            added = tuple(ops) if isinstance(ops, (list, tuple)) else (ops,)
+            addition = PoolAddition(added, pin_operator, tuple(pin_cores))
+            recorder.pools[id(self)].additions.append(addition)
+
+        def add_realtime(
+            self: Any, op: Any, sched_policy: Any, pin_operator: bool = True,
+            pin_cores: Sequence[int] = (), **_: Any,
+        ) -> None:  # fmt: skip
+            addition = PoolAddition((op,), pin_operator, tuple(pin_cores), sched_policy)
+            recorder.pools[id(self)].additions.append(addition)
+
+        self._replace(cls, "add", add)
+        self._replace(cls, "add_realtime", add_realtime)
 
     def _wrap_lookup(self, operators: ModuleType) -> None:
         """Have stand-ins for those operators that cannot be imported here."""
@@ -212,147 +239,3 @@ class CompositionRecorder:
         setattr(owner, name, value)
         undo = functools.partial(setattr, owner, name, before)
         self._undo.callback(undo if own else functools.partial(delattr, owner, name))
-
-
-def compose(file: Path, arguments: Sequence[str], chosen: str = "") -> Composed:
-    """Run `file` as a script until its application is to run, and let that compose itself.
-
-    What the script prints goes to stderr. An application that the script does not run is made
-    without arguments.
-
-    Args:
-        file: The script.
-        arguments: Its arguments.
-        chosen: Name of the application's class, if the script runs none and has several.
-
-    Raises:
-        HoloflowError: The file has no application, or fails before it is composed.
-    """
-    if not file.is_file():
-        raise HoloflowError(f"there is no file {str(file)!r}", "name a file of Python")
-    recorder = CompositionRecorder()
-    with _as_script(file, arguments) as namespace, redirect_stdout(sys.stderr), recorder:
-        _run(file, recorder, namespace)
-        application = _application(file, recorder, namespace, chosen)
-        recorder.wrap_classes()
-        recorder.wrap_functions(namespace)
-        with _failures(file, f"{type(application).__name__}.compose()"):
-            application.compose()
-        for fragment in recorder.fragments:
-            with _failures(file, f"{type(fragment).__name__}.compose()"):
-                fragment.compose()
-        if not application.is_metadata_enabled:
-            recorder.notes.append("enable_metadata(False), as headers travel as metadata in an app")
-        parts = recorder.fragments or [application]
-        if not any(part.graph.get_nodes() for part in parts):
-            raise HoloflowError(f"{file}: {type(application).__name__} adds no operators")
-        _require_guard(file, recorder)
-        config = application.config().config_file
-        return Composed(
-            file=file,
-            name=application.name or type(application).__name__,
-            fragments=tuple(composed_fragment(part.name, part.graph) for part in parts),
-            between=tuple(recorder.between),
-            distributed=bool(recorder.fragments),
-            config=Path(config) if config else None,
-            scheduler=_scheduler(application, recorder),
-            made=recorder.made,
-            sections=recorder.sections,
-            dynamic=tuple(recorder.dynamic),
-            services=tuple(recorder.services),
-            loggers=tuple(recorder.loggers),
-            notes=tuple(dict.fromkeys(recorder.notes)),
-            kept=(application, recorder),
-        )
-
-
-def _run(file: Path, recorder: CompositionRecorder, namespace: dict[str, Any]) -> None:
-    """Run the script in `namespace`, up to where its application is to run."""
-    try:
-        with _failures(file, "the script"):
-            exec(compile(file.read_bytes(), str(file), "exec"), namespace)  # noqa: S102
-    except _RunError:
-        return
-    except SystemExit as end:
-        if not recorder.applications:
-            wrong = f"{file} ends with status {end.code} before its application runs"
-            raise HoloflowError(wrong, "give it the arguments it needs, after --") from None
-
-
-def _require_guard(file: Path, recorder: CompositionRecorder) -> None:
-    """Raise an error if the file runs its application when an app imports its operators."""
-    if not any(item.cls.__module__ == "__main__" for item in recorder.made.values()):
-        return
-    asked = len(recorder.applications)
-    _run(file, recorder, {"__name__": file.stem, "__file__": str(file)})
-    if len(recorder.applications) > asked:
-        raise HoloflowError(
-            f"{file} runs its application when it is imported, as an app does for its operators",
-            'put that under `if __name__ == "__main__":`',
-        )
-
-
-def _application(
-    file: Path, recorder: CompositionRecorder, namespace: dict[str, Any], chosen: str
-) -> Any:
-    """Return the application that was asked to run, or else the one that the file defines."""
-    if recorder.applications:
-        return recorder.applications[-1]
-    base = runtime.load().core.Application
-    found = {
-        name: value
-        for name, value in namespace.items()
-        if isinstance(value, type) and issubclass(value, base) and value is not base
-    }
-    own = {name: cls for name, cls in found.items() if cls.__module__ == "__main__"}
-    if chosen:
-        own = {name: cls for name, cls in found.items() if name == chosen}
-    if not own:
-        named = f"no application {chosen!r}" if chosen else "no application"
-        right = "it has a class derived from holoscan.core.Application"
-        raise HoloflowError(f"{file} defines {named}", right)
-    if len(own) > 1:
-        named = ", ".join(own)
-        raise HoloflowError(f"{file} has several applications: {named}", f"write {file}:CLASS")
-    ((name, cls),) = own.items()
-    with _failures(file, f"{name}()"):
-        return cls()
-
-
-def _scheduler(application: Any, recorder: CompositionRecorder) -> Any:
-    """Return the scheduler that was chosen; None for the usual one."""
-    made = [item.thing for item in recorder.made.values()]
-    scheduler = application.scheduler()
-    return scheduler if any(scheduler is thing for thing in made) else None
-
-
-@contextlib.contextmanager
-def _as_script(file: Path, arguments: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Give the namespace of a main module, with arguments and import path as if Python ran it."""
-    before = sys.argv, sys.path[:], sys.modules["__main__"]
-    main = ModuleType("__main__")
-    main.__file__ = str(file)
-    sys.argv, sys.modules["__main__"] = [str(file), *arguments], main
-    sys.path.insert(0, str(file.parent.absolute()))
-    try:
-        yield vars(main)
-    finally:
-        sys.argv, sys.path[:], sys.modules["__main__"] = before
-
-
-@contextlib.contextmanager
-def _failures(file: Path, what: str) -> Iterator[None]:
-    """Turn an exception of the user's code into an error with its line."""
-    try:
-        yield
-    except HoloflowError:
-        raise
-    except Exception as error:
-        if isinstance(error, SyntaxError):
-            place = f"{error.filename}:{error.lineno}"
-            raise HoloflowError(f"{place} is not valid Python: {error.msg}") from error
-        frames = traceback.extract_tb(error.__traceback__)
-        lines = [frame.lineno for frame in frames if Path(frame.filename) == file]
-        place = f"{file}:{lines[-1]}" if lines else str(file)
-        right = "the application must be able to compose itself here; nothing is run"
-        raise HoloflowError(f"{place}: {what} fails: {describe(error)}", right) from error

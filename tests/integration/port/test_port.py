@@ -62,6 +62,7 @@ def port(folder: Path, *arguments: str) -> tuple[int, str]:
         ("subgraphs.py", [], 3),
         ("steps.py", [], 4),
         ("services.py", [], 2),
+        ("pools.py", [], 2),
         ("replay.py", ["recorded"], 2),
     ],
 )
@@ -142,6 +143,18 @@ if __name__ == "__main__":
 """
 
 
+def test_threads_of_operators_are_written(folder: Path) -> None:
+    assert port(folder, "pools.py") == (0, "")
+    app = YAML(typ="safe").load(folder / "app.yaml")
+    assert app["scheduler"] == {
+        "kind": "event", "workers": 3, "stop_on_deadlock_timeout": "700ms",
+        "pools": {
+            "pinned": {"operators": ["sender"], "size": 1, "pin": True, "cores": [0]},
+            "other": {"operators": ["receiver"], "size": 1},
+        },
+    }  # fmt: skip
+
+
 def test_an_operator_that_this_machine_cannot_import_is_taken_as_written(folder: Path) -> None:
     (folder / "drawn.py").write_text(DRAWN + TRACKED)
     status, said = port(folder, "drawn.py")
@@ -161,7 +174,11 @@ def test_an_operator_that_this_machine_cannot_import_is_taken_as_written(folder:
 UNLIKE = """
 import threading
 
-from holoscan.core import Application, Operator
+from holoscan.core import Application, DefaultFragmentService, Operator
+
+
+class Settings(DefaultFragmentService):
+    pass
 
 
 class WorkOp(Operator):
@@ -175,7 +192,7 @@ class WorkOp(Operator):
 class Unlike(Application):
     def compose(self):
         print("composing")
-        self.make_thread_pool("pool", 2)
+        self.register_service(Settings())
         work = WorkOp(self, name="1st work", lock=threading.Lock(), scale=2)
         work.add_arg(other=3)
         self.add_operator(work)
@@ -191,9 +208,9 @@ def test_what_cannot_be_said_is_noted_and_commented(folder: Path) -> None:
     (folder / "unlike.py").write_text(UNLIKE)
     status, said = port(folder, "unlike.py:Unlike")
     notes = [
-        "make_thread_pool() of the application, for which an app file has no word",
         "add_arg() of 1st work; write the argument under its with:",
         "op_1st_work: its argument lock: an app file has no word for one of class lock",
+        "the service Settings: it is registered without a name",
     ]
     assert said.splitlines()[1:4] == [f"not ported: {note}" for note in notes]
     assert said.splitlines()[4:] == [
@@ -209,7 +226,7 @@ def test_what_cannot_be_said_is_noted_and_commented(folder: Path) -> None:
     ("text", "arguments", "wrong"),
     [
         (UNLIKE, ["app.py"], "app.py has several applications: Unlike, Other; write app.py:CLASS"),
-        (UNLIKE, ["app.py:Other"], "app.py:26: Other.compose() fails: ValueError: not today"),
+        (UNLIKE, ["app.py:Other"], "app.py:30: Other.compose() fails: ValueError: not today"),
         (UNLIKE, ["app.py:None"], "app.py defines no application 'None'"),
         (UNLIKE, ["ape.py"], "there is no file 'ape.py'"),
         (UNLIKE, ["app.py", "--output", "app.py", "--force"], "app.py is there already"),
