@@ -40,6 +40,9 @@ def run(
     fuse: Annotated[
         Literal["auto", "off"], typer.Option(help="Whether operators may share a stage.")
     ] = "auto",
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Let nobody change parameters while it runs.")
+    ] = False,
     guard: Annotated[
         bool, typer.Option("--guard", help="Fail operators that change their inputs.")
     ] = False,
@@ -144,6 +147,7 @@ def run(
             seconds=seconds,
             lossless=lossless,
             guarded=guard,
+            read_only=read_only,
             web=not no_web,
             tracked=tracking == "on",
             trace=frames_traced,

@@ -135,7 +135,12 @@ class _Run:
                 publisher = server = None
                 if self.launcher is None:
                     fragment = "+".join(process.fragment for process in plan.processes)
-                    publisher = Publisher(plan.app.name, options.run, fragment, change=live.change)
+                    publisher = Publisher(
+                        plan.app.name,
+                        options.run,
+                        fragment,
+                        change=None if options.read_only else live.change,
+                    )
                     stack.enter_context(publisher)
                 if metrics is not None:
                     from holoflow.report.export.metrics_server import MetricsServer

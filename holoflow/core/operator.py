@@ -190,6 +190,18 @@ def _log() -> logging.Logger:
     return logging.getLogger("holoflow.operator")
 
 
+@dataclass(frozen=True)
+class LiveParameter:
+    """A parameter that may change while the app runs."""
+
+    operator: str
+    name: str
+    value: str
+    """Its value as JSON, as in an app file: quantities with their unit."""
+    schema: Mapping[str, Any]
+    """Its JSON Schema: type, bounds, choices, description."""
+
+
 @dataclass
 class OperatorContext:
     """What an operator can use of the run it is part of; the engine sets it before `start()`.
@@ -228,6 +240,11 @@ class OperatorContext:
     outcome: Callable[[], tuple[str, str]] = lambda: ("done", "")
     """How the run has ended, for `stop()`: `done`, `failed` or `interrupted`; and which operator
     failed, on which frame, and why, or an empty string."""
+    parameters: Callable[[], Sequence[LiveParameter]] = lambda: ()
+    """The live parameters of all operators of the app, as they are now."""
+    change: Callable[[str, str, Any], None] | None = None
+    """Change a live parameter of any operator: `change("detect", "threshold", 0.4)`; raises
+    HoloflowError if it cannot. None if whoever watches may not."""
     _warned: set[str] = field(default_factory=set)
     allocate: Callable[[tuple[int, ...], Any], npt.NDArray[Any]] = _allocate
     """Memory for an output; the link's own if the output goes to another process."""

@@ -93,6 +93,16 @@ def is_live(field: pydantic.fields.FieldInfo) -> bool:
     return isinstance(extra, dict) and extra.get("live") is True
 
 
+def schema(cls: type[Operator], name: str) -> dict[str, Any]:
+    """Return the JSON Schema of a parameter; empty if it cannot be expressed in JSON Schema."""
+    try:
+        whole = cls.parameters().model_json_schema()
+    except pydantic.errors.PydanticInvalidForJsonSchema:
+        return {}
+    found: dict[str, Any] = whole["properties"][name]
+    return found
+
+
 def parsed(cls: type[Operator], name: str, value: Any) -> Any:
     """Return the value of the parameter `name` that an app file writes as `value`.
 
@@ -115,8 +125,17 @@ def parsed(cls: type[Operator], name: str, value: Any) -> Any:
     return getattr(made, name)
 
 
-def written(value: Any) -> str:
-    """Return the value of a parameter as JSON, as an app file may write it."""
+def written(cls: type[Operator], name: str, parameters: Mapping[str, Any]) -> str:
+    """Return the value of the parameter `name` as JSON, as an app file writes it.
+
+    `parameters` are those of the app file, of which some may be left out.
+    """
+    field = cls.parameters().model_fields[name]
+    return as_json(parameters.get(name, field.get_default(call_default_factory=True)))
+
+
+def as_json(value: Any) -> str:
+    """Return what stands in an app file, or the default of a parameter, as JSON."""
     return json.dumps(to_jsonable_python(value, fallback=str))
 
 

@@ -6,12 +6,14 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from holoflow.app.graph import Node
 from holoflow.core.errors import HoloflowError, ParameterError, describe, parts
-from holoflow.core.parameters import live_parameters, parsed, written
+from holoflow.core.operator import LiveParameter, Operator
+from holoflow.core.parameters import as_json, live_parameters, parsed, schema, written
 from holoflow.core.text import choices, suggestion
 from holoflow.engine.operator_stage import OperatorStage
 from holoflow.engine.runner import OperatorRunner
@@ -27,9 +29,12 @@ _log = logging.getLogger("holoflow.parameters")
 class Changes:
     """The changes of one run. Callable from any thread."""
 
-    def __init__(self, stages: Mapping[str, Stage]) -> None:
-        """Change the operators of `stages`, given by the operators' names."""
+    def __init__(self, stages: Mapping[str, Stage], nodes: Mapping[str, Node]) -> None:
+        """Change the operators of `stages`, given by the names that they have among `nodes`."""
         self._stages = stages
+        self._values: dict[tuple[str, str], str] = {}
+        """Values as JSON, as in an app file, of what has been changed."""
+        self._nodes = nodes
         self._made: list[ParameterChange] = []
         self._news: list[ParameterChange] = []
         self._lock = threading.Lock()
@@ -56,7 +61,8 @@ class Changes:
             raise HoloflowError(f"no operator {operator!r} runs here", right)
         (runner,) = (runner for runner in stage.runners if runner.name == operator)
         checked = self._checked(runner, stage, parameter, value)
-        stage.changes.append(partial(self._make, runner, parameter, checked))
+        change = partial(self._make, runner, parameter, checked, as_json(value))
+        stage.changes.append(change)
         stage.wake()
 
     def again(self, changes: Mapping[str, Mapping[str, str]]) -> None:
@@ -97,7 +103,7 @@ class Changes:
             raise HoloflowError(f"{where}: {wrong}", right) from None
         return checked
 
-    def _make(self, runner: OperatorRunner, parameter: str, value: Any) -> None:
+    def _make(self, runner: OperatorRunner, parameter: str, value: Any, text: str) -> None:
         operator = runner.operator
         before = getattr(operator, parameter)
         setattr(operator, parameter, value)
@@ -107,9 +113,12 @@ class Changes:
             setattr(operator, parameter, before)
             _log.error("%s.%s is left as it is: %s", runner.name, parameter, describe(error))
             return
-        change = ParameterChange(
-            time.time(), runner.name, parameter, written(before), written(value)
+        key = runner.name, parameter
+        old = self._values.get(key) or written(
+            type(operator), parameter, self._nodes[runner.name].parameters
         )
+        self._values[key] = text
+        change = ParameterChange(time.time(), *key, old, text)
         with self._lock:
             self._made.append(change)
             del self._made[:-MOST]
@@ -129,6 +138,24 @@ class Changes:
                 "%s.%s: %s instead of %s",
                 change.operator, change.parameter, change.value, change.before,
             )  # fmt: skip
+
+
+def live_values(
+    nodes: Mapping[str, Node], changes: Sequence[ParameterChange]
+) -> tuple[LiveParameter, ...]:
+    """Return the live parameters of an app's operators, after `changes`."""
+    changed = {(change.operator, change.parameter): change.value for change in changes}
+    return tuple(
+        LiveParameter(
+            node.name,
+            name,
+            changed.get((node.name, name)) or written(node.cls, name, node.parameters),
+            schema(node.cls, name),
+        )
+        for node in nodes.values()
+        if issubclass(node.cls, Operator)
+        for name in live_parameters(node.cls)
+    )
 
 
 class LiveParameters:

@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from holoflow.app.format import RestartPolicy
+from holoflow.app.graph import Node
 from holoflow.stats.records import Recorder, Records
 from holoflow.stats.snapshot import Sample, Snapshot
 from holoflow.stats.spans import PathTree
@@ -45,6 +46,8 @@ class RunOptions:
     """When the process will be restarted; its links then stay open for it."""
     generation: int = 0
     """How often the process of these operators was started before in this run."""
+    read_only: bool = False
+    """Whether those who watch the app may not change its parameters."""
     changes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Live parameters that an earlier process of the run has changed: values as JSON, by operator
     and parameter."""
@@ -128,6 +131,10 @@ class WholeRun:
     """Returns its curves so far."""
     outcome: Callable[[], tuple[Outcome, str] | None]
     """Returns how it has ended and what failed; None if that is not known in time."""
+    operators: Mapping[str, Node]
+    """Those of the whole app."""
+    change: Callable[[str, str, Any], None]
+    """Changes a live parameter of any operator; raises HoloflowError if it cannot."""
 
 
 class Worker:

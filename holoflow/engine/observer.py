@@ -66,7 +66,7 @@ class Observer:
         self._stage_of = {
             runner.name: stage for stage in program.stages for runner in stage.runners
         }
-        self.changes = Changes(self._stage_of)
+        self.changes = Changes(self._stage_of, program.plan.app.operators)
         self._fed = {flow.target.operator for flow in program.plan.app.flows}
 
     def begin(self) -> None:

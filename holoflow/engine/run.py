@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from holoflow.core.errors import HoloflowError, describe, is_shortage, words
-from holoflow.core.operator import OperatorContext
+from holoflow.core.operator import LiveParameter, OperatorContext
 from holoflow.engine.admission import lift
 from holoflow.engine.build import (
     Program,
@@ -24,7 +24,7 @@ from holoflow.engine.build import (
     join,
 )
 from holoflow.engine.calls import Hangs, StallDetector, hangs
-from holoflow.engine.changes import LiveParameters
+from holoflow.engine.changes import LiveParameters, live_values
 from holoflow.engine.control import (
     Control,
     EngineName,
@@ -137,6 +137,8 @@ class Run:
             snapshot=whole.snapshot if whole else lambda: self.observer.latest,
             history=whole.history if whole else lambda: self.observer.history.samples,
             outcome=self._ended,
+            parameters=self._live_values,
+            change=None if self.options.read_only else self._change,
             web=self.options.web,
             threads=threads_of(self.plan.app.operators[name], cores())
             if self.engine != "inline"
@@ -197,6 +199,19 @@ class Run:
         if self.whole is None or self.control.failure is not None:
             return own
         return self.whole.outcome() or own
+
+    def _live_values(self) -> tuple[LiveParameter, ...]:
+        """Return the live parameters of the whole app."""
+        snapshot = self.whole.snapshot() if self.whole else self.observer.latest
+        nodes = self.whole.operators if self.whole else self.plan.app.operators
+        return live_values(nodes, () if snapshot is None else snapshot.changes)
+
+    def _change(self, operator: str, parameter: str, value: object) -> None:
+        """Have a live parameter changed, here or in the process of its operator."""
+        if self.whole is None or operator in self.program.runners:
+            self.live.change(operator, parameter, value)
+        else:
+            self.whole.change(operator, parameter, value)
 
     # -- operators ---------------------------------------------------------------------------
 

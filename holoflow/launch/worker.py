@@ -16,6 +16,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from holoflow.core import log
 from holoflow.core.errors import HoloflowError, is_shortage, words
@@ -49,6 +50,7 @@ from holoflow.launch.configuration import COUNTERS, WorkerSpec, open_links
 from holoflow.launch.reaper import mark_by_limit
 from holoflow.launch.whole_run import LauncherView
 from holoflow.link.links import Links
+from holoflow.live.ask import change_in
 from holoflow.live.publish import Publisher
 from holoflow.plan import Plan
 from holoflow.plan.fingerprint import difference, digest
@@ -239,7 +241,7 @@ class _Worker:
             worker_spec.options.run,
             worker_spec.fragment,
             whole=False,
-            change=live.change,
+            change=None if worker_spec.options.read_only else live.change,
         ) as publisher:
 
             def observe(snapshot: Snapshot, history: tuple[Sample, ...]) -> None:
@@ -255,7 +257,13 @@ class _Worker:
                 every=HEARTBEAT_INTERVAL,
                 links=self.links,
                 ready=self.ready,
-                whole=WholeRun(self.view.snapshot, self.view.history, self.view.outcome),
+                whole=WholeRun(
+                    self.view.snapshot,
+                    self.view.history,
+                    self.view.outcome,
+                    plan.app.operators,
+                    partial(change_in, plan, worker_spec.options.run),
+                ),
                 live=live,
             )
         self._end(result)

@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 from holoflow.core.errors import HoloflowError
 from holoflow.core.text import choices, suggestion
@@ -13,6 +14,7 @@ from holoflow.live import sockets
 from holoflow.live.attach import ANSWER, Attachment
 from holoflow.live.protocol import ChangeAnswer, ChangeRequest, read_answer
 from holoflow.live.state import LiveState
+from holoflow.plan.plan import Plan
 from holoflow.stats.snapshot import to_json
 
 STARTING = 10.0
@@ -44,6 +46,24 @@ def change(app: str | None, requests: Sequence[ChangeRequest]) -> tuple[str, lis
                 at = _address(attachment, state, waits, request.operator)
                 answers.append(at if isinstance(at, ChangeAnswer) else _ask(at, request))
             return state.app, answers
+
+
+def change_in(plan: Plan, run: str, operator: str, parameter: str, value: Any) -> None:
+    """Have a live parameter of an operator of the run `run` changed, whose process is known.
+
+    Raises:
+        HoloflowError: It cannot be changed, or its process does not answer.
+    """
+    process = next((p for p in plan.processes if operator in p.placement.operators), None)
+    if process is None:
+        raise HoloflowError(f"{plan.app.name} has no operator {operator!r}")
+    request = ChangeRequest(operator, parameter, value)
+    answer = ChangeAnswer(f"fragment {process.fragment!r} does not run on this host")
+    for address in sockets.of_fragment(plan.app.name, run, process.fragment):
+        answer = _ask(address, request)
+        if not answer.wrong:
+            return
+    raise HoloflowError(answer.wrong, answer.right)
 
 
 def _running(attachment: Attachment) -> tuple[LiveState, list[str]]:

@@ -56,7 +56,7 @@ class Publisher:
     ) -> None:
         """Publish `fragment` of the run `run` of `app`; `whole` if it is the whole app.
 
-        `change` changes a live parameter of it, for whoever asks.
+        `change` changes a live parameter of it, for whoever asks; None: nobody may.
         """
         self._whole = whole
         self._change = change
@@ -187,7 +187,7 @@ class Publisher:
     def _answer(self, request: ChangeRequest) -> ChangeAnswer:
         """Have a live parameter changed; returns what is wrong with that, if anything."""
         if self._change is None:
-            return ChangeAnswer("nothing can be changed here")
+            return ChangeAnswer("its parameters cannot be changed", "start it without --read-only")
         try:
             self._change(request.operator, request.parameter, request.value)
         except HoloflowError as error:

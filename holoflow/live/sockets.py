@@ -52,6 +52,14 @@ def name(app: str, run: str, fragment: str, pid: int) -> str:
     return ".".join((short(app), short(run), short(fragment), str(pid)))
 
 
+def of_fragment(app: str, run: str, fragment: str) -> Iterator[SocketAddress]:
+    """Yield the sockets of the processes of a fragment."""
+    own = name(app, run, fragment, 0).removesuffix("0")
+    for place in places():
+        with contextlib.suppress(HoloflowError):
+            yield from (found for found in addresses(place) if found.name.startswith(own))
+
+
 def short(text: str) -> str:
     """Return `text` as part of a file name: unchanged if it can be, else with a hash."""
     if re.fullmatch(r"[A-Za-z0-9_-]{1,20}", text):

@@ -43,6 +43,9 @@ class WebOp(Operator):
     time. In addition, `/stream.mjpg` is for `<img>` and curl, and `/snapshot.jpg` is the newest
     frame, both without anything drawn.
 
+    Live parameters of all operators can be changed there (button Parameters), by those who may open
+    the page, unless the app runs with `--read-only`.
+
     The page can be reached from this machine only, unless `host`, or the environment variable
     `HOLOFLOW_LISTEN`, is an address that others can reach. Then it requires a token, which is part
     of the announced address; the connection is not encrypted.
@@ -97,7 +100,7 @@ class WebOp(Operator):
             self._server, url = serve(
                 self.title or context.name, context.snapshot, context.history, log=context.log,
                 host=self.host or os.environ.get(LISTEN) or "127.0.0.1", port=self.port,
-                token=self.token,
+                token=self.token, parameters=context.parameters, change=context.change,
             )  # fmt: skip
         except HoloflowError as error:
             raise HoloflowError(f"{context.name}: {error.wrong}", error.right) from None

@@ -111,7 +111,7 @@ def test_parameters_of_any_fragment_change_and_outlive_a_restart(run):
     assert "gain.gian: GainOp has no parameter 'gian'; did you mean 'gain'?" in wrong.stderr
     assert "changed has no operator 'nobody'" in wrong.stderr
     assert wrong.stdout == "changed: gain.gain = 3\n"
-    assert any("gain.gain: 3.0 instead of 2.5" in line for line in started.stdout)
+    assert any("gain.gain: 3 instead of 2.5" in line for line in started.stdout)
     assert seen()[-1] == (process, "3")
 
     os.kill(int(process), signal.SIGKILL)
@@ -128,8 +128,8 @@ def test_parameters_of_any_fragment_change_and_outlive_a_restart(run):
     started.communicate()
     report = json.loads((folder / "out" / "report.json").read_text())
     changes = [(c["operator"], c["value"]) for c in report["snapshot"]["changes"]]
-    assert ("count", "0.005") in changes
-    assert changes[-1] == ("gain", "4.0")
+    assert ("count", '"5ms"') in changes
+    assert changes[-1] == ("gain", "4")
 
     late = change("changed", "gain.gain=4")
     assert late.returncode == 2

@@ -6,14 +6,15 @@ import contextlib
 import logging
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from holoflow.core.errors import HoloflowError
 from holoflow.operators.visualize import web
 
 if TYPE_CHECKING:
+    from holoflow.core.operator import LiveParameter
     from holoflow.operators.visualize._page.server import End, Server
     from holoflow.stats.snapshot import Sample, Snapshot
 
@@ -24,7 +25,8 @@ MOST_FILES = 20
 def serve(
     title: str, snapshot: Callable[[], Snapshot | None], history: Callable[[], tuple[Sample, ...]],
     *, log: logging.Logger, host: str = "127.0.0.1", port: int = 0, token: str | None = None,
-    end: End | None = None,
+    parameters: Callable[[], Sequence[LiveParameter]] = tuple,
+    change: Callable[[str, str, Any], None] | None = None, end: End | None = None,
 ) -> tuple[Server, str]:  # fmt: skip
     """Serve a page; return its server, which is to be stopped, and its address.
 
@@ -36,21 +38,24 @@ def serve(
         host: Address to listen on.
         port: Port; 0 for the usual one, or any free one if that is taken.
         token: Secret that the address must contain; None makes one if others can reach `host`.
+        parameters: Returns the live parameters of the app.
+        change: Changes one; None: nobody may.
         end: How the run has ended, if it has.
 
     Raises:
         HoloflowError: A library is missing, or the port is taken.
     """
     web.require_libraries()
-    from holoflow.operators.visualize._page.server import LOOPBACK, Server
+    from holoflow.operators.visualize._page.server import LOOPBACK, Parameters, Server
 
     listener = _listen(host, port)
     port = listener.getsockname()[1]
     if token is None and host not in LOOPBACK:
         token = secrets.token_urlsafe(24)
     server = Server(
-        listener, title=title, token=token, log=log, snapshot=snapshot, history=history, end=end
-    )
+        listener, title=title, token=token, log=log, snapshot=snapshot, history=history,
+        parameters=Parameters(parameters, change), end=end,
+    )  # fmt: skip
     server.start()
     name = socket.gethostname() if host in ("0.0.0.0", "::") else host  # noqa: S104
     name = f"[{name}]" if ":" in name else name

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import math
 import secrets
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from typing import Any
@@ -20,12 +21,15 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from holoflow.core.errors import HoloflowError
 from holoflow.core.listener import FULL, Listener, Refusals, Seldom
+from holoflow.core.operator import LiveParameter
+from holoflow.live.protocol import LONGEST_REQUEST, read_request
 from holoflow.operators.visualize._marks import PALETTE
 from holoflow.operators.visualize._page.board import Update
 from holoflow.operators.visualize._page.frame import Frame
@@ -105,7 +109,8 @@ def _hostname(host: str) -> str | None:
 
 _PAGE, _DRAWING = files(__package__), files("holoflow.plan.draw")
 _SCRIPTS = (
-    "page", "dashboard", "curves", "elements", "end", "graph", "line", "marks", "state", "words",
+    "page", "dashboard", "controls", "curves", "elements", "end", "graph", "line", "marks", "state",
+    "words",
 )  # fmt: skip
 FILES = {
     "/": (_PAGE / "index.html", "text/html"),
@@ -153,6 +158,17 @@ class End:
     """What operators have written there so far."""
 
 
+@dataclass(frozen=True)
+class Parameters:
+    """The live parameters of an app."""
+
+    all: Callable[[], Sequence[LiveParameter]]
+    """Returns all of them, as they are now."""
+    change: Callable[[str, str, Any], None] | None
+    """Changes one: operator, parameter, value; raises HoloflowError if it cannot. None: nobody
+    may."""
+
+
 class Server:
     """Serves a page that shows the newest frame and the state of the run.
 
@@ -172,6 +188,7 @@ class Server:
         log: logging.Logger,
         snapshot: Callable[[], Snapshot | None],
         history: Callable[[], tuple[Sample, ...]],
+        parameters: Parameters,
         end: End | None = None,
     ) -> None:
         """Serve on `listener`, until `stop()`.
@@ -183,12 +200,14 @@ class Server:
             log: Where failures are logged.
             snapshot: Returns the newest state of the run.
             history: Returns its curves so far.
+            parameters: Live parameters of the app.
             end: How the run has ended, if it has.
         """
         self._listener = Listener(listener, Refusals(log))
         self._hello = {"kind": "hello", "title": title, "palette": PALETTE}
         self._log = log
         self._run_state = snapshot, history
+        self._parameters = parameters
         self._end = end
         self._why = ""
         """Why nothing moves; known while there are viewers."""
@@ -198,6 +217,7 @@ class Server:
         routes += [
             Route("/snapshot.jpg", self._snapshot),
             Route("/stream.mjpg", self._stream),
+            Route("/parameters", self._live_parameters, methods=["GET", "POST"]),
             WebSocketRoute("/live", self._live),
             WebSocketRoute("/flow", self._flow),
         ]
@@ -364,6 +384,31 @@ class Server:
             return PlainTextResponse("no frame yet\n", 503, {**HEADERS, "Retry-After": "1"})
         return Response(frame.jpeg, headers=dict(HEADERS), media_type="image/jpeg")
 
+    async def _live_parameters(self, request: Request) -> Response:
+        """Return the live parameters; change one, if one is posted as JSON."""
+        if request.method == "POST":
+            try:
+                await self._carry_out(request)
+            except HoloflowError as error:
+                return JSONResponse({"wrong": str(error)}, 422, dict(HEADERS))
+        found = await asyncio.to_thread(self._parameters.all)
+        made = {
+            "fixed": self._parameters.change is None,
+            "parameters": [{**asdict(one), "value": json.loads(one.value)} for one in found],
+        }
+        return JSONResponse(made, headers=dict(HEADERS))
+
+    async def _carry_out(self, request: Request) -> None:
+        """Have a parameter changed; raises HoloflowError if it cannot be."""
+        change = self._parameters.change
+        if change is None:
+            raise HoloflowError("the app runs with --read-only")
+        # No other site can send this type without asking first, which is not answered.
+        if request.headers.get("content-type") != "application/json":
+            raise HoloflowError("not a change", "send application/json")
+        wanted = read_request(await _limited(request))
+        await asyncio.to_thread(change, wanted.operator, wanted.parameter, wanted.value)
+
     async def _stream(self, request: Request) -> Response:
         if not self._listener.welcome(request.scope["client"]):
             return PlainTextResponse("there are too many viewers\n", 503, dict(HEADERS))
@@ -380,6 +425,16 @@ class Server:
         while (frame := await self._newest.after(frame)) is not None:
             head = f"Content-Type: image/jpeg\r\nContent-Length: {len(frame.jpeg)}\r\n\r\n"
             yield head.encode() + frame.jpeg + b"\r\n--frame\r\n"
+
+
+async def _limited(request: Request) -> bytes:
+    """Return the body of a request; raises HoloflowError if it is too long."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > LONGEST_REQUEST:
+            raise HoloflowError("the change is too long")
+    return bytes(body)
 
 
 async def _answer(viewer: WebSocket) -> None:
