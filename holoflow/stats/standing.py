@@ -88,8 +88,12 @@ def standing(snapshot: Snapshot) -> str:
 
 
 def waits(snapshot: Snapshot) -> str:
-    """Describe what a run waits for that need not be a fault: a standstill, or a lasting call."""
-    return standing(snapshot) or next(filter(None, map(lasting, snapshot.fragments)), "")
+    """Describe what a run waits for that need not be a fault.
+
+    That is a standstill, a process that does not report, or a call that lasts.
+    """
+    said = (unheard(stats) or lasting(stats) for stats in snapshot.fragments)
+    return standing(snapshot) or next(filter(None, said), "")
 
 
 def stands_full(snapshot: Snapshot) -> str:

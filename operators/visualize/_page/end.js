@@ -6,9 +6,9 @@ import { bytes, fill, say, tag } from "./words.js";
 // `how`: `outcome`, `failure` (words, or empty), the folder `output` and the `files` written there; null hides it.
 export function showEnd(how) {
   element.end.hidden = how === null;
+  document.body.dataset.outcome = how?.outcome ?? "";
   if (how === null) return;
   const { outcome, failure, output, files } = how;
-  element.end.dataset.outcome = outcome;
   say(element.outcome, outcome);
   say(element.failure, failure);
   element.failure.hidden = !failure;

@@ -169,6 +169,7 @@ function tell() {
   element.state.dataset.state = state;
   say(element.state, words);
   element.stage.classList.toggle("past", past);
+  element.picture.hidden = page.shown === null && page.end !== null; // pictures are not kept
   const live = state === "live";
   say(element.rate, live ? page.rhythm.words() : "–");
   say(element.latency, live ? time(page.latency) : "–");

@@ -82,6 +82,7 @@ def test_a_process_that_does_not_report_is_told() -> None:
     found = explain(snapshot(0.0, silent=4.0)).bottleneck
     said = "f0 (process 4711 on box) has not reported for 4 s"
     assert (found.cause, found.where, found.evidence) == ("stall", "f0", said)
+    assert waits(snapshot(0.0, silent=4.0)) == said
     assert explain(snapshot(0.0, silent=4.0, over=True)).bottleneck.cause != "stall"
 
 
