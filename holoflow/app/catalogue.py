@@ -370,8 +370,9 @@ def _shown(filename: str | None) -> str:
 def place_of(cls: type) -> str:
     """Return `file.py:12: ` for a user's class; empty if not known."""
     try:
-        line = inspect.getsourcelines(cls)[1]
-        return f"{_shown(inspect.getsourcefile(cls))}:{line}: "
+        original = getattr(cls, "_original", cls)  # of a function that create_op has decorated
+        line = inspect.getsourcelines(original)[1]
+        return f"{_shown(inspect.getsourcefile(original))}:{line}: "
     except (OSError, TypeError):
         return ""
 

@@ -76,8 +76,8 @@ def is_python(cls: type) -> bool:
 
 
 def is_created(cls: type) -> bool:
-    """Whether `cls` stands for operators that `create_op` makes."""
-    return bool(cls.__dict__.get("created", False))
+    """Whether `cls` stands for operators that `create_op` makes of `cls._original`."""
+    return "_original" in cls.__dict__
 
 
 def stand_in(name: str, module: str, reason: str) -> type:
@@ -92,17 +92,31 @@ def stand_in(name: str, module: str, reason: str) -> type:
 def operator_of(function: Callable[..., Any], name: str, module: str) -> type | None:
     """Return an operator class for what `create_op` has made of a function; None if it is not.
 
-    Making an instance calls `function`, which returns an operator of a class of its own.
+    Making an instance calls `function`, which returns an operator of a class of its own. What was
+    a class and not a function is made with the arguments first.
     """
     if getattr(function, "__module__", "") != "holoscan.decorator":
         return None
     from holoflow.holoscan import runtime
 
-    def made(_cls: type, *args: Any, **keywords: Any) -> Any:
-        return function(*args, **keywords)
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    held = {variable: cell.cell_contents for variable, cell in cells}
+    original: Any = held.get("func_or_cls") or held["function_or_class"]
+    received = {held.get("op_param")}
+    for given in held.get("inputs", ()):
+        arguments = given.arg_map
+        received |= set(arguments.values() if isinstance(arguments, dict) else [arguments])
 
-    core = runtime.load().core
-    return type(name, (core.Operator,), {"__new__": made, "created": True, "__module__": module})
+    def made(_cls: type, fragment: Any, *args: Any, name: str, **keywords: Any) -> Any:
+        if isinstance(original, type):
+            return function(**keywords)(fragment, *args, name=name)
+        return function(fragment, *args, name=name, **keywords)
+
+    members = {
+        "__new__": made, "_original": staticmethod(original), "_received": frozenset(received),
+        "__module__": module, "__doc__": original.__doc__,
+    }  # fmt: skip
+    return type(name, (runtime.load().core.Operator,), members)
 
 
 def is_enabled(cls: type, arguments: Mapping[str, Any], port: str) -> bool:

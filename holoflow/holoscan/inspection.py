@@ -145,7 +145,7 @@ def _look(
     cls: type, arguments: Mapping[str, Any], conditions: Sequence[HoloscanObject]
 ) -> HoloscanPorts:
     """Construct the operator in an application that is never run, to find its ports."""
-    fragment = runtime.load().core.Application()
+    fragment = runtime.load().core.Application([sys.executable])  # not our own command line
     operator = make(fragment, cls, "inspected", arguments, conditions)
     described = _description(operator)
     parameters = {p["name"]: p["type"] for p in described["params"] or []}

@@ -82,9 +82,11 @@ def keywords_of(cls: type) -> dict[str, Keyword]:
 
     For C++ classes they are read from the signatures in the docstring that pybind11 writes.
     """
-    function = cls.__init__  # type: ignore[misc]
+    function = _constructor(cls)
     if inspect.isfunction(function):
-        return dict(_annotated(function, in_fragment="ComponentBase" in bases(cls)))
+        received: frozenset[str] = getattr(cls, "_received", frozenset())
+        annotated = _annotated(function, _leading(cls, function))
+        return {name: keyword for name, keyword in annotated if name not in received}
     found: dict[str, list[Keyword]] = {}
     signatures = re.findall(r"__init__\(self.*", function.__doc__ or "")
     for signature in signatures:
@@ -102,7 +104,7 @@ def keywords_of(cls: type) -> dict[str, Keyword]:
 
 def accepts_any(cls: type) -> bool:
     """Whether the constructor takes keywords that its signature does not name."""
-    function = cls.__init__  # type: ignore[misc]
+    function = _constructor(cls)
     if not inspect.isfunction(function):
         return not keywords_of(cls)
     return any(
@@ -111,16 +113,28 @@ def accepts_any(cls: type) -> bool:
     )
 
 
-def _annotated(function: Callable[..., Any], *, in_fragment: bool) -> Iterator[tuple[str, Keyword]]:
-    """Yield the keywords of a constructor in Python.
+def _constructor(cls: type) -> Any:
+    """Return what takes the arguments of `cls`; of what `create_op` has made, that is behind it."""
+    original = getattr(cls, "_original", cls)
+    return original.__init__ if isinstance(original, type) else original  # type: ignore[misc]
 
-    That of what is in a fragment takes that one first, whatever it calls it.
+
+def _leading(cls: type, function: Callable[..., Any]) -> int:
+    """Return how many of the first parameters of a constructor are no arguments.
+
+    That of what is in a fragment takes that one after the instance, whatever it calls it.
     """
-    parameters = list(inspect.signature(function).parameters.items())[1:]
-    takes_it = parameters and parameters[0][1].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
-    if in_fragment and takes_it:
-        del parameters[0]
-    for name, parameter in parameters:
+    original = getattr(cls, "_original", None)
+    if original is not None:
+        return int(isinstance(original, type))
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    takes_it = parameters and parameters[0].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return 1 + bool(takes_it and "ComponentBase" in bases(cls))
+
+
+def _annotated(function: Callable[..., Any], leading: int) -> Iterator[tuple[str, Keyword]]:
+    """Yield the keywords of `function`, without the `leading` parameters."""
+    for name, parameter in list(inspect.signature(function).parameters.items())[leading:]:
         if name in _SKIPPED or parameter.kind in (
             parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY,
         ):  # fmt: skip

@@ -126,7 +126,9 @@ class ByHand(Application):
         squares = idioms.squares(self, name="squares", until=4)
         negative = idioms.negative(self, name="negative", offset=100)
         self.add_flow(squares, negative)
-        self.add_flow(negative, idioms.say_number(self, name="say_number"))
+        total = idioms.Total(start=1000)(self, name="total")
+        self.add_flow(negative, total)
+        self.add_flow(total, idioms.say_number(self, name="say_number"))
 
 
 if __name__ == "__main__":

@@ -273,3 +273,16 @@ def negative(number: int, offset: int = 0) -> int:
 def say_number(number: int) -> None:
     """Say the number."""
     say("say_number", number)
+
+
+@create_op(inputs="number", outputs="number")
+class Total:
+    """The sum of all that came, from `start` on."""
+
+    def __init__(self, start: int = 0) -> None:
+        self.total = start
+
+    def __call__(self, number: int) -> int:
+        """Add a number."""
+        self.total += number
+        return self.total
