@@ -46,7 +46,8 @@ def serve(
         HoloflowError: A library is missing, or the port is taken.
     """
     web.require_libraries()
-    from holoflow.operators.visualize._page.server import LOOPBACK, Parameters, Server
+    from holoflow.operators.visualize._page.guard import LOOPBACK
+    from holoflow.operators.visualize._page.server import Parameters, Server
 
     listener = _listen(host, port)
     port = listener.getsockname()[1]

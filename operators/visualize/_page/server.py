@@ -7,23 +7,19 @@ import contextlib
 import json
 import logging
 import math
-import secrets
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from holoflow.core.errors import HoloflowError
@@ -33,79 +29,10 @@ from holoflow.live.protocol import LONGEST_REQUEST, read_request
 from holoflow.operators.visualize._marks import PALETTE
 from holoflow.operators.visualize._page.board import Update
 from holoflow.operators.visualize._page.frame import Frame
+from holoflow.operators.visualize._page.guard import HEADERS, Guard
 from holoflow.operators.visualize._page.watch import Newest, Updater
 from holoflow.report.diagnosis.decision import amiss
 from holoflow.stats.snapshot import Sample, Snapshot
-
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-"""Names under which only this machine can be reached."""
-
-HEADERS: Mapping[str, str] = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Cross-Origin-Resource-Policy": "same-site",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-"""Sent with every response: the page loads nothing from elsewhere and cannot be embedded."""
-
-
-class Guard:
-    """Passes a permitted request to `app`, and answers 403 to any other.
-
-    `allowed` is called with the peer (host, port) of each request that may see pictures or numbers.
-
-    Without a token, the request must name this machine as its host, which a foreign site that
-    points its own name here (DNS rebinding) does not. A page of another origin may not connect
-    (cross-site WebSocket hijacking). With a token, everything except the files in `open_paths`
-    requires it.
-    """
-
-    def __init__(
-        self, app: ASGIApp, token: str | None, open_paths: frozenset[str],
-        allowed: Callable[[tuple[str, int]], None],
-    ) -> None:  # fmt: skip
-        self._app = app
-        self._allowed = allowed
-        self._token = token
-        self._open_paths = open_paths
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["client"] = tuple(scope["client"] or ("", 0))  # None if it has disconnected
-        refusal = self._refusal(scope)
-        if refusal is None:
-            if scope["path"] not in self._open_paths:
-                self._allowed(scope["client"])
-            await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":  # refused before it is accepted: also 403
-            await send({"type": "websocket.close", "code": 1008, "reason": refusal})
-        else:
-            answer = PlainTextResponse(refusal + "\n", 403, dict(HEADERS))
-            await answer(scope, receive, send)
-
-    def _refusal(self, scope: Scope) -> str | None:
-        headers = Headers(scope=scope)
-        host, origin = headers.get("host", ""), headers.get("origin")
-        if self._token is None and _hostname(host) not in LOOPBACK:
-            return f"refused: this page is served to 127.0.0.1 and localhost only, not to {host!r}"
-        if origin is not None and urlsplit(origin).netloc != host:
-            return f"refused: a page from {origin!r} may not look at this one"
-        if self._token is not None and scope["path"] not in self._open_paths:
-            given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-            if not secrets.compare_digest(given.encode(), self._token.encode()):
-                return "refused: the address must end in ?token=..., as the app announced it"
-        return None
-
-
-def _hostname(host: str) -> str | None:
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:
-        return None
-
 
 _PAGE, _DRAWING = files(__package__), files("holoflow.plan.draw")
 _SCRIPTS = (
