@@ -102,6 +102,14 @@ def parts(report: RunReport, width: int) -> Iterator[RenderableType]:
         yield sections.said(
             f"up to {text.plural(last.unfollowed, 'path')} of a message were not followed: too many"
         )
+    if last.changes:
+        began = last.time - last.seconds
+        lines = (
+            f"after {text.duration(change.time - began)}  {change.operator}.{change.parameter}: "
+            f"{change.value} instead of {change.before}"
+            for change in last.changes
+        )
+        yield from _part("live parameters that were changed", *map(sections.said, lines))
     if last.operators:
         yield from _part("operators: times in ms", sections.operators(last, last.operators, width))
     if last.workers:

@@ -109,6 +109,24 @@ def _limit(stats: BudgetStats, name: str) -> list[Child]:
     ]
 
 
+def _changes(report: RunReport, _: Explanation) -> Iterator[Html]:
+    last = report.snapshot
+    if last.changes:
+        yield grid(
+            "Live parameters that were changed while the app ran",
+            (
+                Heading("after"), Heading("parameter", "line"), Heading("before", "words"),
+                Heading("since", "words"),
+            ),
+            (
+                [text.duration(change.time - began), f"{change.operator}.{change.parameter}",
+                 change.before, change.value]
+                for began in (last.time - last.seconds,)
+                for change in last.changes
+            ),
+        )  # fmt: skip
+
+
 def _paths(report: RunReport, explanation: Explanation) -> Iterator[Html]:
     last = report.snapshot
     if not last.paths:
@@ -358,6 +376,7 @@ def _fragment(stats: FragmentStats) -> list[Child]:
 PARTS: Mapping[str, Callable[[RunReport, Explanation], Iterator[Html]]] = {
     "What else matters": _others,
     "Budgets": _budgets,
+    "Changes": _changes,
     "Graph": _graph,
     "Paths": _paths,
     "Operators": _operators,

@@ -19,6 +19,7 @@ from holoflow.cli.summary import Summary, Written, renderables
 from holoflow.cli.tables import WIDE, bar, plain_text
 from holoflow.engine.control import RunResult
 from holoflow.report.comparison import compare as compare_runs
+from holoflow.stats.snapshot import ParameterChange
 
 
 def drawn(content, width):
@@ -54,6 +55,14 @@ def test_a_report_says_all():
     assert detect[1].split()[1:5] == ["300", "30.0", "30.0", "93%"]
     assert any(line.startswith("camera.out -> overlay.image") and "10 full" in line
                for line in lines)  # fmt: skip
+
+
+def test_parameters_that_were_changed_are_listed_with_when():
+    snapshot = faces()
+    when = snapshot.time - snapshot.seconds + 2.5
+    change = ParameterChange(when, "detect", "threshold", "0.5", "0.6")
+    lines = drawn(parts(report(replace(snapshot, changes=(change,))), WIDE), WIDE)
+    assert "after 2.5 s  detect.threshold: 0.6 instead of 0.5" in lines
 
 
 def test_a_failed_run_says_so():

@@ -15,7 +15,7 @@ from support.snapshots import faces, flow, operator, path
 from holoflow.report.diagnosis.decision import explain
 from holoflow.report.diagnosis.finding import Explanation, Finding
 from holoflow.report.page import page, write_html
-from holoflow.stats.snapshot import Snapshot, Step
+from holoflow.stats.snapshot import ParameterChange, Snapshot, Step
 
 VOID = {"meta", "br", "link"}
 
@@ -71,6 +71,17 @@ def test_a_page_says_what_limits_the_run_and_where_its_time_goes():
     assert "1 of 1 missed" in words
     assert "waiting for its turn" in words
     assert "dropped: full" in words
+
+
+def test_parameters_that_were_changed_are_listed_with_when():
+    snapshot = faces()
+    when = snapshot.time - snapshot.seconds + 2.5
+    change = ParameterChange(when, "detect", "names", '["<b>"]', "[]")
+    assert "Changes" not in read(made(snapshot)).words
+    checker = read(made(replace(snapshot, changes=(change,))))
+    words = " ".join(checker.words)
+    assert '2.5 s detect.names ["<b>"] []' in words
+    assert_safe(checker)
 
 
 def test_every_path_has_pictures_that_say_what_they_show():
