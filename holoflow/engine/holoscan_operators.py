@@ -101,7 +101,7 @@ class HoloscanOperators:
     def _make(self, calls: HoloscanCalls) -> Any:
         node, given = calls.node, calls.operator
         extra = []
-        if self._frames is not None and calls.source:
+        if self._frames is not None and _begins(calls):
             extra.append(_CountCondition(self._application, self._frames))
         cls = given.cls
         if calls.python:
@@ -208,7 +208,7 @@ class HoloscanOperators:
             return True
         given = calls.operator.conditions
         limits = [c.arguments.get("count", 1) for c in given if c.cls is _CountCondition]
-        if calls.source and self._frames is not None:
+        if _begins(calls) and self._frames is not None:
             limits.append(self._frames)
         return bool(limits) and calls.executions >= min(limits)
 
@@ -239,6 +239,11 @@ class HoloscanOperators:
                 feeder.close()
             for collector in calls.outputs.values():
                 collector.finish()
+
+
+def _begins(calls: HoloscanCalls) -> bool:
+    """Whether frames begin at an operator, which limits how many there are."""
+    return calls.source or START_OP in calls.node.after
 
 
 class CallCondition(core.Condition):  # type: ignore[misc]
