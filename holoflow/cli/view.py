@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import typer
 
 from holoflow.cli.errors import say
+from holoflow.core.errors import HoloflowError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,10 +49,13 @@ def stay(report: RunReport, folder: Path, url: str) -> None:
     """Show a run that has just ended at the address at which it was live, until Ctrl-C."""
     found = urlsplit(url)
     token = parse_qs(found.query).get("token", [None])[0]
-    serve(
-        report, folder, lambda _: say(f"the live page stays at {url}; Ctrl-C ends"),
-        port=found.port or 0, token=token,
-    )  # fmt: skip
+    try:
+        serve(
+            report, folder, lambda _: say(f"the live page stays at {url}; Ctrl-C ends"),
+            port=found.port or 0, token=token,
+        )  # fmt: skip
+    except HoloflowError as error:  # which does not change how the run ended
+        say(f"the live page does not stay: {error}")
 
 
 def serve(
