@@ -20,7 +20,8 @@ from holoflow.core.ports import base
 from holoflow.engine import nvtx
 from holoflow.engine.admission import usual
 from holoflow.engine.control import Control
-from holoflow.engine.holoscan_calls import DirectFlow, HoloscanCalls
+from holoflow.engine.holoscan_calls import HoloscanCalls
+from holoflow.engine.holoscan_messages import DirectFlow
 from holoflow.engine.inputs import Inputs
 from holoflow.engine.joins import make_inputs
 from holoflow.engine.operator_stage import OperatorStage

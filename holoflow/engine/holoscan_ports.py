@@ -16,7 +16,7 @@ from holoflow.app.graph import Endpoint
 from holoflow.core.message import Header
 from holoflow.core.ports import base
 from holoflow.engine.build import Program
-from holoflow.engine.holoscan_calls import Fed, HoloscanCall, found
+from holoflow.engine.holoscan_messages import Fed, HoloscanCall, found
 from holoflow.engine.holoscan_stage import StageOp, State
 from holoflow.engine.queue import Message, Queue
 from holoflow.engine.remote import RemoteOutput
