@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from support.holohub_log import parse
 from support.launched import Launched
+from support.perfetto_trace import Trace
+
+from holoflow.report.export import perfetto
+from holoflow.report.export.table import read_records, write_log
 
 pytestmark = pytest.mark.holoscan
 
@@ -74,13 +79,20 @@ fragments:
 @pytest.mark.parametrize("link", ["shared_memory", "zeromq"])
 def test_they_take_from_other_processes_and_send_to_them(tmp_path, link):
     (tmp_path / "relays.py").write_text(OPERATORS)
-    with Launched(tmp_path, APP.format(link=link), "--lossless") as run:
+    with Launched(tmp_path, APP.format(link=link), "--lossless", "--trace", "frames=100") as run:
         assert run.end() == 0, run
         assert run.kept("looked") == list(range(60))
         flows = run.flows()
         assert {(b["sent"], b["delivered"]) for b in flows.values()} == {(60, 60)}
         assert len(flows) == 3
         assert run.left() == []
+        records = read_records(run.output / "records.csv")
+        assert write_log(records, tmp_path / "log") == 60
+        (times,) = parse((tmp_path / "log").read_text())[0].values()
+        assert len(times) > 50  # of like lines within 20 µs the scripts count the first alone
+        perfetto.write_trace(records, tmp_path / "trace")
+        between = [("images", "first"), ("first", "second"), ("second", "look")]
+        assert Trace((tmp_path / "trace").read_bytes()).arrows() == dict.fromkeys(between, 60)
 
 
 @pytest.mark.parametrize("link", ["shared_memory", "zeromq"])
