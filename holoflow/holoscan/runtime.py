@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import importlib.metadata
 import importlib.util
 import os
 import resource
@@ -17,11 +19,15 @@ from holoflow.core.errors import HoloflowError
 
 STACK = 32 * 2**20
 """Bytes of stack that Holoscan's threads need."""
+DISTRIBUTIONS = (
+    "holoscan-core-cu13", "holoscan-core-cu12", "holoscan-cu13", "holoscan-cu12", "holoscan",
+)  # fmt: skip
+"""Packages that bring Holoscan: the first two are what 5.0 is in."""
 
 
 @cache
 def available() -> bool:
-    """Whether Holoscan is installed and can be imported."""
+    """Whether a Holoscan on which holoflow runs is installed and can be imported."""
     try:
         load()
     except HoloflowError:
@@ -51,8 +57,14 @@ def load() -> Any:
     """Import and return `holoscan`.
 
     Raises:
-        HoloflowError: It cannot be imported; the message says what to install.
+        HoloflowError: It cannot be imported, or holoflow does not run on it; the message says what
+            to install.
     """
+    if version := _too_new():
+        raise HoloflowError(
+            f"Holoscan {version} is installed, holoflow runs on Holoscan 4",
+            "install holoflow[cu12] or holoflow[cu13], or use --engine threads",
+        )
     preload()
     if importlib.util.find_spec("holoscan") is None:
         raise HoloflowError(
@@ -70,6 +82,16 @@ def load() -> Any:
     except ImportError as error:
         raise HoloflowError(f"Holoscan is installed, but cannot be imported: {error}") from error
     return holoscan
+
+
+def _too_new() -> str | None:
+    """Return the version of Holoscan that is installed if it is 5 or later: another API."""
+    for name in DISTRIBUTIONS:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            version = importlib.metadata.version(name)
+            if int(version.partition(".")[0]) >= 5:
+                return version
+    return None
 
 
 class LibraryFinder:
