@@ -89,7 +89,7 @@ def _too_new() -> str | None:
     for name in DISTRIBUTIONS:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             version = importlib.metadata.version(name)
-            if int(version.partition(".")[0]) >= 5:
+            if version and int(version.partition(".")[0]) >= 5:  # none is left by half an uninstall
                 return version
     return None
 

@@ -49,3 +49,9 @@ def test_a_newer_holoscan_is_told_and_not_used(monkeypatch, tmp_path, distributi
     assert choose_engine(RunOptions(output=tmp_path), planned) == "threads"
     with pytest.raises(HoloflowError, match=f"^Holoscan {version} is installed"):
         choose_engine(RunOptions(output=tmp_path, engine="holoscan"), planned)
+
+
+def test_what_half_an_uninstall_has_left_is_no_version(monkeypatch, tmp_path):
+    (tmp_path / "holoscan_core_cu13-5.0.0.dist-info").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert runtime._too_new() is None
