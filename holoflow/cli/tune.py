@@ -101,7 +101,7 @@ def _require_tunable(app: App) -> None:
         )
     if not runtime.available():
         raise HoloflowError(
-            "without Holoscan there is nothing to tune: engine inline has one thread",
+            "tuning chooses among Holoscan's schedulers, and Holoscan 4 is not installed",
             "install holoflow[cu12] or holoflow[cu13]",
         )
 

@@ -96,7 +96,7 @@ def test_what_cannot_be_done_is_refused_before_any_trial(arguments, wrong, monke
 def test_without_holoscan_there_is_nothing_to_tune(monkeypatch):
     monkeypatch.setattr(runtime, "available", lambda: False)
     done = invoke("whole")
-    assert (done.exit_code, "engine inline" in done.output) == (2, True)
+    assert (done.exit_code, "Holoscan's schedulers" in done.output) == (2, True)
 
 
 def test_an_app_that_fails_gives_the_error_of_its_run_once(monkeypatch):
