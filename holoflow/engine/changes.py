@@ -56,6 +56,10 @@ class Changes:
             HoloflowError: There is no such operator or live parameter, or the value is wrong.
         """
         stage = self._stages.get(operator)
+        if stage is None and operator in self._nodes:
+            raise HoloflowError(
+                f"{operator!r} is one of Holoscan's operators, which keep their parameters"
+            )
         if stage is None:
             right = suggestion(operator, self._stages, f"there are {choices(self._stages)}")
             raise HoloflowError(f"no operator {operator!r} runs here", right)

@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 from holoflow import HoloflowError, Operator, param
 from holoflow.app.graph import App
 from holoflow.engine import RunOptions, Stopper, execute
-from holoflow.engine.changes import LiveParameters
+from holoflow.engine.changes import Changes, LiveParameters
 from holoflow.plan import plan
 
 on_engines = pytest.mark.parametrize("engine", [INLINE, EVENT2, THREADS2], ids=str)
@@ -143,6 +143,12 @@ def test_copies_that_are_processes_keep_their_parameters(tmp_path):
     result = ran(line(Gain, copies=2), EVENT2, tmp_path, ask)
     assert result.outcome == "interrupted", result.failure
     assert result.last.changes == ()
+
+
+def test_operators_of_holoscans_keep_their_parameters():
+    changes = Changes({}, {"show": node("show", Sink)})
+    with pytest.raises(HoloflowError, match="'show' is one of Holoscan's operators"):
+        changes.change("show", "level", 7)
 
 
 def test_nothing_changes_before_a_run():
