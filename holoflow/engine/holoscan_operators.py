@@ -144,8 +144,10 @@ class HoloscanOperators:
         self._ports[collector] = operator = CollectorOp(
             self._application, collector, self._on_tick, State.WAIT
         )
-        ports = {(source.port, "in")}
-        self._application.add_flow(self.operators[source.operator], operator, ports)
+        sender = self.operators[source.operator]
+        # Holoscan would lose what an output that waits for nobody sends too soon.
+        _wait_for_room(sender.spec.outputs[source.port])
+        self._application.add_flow(sender, operator, {(source.port, "in")})
 
     def _on_change(self) -> None:
         """Stop what nothing feeds when the run is to end."""
@@ -234,6 +236,12 @@ class HoloscanOperators:
                 feeder.close()
             for collector in calls.outputs.values():
                 collector.finish()
+
+
+def _wait_for_room(output: Any) -> None:
+    """Let the operator of `output` be called only while what it sends can be collected."""
+    if core.ConditionType.NONE in [kind for kind, _ in output.conditions]:
+        output.condition(core.ConditionType.DOWNSTREAM_MESSAGE_AFFORDABLE, min_size=1)
 
 
 def _begins(calls: HoloscanCalls) -> bool:

@@ -43,6 +43,8 @@ class Passed:
     """Its Holoscan metadata."""
     emitter: str = ""
     """As what type it is emitted; empty: its own."""
+    acquired: int = -1
+    """When it was acquired by the operator's account (ns of its own clock); -1: it does not say."""
 
 
 class Feeder(Stage):
@@ -173,20 +175,19 @@ class FeederOp(StageOp):
             if feeder.finished:
                 self._set(State.EVENT_NEVER)
             return
-        message, emitter = fed.message, ""
+        message = fed.message
+        options: dict[str, Any] = {}
         payload, message.payload = message.payload, None
         if isinstance(payload, Passed):
             put_header(self.metadata, message.header, ())
             self.metadata.update(payload.metadata)
-            payload, emitter = payload.data, payload.emitter
+            options = {"emitter_name": payload.emitter, "acq_timestamp": payload.acquired}
+            payload = payload.data
         else:
             put_header(self.metadata, message.header, (payload,))
             payload = to_tensors(payload)
         self.metadata.set(feeder.key, fed)
-        if emitter:
-            op_output.emit(payload, "out", emitter_name=emitter)
-        else:
-            op_output.emit(payload, "out")
+        op_output.emit(payload, "out", **options)
 
 
 class HoloscanOutput(Stage):
@@ -213,8 +214,14 @@ class HoloscanOutput(Stage):
         """Watermarks to set, each once so many messages have been put."""
         self._marking = threading.Lock()
 
-    def collect(self, data: Any, metadata: Any) -> None:
-        """Put what was received into the queues, then sleep until they have room."""
+    def collect(self, data: Any, metadata: Any, acquired: int | None) -> None:
+        """Put what was received into the queues, then sleep until they have room.
+
+        Args:
+            data: What was received.
+            metadata: Its Holoscan metadata.
+            acquired: Holoscan's acquisition timestamp of it (ns), if it has one.
+        """
         self.ticks += 1
         self._found_room()
         calls, emitter = self._calls, ""
@@ -236,7 +243,7 @@ class HoloscanOutput(Stage):
         number = 0 if recorder is None else recorder.number()
         for queue, kind, passes in zip(self._queues, self._kinds, self._passes, strict=True):
             payload = (
-                Passed(lasting(data), kept, emitter)
+                Passed(lasting(data), kept, emitter, -1 if acquired is None else acquired)
                 if passes
                 else from_tensors(data, kind, geometry)
             )
@@ -299,7 +306,8 @@ class CollectorOp(StageOp):
         """Collect a message; Holoscan calls this only if there is one and the queues have room."""
         self.on_tick()
         collector: Any = self.stage
-        collector.collect(op_input.receive("in"), self.metadata)
+        data = op_input.receive("in")
+        collector.collect(data, self.metadata, op_input.get_acquisition_timestamp("in"))
 
 
 def _payload_type(program: Program, output: Output) -> Any:

@@ -10,7 +10,13 @@ from typing import Any
 
 import holoflow  # noqa: F401 - first: it has Holoscan's libraries found
 import idioms
-from holoscan.conditions import BooleanCondition, CountCondition, PeriodicCondition
+import shapes
+from holoscan.conditions import (
+    AsynchronousCondition,
+    BooleanCondition,
+    CountCondition,
+    PeriodicCondition,
+)
 from holoscan.core import Application
 from holoscan.operators import PingTensorTxOp, VideoStreamReplayerOp
 from holoscan.resources import UnboundedAllocator
@@ -129,6 +135,53 @@ class ByHand(Application):
         total = idioms.Total(start=1000)(self, name="total")
         self.add_flow(negative, total)
         self.add_flow(total, idioms.say_number(self, name="say_number"))
+
+    def mailbox(self) -> None:
+        """What comes from a thread, through a resource and a condition that are shared."""
+        arrived = AsynchronousCondition(self, name="arrived")
+        mailbox = shapes.Mailbox(self, arrived, name="mailbox")
+        postman = self.make(shapes.PostmanOp, "postman", mailbox=mailbox, condition=arrived)
+        self.add_flow(postman, self.make(idioms.SayOp, "show"))
+
+    def studies(self) -> None:
+        """Objects, ports that need not be connected, ports that are made of arguments."""
+        load = self.make(shapes.LoadOp, "load", 1, folder=HERE / "clinic", output="found")
+        select = self.make(shapes.SelectOp, "select")
+        self.add_flow(load, select)
+        self.add_flow(load, self.make(shapes.SelectOp, "unheard"))
+        ports = {"takes": ["image", "label"], "gives": ["report"]}
+        bundle = self.make(shapes.BundleOp, "bundle", **ports)
+        self.add_flow(select, bundle, {("selected", "image"), ("selected", "label")})
+        self.add_flow(bundle, self.make(shapes.WriteOp, "write"), {("report", "text")})
+
+    def messages(self) -> None:
+        """Bytes, text of C++, and a message with one tensor replaced."""
+        file = self.make(shapes.ZipOp, "zip", 2)
+        unzip, pixelate = self.make(shapes.UnzipOp, "unzip"), self.make(shapes.PixelateOp, "pixel")
+        self.add_flow(file, unzip, {("file", "file")})
+        self.add_flow(unzip, self.make(idioms.SayOp, "names"))
+        self.add_flow(file, pixelate, {("frame", "in")})
+        self.add_flow(pixelate, self.make(shapes.SumsOp, "sums"))
+
+    def either(self) -> None:
+        """One of two inputs is enough."""
+        either = self.make(shapes.EitherOp, "either")
+        for port, count in (("left", 5), ("right", 3)):
+            self.add_flow(self.make(shapes.NumberOp, port, count), either, {("out", port)})
+
+    def batches(self) -> None:
+        """Several messages, or fewer after a time."""
+        pause = PeriodicCondition(self, timedelta(milliseconds=5))
+        number = self.make(shapes.NumberOp, "number", pause, 9)
+        self.add_flow(number, self.make(shapes.BatchOp, "batch"))
+        self.add_flow(number, self.make(shapes.PatientOp, "patient"))
+
+    def own(self) -> None:
+        """A condition and a resource in Python."""
+        enough = shapes.Enough(self, name="enough", port="in")
+        word = shapes.Word(self, name="word", text="hello")
+        number = self.make(shapes.NumberOp, "number", 3)
+        self.add_flow(number, self.make(shapes.WordOp, "word", enough, word))
 
 
 if __name__ == "__main__":

@@ -48,7 +48,8 @@ def said_by_hand(name: str, folder: Path) -> dict[str, list[str]]:
     ("name", "lines"),
     [
         ("ports", 4), ("receivers", 7), ("conditions", 1), ("branches", 6), ("execution", 7),
-        ("choice", 5), ("tensors", 8), ("arguments", 1), ("functions", 4),
+        ("choice", 5), ("tensors", 8), ("arguments", 1), ("functions", 4), ("mailbox", 4),
+        ("studies", 1), ("messages", 4), ("either", 1), ("batches", 2), ("own", 3),
     ],
 )  # fmt: skip
 def test_an_app_does_what_the_application_by_hand_does(name, lines, tmp_path):
