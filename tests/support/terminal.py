@@ -56,8 +56,8 @@ class Terminal:
 
     def finish(self):
         """Read to the end; returns the exit status."""
+        os.set_blocking(self.end, False)
         while self.process.poll() is None:
-            os.set_blocking(self.end, False)
             try:
                 self._read()
             except BlockingIOError:

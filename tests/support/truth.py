@@ -23,7 +23,8 @@ import pytest
 from holoflow import Batching, Latest, Operator, Stamped, param
 from holoflow.engine import (
     chain,
-    holoscan_operators,
+    holoscan_observed,
+    holoscan_ports,
     operator_stage,
     queue,
     source_reader,
@@ -147,7 +148,7 @@ def _read_by_queue() -> int:
 
 def watch_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Note what the engine reads from its clock."""
-    for module in (stage, operator_stage, holoscan_operators):
+    for module in (stage, operator_stage, holoscan_observed, holoscan_ports):
         monkeypatch.setattr(module, "clock", _read)
     for module in (source_stage, source_reader):
         monkeypatch.setattr(module, "clock", _read_by_source)
