@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,10 @@ from holoflow.cli import apps, extension
 from holoflow.cli.errors import ExitStatus, say
 from holoflow.core.errors import HoloflowError, joined
 from holoflow.core.text import printable
+
+if TYPE_CHECKING:
+    from holoflow.app.graph import App
+    from holoflow.live.protocol import ChangeRequest
 
 
 def set_parameters(
@@ -33,14 +37,14 @@ def set_parameters(
     from holoflow.live.protocol import ChangeRequest
 
     requests = [ChangeRequest(*_parsed(text)) for text in changes]
-    path, name = _named(app)
+    path, loaded = _found(app)
     file = None
     if save is not None:
-        if path is None:
+        if path is None or loaded is None:
             raise HoloflowError(f"the file of {app} is not known", "give it instead of its name")
         file = extension.target(path, save, "set", "--save")
-        _require_own(path, requests)
-    name, answers = change(name, requests)
+        _require_own(loaded, requests)
+    name, answers = change(loaded.name if loaded else app, requests)
     failed = False
     for request, answer in zip(requests, answers, strict=True):
         where = f"{name}: {request.operator}.{request.parameter}"
@@ -75,25 +79,23 @@ def _parsed(text: str) -> tuple[str, str, Any]:
     return operator, parameter, value
 
 
-def _named(app: str) -> tuple[Path | None, str]:
-    """Return the file of `app`, if it can be found, and its name."""
+def _found(app: str) -> tuple[Path | None, App | None]:
+    """Return the file of `app`, and what it holds; None twice if only its name is known."""
     try:
         path = apps.find(app)
     except apps.UnknownAppError:
-        return None, app
+        return None, None
     from holoflow.app import load
 
-    return path, load(path).name
+    return path, load(path)
 
 
-def _require_own(path: Path, requests: list[Any]) -> None:
+def _require_own(app: App, requests: list[ChangeRequest]) -> None:
     """Raise HoloflowError for operators that a file that extends the app cannot change."""
-    from holoflow.app import load
     from holoflow.tune.settings import reachable
 
-    operators = load(path).operators
     for request in requests:
-        node = operators.get(request.operator)
+        node = app.operators.get(request.operator)
         if node is not None and not reachable(node):
             raise HoloflowError(
                 f"{request.operator} comes from a fragment template, which --save cannot change",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import json
 import typing
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, get_origin
 
 import pydantic
@@ -95,11 +96,17 @@ def is_live(field: pydantic.fields.FieldInfo) -> bool:
 
 def schema(cls: type[Operator], name: str) -> dict[str, Any]:
     """Return the JSON Schema of a parameter; empty if it cannot be expressed in JSON Schema."""
+    model: Hashable = cls.parameters()
+    found: dict[str, Any] = _schemas(model).get(name, {})
+    return found
+
+
+@cache
+def _schemas(model: Any) -> dict[str, Any]:
     try:
-        whole = cls.parameters().model_json_schema()
+        found: dict[str, Any] = model.model_json_schema()["properties"]
     except pydantic.errors.PydanticInvalidForJsonSchema:
         return {}
-    found: dict[str, Any] = whole["properties"][name]
     return found
 
 

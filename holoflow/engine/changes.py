@@ -21,7 +21,8 @@ from holoflow.engine.stage import Stage
 from holoflow.stats.snapshot import ParameterChange
 
 MOST = 256
-"""Changes that are remembered; a slider that is dragged makes hundreds."""
+"""Changes that are remembered, the newest of each parameter among them; a slider that is dragged
+makes hundreds."""
 
 _log = logging.getLogger("holoflow.parameters")
 
@@ -35,6 +36,9 @@ class Changes:
         self._values: dict[tuple[str, str], str] = {}
         """Values as JSON, as in an app file, of what has been changed."""
         self._nodes = nodes
+        self._pending: dict[tuple[str, str], Any] = {}
+        """Values that are not taken over yet, with which later ones have to go together."""
+        self._asking = threading.Lock()
         self._made: list[ParameterChange] = []
         self._news: list[ParameterChange] = []
         self._lock = threading.Lock()
@@ -64,9 +68,11 @@ class Changes:
             right = suggestion(operator, self._stages, f"there are {choices(self._stages)}")
             raise HoloflowError(f"no operator {operator!r} runs here", right)
         (runner,) = (runner for runner in stage.runners if runner.name == operator)
-        checked = self._checked(runner, stage, parameter, value)
-        change = partial(self._make, runner, parameter, checked, as_json(value))
-        stage.changes.append(change)
+        key = operator, parameter
+        with self._asking:
+            checked = self._checked(runner, stage, parameter, value)
+            self._pending[key] = checked
+            stage.changes[key] = partial(self._make, runner, parameter, checked, as_json(value))
         stage.wake()
 
     def again(self, changes: Mapping[str, Mapping[str, str]]) -> None:
@@ -98,18 +104,28 @@ class Changes:
                 f"{where}: the operator's copies are processes, which keep their parameters",
                 "run it with `copies: 1` to change it while the app runs",
             )
-        now = {name: getattr(runner.operator, name) for name in cls.parameters().model_fields}
+        now = {
+            name: self._pending.get((runner.name, name), getattr(runner.operator, name))
+            for name in cls.parameters().model_fields
+        }
         try:
             checked = parsed(cls, parameter, value)
             cls(**{**now, parameter: checked})  # what it checks of several parameters together
         except ParameterError as error:
             wrong, right = parts(error)
             raise HoloflowError(f"{where}: {wrong}", right) from None
+        except Exception as error:  # whatever the operator's own checks raise
+            raise HoloflowError(f"{where}: {describe(error)}") from None
         return checked
 
     def _make(self, runner: OperatorRunner, parameter: str, value: Any, text: str) -> None:
-        operator = runner.operator
+        operator, key = runner.operator, (runner.name, parameter)
+        with self._asking:
+            if self._pending.get(key) is value:
+                del self._pending[key]
         before = getattr(operator, parameter)
+        if value == before:
+            return
         setattr(operator, parameter, value)
         try:
             operator.changed()
@@ -117,7 +133,6 @@ class Changes:
             setattr(operator, parameter, before)
             _log.error("%s.%s is left as it is: %s", runner.name, parameter, describe(error))
             return
-        key = runner.name, parameter
         old = self._values.get(key) or written(
             type(operator), parameter, self._nodes[runner.name].parameters
         )
@@ -125,7 +140,8 @@ class Changes:
         change = ParameterChange(time.time(), *key, old, text)
         with self._lock:
             self._made.append(change)
-            del self._made[:-MOST]
+            if len(self._made) > MOST:
+                self._made.remove(_replaced(self._made))
             self._news.append(change)
 
     @property
@@ -142,6 +158,12 @@ class Changes:
                 "%s.%s: %s instead of %s",
                 change.operator, change.parameter, change.value, change.before,
             )  # fmt: skip
+
+
+def _replaced(changes: Sequence[ParameterChange]) -> ParameterChange:
+    """Return the oldest change that another has followed; else the oldest."""
+    newest = {(change.operator, change.parameter): change for change in changes}
+    return next((c for c in changes if newest[c.operator, c.parameter] is not c), changes[0])
 
 
 def live_values(

@@ -25,7 +25,7 @@ class RunOptions:
     """How to run a plan."""
 
     engine: EngineName | None = None
-    """None selects `holoscan` if the package can be imported, else `inline`."""
+    """None selects `holoscan` if the package can be imported, else `threads`."""
     output: Path = field(default_factory=Path)
     """Folder for what operators write; created if it is missing."""
     frames: int | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any, TypeAlias
@@ -100,8 +99,9 @@ class Stage(Sleeper):
         self._alarm: int | None = None
         self._ticket: Ticket | None = None
         """That of the frame of which something is being sent, if frames under way are counted."""
-        self.changes: deque[Callable[[], None]] = deque()
-        """Changes of its operators' parameters, to be made between two frames."""
+        self.changes: dict[tuple[str, str], Callable[[], None]] = {}
+        """Changes of its operators' parameters, to be made between two frames: the newest of each,
+        by operator and parameter."""
         self.admission: Admission | None = None
         """Which frames may begin, of a source whose frames wait somewhere."""
         self._queues = [queue for queues in self.outputs.values() for queue in queues]
@@ -216,7 +216,7 @@ class Stage(Sleeper):
     def change(self) -> None:
         """Change parameters of its operators, if no frame is at them."""
         while self.changes:
-            self.changes.popleft()()
+            self.changes.popitem()[1]()
 
     def _relieve(self) -> None:
         """Fold what has accumulated, if the run's observer does not keep up."""

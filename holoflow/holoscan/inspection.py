@@ -7,8 +7,8 @@ already, and takes with it whatever the constructor has opened, hung on or crash
 
 from __future__ import annotations
 
+import json
 import os
-import pickle
 import re
 import select
 import signal
@@ -75,13 +75,17 @@ def inspect(
         code = os.waitstatus_to_exitcode(status)
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
         raise NotSeenError(f"making it ends the process with {how}")
-    found = pickle.loads(data)  # noqa: S301 - written by this process's own child
-    if isinstance(found, HoloscanPorts):
-        return found
-    seen, wrong, right, parameter = found
-    if not seen:
+    try:
+        found = json.loads(data)
+    except ValueError:
+        raise NotSeenError("making it breaks off the process") from None
+    if "inputs" in found:
+        outputs, several = tuple(found["outputs"]), frozenset(found["several"])
+        return HoloscanPorts(found["inputs"], outputs, several)
+    wrong, right = found["wrong"], found["right"]
+    if not found["seen"]:
         raise NotSeenError(wrong, right)
-    raise HoloscanOperatorError(wrong, right, parameter=parameter)
+    raise HoloscanOperatorError(wrong, right, parameter=found["parameter"])
 
 
 def _answer(
@@ -94,13 +98,19 @@ def _answer(
             os.dup2(nowhere, standard)
         sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
         try:
-            found: Any = _look(cls, arguments, conditions)
+            ports = _look(cls, arguments, conditions)
+            found: dict[str, Any] = {
+                "inputs": dict(ports.inputs),
+                "outputs": list(ports.outputs),
+                "several": list(ports.several),
+            }
         except BaseException as error:
             wrong, right = parts(error)
             seen = not _machine_lacks(error)
-            found = (seen, wrong, right, getattr(error, "parameter", None))
-        with os.fdopen(writing, "wb") as pipe:
-            pipe.write(pickle.dumps(found))
+            parameter = getattr(error, "parameter", None)
+            found = {"seen": seen, "wrong": wrong, "right": right, "parameter": parameter}
+        with os.fdopen(writing, "w", encoding="utf-8") as pipe:
+            json.dump(found, pipe)
     finally:
         os._exit(0)
 

@@ -52,6 +52,12 @@ def preload() -> None:
         resource.setrlimit(resource.RLIMIT_STACK, (max(soft, ceiling), hard))
 
 
+def submodule(name: str) -> Any:
+    """Import and return `holoscan.<name>`; raises HoloflowError as `load` does."""
+    load()
+    return importlib.import_module(f"holoscan.{name}")
+
+
 @cache
 def load() -> Any:
     """Import and return `holoscan`.

@@ -178,8 +178,7 @@ class Publisher:
     def _listen(self, watcher: _Watcher) -> None:
         """Take in what a watcher asks for; one that has gone, or asks for nonsense, is let go."""
         try:
-            line = watcher.receive()
-            if line is not None:
+            for line in watcher.receive():
                 watcher.answers += to_json(self._answer(read_request(line))) + b"\n"
         except (OSError, HoloflowError):
             self._let_go(watcher)
@@ -284,8 +283,8 @@ class _Watcher:
             self.left = self.left[taken:]
             self.moved = now
 
-    def receive(self) -> bytes | None:
-        """Return the line that it has sent; None if that is not whole yet.
+    def receive(self) -> list[bytes]:
+        """Return the lines that it has sent whole.
 
         Raises:
             OSError: It has gone.
@@ -294,14 +293,11 @@ class _Watcher:
         try:
             piece = self.line.recv(LONGEST_REQUEST)
         except BlockingIOError:
-            return None
+            return []
         if not piece:
             raise ConnectionResetError
         self._asked += piece
-        line, end, rest = self._asked.partition(b"\n")
-        if not end:
-            if len(self._asked) > LONGEST_REQUEST:
-                raise HoloflowError("the request is too long")
-            return None
-        self._asked = rest
-        return bytes(line)
+        *lines, self._asked = self._asked.split(b"\n")
+        if len(self._asked) > LONGEST_REQUEST:
+            raise HoloflowError("the request is too long")
+        return [bytes(line) for line in lines]

@@ -52,9 +52,8 @@ class CompositionRecorder:
 
     def __enter__(self) -> CompositionRecorder:
         self._core = runtime.load().core
-        # Those that are not used add classes.
-        from holoscan import conditions, operators, resources, schedulers  # noqa: F401
-
+        # Conditions and schedulers, which `load` has imported, add classes as these do.
+        operators, resources = map(runtime.submodule, ("operators", "resources"))
         self.wrap_classes()
         for cls in (self._core.Application, self._core.Fragment):
             self._wrap_fragment(cls)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from holoflow.holoscan import runtime
 from holoflow.port.values import UnportedError
 
 
@@ -62,9 +63,7 @@ def declare(source: Any, target: Any, more: tuple[Any, ...]) -> None:
         if is_stand_in(source) and output not in source.spec.outputs:
             source.spec.output(output)
         if is_stand_in(target) and port not in target.spec.inputs:
-            from holoscan.core import IOSpec
-
-            target.spec.input(port, size=IOSpec.ANY_SIZE)
+            target.spec.input(port, size=runtime.load().core.IOSpec.ANY_SIZE)
 
 
 def _pairs(more: tuple[Any, ...]) -> Iterator[tuple[str, str]]:

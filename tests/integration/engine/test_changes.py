@@ -13,8 +13,12 @@ from typing_extensions import TypedDict
 from holoflow import HoloflowError, Operator, param
 from holoflow.app.graph import App
 from holoflow.engine import RunOptions, Stopper, execute
-from holoflow.engine.changes import Changes, LiveParameters
+from holoflow.engine.changes import MOST, Changes, LiveParameters
+from holoflow.engine.control import Control
+from holoflow.engine.runner import OperatorRunner
+from holoflow.engine.stage import Stage
 from holoflow.plan import plan
+from holoflow.stats.spans import PathTree
 
 on_engines = pytest.mark.parametrize("engine", [INLINE, EVENT2, THREADS2], ids=str)
 
@@ -157,6 +161,57 @@ def test_nothing_changes_before_a_run():
         live.change("gain", "gain", 7)
 
 
+def test_of_values_that_wait_the_newest_counts_and_those_of_others_bind_it(tmp_path):
+    def ask(live: LiveParameters) -> None:
+        live.change("gain", "most", 50)  # may wait for the end of a frame
+        with pytest.raises(HoloflowError, match="the gain is above the most"):
+            live.change("gain", "gain", 60)
+        for gain in (*range(20, 50), 7):
+            live.change("gain", "gain", gain)
+
+    result = ran(line(Gain), EVENT2, tmp_path, ask)
+    assert result.outcome == "interrupted", result.failure
+    assert Keep.seen[-1] == (7, 7)
+    made = {(change.parameter, change.value) for change in result.last.changes}
+    assert {("most", "50"), ("gain", "7")} <= made
+
+
+def test_the_newest_value_of_each_parameter_is_remembered(tmp_path):
+    stage = Stage([], {}, Control())
+    runner = OperatorRunner(node("gain", Gain), Gain(), ["x"], PathTree().step("work", "gain", "x"))
+    stage.runners = [runner]
+    changes = Changes({"gain": stage}, {"gain": node("gain", Gain)})
+    changes.change("gain", "most", 99)
+    stage.change()
+    for gain in range(2000):
+        changes.change("gain", "gain", gain % 90 + 1)
+        stage.change()
+    changes.change("gain", "gain", runner.operator.gain)
+    stage.change()
+    made = changes.made()
+    assert len(made) == MOST
+    assert (made[0].parameter, made[0].value) == ("most", "99")
+    assert made[-1].value == str(runner.operator.gain)
+
+
+def test_checks_of_an_operator_may_raise_anything(tmp_path):
+    stage = Stage([], {}, Control())
+    stage.runners = [
+        OperatorRunner(node("odd", Odd), Odd(), ["x"], PathTree().step("work", "odd", "x"))
+    ]
+    changes = Changes({"odd": stage}, {"odd": node("odd", Odd)})
+    with pytest.raises(HoloflowError, match=r"odd\.gain: ZeroDivisionError"):
+        changes.change("odd", "gain", 0)
+
+
+class Odd(Gain):
+    """Divides by its gain when it is made."""
+
+    def __init__(self, **parameters: Any) -> None:
+        super().__init__(**parameters)
+        self.inverse = 1 / self.gain
+
+
 class Refusing(Gain):
     """Does not take a gain of 5."""
 
@@ -165,12 +220,16 @@ class Refusing(Gain):
             raise ValueError("five is too much")
 
 
-def test_a_value_that_the_operator_does_not_take_is_left(tmp_path, caplog):
-    def ask(live: LiveParameters) -> None:
-        live.change("gain", "gain", 5)
-        live.change("gain", "gain", 7)
-
-    result = ran(line(Refusing), EVENT2, tmp_path, ask)
-    assert set(Keep.seen) == {(1, 1), (7, 7)}
-    assert [change.value for change in result.last.changes] == ["7"]
+def test_a_value_that_the_operator_does_not_take_is_left(caplog):
+    stage = Stage([], {}, Control())
+    runner = OperatorRunner(
+        node("gain", Refusing), Refusing(), ["x"], PathTree().step("work", "gain", "x")
+    )
+    stage.runners = [runner]
+    changes = Changes({"gain": stage}, {"gain": node("gain", Refusing)})
+    for gain in (5, 7):
+        changes.change("gain", "gain", gain)
+        stage.change()
+    assert runner.operator.gain == 7
+    assert [(change.before, change.value) for change in changes.made()] == [("1", "7")]
     assert "gain.gain is left as it is: ValueError: five is too much" in caplog.text
